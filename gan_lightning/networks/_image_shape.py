@@ -1,0 +1,24 @@
+"""The check that every pyramid-shaped network makes of its image shape."""
+
+import math
+
+
+def log2_side(network: str, image_shape: tuple[int, int, int], smallest: int) -> int:
+    """Base-2 logarithm of the side of a square power-of-two image.
+
+    Args:
+        network: Name of the network, for the message.
+        image_shape: Channels, height and width.
+        smallest: Smallest side that the network can make, a power of two.
+
+    Raises:
+        ValueError: If the image is not square, or its side is no power of two or below ``smallest``.
+    """
+    _, height, width = image_shape
+    if height == width and height >= smallest and height.bit_count() == 1:
+        return height.bit_length() - 1
+    nearest = 2 ** round(math.log2(max(smallest, min(height, width))))
+    raise ValueError(
+        f"{network} works on square images whose side is a power of two from {smallest} up, "
+        f"not {height} x {width}: set the data's image_size to {nearest}."
+    )
