@@ -138,8 +138,8 @@ class DownBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, 2H, 2W) to (N, out_channels, H, W)."""
-        # A 1 x 1 convolution commutes with the mean, so pooling first, as the authors do in the first block only,
-        # is the same function at a quarter of the cost.
+        # A 1 x 1 convolution commutes with the mean: pooling first, as the authors do in the first block only,
+        # makes the same function at a quarter of the cost.
         return self.shortcut(F.avg_pool2d(x, 2)) + self.residual(x)
 
 

@@ -1,0 +1,161 @@
+"""Penalties against critics whose gradients are known by hand, per-image loops and finite differences."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from gan_lightning.regularizers import clip_weights, gradient_penalty, r1_penalty, r2_penalty
+
+SHAPE = (3, 4, 4)
+DIRECTION = torch.zeros(SHAPE)
+DIRECTION[0, 0, 0], DIRECTION[2, 3, 1] = 0.6, -0.8  # norm 1
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(0)
+
+
+class SmoothCritic(nn.Module):
+    """A small twice-differentiable critic; ``head`` shapes its output."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 5, 3), nn.Softplus(), head)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+HEADS = {
+    "(N,)": lambda: nn.Sequential(nn.Conv2d(5, 1, 2), nn.Flatten(0)),
+    "(N, 1)": lambda: nn.Sequential(nn.Flatten(), nn.Linear(20, 1)),
+    "(N, 1, h, w)": lambda: nn.Conv2d(5, 1, 1),
+}
+
+
+def linear_critic(norm: float):
+    return lambda x: norm * (x * DIRECTION.to(x.dtype)).sum(dim=(1, 2, 3)) + 7
+
+
+def images(n: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.randn(n, *SHAPE, dtype=dtype)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 64])
+def test_unit_gradient_costs_nothing(n):
+    """One norm over the whole batch would be sqrt(n); a norm over channels alone would not be 1 either."""
+    assert gradient_penalty(linear_critic(1.0), images(n), images(n)).item() == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("norm", "target", "expected"), [(3.0, 1.0, 4.0), (0.25, 1.0, 0.5625), (3.0, 0.0, 9.0)]
+)
+@pytest.mark.parametrize("n", [1, 5])
+def test_gradient_penalty_is_two_sided(norm, target, expected, n):
+    penalty = gradient_penalty(linear_critic(norm), images(n), images(n), target=target)
+    assert penalty.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_gradient_penalty_mixes_each_image_by_one_number():
+    seen = []
+
+    def critic(x: Tensor) -> Tensor:
+        seen.append(x.detach())
+        return x.sum(dim=(1, 2, 3))
+
+    gradient_penalty(critic, torch.zeros(8, *SHAPE), torch.ones(8, *SHAPE))
+    eps = seen[0].flatten(1)
+    assert_close(eps, eps[:, :1].expand_as(eps))
+    assert len(eps[:, 0].unique()) == 8
+    assert ((eps >= 0) & (eps < 1)).all()
+
+
+def test_gradient_penalty_refuses_unequal_batches():
+    with pytest.raises(ValueError, match=r"shapes must agree: got \(4, .*\) and \(1, "):
+        gradient_penalty(linear_critic(1.0), images(4), images(1))
+
+
+@pytest.mark.parametrize("penalty", [r1_penalty, r2_penalty])
+def test_r1_by_hand(penalty):
+    def quadratic(x: Tensor) -> Tensor:
+        return 1.5 * x.square().sum(dim=(1, 2, 3))  # gradient 3 x
+
+    x = torch.tensor([[[[1.0, 2.0]]], [[[0.0, 4.0]]]])
+    assert penalty(quadratic, x).item() == pytest.approx(0.5 * (9 * 5 + 9 * 16) / 2)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_penalties_equal_a_loop_over_images(head):
+    critic = SmoothCritic(HEADS[head]()).double()
+    x = images(6, torch.float64)
+    norms = []
+    for image in x:
+        single = image[None].clone().requires_grad_()
+        norms.append(torch.autograd.grad(critic(single).sum(), single)[0].norm())
+    norms = torch.stack(norms)
+    # With real == fake every mixture is that image.
+    assert_close(gradient_penalty(critic, x, x), ((norms - 1) ** 2).mean())
+    assert_close(r1_penalty(critic, x), (norms**2).mean() / 2)
+
+
+@pytest.mark.parametrize("penalty", [lambda d, x: gradient_penalty(d, x, x), r1_penalty])
+def test_weight_gradient_equals_finite_differences(penalty):
+    critic = SmoothCritic(HEADS["(N, 1)"]()).double()
+    x = images(3, torch.float64)
+    value = penalty(critic, x)
+    assert value.dtype == torch.float64
+    value.backward()
+    weight, step = critic.layers[0].weight, 1e-6
+    for index in [(0, 0, 0, 0), (2, 1, 1, 2), (4, 2, 2, 1)]:
+        centre = weight[index].item()
+        weight.data[index] = centre + step
+        above = penalty(critic, x).item()
+        weight.data[index] = centre - step
+        below = penalty(critic, x).item()
+        weight.data[index] = centre
+        assert weight.grad[index].item() == pytest.approx((above - below) / (2 * step), rel=1e-5, abs=1e-9)
+
+
+def test_flat_critic_gets_a_finite_gradient():
+    critic = nn.Sequential(nn.Flatten(), nn.Linear(48, 1))
+    nn.init.zeros_(critic[1].weight)
+    penalty = gradient_penalty(critic, images(4), images(4))
+    assert penalty.item() == pytest.approx(1)
+    penalty.backward()
+    assert critic[1].weight.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("penalty", [lambda d, x: gradient_penalty(d, x, x), r1_penalty, r2_penalty])
+def test_autocast_changes_nothing(penalty):
+    critic, x = SmoothCritic(HEADS["(N, 1)"]()), images(4)
+    expected = penalty(critic, x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert critic(x).dtype == torch.bfloat16  # autocast is at work
+        inside = penalty(critic, x)
+        from_bfloat16 = penalty(critic, x.bfloat16())
+    assert inside.dtype == torch.float32
+    assert_close(inside, expected, rtol=0, atol=0)
+    assert from_bfloat16.dtype == torch.float32
+
+
+def test_inputs_stay_out_of_it():
+    """Attached fakes carry no gradient back to the generator, and plain inputs are not changed."""
+    critic, source = SmoothCritic(HEADS["(N,)"]()), images(4).requires_grad_()
+    fake, real = source.tanh(), images(4)
+    (gradient_penalty(critic, real, fake) + r1_penalty(critic, real) + r2_penalty(critic, fake)).backward()
+    assert source.grad is None
+    assert not real.requires_grad
+    assert critic.layers[0].weight.grad.abs().sum() > 0
+
+
+def test_clip_weights_reaches_every_parameter():
+    critic = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 1))
+    before = critic[0].weight.detach().clone()
+    clip_weights(critic, 0.01)
+    assert all(parameter.abs().max() <= 0.01 for parameter in critic.parameters())
+    assert_close(critic[0].weight.detach(), before.clamp(-0.01, 0.01))
+    assert_close(critic[1].weight.detach(), torch.full((4,), 0.01))
+    assert all(parameter.requires_grad for parameter in critic.parameters())
+    assert_close(critic[1].running_var, torch.ones(4))
