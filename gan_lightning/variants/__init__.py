@@ -1,0 +1,8 @@
+"""The variants, one file a paper. A new one adds one line here."""
+
+from gan_lightning.variants.dcgan import DCGAN as DCGAN
+from gan_lightning.variants.gan import GAN as GAN
+from gan_lightning.variants.gan import MinimaxGAN as MinimaxGAN
+from gan_lightning.variants.lsgan import LSGAN as LSGAN
+from gan_lightning.variants.wgan import WGAN as WGAN
+from gan_lightning.variants.wgan_gp import WGANGP as WGANGP

@@ -1,0 +1,297 @@
+"""The two-player game: who moves when, on which images, and what is remembered. Nothing about any loss.
+
+A variant subclasses :class:`AdversarialModule` and says what each player minimises; see ``variants/dcgan.py``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.core.optimizer import do_nothing_closure
+from lightning_utilities.core.apply_func import apply_to_collection
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from gan_lightning import __version__
+from gan_lightning.checkpoint_io import use_atomic_saves
+from gan_lightning.ema import ExponentialMovingAverage
+from gan_lightning.factories import primitive_arguments, resolve
+from gan_lightning.losses import Terms
+from gan_lightning.optimizers import DCGANAdam
+from gan_lightning.random import fold
+from gan_lightning.rounds import gather_rounds
+
+Move = Callable[["GameBatch"], Terms]
+
+
+@dataclass(frozen=True)
+class GameBatch:
+    """One exchange between the players.
+
+    Attributes:
+        real: What the data shows. Images are N x C x H x W, float, in [-1, 1].
+        condition: What both players are told beforehand: labels (N,), images, text; None if nothing.
+        latent: What the generator is fed, None if nothing.
+        fake: What the generator answers, shaped like ``real``. None before it has moved.
+    """
+
+    real: Any
+    condition: Any = None
+    latent: Any = None
+    fake: Any = None
+
+    def detached(self) -> GameBatch:
+        """The same exchange, with no path from the fakes back into the generator."""
+        return replace(self, fake=apply_to_collection(self.fake, Tensor, Tensor.detach))
+
+
+class AdversarialModule(LightningModule):
+    """Two players that take turns. One step is one update of the generator.
+
+    A step makes ``n_critic`` updates of the discriminator, each on fresh real images, then one of the generator.
+    While one player moves, the other's weights are frozen. The last discriminator update and the generator's share
+    their fakes, unless ``shares_fakes`` is False.
+
+    Every draw of a step (latents, dropout, penalties) is a function of the run's seed, the step and the rank, so a
+    run that is killed and resumed ends in the same bits.
+
+    Args:
+        generator: Makes the fakes. Several networks go into one ``nn.ModuleDict``.
+        discriminator: Judges real and fake.
+        generator_optimizer: Makes the generator's optimiser from its parameters.
+        discriminator_optimizer: Makes the discriminator's optimiser from its parameters.
+        generator_scheduler: Makes a learning-rate scheduler from the generator's optimiser; it counts steps.
+        discriminator_scheduler: The same for the discriminator; it counts steps too, not discriminator updates.
+        n_critic: Discriminator updates in a step.
+        accumulate: Batches whose gradients are averaged into one update of either player.
+        penalty_interval: Compute the penalties at every so many updates of the player, times this number.
+        gradient_clip_norm: Scale a player's gradients down to this norm before its update. None: never.
+        ema_decay: Decay of the average of the generator's weights that makes all samples. None: no average.
+    """
+
+    shares_fakes: bool = True
+    """False for papers whose generator is judged on fakes of its own, drawn after the discriminator has moved."""
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        generator_optimizer: OptimizerCallable = DCGANAdam,
+        discriminator_optimizer: OptimizerCallable = DCGANAdam,
+        generator_scheduler: LRSchedulerCallable | None = None,
+        discriminator_scheduler: LRSchedulerCallable | None = None,
+        n_critic: int = 1,
+        accumulate: int = 1,
+        penalty_interval: int = 1,
+        gradient_clip_norm: float | None = None,
+        ema_decay: float | None = 0.999,
+    ) -> None:
+        super().__init__()
+        for name, count in [
+            ("n_critic", n_critic),
+            ("accumulate", accumulate),
+            ("penalty_interval", penalty_interval),
+        ]:
+            if count < 1:
+                raise ValueError(f"{name} is {count}: it must be at least 1.")
+        self.save_hyperparameters(primitive_arguments(inspect.currentframe()))
+        self.automatic_optimization = False
+        self.generator = generator
+        self.discriminator = discriminator
+        self.ema = None if ema_decay is None else ExponentialMovingAverage(generator, ema_decay)
+        self.generator_optimizer = resolve(generator_optimizer)
+        self.discriminator_optimizer = resolve(discriminator_optimizer)
+        self.generator_scheduler = generator_scheduler and resolve(generator_scheduler)
+        self.discriminator_scheduler = discriminator_scheduler and resolve(discriminator_scheduler)
+        self.n_critic = n_critic
+        self.accumulate = accumulate
+        self.penalty_interval = penalty_interval
+        self.gradient_clip_norm = gradient_clip_norm
+        self.seed: int | None = None
+
+    # What a variant says. Terms are already weighted; they are summed for the gradient and logged one by one.
+
+    def discriminator_loss(self, batch: GameBatch) -> Terms:
+        """What the discriminator minimises. ``batch.fake`` carries no gradient here."""
+        raise NotImplementedError
+
+    def generator_loss(self, batch: GameBatch) -> Terms:
+        """What the generator minimises. The discriminator's weights take no gradient here."""
+        raise NotImplementedError
+
+    def discriminator_penalty(self, batch: GameBatch) -> Terms:
+        """What is added to the discriminator's loss at every ``penalty_interval``-th of its updates."""
+        return {}
+
+    def generator_penalty(self, batch: GameBatch) -> Terms:
+        """What is added to the generator's loss at every ``penalty_interval``-th of its updates."""
+        return {}
+
+    def receive(self, raw: Any) -> GameBatch:
+        """Turn what the loader yields, images or (images, condition), into an exchange; uint8 becomes [-1, 1]."""
+        images, condition = raw if isinstance(raw, tuple | list) else (raw, None)
+        real = images.to(self.dtype) / 127.5 - 1 if images.dtype == torch.uint8 else images
+        return GameBatch(real, condition)
+
+    def draw(self, batch: GameBatch) -> GameBatch:
+        """Add what chance decides, such as the latents."""
+        return batch
+
+    def play(self, batch: GameBatch) -> Any:
+        """The generator's answer to an exchange."""
+        return self.generator(batch.latent)
+
+    def after_discriminator_update(self) -> None:
+        """Called when the discriminator has moved, for example to clip its weights."""
+
+    @property
+    def averaged_generator(self) -> nn.Module:
+        """The network that makes samples: the generator's average if there is one."""
+        return self.generator if self.ema is None else self.ema.module
+
+    # The step.
+
+    def training_step(self, batches: list[Any], batch_idx: int) -> None:
+        step = self.global_step
+        assert self.seed is not None
+        torch.manual_seed(fold(self.seed, step, self.global_rank))
+        discriminator_optimizer, generator_optimizer = self.optimizers()
+        # Lightning counts every optimiser's step; leaving the discriminator's out makes a step a generator update.
+        discriminator_optimizer._on_before_step = do_nothing_closure
+        discriminator_optimizer._on_after_step = do_nothing_closure
+
+        # One graph may serve both players only if it need not be kept for several batches at once.
+        one_graph = self.shares_fakes and self.accumulate == 1
+        for update in range(self.n_critic):
+            hand = batches[update * self.accumulate : (update + 1) * self.accumulate]
+            exchanges = [self.draw(self.receive(raw)) for raw in hand]
+            with torch.set_grad_enabled(one_graph and update == self.n_critic - 1):
+                exchanges = [replace(exchange, fake=self.play(exchange)) for exchange in exchanges]
+            with frozen(self.generator):
+                self._update(
+                    "discriminator",
+                    discriminator_optimizer,
+                    (exchange.detached() for exchange in exchanges),
+                    self.discriminator_loss,
+                    self.discriminator_penalty,
+                    step * self.n_critic + update,
+                )
+            self.after_discriminator_update()
+
+        with frozen(self.discriminator):
+            self._update(
+                "generator",
+                generator_optimizer,
+                exchanges if one_graph else self._replay(exchanges),
+                self.generator_loss,
+                self.generator_penalty,
+                step,
+            )
+        if self.ema is not None:
+            self.ema.update(self.generator, step + 1)
+        for scheduler in self._schedulers():
+            scheduler.step()
+
+    def _replay(self, exchanges: list[GameBatch]) -> Iterator[GameBatch]:
+        """Make fakes with a gradient, one batch at a time: the same ones again, or fresh ones."""
+        for exchange in exchanges:
+            drawn = exchange if self.shares_fakes else self.draw(exchange)
+            yield replace(drawn, fake=self.play(drawn))
+
+    def _update(
+        self,
+        player: str,
+        optimizer: Optimizer,
+        exchanges: Iterable[GameBatch],
+        loss: Move,
+        penalty: Move,
+        number: int,
+    ) -> None:
+        """Move one player once. ``number`` counts its updates from 0."""
+        means: dict[str, Tensor] = {}
+        for exchange in exchanges:
+            terms = loss(exchange)
+            total = torch.stack(list(terms.values())).sum()
+            if number % self.penalty_interval == 0 and (penalties := penalty(exchange)):
+                total = total + torch.stack(list(penalties.values())).sum() * self.penalty_interval
+                terms = {**terms, **penalties}
+            self.manual_backward(total / self.accumulate)
+            for name, term in {"loss": total, **terms}.items():
+                means[name] = means.get(name, 0) + term.detach() / self.accumulate
+        optimizer.step()
+        optimizer.zero_grad()
+        self.log_dict({f"train/{player}/{name}": value for name, value in means.items()})
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        # Here and not in the step: under fp16 the gradients have just been unscaled.
+        if self.gradient_clip_norm is not None:
+            self.clip_gradients(optimizer, self.gradient_clip_norm, "norm")
+
+    # What Lightning asks for.
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
+        optimizers = [
+            self.discriminator_optimizer(self.discriminator.parameters()),
+            self.generator_optimizer(self.generator.parameters()),
+        ]
+        makers = [self.discriminator_scheduler, self.generator_scheduler]
+        return optimizers, [make(opt) for make, opt in zip(makers, optimizers, strict=True) if make]
+
+    def _schedulers(self) -> list[Any]:
+        schedulers = self.lr_schedulers()
+        return schedulers if isinstance(schedulers, list) else [schedulers] if schedulers else []
+
+    def setup(self, stage: str) -> None:
+        if stage == "fit":
+            use_atomic_saves(self.trainer.strategy)
+            gather_rounds(self.trainer, self.n_critic * self.accumulate)
+
+    def on_fit_start(self) -> None:
+        if self.seed is None:
+            self.seed = torch.initial_seed()
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Nothing: callbacks judge the samples. It is here because Lightning validates only what has this method."""
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        """Nothing, as in validation."""
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        variant = f"{type(self).__module__}.{type(self).__qualname__}"
+        checkpoint["gan_lightning"] = {"variant": variant, "version": __version__, "seed": self.seed}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.seed = checkpoint.get("gan_lightning", {}).get("seed")
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Let no gradient reach the module's weights; those that were frozen before stay so afterwards."""
+    weights = [weight for weight in module.parameters() if weight.requires_grad]
+    for weight in weights:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in weights:
+            weight.requires_grad_(True)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode and no gradient, for making samples; the modes of the parts come back as they were."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for part, training in modes.items():
+            part.training = training

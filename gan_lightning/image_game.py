@@ -1,0 +1,91 @@
+"""The shape that most papers share: a generator that turns a latent vector into an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_lightning.factories import resolve
+from gan_lightning.game import AdversarialModule, GameBatch, evaluating
+from gan_lightning.networks import ConvDiscriminator, ConvGenerator
+from gan_lightning.random import indexed_normal
+
+ImageShape = tuple[int, int, int]
+GeneratorFactory = Callable[[ImageShape, int], nn.Module]
+DiscriminatorFactory = Callable[[ImageShape], nn.Module]
+
+
+class ImageGame(AdversarialModule):
+    """A game whose generator makes images from a normal latent vector.
+
+    Args:
+        image_shape: Channels, height, width of an image. The command line takes it from the data.
+        latent_dim: Length of the latent vector.
+        generator: Makes the generator from the image shape and the latent length.
+        discriminator: Makes the discriminator from the image shape.
+        **game: Arguments of :class:`~gan_lightning.game.AdversarialModule`.
+    """
+
+    def __init__(
+        self,
+        image_shape: ImageShape = (3, 64, 64),
+        latent_dim: int = 100,
+        generator: GeneratorFactory = ConvGenerator,
+        discriminator: DiscriminatorFactory = ConvDiscriminator,
+        **game: Any,
+    ) -> None:
+        channels, height, width = image_shape
+        image_shape = (channels, height, width)
+        super().__init__(
+            generator=resolve(generator)(image_shape, latent_dim),
+            discriminator=resolve(discriminator)(image_shape),
+            **game,
+        )
+        self.image_shape = image_shape
+        self.latent_dim = latent_dim
+
+    def receive(self, raw: Any) -> GameBatch:
+        batch = super().receive(raw)
+        if batch.real.shape[1:] != self.image_shape:
+            raise ValueError(
+                f"The data has images of {' x '.join(map(str, batch.real.shape[1:]))}, but the model was made for "
+                f"{' x '.join(map(str, self.image_shape))} (channels x height x width): change the data's "
+                "image_size or the model's image_shape."
+            )
+        return batch
+
+    def draw(self, batch: GameBatch) -> GameBatch:
+        latent = torch.randn(len(batch.real), self.latent_dim, device=self.device, dtype=self.dtype)
+        return replace(batch, latent=latent)
+
+    def sample(self, n: int, seed: int = 0, start: int = 0, batch_size: int = 256) -> Tensor:
+        """Samples number ``start`` to ``start + n - 1`` of the sequence that ``seed`` names.
+
+        Sample ``i`` depends on the seed and ``i`` alone (up to the last bits that a batch size can change).
+
+        Returns:
+            n x C x H x W on the model's device, in [-1, 1].
+        """
+        images = [torch.empty(0, *self.image_shape, device=self.device)]
+        with evaluating(self.averaged_generator):
+            for first in range(start, start + n, batch_size):
+                latent = indexed_normal(first, min(first + batch_size, start + n), self.latent_dim, seed)
+                images.append(self.averaged_generator(latent.to(self.device, self.dtype)))
+        return torch.cat(images)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Images (N x C x H x W, in [-1, 1]) of latent vectors (N x latent_dim)."""
+        with evaluating(self.averaged_generator):
+            return self.averaged_generator(latent)
+
+    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """As many samples as the batch has images, N x C x H x W in [-1, 1]; no two batches or ranks share one."""
+        n = len(self.receive(batch).real)
+        # Blocks as long as the loader's batches, the last of which may be shorter.
+        number = batch_idx * self.trainer.world_size + self.global_rank
+        size = getattr(self.trainer.predict_dataloaders, "batch_size", None) or n
+        return self.sample(n, start=number * size)

@@ -1,0 +1,80 @@
+"""The optimisers of the papers: torch's own, with the settings that the papers state as defaults.
+
+They are classes so that a name and a few numbers describe them fully in a config and in a checkpoint.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch.optim.optimizer import ParamsT
+
+
+class DCGANAdam(torch.optim.Adam):
+    """Adam with a short memory of the gradient: learning rate 2e-4, betas (0.5, 0.999).
+
+    Radford, Metz, Chintala, 2016, arXiv 1511.06434, section 4; the field's default since.
+
+    Args:
+        params: What to update.
+        lr: Learning rate.
+        betas: Decay rates of the first and the second moment.
+        eps: Added to the denominator.
+        weight_decay: L2 penalty.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr=lr, betas=_floats(betas), eps=eps, weight_decay=weight_decay)
+
+
+class WGANGPAdam(torch.optim.Adam):
+    """Adam without momentum: learning rate 1e-4, betas (0, 0.9).
+
+    Gulrajani et al., 2017, arXiv 1704.00028, algorithm 1.
+
+    Args:
+        params: What to update.
+        lr: Learning rate.
+        betas: Decay rates of the first and the second moment.
+        eps: Added to the denominator.
+        weight_decay: L2 penalty.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 1e-4,
+        betas: tuple[float, float] = (0.0, 0.9),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr=lr, betas=_floats(betas), eps=eps, weight_decay=weight_decay)
+
+
+class WGANRMSprop(torch.optim.RMSprop):
+    """RMSProp with learning rate 5e-5.
+
+    Arjovsky, Chintala, Bottou, 2017, arXiv 1701.07875, algorithm 1; momentum makes a clipped critic unstable there.
+
+    Args:
+        params: What to update.
+        lr: Learning rate.
+        alpha: Decay rate of the squared gradient's average.
+        eps: Added to the denominator.
+    """
+
+    def __init__(self, params: ParamsT, lr: float = 5e-5, alpha: float = 0.99, eps: float = 1e-8) -> None:
+        super().__init__(params, lr=lr, alpha=alpha, eps=eps)
+
+
+def _floats(betas: Iterable[Any]) -> tuple[float, float]:
+    """YAML writes ``[0, 0.99]``, and torch refuses an integer there."""
+    first, second = betas
+    return float(first), float(second)

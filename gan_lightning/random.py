@@ -1,0 +1,28 @@
+"""Random numbers as a function of named integers, so that a run can be continued exactly."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def fold(*parts: int) -> int:
+    """Mix integers, for example ``(seed, step, rank)``, into one well-spread 63-bit seed."""
+    state = np.random.SeedSequence([part % 2**64 for part in parts]).generate_state(1, np.uint64)
+    return int(state[0]) % 2**63
+
+
+def indexed_normal(start: int, stop: int, dim: int, seed: int, block: int = 256) -> Tensor:
+    """Standard normal vectors number ``start`` to ``stop - 1`` of the endless sequence that ``seed`` names.
+
+    Vector ``i`` is the same whoever asks for it and with however many neighbours, so processes can share out
+    one set of samples and a longer set begins with the shorter one.
+
+    Returns:
+        ``stop - start`` x ``dim`` on the CPU, float32.
+    """
+    blocks = []
+    for number in range(start // block, (stop + block - 1) // block):
+        generator = torch.Generator().manual_seed(fold(seed, number))
+        blocks.append(torch.randn(block, dim, generator=generator))
+    offset = start - start // block * block
+    return torch.cat(blocks)[offset : offset + stop - start] if blocks else torch.empty(0, dim)

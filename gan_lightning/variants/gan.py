@@ -1,0 +1,52 @@
+"""The first GAN, with both of its generator losses."""
+
+from typing import Any
+
+from gan_lightning.game import GameBatch
+from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.losses import Terms, minimax_discriminator, minimax_generator, non_saturating_generator
+from gan_lightning.networks import MLPDiscriminator, MLPGenerator
+
+
+class GAN(ImageGame):
+    """Goodfellow et al., *Generative Adversarial Nets*, NeurIPS 2014, arXiv 1406.2661.
+
+    The discriminator maximises ``V(D, G) = E log D(x) + E log(1 - D(G(z)))``; the generator maximises
+    ``E log D(G(z))``, the non-saturating form of section 3, whose gradient is strong where learning starts.
+
+    The networks are the paper's for MNIST. Adam takes the place of its SGD (0.1, falling; momentum 0.5 rising to
+    0.7), z is normal instead of uniform, and images are in [-1, 1] instead of [0, 1].
+
+    Args:
+        image_shape: Channels, height, width of an image. The command line takes it from the data.
+        latent_dim: Length of the latent vector.
+        generator: Makes the generator from the image shape and the latent length.
+        discriminator: Makes the discriminator from the image shape.
+    """
+
+    def __init__(
+        self,
+        image_shape: ImageShape = (1, 28, 28),
+        latent_dim: int = 100,
+        generator: GeneratorFactory = MLPGenerator,
+        discriminator: DiscriminatorFactory = MLPDiscriminator,
+        **game: Any,
+    ) -> None:
+        super().__init__(image_shape, latent_dim, generator, discriminator, **game)
+
+    def discriminator_loss(self, batch: GameBatch) -> Terms:
+        return minimax_discriminator(self.discriminator(batch.real), self.discriminator(batch.fake))
+
+    def generator_loss(self, batch: GameBatch) -> Terms:
+        return non_saturating_generator(self.discriminator(batch.fake))
+
+
+class MinimaxGAN(GAN):
+    """The game of Goodfellow et al., 2014, arXiv 1406.2661, equation 1, taken at its word.
+
+    The generator minimises ``E log(1 - D(G(z)))``. Its gradient vanishes where the discriminator is sure, which is
+    what this class is for: to see it happen.
+    """
+
+    def generator_loss(self, batch: GameBatch) -> Terms:
+        return minimax_generator(self.discriminator(batch.fake))

@@ -1,0 +1,22 @@
+"""LSGAN: a squared error in the place of the logarithm."""
+
+from gan_lightning.game import GameBatch
+from gan_lightning.image_game import ImageGame
+from gan_lightning.losses import Terms, least_squares_discriminator, least_squares_generator
+
+
+class LSGAN(ImageGame):
+    """Mao et al., *Least Squares Generative Adversarial Networks*, ICCV 2017, arXiv 1611.04076.
+
+    ``L_D = 1/2 E (D(x) - 1)^2 + 1/2 E D(G(z))^2`` and ``L_G = 1/2 E (D(G(z)) - 1)^2``: equation 2 with the targets
+    (a, b, c) = (0, 1, 1) of its experiments. A sample on the right side of the boundary, but far from the data,
+    still gets a gradient.
+
+    The networks are DCGAN's, as are the settings of Adam, in the place of the paper's for 112 x 112 pixels.
+    """
+
+    def discriminator_loss(self, batch: GameBatch) -> Terms:
+        return least_squares_discriminator(self.discriminator(batch.real), self.discriminator(batch.fake))
+
+    def generator_loss(self, batch: GameBatch) -> Terms:
+        return least_squares_generator(self.discriminator(batch.fake))
