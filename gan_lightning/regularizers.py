@@ -45,7 +45,7 @@ def gradient_penalty(
     eps = torch.rand(len(real), *[1] * (real.ndim - 1), dtype=real.dtype, device=real.device)
     gradient = _input_gradient(discriminator, torch.lerp(real, fake, eps))
     # vector_norm takes the subgradient 0 where the norm is 0, so a flat discriminator gets a finite gradient.
-    # The root of a sum of squares would give inf * 0 = nan there, and an eps under it would bias every penalty.
+    # The root of a sum of squares would give inf * 0 = nan there, and an eps under it would bias the penalty.
     norm = torch.linalg.vector_norm(gradient, dim=1)
     return (norm - target).square().mean()
 

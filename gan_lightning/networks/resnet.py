@@ -138,7 +138,7 @@ class DownBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, 2H, 2W) to (N, out_channels, H, W)."""
-        # A 1 x 1 convolution commutes with the mean: pooling first, as the authors do in the first block only,
+        # A 1 x 1 convolution commutes with the mean: pooling first, as the authors do in the first block,
         # makes the same function at a quarter of the cost.
         return self.shortcut(F.avg_pool2d(x, 2)) + self.residual(x)
 
