@@ -1,0 +1,84 @@
+"""Logging into the run directory."""
+
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+from lightning.pytorch.loggers.logger import rank_zero_experiment
+
+
+class RunLogger(CSVLogger):
+    """Lightning's CSV logger, made safe for runs that are killed and resumed.
+
+    A row is on the disk as soon as it is logged. When a run is resumed in its own directory, the rows of its past
+    stay and those that the killed run wrote beyond the resumed step are replaced; Lightning's logger deletes the
+    whole file there.
+
+    Args:
+        save_dir: Folder that holds the runs.
+        name: Folder of this kind of run in it.
+        version: Number of the run; None takes the next free one.
+    """
+
+    def __init__(self, save_dir: str = "runs", name: str = "gan", version: int | str | None = None) -> None:
+        super().__init__(save_dir, name, version, flush_logs_every_n_steps=1)
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> ExperimentWriter:  # type: ignore[override]
+        if self._experiment is None:
+            os.makedirs(self.root_dir, exist_ok=True)
+            self._experiment = _ContinuingWriter(self.log_dir)
+        return self._experiment  # type: ignore[return-value]
+
+
+class _ContinuingWriter(ExperimentWriter):
+    """Writes on where an earlier run in the same directory stopped."""
+
+    def __init__(self, log_dir: str) -> None:
+        super().__init__(log_dir)
+        self._earlier = _read(Path(self.metrics_file_path))
+
+    def _check_log_dir_exists(self) -> None:
+        """Lightning deletes the earlier metrics here."""
+
+    def log_metrics(self, metrics_dict: dict[str, float], step: int | None = None) -> None:
+        super().log_metrics(metrics_dict, step)
+        if self._earlier:
+            self._rewind()
+
+    def _rewind(self) -> None:
+        """Drop the rows that the first new row makes void: what is later, or says the same of the same step."""
+        new = self.metrics[0]
+        names = set(new) - {"step", "epoch"}
+        kept = [
+            row
+            for row in self._earlier
+            if int(row["step"]) < new["step"]
+            or (int(row["step"]) == new["step"] and not any(row.get(name) for name in names))
+        ]
+        self._earlier = []
+        self.metrics_keys = sorted({key for row in kept for key in row})
+        self._replace_file(kept, self.metrics_keys)
+
+    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
+        self._replace_file(_read(Path(self.metrics_file_path)), fieldnames)
+
+    def _replace_file(self, rows: list[dict[str, Any]], fieldnames: list[str]) -> None:
+        partial = f"{self.metrics_file_path}.partial"
+        with open(partial, "w", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=fieldnames)
+            writer.writeheader()
+            writer.writerows(rows)
+        os.replace(partial, self.metrics_file_path)
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    """The rows of a metrics file, without one that a kill cut short."""
+    if not path.is_file():
+        return []
+    lines = path.read_text().splitlines(keepends=True)
+    return list(csv.DictReader(line for line in lines if line.endswith("\n")))
