@@ -53,12 +53,8 @@ def test_minimax_agrees_with_binary_cross_entropy():
     terms = losses.minimax_discriminator(real, fake)
     assert_close(terms["real"], F.binary_cross_entropy_with_logits(real, ones))
     assert_close(terms["fake"], F.binary_cross_entropy_with_logits(fake, zeros))
-    assert_close(
-        losses.minimax_generator(fake)["adversarial"], -F.binary_cross_entropy_with_logits(fake, zeros)
-    )
-    assert_close(
-        losses.non_saturating_generator(fake)["adversarial"], F.binary_cross_entropy_with_logits(fake, ones)
-    )
+    assert_close(losses.minimax_generator(fake)["adversarial"], -F.binary_cross_entropy_with_logits(fake, zeros))
+    assert_close(losses.non_saturating_generator(fake)["adversarial"], F.binary_cross_entropy_with_logits(fake, ones))
 
 
 def test_only_the_minimax_generator_saturates():
@@ -85,9 +81,7 @@ def test_least_squares_by_hand():
     terms = losses.least_squares_discriminator(real, fake)
     assert terms["real"].item() == pytest.approx(1.25)  # (2^2 + 1^2) / 2 / 2
     assert terms["fake"].item() == pytest.approx(5)  # (2^2 + 4^2) / 2 / 2
-    assert losses.least_squares_generator(fake)["adversarial"].item() == pytest.approx(
-        6.5
-    )  # (1 + 25) / 2 / 2
+    assert losses.least_squares_generator(fake)["adversarial"].item() == pytest.approx(6.5)  # (1 + 25) / 2 / 2
 
 
 def test_least_squares_is_pearson_chi_squared():

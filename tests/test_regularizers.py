@@ -1,5 +1,7 @@
 """Penalties against critics whose gradients are known by hand, per-image loops and finite differences."""
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -49,9 +51,7 @@ def test_unit_gradient_costs_nothing(n):
     assert gradient_penalty(linear_critic(1.0), images(n), images(n)).item() == pytest.approx(0, abs=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("norm", "target", "expected"), [(3.0, 1.0, 4.0), (0.25, 1.0, 0.5625), (3.0, 0.0, 9.0)]
-)
+@pytest.mark.parametrize(("norm", "target", "expected"), [(3.0, 1.0, 4.0), (0.25, 1.0, 0.5625), (3.0, 0.0, 9.0)])
 @pytest.mark.parametrize("n", [1, 5])
 def test_gradient_penalty_is_two_sided(norm, target, expected, n):
     penalty = gradient_penalty(linear_critic(norm), images(n), images(n), target=target)
@@ -130,13 +130,13 @@ def test_flat_critic_gets_a_finite_gradient():
 @pytest.mark.parametrize("penalty", [lambda d, x: gradient_penalty(d, x, x), r1_penalty, r2_penalty])
 def test_autocast_changes_nothing(penalty):
     critic, x = SmoothCritic(HEADS["(N, 1)"]()), images(4)
-    expected = penalty(critic, x)
+    exact = penalty(copy.deepcopy(critic).double(), x.double()).float()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert critic(x).dtype == torch.bfloat16  # autocast is at work
         inside = penalty(critic, x)
         from_bfloat16 = penalty(critic, x.bfloat16())
     assert inside.dtype == torch.float32
-    assert_close(inside, expected, rtol=0, atol=0)
+    assert_close(inside, exact, rtol=1e-5, atol=0)  # bfloat16 is a percent off
     assert from_bfloat16.dtype == torch.float32
 
 

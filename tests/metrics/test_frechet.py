@@ -16,9 +16,7 @@ def seed() -> None:
 
 
 def random_moments(n: int, d: int) -> tuple[Tensor, Tensor]:
-    return moments(
-        torch.randn(n, d, dtype=torch.float64) @ torch.randn(d, d, dtype=torch.float64) + torch.randn(d)
-    )
+    return moments(torch.randn(n, d, dtype=torch.float64) @ torch.randn(d, d, dtype=torch.float64) + torch.randn(d))
 
 
 def by_scipy(mean1: Tensor, cov1: Tensor, mean2: Tensor, cov2: Tensor) -> float:
