@@ -1,0 +1,169 @@
+"""What every variant must do, whatever it minimises. The variants are found by themselves."""
+
+import re
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from gan_lightning.game import AdversarialModule, GameBatch
+from tests.games import VARIANTS, assert_same_bits, last_state, metrics_file, play, small
+
+pytestmark = pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__)
+
+Variant = type[AdversarialModule]
+
+
+class Witness:
+    """Watches each update of a game and notes what the players did."""
+
+    def __init__(self, model: AdversarialModule) -> None:
+        self.updates: list[str] = []
+        self.real_images: list[torch.Tensor] = []
+        self.update = model._update
+        self.model = model
+        model._update = self.watched_update  # type: ignore[method-assign]
+
+    def watched_update(self, player: str, optimizer: Any, exchanges: Any, *rest: Any) -> None:
+        mover: nn.Module = getattr(self.model, player)
+        other: nn.Module = self.model.generator if player == "discriminator" else self.model.discriminator
+        before = [deepcopy(list(network.parameters())) for network in (mover, other)]
+        self.updates.append(player)
+        self.update(player, optimizer, self.noting(player, exchanges), *rest)
+        after = [list(network.parameters()) for network in (mover, other)]
+        assert any(not torch.equal(*pair) for pair in zip(before[0], after[0], strict=True)), f"{player} stood still"
+        assert_same_bits(before[1], after[1])
+        assert all(weight.grad is None for weight in other.parameters()), f"a gradient of {player} reached the other"
+        assert all(weight.requires_grad for network in (mover, other) for weight in network.parameters()) is False
+        assert all(weight.requires_grad for weight in mover.parameters())
+
+    def noting(self, player: str, exchanges: Any) -> Any:
+        for exchange in exchanges:
+            if player == "discriminator":
+                self.real_images.append(exchange.real)
+                assert not exchange.fake.requires_grad
+            yield exchange
+
+
+def test_each_player_moves_only_its_own_weights(variant: Variant, tmp_path: Path) -> None:
+    model = small(variant)
+    Witness(model)
+    play(model, 3, tmp_path)
+    assert all(weight.requires_grad for player in (model.generator, model.discriminator) for weight in player.parameters())
+
+
+def test_updates_are_counted_in_generator_updates(variant: Variant, tmp_path: Path) -> None:
+    model = small(variant, n_critic=3)
+    witness = Witness(model)
+    trainer = play(model, 4, tmp_path)
+    assert witness.updates == ["discriminator", "discriminator", "discriminator", "generator"] * 4
+    assert trainer.global_step == 4
+    assert trainer.num_training_batches == 15 // 3
+    assert trainer.fit_loop.epoch_loop.batch_progress.total.completed == 4
+
+
+def test_every_discriminator_update_sees_fresh_real_images(variant: Variant, tmp_path: Path) -> None:
+    model = small(variant, n_critic=2, accumulate=2)
+    witness = Witness(model)
+    play(model, 3, tmp_path)
+    images = torch.cat(witness.real_images).flatten(1)
+    assert len(images) == 3 * 2 * 2 * 100
+    assert len(torch.unique(images, dim=0)) == len(images)
+
+
+def test_ema_follows_its_formula(variant: Variant, tmp_path: Path) -> None:
+    model = small(variant, ema_decay=0.3)
+    expected = deepcopy(list(model.generator.parameters()))
+    update: Callable[..., None] = model._update
+
+    def follow(player: str, *arguments: Any) -> None:
+        update(player, *arguments)
+        if player == "generator":
+            t = model.global_step
+            decay = min(0.3, t / (t + 9))
+            for average, weight in zip(expected, model.generator.parameters(), strict=True):
+                average.data = decay * average + (1 - decay) * weight.detach()
+
+    model._update = follow  # type: ignore[method-assign]
+    play(model, 6, tmp_path)
+    assert model.ema is not None
+    assert_close(list(model.ema.module.parameters()), [weight.detach() for weight in expected], rtol=1e-4, atol=1e-6)
+    for mine, theirs in zip(model.ema.module.buffers(), model.generator.buffers(), strict=True):
+        assert_same_bits(mine, theirs)
+
+
+def test_checkpoint_loads_without_arguments(variant: Variant, tmp_path: Path) -> None:
+    model = small(variant, n_critic=2)
+    trainer = play(model, 2, tmp_path)
+    path = tmp_path / "model.ckpt"
+    trainer.save_checkpoint(path)
+    loaded = variant.load_from_checkpoint(path, map_location="cpu")
+    assert_same_bits(dict(loaded.state_dict()), dict(model.state_dict()))
+    assert loaded.hparams == model.hparams
+    assert loaded.n_critic == 2
+    assert torch.load(path, weights_only=True)["gan_lightning"]["variant"].endswith(variant.__name__)
+
+
+@pytest.mark.parametrize(
+    ("crashes", "save_every", "game"),
+    [
+        ([2, 5, 9], 1, {}),
+        ([3, 8], 2, {"n_critic": 2}),
+        ([4], 3, {"n_critic": 2, "accumulate": 2}),
+    ],
+    ids=["mid_epoch_and_across", "n_critic", "n_critic_and_accumulation"],
+)
+def test_resume_is_exact(
+    variant: Variant, tmp_path: Path, crashes: list[int], save_every: int, game: dict[str, int]
+) -> None:
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    batch_size = 300 if not game else 100
+    play(small(variant, **game), 11, straight, save_every=save_every, batch_size=batch_size)
+    for crash in [*crashes, None]:
+        model = small(variant, **game)
+        play(model, 11, broken, save_every=save_every, batch_size=batch_size, resume=True, crash_at=crash)
+    assert_same_bits(last_state(broken), last_state(straight))
+    assert metrics_file(broken) == metrics_file(straight)
+
+
+def test_same_seed_same_run_and_another_seed_another(variant: Variant, tmp_path: Path) -> None:
+    states = []
+    for number, seed in enumerate([5, 5, 6]):
+        torch.manual_seed(1)  # the same networks each time
+        play(small(variant), 3, tmp_path / str(number), seed=seed)
+        states.append(last_state(tmp_path / str(number))["state_dict"])
+    assert_same_bits(states[0], states[1])
+    assert any(not torch.equal(states[0][name], states[2][name]) for name in states[0])
+
+
+def test_every_term_is_logged(variant: Variant, tmp_path: Path) -> None:
+    model = small(variant)
+    play(model, 1, tmp_path)
+    header = metrics_file(tmp_path).splitlines()[0].split(",")
+    for player in ("discriminator", "generator"):
+        names = [name for name in header if name.startswith(f"train/{player}/")]
+        assert f"train/{player}/loss" in names
+        assert len(names) >= 2
+
+
+def test_losses_are_terms_of_the_raw_exchange(variant: Variant) -> None:
+    model = small(variant)
+    raw = (torch.randint(0, 256, (6, 1, 16, 16), dtype=torch.uint8), torch.arange(6))
+    batch = model.draw(model.receive(raw))
+    batch = GameBatch(batch.real, batch.condition, batch.latent, model.play(batch))
+    assert batch.fake.shape == batch.real.shape
+    assert float(batch.real.min()) >= -1
+    assert float(batch.real.max()) <= 1
+    for terms in (model.discriminator_loss(batch), model.generator_loss(batch)):
+        assert terms
+        assert all(term.ndim == 0 and torch.isfinite(term) for term in terms.values())
+
+
+def test_docstring_cites_the_paper(variant: Variant) -> None:
+    assert re.search(r"arXiv \d{4}\.\d{4,5}", variant.__doc__ or ""), "the class docstring names no arXiv paper"
+    assert "``" in (variant.__doc__ or ""), "the class docstring states no equation"
