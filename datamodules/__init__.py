@@ -1,0 +1,43 @@
+"""Images for GANs: one LightningDataModule per dataset, each imported on first use.
+
+Every module tells `image_shape` (channels, height, width) and `num_classes` right after construction, before it
+touches a file, and yields uint8 images, N x C x H x W, with int64 labels, N (no labels where there are no classes).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datamodules.base import ImageDataModule
+    from datamodules.cifar10 import CIFAR10DataModule
+    from datamodules.digits import DigitsDataModule
+    from datamodules.image_folder import ImageFolderDataModule
+    from datamodules.mnist import FashionMNISTDataModule, MNISTDataModule
+
+__all__ = [
+    "CIFAR10DataModule",
+    "DigitsDataModule",
+    "FashionMNISTDataModule",
+    "ImageDataModule",
+    "ImageFolderDataModule",
+    "MNISTDataModule",
+]
+
+_HOMES = {
+    "CIFAR10DataModule": "cifar10",
+    "DigitsDataModule": "digits",
+    "FashionMNISTDataModule": "mnist",
+    "ImageDataModule": "base",
+    "ImageFolderDataModule": "image_folder",
+    "MNISTDataModule": "mnist",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

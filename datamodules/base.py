@@ -1,0 +1,154 @@
+"""What all image data modules share: checking arguments, splitting, and the four loaders."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from lightning import LightningDataModule
+
+from datamodules.loading import BatchLoader, EpochOrder, ImageSource
+
+# Which images are held out must not depend on the seed of the training order.
+_SPLIT_SEED = 0
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The images of each split; a split may have length 0, except train."""
+
+    train: ImageSource
+    val: ImageSource
+    test: ImageSource
+
+
+class ImageDataModule(LightningDataModule, ABC):
+    """Base of all image data modules: a subclass sets its shape in the constructor and loads its splits.
+
+    Attributes:
+        image_shape: (channels, height, width) of every image; known right after construction.
+        num_classes: labels are 0 ... num_classes - 1; None: the batches carry no labels.
+
+    Args:
+        image_shape: see above.
+        num_classes: see above.
+        batch_size: images in a batch, in each process.
+        flip: mirror training images horizontally with probability one half.
+        seed: the order of the training images is a function of this seed and the epoch.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        num_classes: int | None,
+        batch_size: int,
+        flip: bool,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        check_at_least(1, batch_size=batch_size, image_size=image_shape[1])
+        check_at_least(0, seed=seed)
+        self.image_shape = image_shape
+        self.num_classes = num_classes
+        self.batch_size = batch_size
+        self.flip = flip
+        self.seed = seed
+        self._splits: Splits | None = None
+
+    @property
+    @abstractmethod
+    def location(self) -> str:
+        """Where the images are, in words for an error message."""
+
+    @abstractmethod
+    def load_splits(self) -> Splits:
+        """Reads the images; called once, in every process."""
+
+    @property
+    def splits(self) -> Splits:
+        """The images of each split, read on first use."""
+        if self._splits is None:
+            self._splits = self.load_splits()
+        return self._splits
+
+    def setup(self, stage: str | None = None) -> None:
+        """Reads the images of all splits, whatever the stage."""
+        _ = self.splits
+
+    def train_dataloader(self) -> BatchLoader:
+        """Shuffled batches, all of `batch_size` images.
+
+        Raises:
+            ValueError: a process has fewer training images than a batch.
+        """
+        loader = self._loader(self.splits.train, training=True)
+        if len(loader) == 0:
+            raise ValueError(
+                f"batch_size {self.batch_size} is larger than the {len(loader.sampler)} training images of each "
+                f"process in {self.location}: lower batch_size or add images."
+            )
+        return loader
+
+    def val_dataloader(self) -> BatchLoader | list[Any]:
+        """The validation images in order; the test images where none were held out; no loader if there are neither."""
+        return self._eval_loader(self.splits.val, self.splits.test)
+
+    def test_dataloader(self) -> BatchLoader | list[Any]:
+        """The test images in order; the validation images where there is no test split; no loader without either."""
+        return self._eval_loader(self.splits.test, self.splits.val)
+
+    def predict_dataloader(self) -> BatchLoader | list[Any]:
+        """The same as `test_dataloader`."""
+        return self.test_dataloader()
+
+    def _eval_loader(self, source: ImageSource, fallback: ImageSource) -> BatchLoader | list[Any]:
+        source = source if len(source) else fallback
+        return self._loader(source, training=False) if len(source) else []
+
+    def _loader(self, source: ImageSource, training: bool) -> BatchLoader:
+        trainer = self.trainer
+        rank, world_size = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+        # Overfitting a few batches is only possible if they are the same ones every epoch.
+        overfitting = trainer is not None and trainer.overfit_batches > 0  # type: ignore[attr-defined]
+        return BatchLoader(
+            source,
+            EpochOrder(len(source), training and not overfitting, self.seed, rank, world_size),
+            self.batch_size,
+            drop_last=training,
+            flip=training and self.flip,
+            pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
+        )
+
+
+def check_at_least(minimum: int, **arguments: int) -> None:
+    """Raises a ValueError that names the first argument below `minimum`."""
+    for name, value in arguments.items():
+        if value < minimum:
+            raise ValueError(f"{name} is {value}: it must be at least {minimum}.")
+
+
+def held_out(size: int, location: str, **counts: int) -> list[torch.Tensor]:
+    """Splits the indices of `size` images at random, the same way every time.
+
+    Args:
+        size: number of images.
+        location: where they are, for the message.
+        counts: how many to hold out, by the name of the argument that says so.
+
+    Returns:
+        The rest, then one tensor for each count; each sorted, int64.
+
+    Raises:
+        ValueError: a count is negative, or together they leave no image.
+    """
+    check_at_least(0, **counts)
+    if sum(counts.values()) >= size:
+        asked = " and ".join(f"{name} {count}" for name, count in counts.items())
+        raise ValueError(f"{asked} would leave nothing to train on: {location} has {size} images to split.")
+    order = torch.from_numpy(np.random.default_rng(_SPLIT_SEED).permutation(size))
+    parts = order.split([size - sum(counts.values()), *counts.values()])
+    return [part.sort().values for part in parts]

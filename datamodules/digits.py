@@ -1,0 +1,48 @@
+"""scikit-learn's handwritten digits: real, and in the box."""
+
+import torch
+
+from datamodules.base import ImageDataModule, Splits, held_out
+from datamodules.loading import Subset, TensorImages
+from datamodules.tensors import resize
+
+
+class DigitsDataModule(ImageDataModule):
+    """The 1,797 handwritten digits, 8 x 8 and grey, that scikit-learn ships: ten classes, no download.
+
+    Their grey values 0 ... 16 are stretched to 0 ... 255. Never flipped: a mirrored digit is no digit.
+
+    Args:
+        batch_size: images in a batch, in each process.
+        image_size: height and width; None: 8, as they are; others are resized (bicubic).
+        val_size: images held out for validation; 0: validation uses the test images.
+        test_size: images held out for testing; 0: testing uses the validation images.
+        seed: the order of the training images is a function of this seed and the epoch.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        batch_size: int = 64,
+        image_size: int | None = None,
+        val_size: int = 100,
+        test_size: int = 100,
+        seed: int = 0,
+    ) -> None:
+        size = 8 if image_size is None else image_size
+        super().__init__((1, size, size), 10, batch_size, flip=False, seed=seed)
+        self._parts = held_out(1797, self.location, val_size=val_size, test_size=test_size)
+
+    @property
+    def location(self) -> str:
+        return "scikit-learn's digits"
+
+    def load_splits(self) -> Splits:
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        images = torch.from_numpy(digits.images * (255 / 16)).round().to(torch.uint8)[:, None]
+        source = TensorImages(resize(images, self.image_shape[1]), torch.from_numpy(digits.target).long())
+        return Splits(*(Subset(source, part) for part in self._parts))

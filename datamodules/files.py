@@ -1,0 +1,151 @@
+"""Image files: finding them, decoding them, and telling the broken ones before training starts."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+_FORMATS = ("PNG", "JPEG", "WEBP")
+_FILES_PER_TASK = 64
+
+
+def cpu_count() -> int:
+    """The CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def list_files(folder: Path) -> list[Path]:
+    """All files under a folder, at any depth, sorted; hidden files and folders (`.name`) are left out."""
+    found = []
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(parent, name) for name in names if not name.startswith(".")]
+    return sorted(found)
+
+
+def decode(path: str | Path, size: int, channels: int) -> NDArray[np.uint8]:
+    """Reads an image of any size and mode: upright, over white where it is transparent, centre-cropped, resized.
+
+    Args:
+        path: a PNG, JPEG or WebP file.
+        size: height and width of the result; an image of that size is not resampled (bicubic, antialiased).
+        channels: 3: RGB, a grey image three times the same; 1: grey, a colour image its luma.
+
+    Returns:
+        uint8, channels x size x size.
+
+    Raises:
+        Exception: of any kind that PIL raises for a broken file.
+    """
+    with Image.open(path, formats=_FORMATS) as image:
+        upright = ImageOps.exif_transpose(image)
+        upright.load()
+    opaque = _opaque(upright).convert("RGB" if channels == 3 else "L")
+    side = min(opaque.size)
+    left, top = (opaque.width - side) // 2, (opaque.height - side) // 2
+    box = (left, top, left + side, top + side)
+    pixels = np.asarray(opaque.resize((size, size), Image.Resampling.BICUBIC, box=box))
+    return np.ascontiguousarray(pixels.reshape(size, size, channels).transpose(2, 0, 1))
+
+
+def check(path: str | Path) -> None:
+    """Reads an image to its end, as cheaply as its format allows; raises what PIL raises for a broken file."""
+    with Image.open(path, formats=_FORMATS) as image:
+        image.draft(None, (image.width // 8, image.height // 8))  # JPEG only: skips most of the arithmetic
+        image.load()
+
+
+def find_broken(indices: range, attempt: Callable[[int], object], title: str) -> dict[int, str]:
+    """Runs `attempt` on every index, in threads, behind a progress bar.
+
+    Args:
+        indices: of the files to read.
+        attempt: reads file i; whatever it raises marks that file as broken.
+        title: of the progress bar.
+
+    Returns:
+        The reason for each broken file, by index.
+    """
+
+    def run(task: range) -> dict[int, str]:
+        broken = {}
+        for i in task:
+            try:
+                attempt(i)
+            except Exception as error:  # PIL raises SyntaxError, struct.error, ... besides OSError
+                broken[i] = "not an image" if isinstance(error, UnidentifiedImageError) else str(error)
+        return broken
+
+    tasks = [indices[start : start + _FILES_PER_TASK] for start in range(0, len(indices), _FILES_PER_TASK)]
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        # disable=None: no bar where the output is not a terminal
+        results = tqdm(pool.map(run, tasks), title, len(tasks), disable=None)
+        return {i: reason for broken in results for i, reason in broken.items()}
+
+
+class FileImages(Dataset[Tensor]):
+    """Images that stay in their files and are decoded by worker processes.
+
+    Args:
+        paths: the files.
+        labels: int64, (N,); None where there are no classes.
+        size: height and width of the decoded images.
+        channels: 1 or 3.
+        num_workers: worker processes; 0: decode in this one.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], labels: Tensor | None, size: int, channels: int, num_workers: int
+    ) -> None:
+        # One block of bytes: workers that touched a list of strings would each end up with a copy of it.
+        self.paths = np.array([os.fsencode(path) for path in paths], dtype=np.bytes_)
+        self.labels = labels
+        self.size = size
+        self.channels = channels
+        self.num_workers = num_workers
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitems__(self, indices: Sequence[int]) -> Tensor:
+        """A whole batch at once, n x C x H x W: the unit in which DataLoader asks its workers."""
+        return torch.from_numpy(np.stack([self._decode(os.fsdecode(self.paths[i])) for i in indices]))
+
+    def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        loader = DataLoader(
+            self,
+            batch_sampler=[indices.tolist() for indices in batches],
+            num_workers=min(self.num_workers, len(batches)),
+            collate_fn=_as_it_is,
+            generator=torch.Generator(),  # else every iterator draws from the global random state
+        )
+        return iter(loader)
+
+    def _decode(self, path: str) -> NDArray[np.uint8]:
+        try:
+            return decode(path, self.size, self.channels)
+        except Exception as error:
+            raise RuntimeError(f"{path} was readable when training started, but no longer: {error}") from error
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # PIL would clip 16 bits to 8 instead of scaling them
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if not image.has_transparency_data:
+        return image
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image.convert("RGBA"))

@@ -1,0 +1,214 @@
+"""Any folder of images."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor, distributed
+
+from datamodules.base import ImageDataModule, Splits, check_at_least, held_out
+from datamodules.files import SUFFIXES, FileImages, check, cpu_count, decode, find_broken, list_files
+from datamodules.loading import ImageSource, Subset, TensorImages
+
+_GIBIBYTE = 1 << 30
+_SPLIT_NAMES = ("train", "val", "test")
+_NAMED_FILES = 5  # as many skipped files are named in the warning
+
+
+class ImageFolderDataModule(ImageDataModule):
+    """Any folder of PNG, JPEG or WebP images, of any sizes and modes, at any depth.
+
+    Each image is turned upright, laid over white where it is transparent, cropped to its central square and resized
+    (bicubic). Hidden files are ignored. Other files, and images that cannot be read to their end, are found before
+    training starts, by reading all of them once: they are skipped with one warning, or refused (`strict`).
+
+    Splits: the sub-folders `train`, `val` and `test` of `root`, where there is a `train`; a split that has no folder
+    of its own is held out of the training images. Classes: where a (train) folder holds two or more sub-folders and
+    no image of its own, their names, sorted, are the classes; otherwise the batches are images without labels.
+
+    Args:
+        root: the folder.
+        batch_size: images in a batch, in each process.
+        image_size: height and width.
+        channels: 3: RGB; 1: grey.
+        val_size: images held out for validation, where there is no `val` folder; None: a tenth, at most 1,000;
+            0: validation uses the test images.
+        test_size: images held out for testing, where there is no `test` folder; 0: testing uses the validation
+            images.
+        flip: mirror training images horizontally with probability one half.
+        strict: refuse a folder with files that cannot be used, instead of skipping them.
+        in_memory: decode all images once and keep them; None: if they take no more than 1 GiB.
+        num_workers: processes that decode images which are not kept in memory; 0: none but the training process;
+            None: one for each CPU, at most 8.
+        seed: the order of the training images is a function of this seed and the epoch.
+
+    Raises:
+        FileNotFoundError: there is no folder `root`.
+        ValueError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        batch_size: int = 64,
+        image_size: int = 64,
+        channels: int = 3,
+        val_size: int | None = None,
+        test_size: int = 0,
+        flip: bool = True,
+        strict: bool = False,
+        in_memory: bool | None = None,
+        num_workers: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        if channels not in (1, 3):
+            raise ValueError(f"channels is {channels}: it must be 1 (grey) or 3 (RGB).")
+        check_at_least(0, val_size=val_size or 0, test_size=test_size, num_workers=num_workers or 0)
+        self.root = Path(root).expanduser()
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"ImageFolderDataModule: there is no folder {root}: set root to one with images.")
+        self._folders = _split_folders(self.root)
+        self.classes = _class_names(self._folders["train"])
+        self._class_index = {name: label for label, name in enumerate(self.classes)}
+        super().__init__((channels, image_size, image_size), len(self.classes) or None, batch_size, flip, seed)
+        self.val_size = val_size
+        self.test_size = test_size
+        self.strict = strict
+        self.in_memory = in_memory
+        self.num_workers = num_workers
+
+    @property
+    def location(self) -> str:
+        return str(self.root)
+
+    def load_splits(self) -> Splits:
+        paths: list[Path] = []
+        labels: list[int] = []
+        members: dict[str, list[int]] = {}
+        unusable: list[tuple[Path, str]] = []
+        for name, folder in self._folders.items():
+            files = list_files(folder)
+            images = [path for path in files if path.suffix.lower() in SUFFIXES]
+            unusable += [(path, "not PNG, JPEG or WebP") for path in files if path.suffix.lower() not in SUFFIXES]
+            members[name] = list(range(len(paths), len(paths) + len(images)))
+            labels += [self._label(path, folder) for path in images]
+            paths += images
+        self._check_not_empty(paths, labels, members["train"])
+        source, broken = self._read(paths, torch.tensor(labels) if self.classes else None)
+        unusable += [(paths[i], broken[i]) for i in sorted(broken)]
+        self._report(unusable, len(paths) + len(unusable) - len(broken))
+        usable = {name: torch.tensor([i for i in part if i not in broken]).long() for name, part in members.items()}
+        return self._split(source, usable)
+
+    def _label(self, path: Path, folder: Path) -> int:
+        if not self.classes:
+            return 0
+        name = path.relative_to(folder).parts[0]
+        if name not in self._class_index:
+            raise ValueError(
+                f"ImageFolderDataModule: {path} is in none of the class folders that {self._folders['train']} has "
+                f"({', '.join(self.classes[:10])}): move or remove it."
+            )
+        return self._class_index[name]
+
+    def _check_not_empty(self, paths: list[Path], labels: list[int], train: list[int]) -> None:
+        folder = self._folders["train"]
+        if not train:
+            raise ValueError(f"ImageFolderDataModule: no images under {folder} (looked for {', '.join(SUFFIXES)}).")
+        empty = set(range(len(self.classes))) - {labels[i] for i in train}
+        if empty:
+            names = ", ".join(self.classes[label] for label in sorted(empty))
+            raise ValueError(
+                f"ImageFolderDataModule: no images in the class folders {names} of {folder}: remove these folders."
+            )
+
+    def _read(self, paths: list[Path], labels: Tensor | None) -> tuple[ImageSource, dict[int, str]]:
+        """The images, in memory or not, and the reason why some of them cannot be used, by index."""
+        channels, size, _ = self.image_shape
+        shape = (len(paths), *self.image_shape)
+        source: ImageSource
+        if self.in_memory or (self.in_memory is None and math.prod(shape) <= _GIBIBYTE):
+            pixels = np.zeros(shape, np.uint8)
+
+            def keep(i: int) -> None:
+                pixels[i] = decode(paths[i], size, channels)
+
+            broken = find_broken(range(len(paths)), keep, "Reading images")
+            source = TensorImages(torch.from_numpy(pixels), labels)
+        else:
+            rank, world_size = _process()
+            share = range(rank, len(paths), world_size)
+            broken = find_broken(share, lambda i: check(paths[i]), "Checking images")
+            source = FileImages(paths, labels, size, channels, self._workers())
+        return source, _agreed(broken)
+
+    def _workers(self) -> int:
+        if self.num_workers is not None:
+            return self.num_workers
+        processes = 1 if self.trainer is None else self.trainer.num_devices
+        return max(1, min(8, cpu_count() // processes))
+
+    def _report(self, unusable: list[tuple[Path, str]], total: int) -> None:
+        if not unusable:
+            return
+        named = ", ".join(f"{path} ({reason})" for path, reason in unusable[:_NAMED_FILES])
+        more = f" and {len(unusable) - _NAMED_FILES} more" if len(unusable) > _NAMED_FILES else ""
+        counted = f"{len(unusable)} of the {total} files under {self.root}"
+        if self.strict:
+            raise ValueError(
+                f"ImageFolderDataModule: {counted} cannot be used: {named}{more}. Remove them, or set strict to "
+                "false to skip them."
+            )
+        rank_zero_warn(f"ImageFolderDataModule: skipped {counted}: {named}{more}.")
+
+    def _split(self, source: ImageSource, usable: dict[str, Tensor]) -> Splits:
+        train = usable["train"]
+        if len(train) == 0:
+            raise ValueError(f"ImageFolderDataModule: none of the images under {self._folders['train']} can be read.")
+        val_size = min(1000, len(train) // 10) if self.val_size is None else self.val_size
+        rest, val, test = held_out(
+            len(train),
+            str(self._folders["train"]),
+            val_size=0 if "val" in usable else val_size,
+            test_size=0 if "test" in usable else self.test_size,
+        )
+        return Splits(
+            Subset(source, train[rest]),
+            Subset(source, usable.get("val", train[val])),
+            Subset(source, usable.get("test", train[test])),
+        )
+
+
+def _split_folders(root: Path) -> dict[str, Path]:
+    """The folder of each split; `root` itself is the training split where it has no `train`."""
+    if not (root / "train").is_dir():
+        return {"train": root}
+    return {name: root / name for name in _SPLIT_NAMES if (root / name).is_dir()}
+
+
+def _class_names(folder: Path) -> list[str]:
+    """The names of the class folders, sorted; none where there are fewer than two, or images beside them."""
+    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    if any(entry.suffix.lower() in SUFFIXES and entry.is_file() for entry in entries):
+        return []
+    names = sorted(entry.name for entry in entries if entry.is_dir())
+    return names if len(names) > 1 else []
+
+
+def _process() -> tuple[int, int]:
+    """Rank and world size of the process group; (0, 1) without one."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return 0, 1
+    return distributed.get_rank(), distributed.get_world_size()
+
+
+def _agreed(broken: dict[int, str]) -> dict[int, str]:
+    """What any process found broken: with different images the processes would have different orders."""
+    _, world_size = _process()
+    if world_size == 1:
+        return broken
+    everyone: list[dict[int, str]] = [{} for _ in range(world_size)]
+    distributed.all_gather_object(everyone, broken)
+    return {i: reason for each in everyone for i, reason in each.items()}

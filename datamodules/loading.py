@@ -1,0 +1,219 @@
+"""From indices to batches: an order that is a function of (seed, epoch), and a loader that can resume anywhere."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
+
+Batch = Tensor | tuple[Tensor, Tensor]
+
+_ORDER_STREAM, _FLIP_STREAM = 0, 1
+
+
+class ImageSource(Protocol):
+    """Images addressed by index: what a `BatchLoader` draws from."""
+
+    @property
+    def labels(self) -> Tensor | None:
+        """The class of every image, int64, (N,); None where there are no classes."""
+
+    def __len__(self) -> int: ...
+
+    def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Yields, for each tensor of n indices, a fresh contiguous uint8 tensor, n x C x H x W."""
+
+
+class TensorImages:
+    """A whole dataset in memory.
+
+    Args:
+        images: uint8, N x C x H x W.
+        labels: int64, (N,); None where there are no classes.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor | None) -> None:
+        self.images = images.contiguous()
+        self.labels = labels
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        # NumPy gathers without OpenMP, whose threads stall for seconds where other processes use the same cores.
+        images = self.images.numpy()
+        for indices in batches:
+            yield torch.from_numpy(images[indices.numpy()])
+
+
+class Subset:
+    """Some of a source's images, without a copy of them.
+
+    Args:
+        source: where the images are.
+        indices: which of them, int64, (N,).
+    """
+
+    def __init__(self, source: ImageSource, indices: Tensor) -> None:
+        self.source = source
+        self.indices = indices
+        self.labels = None if source.labels is None else source.labels[indices]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        return self.source.image_batches([self.indices[batch] for batch in batches])
+
+
+class EpochOrder:
+    """The order in which one process sees the images: a pure function of (seed, epoch), cut among the processes.
+
+    Position p of the order belongs to process p % world_size, so the processes never share an image and, together,
+    take the same global order however many they are.
+
+    Args:
+        size: number of images.
+        shuffle: True: a new permutation every epoch, cut so that every process has equally many images.
+            False: 0, 1, 2, ... every epoch; every image exactly once, so some processes may have one more.
+        seed: at least 0.
+        rank: this process, below world_size.
+        world_size: number of processes.
+    """
+
+    def __init__(self, size: int, shuffle: bool, seed: int = 0, rank: int = 0, world_size: int = 1) -> None:
+        self.size = size
+        self.shuffle = shuffle
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the epoch; Lightning calls this before every one."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """The number of images of this process in an epoch."""
+        return len(range(self.rank, self._end, self.world_size))
+
+    def indices(self) -> Tensor:
+        """This process's image indices of the current epoch, int64."""
+        order = self._draws(_ORDER_STREAM).permutation(self.size) if self.shuffle else np.arange(self.size)
+        return torch.from_numpy(order[self.rank : self._end : self.world_size].copy())
+
+    def flips(self) -> Tensor:
+        """Which positions of `indices` are to be mirrored in the current epoch: fair coins, bool."""
+        coins = self._draws(_FLIP_STREAM).random(self.size) < 0.5
+        return torch.from_numpy(coins[self.rank : self._end : self.world_size].copy())
+
+    @property
+    def _end(self) -> int:
+        return self.size - self.size % self.world_size if self.shuffle else self.size
+
+    def _draws(self, stream: int) -> np.random.Generator:
+        return np.random.default_rng((self.seed, self.epoch, stream))
+
+
+class BatchLoader:
+    """Batches of a source in the order of an `EpochOrder`; its state makes it resume at any batch of any epoch.
+
+    Iterating yields `(images, labels)`, or `images` alone where the source has no labels: images uint8, contiguous,
+    n x C x H x W, owned by the caller; labels int64, (n,).
+
+    Args:
+        source: the images.
+        sampler: their order. Its epoch is read when an iterator yields its first batch, not when it is made:
+            Lightning calls `iter()` before `set_epoch()` in a run's first epoch.
+        batch_size: images in a batch.
+        drop_last: leave out a last batch smaller than batch_size.
+        flip: mirror each image horizontally with probability one half.
+        pin_memory: yield page-locked tensors, which copy to a GPU without stopping the host.
+    """
+
+    # Lightning reads this attribute of every loader that has a sampler.
+    batch_sampler = None
+
+    def __init__(
+        self,
+        source: ImageSource,
+        sampler: EpochOrder,
+        batch_size: int,
+        drop_last: bool = False,
+        flip: bool = False,
+        pin_memory: bool = False,
+    ) -> None:
+        self.source = source
+        self.sampler = sampler
+        self.batch_size = batch_size
+        self.drop_last = drop_last
+        self.flip = flip
+        self.pin_memory = pin_memory
+        self._epoch = 0
+        self._yielded = 0
+        self._resuming = False
+
+    def __len__(self) -> int:
+        whole, rest = divmod(len(self.sampler), self.batch_size)
+        return whole if self.drop_last or not rest else whole + 1
+
+    def __iter__(self) -> Iterator[Batch]:
+        # A generator: none of this runs before the first next().
+        self._start_epoch()
+        todo = slice(self._yielded, len(self))
+        batches = self.sampler.indices().split(self.batch_size)[todo]
+        flips = self.sampler.flips().split(self.batch_size)[todo]
+        labels = self.source.labels
+        for images, indices, flipped in zip(self.source.image_batches(batches), batches, flips, strict=True):
+            if self.flip:
+                _mirror(images, flipped)
+            self._yielded += 1
+            if labels is None:
+                yield self._pinned(images)
+            else:
+                yield self._pinned(images), self._pinned(labels[indices])
+
+    def state_dict(self) -> dict[str, int]:
+        """Where the loader stands: the epoch, and how many images all processes together have been given in it."""
+        images = self._yielded * self._images_per_step
+        return {"epoch": self._epoch, "images": images, "size": self.sampler.size, "seed": self.sampler.seed}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Makes the next iterator continue from `state`, if it is of the same epoch.
+
+        The batch size and the number of processes may have changed: the place in the order is kept, to the batch.
+        With another number of images or another seed it is another order: a warning, and the epoch starts over.
+        """
+        for name, now in (("size", self.sampler.size), ("seed", self.sampler.seed)):
+            if state[name] != now:
+                rank_zero_warn(
+                    f"The checkpoint was made with {name} {state[name]} of the training images and it is {now} now: "
+                    "the order is another one, and the interrupted epoch starts over."
+                )
+                return
+        self.sampler.set_epoch(state["epoch"])
+        self._epoch = state["epoch"]
+        self._yielded = state["images"] // self._images_per_step
+        self._resuming = True
+
+    @property
+    def _images_per_step(self) -> int:
+        return self.batch_size * self.sampler.world_size
+
+    def _start_epoch(self) -> None:
+        """Counts from 0, unless a state of this very epoch was loaded and the epoch was not over."""
+        continued = self._resuming and self._epoch == self.sampler.epoch and self._yielded < len(self)
+        self._epoch = self.sampler.epoch
+        self._yielded = self._yielded if continued else 0
+        self._resuming = False
+
+    def _pinned(self, tensor: Tensor) -> Tensor:
+        return tensor.pin_memory() if self.pin_memory else tensor
+
+
+def _mirror(images: Tensor, chosen: Tensor) -> None:
+    """Mirrors the chosen images horizontally, in place."""
+    pixels, mask = images.numpy(), chosen.numpy()
+    pixels[mask] = pixels[mask][..., ::-1]

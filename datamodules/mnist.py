@@ -1,0 +1,88 @@
+"""MNIST."""
+
+from typing import Any
+
+from torch import Tensor
+
+from datamodules.tensors import pad_to, resize
+from datamodules.torchvision_base import TorchvisionDataModule
+
+
+class MNISTDataModule(TorchvisionDataModule):
+    """The 70,000 handwritten digits, grey: 60,000 to train on and 10,000 to test on, ten classes.
+
+    Networks for powers of two want 32 x 32. A border of zeros, two pixels wide, gets there without blurring the
+    28 x 28 originals. Never flipped: a mirrored digit is no digit.
+
+    Args:
+        data_dir: folder that holds `MNIST/raw`; the files are downloaded into it where they are missing.
+        batch_size: images in a batch, in each process.
+        image_size: height and width. 32: zero-padded; 28 or None: as they are; others: padded to 32, then resized.
+        val_size: images held out of the training images for validation; 0: validation uses the test images.
+        seed: the order of the training images is a function of this seed and the epoch.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+
+    dataset = "MNIST"
+    folder = "MNIST/raw"
+
+    def __init__(
+        self,
+        data_dir: str = "data",
+        batch_size: int = 64,
+        image_size: int | None = 32,
+        val_size: int = 5000,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(data_dir, _shape(image_size), batch_size, val_size, flip=False, seed=seed)
+
+    def to_images(self, data: Any) -> Tensor:
+        return _fit(data, self.image_shape[1])
+
+
+class FashionMNISTDataModule(TorchvisionDataModule):
+    """The 70,000 garments of Fashion-MNIST, grey: 60,000 to train on and 10,000 to test on, ten classes.
+
+    Networks for powers of two want 32 x 32. A border of zeros, two pixels wide, gets there without blurring the
+    28 x 28 originals.
+
+    Args:
+        data_dir: folder that holds `FashionMNIST/raw`; the files are downloaded into it where they are missing.
+        batch_size: images in a batch, in each process.
+        image_size: height and width. 32: zero-padded; 28 or None: as they are; others: padded to 32, then resized.
+        val_size: images held out of the training images for validation; 0: validation uses the test images.
+        flip: mirror training images horizontally with probability one half. Off: all shoes point to the left.
+        seed: the order of the training images is a function of this seed and the epoch.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+
+    dataset = "FashionMNIST"
+    folder = "FashionMNIST/raw"
+
+    def __init__(
+        self,
+        data_dir: str = "data",
+        batch_size: int = 64,
+        image_size: int | None = 32,
+        val_size: int = 5000,
+        flip: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(data_dir, _shape(image_size), batch_size, val_size, flip, seed)
+
+    def to_images(self, data: Any) -> Tensor:
+        return _fit(data, self.image_shape[1])
+
+
+def _shape(image_size: int | None) -> tuple[int, int, int]:
+    size = 28 if image_size is None else image_size
+    return (1, size, size)
+
+
+def _fit(data: Tensor, size: int) -> Tensor:
+    images = data[:, None]
+    return images if size == 28 else resize(pad_to(images, 32), size)
