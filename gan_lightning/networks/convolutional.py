@@ -23,6 +23,8 @@ class ConvGenerator(nn.Module):
         width: Channels of the last hidden layer; they double with every level down to 4 x 4.
         batch_norm: Whether hidden layers are batch-normalised; without it the convolutions have a bias
             instead.
+        n_extra_layers: 3 x 3 convolutions more, at half the image's side, before the last layer: an option of
+            WGAN's code (Arjovsky et al., 2017). An image of 8 x 8 has few levels and gains by them.
 
     Raises:
         ValueError: If the network cannot make images of this shape.
@@ -34,21 +36,23 @@ class ConvGenerator(nn.Module):
         latent_dim: int = 100,
         width: int = 64,
         batch_norm: bool = True,
+        n_extra_layers: int = 0,
     ) -> None:
         super().__init__()
         n_hidden = log2_side("ConvGenerator", image_shape, smallest=8) - 2
         channels = [width * 2**level for level in reversed(range(n_hidden))]
-        layers: list[nn.Module] = [
-            nn.Unflatten(1, (latent_dim, 1, 1)),
-            nn.ConvTranspose2d(latent_dim, channels[0], kernel_size=4, bias=not batch_norm),
-        ]
-        for inputs, outputs in pairwise([*channels, image_shape[0]]):
-            layers += [nn.BatchNorm2d(inputs)] if batch_norm else []
-            layers += [
-                nn.ReLU(inplace=True),
-                nn.ConvTranspose2d(inputs, outputs, kernel_size=4, stride=2, padding=1, bias=not batch_norm),
-            ]
-        self.layers = nn.Sequential(*layers, nn.Tanh())
+        bias = not batch_norm
+
+        def activated(layer: nn.Module, outputs: int) -> list[nn.Module]:
+            return [layer, *([nn.BatchNorm2d(outputs)] if batch_norm else []), nn.ReLU(inplace=True)]
+
+        layers = activated(nn.ConvTranspose2d(latent_dim, channels[0], kernel_size=4, bias=bias), channels[0])
+        for inputs, outputs in pairwise(channels):
+            layers += activated(nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=bias), outputs)
+        for _ in range(n_extra_layers):
+            layers += activated(nn.Conv2d(width, width, kernel_size=3, padding=1, bias=bias), width)
+        last = nn.ConvTranspose2d(width, image_shape[0], kernel_size=4, stride=2, padding=1, bias=bias)
+        self.layers = nn.Sequential(nn.Unflatten(1, (latent_dim, 1, 1)), *layers, last, nn.Tanh())
         self.apply(dcgan_init)
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -68,6 +72,8 @@ class ConvDiscriminator(nn.Module):
         batch_norm: Whether inner layers are batch-normalised; without it the convolutions have a bias
             instead. Switch it off under a gradient penalty, which needs the logit of an image not to depend
             on the rest of the batch.
+        n_extra_layers: 3 x 3 convolutions more, at half the image's side, after the first layer, as in the
+            generator.
 
     Raises:
         ValueError: If the network cannot judge images of this shape.
@@ -78,16 +84,24 @@ class ConvDiscriminator(nn.Module):
         image_shape: tuple[int, int, int] = (3, 64, 64),
         width: int = 64,
         batch_norm: bool = True,
+        n_extra_layers: int = 0,
     ) -> None:
         super().__init__()
         n_hidden = log2_side("ConvDiscriminator", image_shape, smallest=8) - 2
-        channels = [image_shape[0], *(width * 2**level for level in range(n_hidden))]
-        layers: list[nn.Module] = []
-        for level, (inputs, outputs) in enumerate(pairwise(channels)):
-            layers += [nn.Conv2d(inputs, outputs, kernel_size=4, stride=2, padding=1, bias=not batch_norm)]
-            layers += [nn.BatchNorm2d(outputs)] if batch_norm and level > 0 else []
-            layers += [nn.LeakyReLU(0.2, inplace=True)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, kernel_size=4, bias=not batch_norm))
+        channels = [width * 2**level for level in range(n_hidden)]
+        bias = not batch_norm
+
+        def activated(layer: nn.Module, outputs: int) -> list[nn.Module]:
+            norm = [nn.BatchNorm2d(outputs)] if batch_norm else []
+            return [layer, *norm, nn.LeakyReLU(0.2, inplace=True)]
+
+        first = nn.Conv2d(image_shape[0], width, kernel_size=4, stride=2, padding=1, bias=bias)
+        layers: list[nn.Module] = [first, nn.LeakyReLU(0.2, inplace=True)]
+        for _ in range(n_extra_layers):
+            layers += activated(nn.Conv2d(width, width, kernel_size=3, padding=1, bias=bias), width)
+        for inputs, outputs in pairwise(channels):
+            layers += activated(nn.Conv2d(inputs, outputs, kernel_size=4, stride=2, padding=1, bias=bias), outputs)
+        self.layers = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, kernel_size=4, bias=bias))
         self.apply(dcgan_init)
 
     def forward(self, image: Tensor) -> Tensor:
