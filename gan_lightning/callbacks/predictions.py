@@ -1,0 +1,52 @@
+"""Keep the images that ``predict`` makes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import BasePredictionWriter
+from torch import Tensor
+
+from gan_lightning.images import to_uint8, write_png
+
+
+class PredictionWriter(BasePredictionWriter):
+    """Writes predicted images, in [-1, 1], as PNG files into ``predictions/`` of the run directory.
+
+    ``00003_017.png`` is image 17 of batch 3, counted over all processes; several loaders get a folder each.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(write_interval="batch")
+        self._folder: Path | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
+        log_dir = trainer.log_dir  # Every rank asks: the answer is broadcast.
+        if stage == "predict" and log_dir is not None and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self._folder = Path(log_dir) / "predictions"
+
+    def write_on_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        prediction: Any,
+        batch_indices: Sequence[int] | None,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        if self._folder is None:
+            return
+        if not isinstance(prediction, Tensor) or prediction.ndim != 4:
+            raise ValueError(
+                f"{type(pl_module).__name__}.predict_step must return images, N x C x H x W, "
+                "to be written as PNG files."
+            )
+        several = len(trainer.num_predict_batches) > 1
+        folder = self._folder / str(dataloader_idx) if several else self._folder
+        folder.mkdir(parents=True, exist_ok=True)
+        number = batch_idx * trainer.world_size + trainer.global_rank
+        for i, image in enumerate(to_uint8(prediction).cpu()):
+            write_png(folder / f"{number:05d}_{i:03d}.png", image)

@@ -1,0 +1,155 @@
+"""One progress bar for the whole run."""
+
+import math
+import sys
+import time
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.trainer.states import TrainerFn
+from tqdm import tqdm
+
+_LABELS = {"train/discriminator/loss": "D", "train/generator/loss": "G"}
+
+
+class RunProgressBar(ProgressBar):
+    """Counts generator updates from the run's first to its last, with both losses and the newest metrics.
+
+    A loss lives on the device, and reading it makes the host wait. So the bar is redrawn by the clock and not by the
+    step: a few times a second on a terminal; rarely, and each time on a line of its own, where the output is a file.
+
+    Args:
+        interval: Seconds between two looks on a terminal.
+        file_interval: Seconds between two lines anywhere else.
+    """
+
+    def __init__(self, interval: float = 0.4, file_interval: float = 30.0) -> None:
+        super().__init__()
+        for name, seconds in [("interval", interval), ("file_interval", file_interval)]:
+            if seconds <= 0:
+                raise ValueError(f"{name} is {seconds}: it must be more than 0.")
+        self.interval = interval
+        self.file_interval = file_interval
+        self._enabled = True
+        self._bar: tqdm | None = None
+        self._wait = 0.0
+        self._next_look = 0.0
+
+    def disable(self) -> None:
+        self._enabled = False
+
+    def enable(self) -> None:
+        self._enabled = True
+
+    def print(self, *args: Any, sep: str = " ", **kwargs: Any) -> None:
+        if self._enabled:
+            tqdm.write(sep.join(map(str, args)), **kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_bar": None}  # An open bar cannot be pickled.
+
+    # Training: one bar from the first epoch to the last.
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._open("Training", trainer.estimated_stepping_batches, " steps", trainer.global_step)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._move(trainer.global_step, trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._close(trainer)
+
+    # The other commands, batch by batch. A validation within a training is short and has no bar.
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            self._open("Validating", sum(trainer.num_val_batches), " batches")
+
+    def on_validation_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            self._advance()
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._open("Testing", sum(trainer.num_test_batches), " batches")
+
+    def on_test_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+        self._advance()
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._open("Predicting", sum(trainer.num_predict_batches), " batches")
+
+    def on_predict_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+        self._advance()
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self._close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self._close()
+
+    # The bar.
+
+    def _open(self, title: str, total: float, unit: str, initial: int = 0) -> None:
+        self._close()
+        if not self._enabled:
+            return
+        on_terminal = sys.stderr.isatty()
+        self._wait = self.interval if on_terminal else self.file_interval
+        self._next_look = time.monotonic() + self._wait
+        self._bar = tqdm(
+            desc=title,
+            total=int(total) if 0 <= total < math.inf else None,
+            initial=initial,
+            unit=unit,
+            ncols=None if on_terminal else 110,
+            dynamic_ncols=on_terminal,
+            mininterval=math.inf,  # tqdm's own clock knows nothing of the figures: refresh() alone draws.
+            maxinterval=math.inf,
+            file=None if on_terminal else _Lines(),
+        )
+
+    def _move(self, n: int, trainer: Trainer | None = None) -> None:
+        """Move to ``n``; draw, with the figures of the trainer, if it is time to."""
+        if self._bar is None:
+            return
+        self._bar.n = n
+        if time.monotonic() >= self._next_look:
+            if trainer is not None:
+                self._bar.set_postfix(_figures(trainer), refresh=False)
+            self._bar.refresh()
+            self._next_look = time.monotonic() + self._wait
+
+    def _advance(self) -> None:
+        if self._bar is not None:
+            self._move(self._bar.n + 1)
+
+    def _close(self, trainer: Trainer | None = None) -> None:
+        if self._bar is None:
+            return
+        if trainer is not None:
+            self._bar.n = trainer.global_step
+            self._bar.set_postfix(_figures(trainer), refresh=False)
+        self._bar.close()  # This draws.
+        self._bar = None
+
+
+def _figures(trainer: Trainer) -> dict[str, str]:
+    """Both losses and the newest value of every validation metric, read off the device."""
+    metrics = trainer.callback_metrics
+    shown = {label: metrics[name] for name, label in _LABELS.items() if name in metrics}
+    shown |= {name.removeprefix("val/"): value for name, value in metrics.items() if name.startswith("val/")}
+    return {label: f"{float(value):.3g}" for label, value in shown.items()}
+
+
+class _Lines:
+    """stderr for a bar that cannot go back: every drawing is a line."""
+
+    def write(self, text: str) -> None:
+        if line := text.strip("\r\n "):
+            sys.stderr.write(f"{line}\n")
+
+    def flush(self) -> None:
+        sys.stderr.flush()

@@ -1,0 +1,57 @@
+"""The command line's front door: finds out which command was asked for and imports nothing heavier than that."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+COMMANDS = {
+    # command: (module with its `run(command, arguments)`, what it does)
+    "fit": ("gan_lightning.commands.training", "train a model"),
+    "validate": ("gan_lightning.commands.training", "compute the metrics on the validation images"),
+    "test": ("gan_lightning.commands.training", "compute the metrics on the test images"),
+    "predict": ("gan_lightning.commands.training", "write an image for every image of the test set"),
+    "generate": ("gan_lightning.commands.generate", "write samples from a checkpoint; no data needed"),
+}
+
+HELP = """\
+usage: gan-lightning COMMAND [options]
+
+Train, evaluate and sample generative adversarial networks.
+
+commands:
+{commands}
+
+  gan-lightning COMMAND --help    all options of a command
+
+examples:
+  gan-lightning fit --config configs/quickstart.yaml
+  gan-lightning fit --model DCGAN --data CIFAR10DataModule --trainer.max_steps 50000
+  gan-lightning generate --ckpt runs/quickstart/version_0/checkpoints/last.ckpt --n 64 --out samples
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: The command and its options; ``sys.argv[1:]`` unless given.
+
+    Returns:
+        The exit code: 0 if all went well, 2 if the command or the options make no sense.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    command = arguments[0] if arguments else "--help"
+    if command in ("-h", "--help"):
+        width = max(map(len, COMMANDS)) + 2
+        lines = [f"  {name:{width}}{what}" for name, (_, what) in COMMANDS.items()]
+        print(HELP.format(commands="\n".join(lines)), end="")
+        return 0
+    if command == "--version":
+        from gan_lightning import __version__
+
+        print(__version__)
+        return 0
+    if command not in COMMANDS:
+        print(f"gan-lightning: there is no command {command!r}: choose from {', '.join(COMMANDS)}.", file=sys.stderr)
+        return 2
+    return import_module(COMMANDS[command][0]).run(command, arguments[1:])

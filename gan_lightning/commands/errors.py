@@ -1,0 +1,32 @@
+"""Mistakes of the user are told in one sentence; mistakes in the code keep their traceback."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+DEBUG = "GAN_LIGHTNING_DEBUG"
+
+
+@contextmanager
+def told_in_a_sentence(
+    command: str,
+    kinds: tuple[type[Exception], ...] = (ValueError, FileNotFoundError, FileExistsError, ModuleNotFoundError),
+    applies: Callable[[], bool] = lambda: True,
+) -> Iterator[None]:
+    """Turn an error that says what the user can change into one sentence on stderr and exit code 2.
+
+    Args:
+        command: The command that is running.
+        kinds: What is raised, here and in Lightning, about arguments and files.
+        applies: Asked when an error arrives. A command says no once its real work has begun: whatever is raised
+            then is a bug until proven otherwise. The environment variable ``GAN_LIGHTNING_DEBUG=1`` says no as well.
+    """
+    try:
+        yield
+    except kinds as error:
+        if os.environ.get(DEBUG) or not applies():
+            raise
+        sentence = " ".join(str(error).split())
+        print(f"gan-lightning {command}: {sentence}  [{DEBUG}=1 shows where]", file=sys.stderr)
+        raise SystemExit(2) from None

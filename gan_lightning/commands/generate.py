@@ -1,0 +1,96 @@
+"""``gan-lightning generate``: pictures from a checkpoint."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gan_lightning.commands.errors import told_in_a_sentence
+
+if TYPE_CHECKING:
+    from gan_lightning.game import AdversarialModule
+
+
+def run(command: str, arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(arguments)
+    with told_in_a_sentence(command):
+        _refuse_to_overwrite(options.out)
+        model = _load(options.ckpt, options.device)
+    _write(model, options)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gan-lightning generate",
+        description="Write samples from a checkpoint as PNG files, at the model's own resolution. It needs neither "
+        "the training data nor the config. The same seed makes the same pictures.",
+    )
+    parser.add_argument("--ckpt", required=True, type=Path, metavar="PATH", help="checkpoint that `fit` wrote")
+    parser.add_argument("--n", type=_positive, default=64, help="number of samples (default: %(default)s)")
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="folder for 00000.png, 00001.png, ...; it must be new or empty",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="which samples (default: %(default)s)")
+    parser.add_argument("--grid", action="store_true", help="write all samples into one picture, grid.png")
+    parser.add_argument(
+        "--batch_size", type=_positive, default=64, help="samples made at a time (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--device",
+        choices=["auto", "cpu", "cuda"],
+        default="auto",
+        help="where to compute; auto: the GPU if there is one (default: %(default)s)",
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+def _refuse_to_overwrite(folder: Path) -> None:
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise FileExistsError(f"{folder} exists and is not an empty folder: give --out a new one.")
+
+
+def _load(checkpoint: Path, device: str) -> "AdversarialModule":
+    import torch
+
+    from gan_lightning import sampling
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: torch finds no GPU here.")
+    automatic = "cuda" if torch.cuda.is_available() else "cpu"
+    model = sampling.load(checkpoint, automatic if device == "auto" else device)
+    if not hasattr(model, "sample"):
+        raise ValueError(f"{type(model).__name__} makes no samples out of nothing: it needs images as input.")
+    return model
+
+
+def _write(model: "AdversarialModule", options: argparse.Namespace) -> None:
+    import torch
+    from tqdm import tqdm
+
+    from gan_lightning import images, sampling
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    samples = []
+    with tqdm(total=options.n, desc="Generating", unit=" images") as bar:
+        for batch in sampling.generate(model, options.n, options.seed, options.batch_size):
+            for image in images.to_uint8(batch).cpu():
+                if options.grid:
+                    samples.append(image)
+                else:
+                    images.write_png(options.out / f"{bar.n:05d}.png", image)
+                bar.update()
+    if options.grid:
+        images.write_png(options.out / "grid.png", images.grid(torch.stack(samples)))
+    print(f"{options.n} samples are in {options.out / 'grid.png' if options.grid else options.out}.")

@@ -1,0 +1,68 @@
+"""Where a run lives: ``<root>/<name>/version_N`` and the files in it."""
+
+import os
+import re
+from pathlib import Path
+
+from lightning.pytorch.utilities import rank_zero_only
+
+CONFIG = "config.yaml"
+LAST = Path("checkpoints") / "last.ckpt"
+
+
+def new_directory(home: Path, kind: str = "version") -> Path:
+    """Claim the next of ``home/<kind>_0``, ``home/<kind>_1``, ...
+
+    Making the folder is the claim: of two runs that start in the same second, each gets its own. Ranks other than 0
+    only name one, since the trainer tells them the directory of rank 0.
+    """
+    number = max((number for number, _ in _numbered(home, kind)), default=-1) + 1
+    while True:
+        directory = home / f"{kind}_{number}"
+        if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
+            return directory
+        try:
+            directory.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return directory
+
+
+def newest_run(home: Path) -> Path | None:
+    """The newest run that began to train, whether or not it lived to save a checkpoint."""
+    runs = [directory for _, directory in sorted(_numbered(home, "version")) if (directory / CONFIG).is_file()]
+    return runs[-1] if runs else None
+
+
+def newest_checkpoint(home: Path) -> Path | None:
+    """The ``last.ckpt`` of the newest run that has one."""
+    found = [directory / LAST for _, directory in sorted(_numbered(home, "version")) if (directory / LAST).is_file()]
+    return found[-1] if found else None
+
+
+def save_config(directory: Path, text: str, step: int) -> None:
+    """Write the config of a run; where the run was resumed with another config, both are kept.
+
+    Args:
+        directory: The run's.
+        text: The config, YAML.
+        step: Where the run starts or continues.
+    """
+    path = directory / CONFIG
+    if path.is_file():
+        if path.read_text() == text:
+            return
+        if step > 0:
+            path = directory / f"config_from_step_{step:08d}.yaml"
+    directory.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text)
+    os.replace(partial, path)
+
+
+def _numbered(home: Path, kind: str) -> list[tuple[int, Path]]:
+    if not home.is_dir():
+        return []
+    matches = ((re.fullmatch(rf"{kind}_(\d+)", path.name), path) for path in home.iterdir())
+    return [(int(match[1]), path) for match, path in matches if match]

@@ -1,0 +1,67 @@
+"""Tensors of images to pictures a person can look at."""
+
+import math
+import os
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """From [-1, 1] to 0 ... 255, the inverse of what the game does to the images of a loader."""
+    return ((images.detach().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def grid(images: Tensor, columns: int | None = None, gap: int = 1) -> Tensor:
+    """Lay images out row by row, black between them and around them.
+
+    Args:
+        images: N x C x H x W, N at least 1.
+        columns: Images in a row; as many as rows unless given.
+        gap: Pixels between two images.
+
+    Returns:
+        One image, C x H' x W'.
+    """
+    n, channels, height, width = images.shape
+    columns = columns or math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    cells = images.new_zeros(rows * columns, channels, height + gap, width + gap)
+    cells[:n, :, gap:, gap:] = images
+    cells = cells.view(rows, columns, channels, height + gap, width + gap)
+    whole = cells.permute(2, 0, 3, 1, 4).reshape(channels, rows * (height + gap), columns * (width + gap))
+    return torch.nn.functional.pad(whole, (0, gap, 0, gap))
+
+
+def enlarge(image: Tensor, scale: int) -> Tensor:
+    """Make every pixel of a C x H x W image ``scale`` x ``scale`` pixels large."""
+    return image.repeat_interleave(scale, dim=1).repeat_interleave(scale, dim=2)
+
+
+def to_pil(image: Tensor) -> Image.Image:
+    """A uint8 image, C x H x W, as PIL has it: grey, RGB or RGBA by its number of channels.
+
+    Raises:
+        ValueError: No picture has that many channels.
+    """
+    channels = image.shape[0]
+    if channels not in _MODES:
+        raise ValueError(f"An image of {channels} channels cannot be drawn: it takes 1 (grey), 3 (RGB) or 4 (RGBA).")
+    pixels = image.permute(1, 2, 0).cpu().numpy()
+    return Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+
+
+def write_png(path: Path, image: Tensor) -> None:
+    """Write a uint8 image, C x H x W. The file appears when it is complete."""
+    picture = to_pil(image)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        picture.save(partial, format="PNG")
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

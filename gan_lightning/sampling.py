@@ -1,0 +1,123 @@
+"""From a checkpoint to images, with no dataset and no trainer."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from gan_lightning.factories import import_name
+from gan_lightning.game import AdversarialModule
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is missing, broken or not one of ours. The message is a sentence for the user."""
+
+
+def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """Read a checkpoint of an :class:`AdversarialModule`; no code that it may carry is run.
+
+    Raises:
+        CheckpointError: It is missing, truncated, or something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"There is no checkpoint {path}.")
+    try:
+        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} is no checkpoint of GAN Lightning: it holds more than numbers and names, and such a file could "
+            "run code of its author, so it is not read."
+        ) from error
+    except Exception as error:  # a truncated file breaks torch's readers in any of many ways
+        raise CheckpointError(
+            f"{path} is no complete checkpoint: it was cut short, or it is another kind of file."
+        ) from error
+    if not isinstance(checkpoint, dict) or "variant" not in (checkpoint.get("gan_lightning") or {}):
+        raise CheckpointError(
+            f"{path} was not written by GAN Lightning: it does not say which model its weights belong to."
+        )
+    return checkpoint
+
+
+def load(path: str | Path, map_location: Any = "cpu") -> AdversarialModule:
+    """The model in a checkpoint, in evaluation mode, made with the arguments that it was trained with.
+
+    Args:
+        path: A file that training wrote.
+        map_location: Device to put the weights on.
+
+    Raises:
+        CheckpointError: The file is missing, truncated or foreign.
+    """
+    checkpoint = read_checkpoint(path, map_location)
+    arguments = checkpoint.get("hyper_parameters", {})
+    variant = _import(checkpoint["gan_lightning"]["variant"], path)
+    if not (isinstance(variant, type) and issubclass(variant, AdversarialModule)):
+        raise CheckpointError(f"{path} says that its model is {variant!r}, which is no AdversarialModule.")
+    _check_recipes(arguments, path)
+    try:
+        model = variant(**arguments)
+        model.load_state_dict(checkpoint["state_dict"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path} does not fit the {variant.__name__} of this version of the code: {_first_line(error)}"
+        ) from error
+    model.on_load_checkpoint(checkpoint)
+    return model.to(map_location).eval()
+
+
+def generate(model: AdversarialModule, n: int, seed: int = 0, batch_size: int = 64) -> Iterator[Tensor]:
+    """Samples 0 to ``n - 1`` of the sequence that ``seed`` names, in batches.
+
+    Yields:
+        At most ``batch_size`` x C x H x W images in [-1, 1], on the model's device.
+    """
+    for start in range(0, n, batch_size):
+        yield model.sample(min(batch_size, n - start), seed=seed, start=start)  # type: ignore[operator]
+
+
+def _import(name: str, path: str | Path) -> Any:
+    try:
+        return import_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise CheckpointError(f"{path} needs {name}, which cannot be imported here: {error}.") from error
+
+
+def _check_recipes(arguments: Any, path: str | Path) -> None:
+    """Let a checkpoint name nothing to be called but what makes networks, optimisers and schedulers."""
+    if isinstance(arguments, list | tuple):
+        for item in arguments:
+            _check_recipes(item, path)
+    if isinstance(arguments, Mapping):
+        if "class_path" in arguments:
+            made = _made_by(_import(arguments["class_path"], path))
+            if not (isinstance(made, type) and issubclass(made, nn.Module | Optimizer | LRScheduler)):
+                raise CheckpointError(
+                    f"{path} asks to call {arguments['class_path']}, which is not known to make a network, an "
+                    "optimiser or a scheduler, so it is not read."
+                )
+        for item in arguments.values():
+            _check_recipes(item, path)
+
+
+def _made_by(maker: Any) -> Any:
+    """What a class or an annotated function makes; None if it does not say."""
+    if isinstance(maker, type):
+        return maker
+    try:
+        return get_type_hints(maker).get("return")
+    except (NameError, TypeError):
+        return None
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2])
