@@ -9,12 +9,12 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from lightning.pytorch.core.optimizer import do_nothing_closure
+from lightning.pytorch.core.optimizer import LightningOptimizer, do_nothing_closure
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -101,6 +101,8 @@ class AdversarialModule(LightningModule):
         ]:
             if count < 1:
                 raise ValueError(f"{name} is {count}: it must be at least 1.")
+        if gradient_clip_norm is not None and gradient_clip_norm <= 0:
+            raise ValueError(f"gradient_clip_norm is {gradient_clip_norm}: it must be greater than 0.")
         self.save_hyperparameters(primitive_arguments(inspect.currentframe()))
         self.automatic_optimization = False
         self.generator = generator
@@ -162,7 +164,7 @@ class AdversarialModule(LightningModule):
         step = self.global_step
         assert self.seed is not None
         torch.manual_seed(fold(self.seed, step, self.global_rank))
-        discriminator_optimizer, generator_optimizer = self.optimizers()
+        discriminator_optimizer, generator_optimizer = cast(list[LightningOptimizer], self.optimizers())
         # Lightning counts every optimiser's step; leaving the discriminator's out makes a step a generator update.
         discriminator_optimizer._on_before_step = do_nothing_closure
         discriminator_optimizer._on_after_step = do_nothing_closure
@@ -208,7 +210,7 @@ class AdversarialModule(LightningModule):
     def _update(
         self,
         player: str,
-        optimizer: Optimizer,
+        optimizer: LightningOptimizer,
         exchanges: Iterable[GameBatch],
         loss: Move,
         penalty: Move,

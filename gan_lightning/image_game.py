@@ -59,7 +59,7 @@ class ImageGame(AdversarialModule):
         return batch
 
     def draw(self, batch: GameBatch) -> GameBatch:
-        latent = torch.randn(len(batch.real), self.latent_dim, device=self.device, dtype=self.dtype)
+        latent = torch.randn(len(batch.real), self.latent_dim, device=self.device, dtype=batch.real.dtype)
         return replace(batch, latent=latent)
 
     def sample(self, n: int, seed: int = 0, start: int = 0, batch_size: int = 256) -> Tensor:
@@ -74,7 +74,7 @@ class ImageGame(AdversarialModule):
         with evaluating(self.averaged_generator):
             for first in range(start, start + n, batch_size):
                 latent = indexed_normal(first, min(first + batch_size, start + n), self.latent_dim, seed)
-                images.append(self.averaged_generator(latent.to(self.device, self.dtype)))
+                images.append(self.averaged_generator(latent.to(self.device)))
         return torch.cat(images)
 
     def forward(self, latent: Tensor) -> Tensor:

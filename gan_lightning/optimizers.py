@@ -3,9 +3,6 @@
 They are classes so that a name and a few numbers describe them fully in a config and in a checkpoint.
 """
 
-from collections.abc import Iterable
-from typing import Any
-
 import torch
 from torch.optim.optimizer import ParamsT
 
@@ -31,10 +28,12 @@ class DCGANAdam(torch.optim.Adam):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, lr=lr, betas=_floats(betas), eps=eps, weight_decay=weight_decay)
+        # YAML writes [0, 0.99], and torch refuses an integer there.
+        first, second = betas
+        super().__init__(params, lr=lr, betas=(float(first), float(second)), eps=eps, weight_decay=weight_decay)
 
 
-class WGANGPAdam(torch.optim.Adam):
+class WGANGPAdam(DCGANAdam):
     """Adam without momentum: learning rate 1e-4, betas (0, 0.9).
 
     Gulrajani et al., 2017, arXiv 1704.00028, algorithm 1.
@@ -55,7 +54,7 @@ class WGANGPAdam(torch.optim.Adam):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, lr=lr, betas=_floats(betas), eps=eps, weight_decay=weight_decay)
+        super().__init__(params, lr, betas, eps, weight_decay)
 
 
 class WGANRMSprop(torch.optim.RMSprop):
@@ -72,9 +71,3 @@ class WGANRMSprop(torch.optim.RMSprop):
 
     def __init__(self, params: ParamsT, lr: float = 5e-5, alpha: float = 0.99, eps: float = 1e-8) -> None:
         super().__init__(params, lr=lr, alpha=alpha, eps=eps)
-
-
-def _floats(betas: Iterable[Any]) -> tuple[float, float]:
-    """YAML writes ``[0, 0.99]``, and torch refuses an integer there."""
-    first, second = betas
-    return float(first), float(second)

@@ -65,4 +65,4 @@ def gather_rounds(trainer: Trainer, size: int) -> None:
         return Rounds(loader, size) if trainer.training else loader
 
     process_dataloader.before_rounds = process  # type: ignore[attr-defined]
-    strategy.process_dataloader = process_dataloader  # type: ignore[method-assign]
+    strategy.process_dataloader = process_dataloader  # type: ignore[method-assign, assignment]

@@ -60,7 +60,7 @@ class LastCheckpoint(Checkpoint):
 
     def _save(self, trainer: Trainer) -> None:
         self._due = False
-        if trainer.global_step == self._saved_step or trainer.fast_dev_run:
+        if trainer.global_step == self._saved_step or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         assert self.path is not None
         trainer.save_checkpoint(self.path)

@@ -54,7 +54,9 @@ def test_each_player_moves_only_its_own_weights(variant: Variant, tmp_path: Path
     model = small(variant)
     Witness(model)
     play(model, 3, tmp_path)
-    assert all(weight.requires_grad for player in (model.generator, model.discriminator) for weight in player.parameters())
+    assert all(
+        weight.requires_grad for player in (model.generator, model.discriminator) for weight in player.parameters()
+    )
 
 
 def test_updates_are_counted_in_generator_updates(variant: Variant, tmp_path: Path) -> None:

@@ -1,0 +1,347 @@
+"""The engine: the step, what it counts, and what it leaves alone."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+from torch.utils.data import DataLoader, TensorDataset
+
+from gan_lightning.game import AdversarialModule, GameBatch, evaluating, frozen
+from gan_lightning.losses import Terms
+from gan_lightning.optimizers import DCGANAdam, WGANGPAdam
+from gan_lightning.rounds import Rounds
+from gan_lightning.variants import DCGAN
+from tests.games import assert_same_bits, last_state, metrics_file, play, small
+
+
+class Line(nn.Module):
+    """y = w x + b on flat images; it counts its calls."""
+
+    def __init__(self, n_inputs: int, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+        self.linear = nn.Linear(n_inputs, int(torch.tensor(shape).prod()) if shape else 1)
+        self.calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return self.linear(x.flatten(1)).reshape(-1, *self.shape)
+
+
+class ToyGame(AdversarialModule):
+    """A Wasserstein game between lines. The latent is a corner of the real image, so nothing is left to chance."""
+
+    def __init__(self, **game: Any) -> None:
+        torch.manual_seed(0)
+        super().__init__(Line(4, (1, 8, 8)), Line(64, ()), **game)
+
+    def draw(self, batch: GameBatch) -> GameBatch:
+        return replace(batch, latent=batch.real[:, 0, 2:4, 3:5])
+
+    def discriminator_loss(self, batch: GameBatch) -> Terms:
+        return {"real": -self.discriminator(batch.real).mean(), "fake": self.discriminator(batch.fake).mean()}
+
+    def generator_loss(self, batch: GameBatch) -> Terms:
+        return {"adversarial": -self.discriminator(batch.fake).mean()}
+
+
+class Descent(torch.optim.SGD):
+    """Plain descent with a large step, to make an update readable."""
+
+    def __init__(self, params: Any, lr: float = 1.0) -> None:
+        super().__init__(params, lr=lr)
+
+
+DESCENT: dict[str, Any] = {"generator_optimizer": Descent, "discriminator_optimizer": Descent}
+
+
+def digits(model: AdversarialModule, steps: int, folder: Path, **arguments: Any) -> pl.Trainer:
+    return play(model, steps, folder, side=8, **arguments)
+
+
+# The step.
+
+
+def test_one_step_equals_the_step_worked_by_hand(tmp_path: Path) -> None:
+    """Both players are lines, so both gradients are averages that can be written down."""
+    model = ToyGame(**DESCENT)
+    w_d, w_g = model.discriminator.linear.weight.detach().clone(), model.generator.linear.weight.detach().clone()
+    b_g = model.generator.linear.bias.detach().clone()
+    seen: list[GameBatch] = []
+    model.generator_loss = lambda batch: (seen.append(batch), ToyGame.generator_loss(model, batch))[1]  # type: ignore
+    digits(model, 1, tmp_path, batch_size=20)
+    batch = seen[0]
+    latent = batch.latent.flatten(1)
+    fake = latent @ w_g.T + b_g
+    new_w_d = w_d + (batch.real.flatten(1).mean(0) - fake.mean(0))
+    assert_close(model.discriminator.linear.weight, new_w_d)
+    # The generator climbs the updated discriminator, on the fakes that the discriminator saw.
+    assert_close(model.generator.linear.bias, b_g + new_w_d[0])
+    assert_close(model.generator.linear.weight, w_g + new_w_d.T @ latent.mean(0, keepdim=True))
+
+
+def test_accumulation_equals_one_large_batch(tmp_path: Path) -> None:
+    whole, parts = ToyGame(**DESCENT), ToyGame(accumulate=3, **DESCENT)
+    digits(whole, 2, tmp_path / "whole", batch_size=60)
+    digits(parts, 2, tmp_path / "parts", batch_size=20)
+    assert_close(dict(parts.state_dict()), dict(whole.state_dict()), rtol=1e-5, atol=1e-6)
+    assert_close(last_metrics(tmp_path / "parts"), last_metrics(tmp_path / "whole"), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("game", "calls"),
+    [({}, 1), ({"n_critic": 3}, 3), ({"accumulate": 2}, 4), ({"n_critic": 2, "accumulate": 2}, 6)],
+)
+def test_fakes_are_made_once_where_one_graph_can_serve_both(game: dict[str, int], calls: int, tmp_path: Path) -> None:
+    model = ToyGame(ema_decay=None, **game)
+    digits(model, 1, tmp_path)
+    assert model.generator.calls == calls
+
+
+def test_shared_fakes_are_the_same_and_fresh_fakes_are_not(tmp_path: Path) -> None:
+    for shares in (True, False):
+        latents: dict[str, list[Tensor]] = {"discriminator": [], "generator": []}
+
+        class Watched(DCGAN):
+            shares_fakes = shares
+
+            def discriminator_loss(self, batch: GameBatch) -> Terms:
+                latents["discriminator"].append(batch.latent)
+                return super().discriminator_loss(batch)
+
+            def generator_loss(self, batch: GameBatch) -> Terms:
+                assert batch.fake.requires_grad
+                latents["generator"].append(batch.latent)
+                return super().generator_loss(batch)
+
+        digits(small(Watched, side=8), 2, tmp_path / str(shares))
+        pairs = list(zip(latents["discriminator"], latents["generator"], strict=True))
+        assert all(torch.equal(*pair) for pair in pairs) == shares
+        assert not torch.equal(pairs[0][0], pairs[1][0])
+
+
+def test_penalties_come_at_their_interval_times_the_interval(tmp_path: Path) -> None:
+    class Penalised(ToyGame):
+        def discriminator_penalty(self, batch: GameBatch) -> Terms:
+            return {"penalty": 0.25 * self.discriminator.linear.weight.square().sum()}
+
+    digits(Penalised(penalty_interval=4, n_critic=2), 4, tmp_path, batch_size=20)
+    # Two discriminator updates a step: every fourth one is in every second step.
+    penalties = [row["train/discriminator/penalty"] for row in metric_rows(tmp_path)]
+    assert [penalty != "" for penalty in penalties] == [True, False, True, False]
+
+    digits(Penalised(penalty_interval=3), 7, tmp_path / "each", batch_size=20)
+    for step, row in enumerate(metric_rows(tmp_path / "each")):
+        terms = float(row["train/discriminator/real"]) + float(row["train/discriminator/fake"])
+        penalty = float(row["train/discriminator/penalty"] or 0)
+        assert (penalty > 0) == (step % 3 == 0)
+        assert float(row["train/discriminator/loss"]) == pytest.approx(terms + 3 * penalty, rel=1e-4, abs=1e-5)
+
+
+def test_gradients_are_clipped_to_the_norm(tmp_path: Path) -> None:
+    def distance(clip: float | None) -> list[float]:
+        model = ToyGame(gradient_clip_norm=clip, **DESCENT)
+        before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+        digits(model, 1, tmp_path / str(clip))
+        return [
+            sum(
+                (weight - before[name]).square().sum().item()
+                for name, weight in model.named_parameters()
+                if name.startswith(f"{player}.")
+            )
+            ** 0.5
+            for player in ("generator", "discriminator")
+        ]
+
+    assert min(distance(None)) > 0.2
+    assert distance(0.1) == pytest.approx([0.1, 0.1], rel=1e-3)
+
+
+def test_schedulers_count_generator_steps(tmp_path: Path) -> None:
+    schedule = partial(torch.optim.lr_scheduler.StepLR, step_size=2, gamma=0.1)
+    model = ToyGame(n_critic=3, generator_scheduler=schedule, discriminator_scheduler=schedule, **DESCENT)
+    trainer = digits(model, 5, tmp_path)
+    assert [optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers] == pytest.approx([0.01, 0.01])
+
+
+def test_resume_keeps_schedulers_and_clipping_exact(tmp_path: Path) -> None:
+    def game() -> AdversarialModule:
+        schedule = partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.9)
+        return small(DCGAN, side=8, generator_scheduler=schedule, gradient_clip_norm=0.5)
+
+    digits(game(), 8, tmp_path / "straight")
+    digits(game(), 8, tmp_path / "broken", crash_at=5)
+    digits(game(), 8, tmp_path / "broken", resume=True)
+    assert_same_bits(last_state(tmp_path / "broken"), last_state(tmp_path / "straight"))
+
+
+def test_nobody_outside_can_change_the_draws(tmp_path: Path) -> None:
+    class Meddler(pl.Callback):
+        def on_train_batch_start(self, *_: Any) -> None:
+            torch.rand(7)
+
+    for name, callbacks in [("with", [Meddler()]), ("without", [])]:
+        digits(small(DCGAN, side=8), 3, tmp_path / name, callbacks=callbacks)
+    assert_same_bits(last_state(tmp_path / "with"), last_state(tmp_path / "without"))
+
+
+def test_the_step_never_waits_for_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading a value off the device stops the pipeline: none of these may be called on a tensor in the step."""
+    asked: list[str] = []
+    step = DCGAN.training_step
+
+    def watched_step(self: DCGAN, *arguments: Any) -> None:
+        with monkeypatch.context() as patch:
+            for name in ("item", "cpu", "tolist", "numpy", "__bool__", "__float__", "__int__"):
+                original = getattr(Tensor, name)
+                patch.setattr(Tensor, name, noting(name, original))
+            step(self, *arguments)
+
+    def noting(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*arguments: Any, **options: Any) -> Any:
+            asked.append(name)
+            return original(*arguments, **options)
+
+        return noted
+
+    monkeypatch.setattr(DCGAN, "training_step", watched_step)
+    # SGD, because Adam's own step counter is a tensor that it reads on the CPU.
+    digits(small(DCGAN, side=8, n_critic=2, gradient_clip_norm=1.0, **DESCENT), 2, tmp_path)
+    assert asked == []
+
+
+def test_bf16_sees_the_discriminator_as_it_is_now(tmp_path: Path) -> None:
+    """Autocast can keep a low-precision copy of a weight and go on using it after the weight has moved."""
+
+    class Fresh(DCGAN):
+        def generator_loss(self, batch: GameBatch) -> Terms:
+            logits = self.discriminator(batch.fake)
+            assert logits.dtype == torch.bfloat16
+            moved = {name: weight.clone() for name, weight in self.discriminator.named_parameters()}
+            fresh = torch.func.functional_call(self.discriminator, moved, (batch.fake,))
+            assert torch.equal(logits, fresh)
+            return super().generator_loss(batch)
+
+    digits(small(Fresh, side=8, **DESCENT), 3, tmp_path, precision="bf16-mixed")
+
+
+# What it holds.
+
+
+def test_average_off_and_what_makes_the_samples(tmp_path: Path) -> None:
+    plain, averaged = small(DCGAN, side=8, ema_decay=None), small(DCGAN, side=8, ema_decay=0.9)
+    assert plain.averaged_generator is plain.generator
+    assert not any(name.startswith("ema") for name in plain.state_dict())
+    digits(averaged, 3, tmp_path)
+    latent = torch.randn(5, 4)
+    with evaluating(averaged.ema.module):
+        expected = averaged.ema.module(latent)
+    assert_same_bits(averaged(latent), expected)
+    with evaluating(averaged.generator):
+        assert not torch.equal(expected, averaged.generator(latent))
+
+
+def test_sample_i_depends_on_the_seed_and_i_alone() -> None:
+    model = small(DCGAN, side=8)
+    whole = model.sample(300, seed=3)
+    assert whole.shape == (300, 1, 8, 8)
+    assert_close(model.sample(7, seed=3, start=250), whole[250:257])
+    assert_close(model.sample(300, seed=3, batch_size=32), whole)
+    assert not torch.equal(model.sample(300, seed=4), whole)
+    assert model.sample(0).shape == (0, 1, 8, 8)
+
+
+def test_sampling_leaves_everything_as_it_was() -> None:
+    model = small(DCGAN, side=8, ema_decay=None).train()
+    model.generator.layers[1].eval()
+    torch.manual_seed(9)
+    before = [torch.get_rng_state(), [m.training for m in model.modules()], dict(model.state_dict())]
+    before = [before[0].clone(), before[1], {name: value.clone() for name, value in before[2].items()}]
+    model.sample(10)
+    assert_same_bits([torch.get_rng_state(), [m.training for m in model.modules()], dict(model.state_dict())], before)
+
+
+def test_optimisers_survive_a_reload(tmp_path: Path) -> None:
+    chosen = partial(DCGANAdam, lr=3e-3, betas=(0, 0.9))
+    model = small(DCGAN, side=8, generator_optimizer=chosen, discriminator_optimizer=WGANGPAdam)
+    digits(model, 1, tmp_path).save_checkpoint(tmp_path / "model.ckpt")
+    loaded = DCGAN.load_from_checkpoint(tmp_path / "model.ckpt")
+    (discriminator, generator), _ = loaded.configure_optimizers()
+    assert generator.param_groups[0]["lr"] == 3e-3
+    assert generator.param_groups[0]["betas"] == (0.0, 0.9)
+    assert isinstance(discriminator, WGANGPAdam)
+
+
+def test_what_cannot_be_written_is_named() -> None:
+    with pytest.warns(UserWarning, match="generator_optimizer=.*cannot be written into a checkpoint"):
+        model = small(DCGAN, generator_optimizer=lambda weights: DCGANAdam(weights))
+    assert "generator_optimizer" not in model.hparams
+
+
+def test_frozen_gives_back_what_was_free_and_keeps_what_was_not() -> None:
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    network[0].requires_grad_(False)
+    with pytest.raises(KeyError), frozen(network):
+        assert not any(weight.requires_grad for weight in network.parameters())
+        raise KeyError
+    assert [weight.requires_grad for weight in network.parameters()] == [False, False, True, True]
+
+
+# What it is given.
+
+
+def test_any_loader_will_do(tmp_path: Path) -> None:
+    """A plain DataLoader of float images, with and without labels, shuffled by torch."""
+    images = torch.rand(40, 1, 8, 8) * 2 - 1
+    for data in (images, TensorDataset(images, torch.arange(40))):
+        model = small(DCGAN, side=8, n_critic=2)
+        trainer = pl.Trainer(
+            max_epochs=2, accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False
+        )
+        trainer.fit(model, DataLoader(data, batch_size=10, shuffle=True))
+        assert trainer.global_step == 2 * (4 // 2)
+
+
+def test_rounds_gather_and_drop_the_rest() -> None:
+    rounds = Rounds([1, 2, 3, 4, 5, 6, 7], 3)
+    assert list(rounds) == [[1, 2, 3], [4, 5, 6]]
+    assert len(rounds) == 2
+    with pytest.raises(ValueError, match="An epoch has 2 batches, but one step needs n_critic x accumulate = 3"):
+        Rounds([1, 2], 3)
+
+
+@pytest.mark.parametrize(
+    ("game", "message"),
+    [
+        ({"n_critic": 0}, "n_critic is 0: it must be at least 1"),
+        ({"accumulate": -1}, "accumulate is -1: it must be at least 1"),
+        ({"penalty_interval": 0}, "penalty_interval is 0"),
+        ({"ema_decay": 1.5}, "ema_decay is 1.5: it must be at least 0 and less than 1"),
+        ({"gradient_clip_norm": 0.0}, "gradient_clip_norm is 0.0: it must be greater than 0"),
+    ],
+)
+def test_impossible_numbers_are_refused(game: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ToyGame(**game)
+
+
+def test_images_of_another_shape_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"images of 1 x 16 x 16, but the model was made for 1 x 8 x 8"):
+        play(small(DCGAN, side=8), 1, tmp_path, side=16)
+
+
+def metric_rows(folder: Path) -> list[dict[str, str]]:
+    header, *lines = metrics_file(folder).splitlines()
+    return [dict(zip(header.split(","), line.split(","), strict=True)) for line in lines]
+
+
+def last_metrics(folder: Path) -> list[float]:
+    row = metric_rows(folder)[-1]
+    return [float(row[name]) for name in sorted(row) if name.startswith("train/")]
