@@ -190,7 +190,7 @@ class TrainingCLI(LightningCLI):
             self.record.directory = self.directory
             config_of_run = self.config.clone()
             config_of_run.ckpt_path = None  # Where a run was continued from is no part of what it is.
-            self.record.config = self.parser.dump(config_of_run)
+            self.record.config = self.parser.dump(config_of_run, skip_unset=False)
         return self.trainer_class(**config)
 
     def _callbacks(self, config: dict[str, Any]) -> list[Callback]:
