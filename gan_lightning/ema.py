@@ -22,9 +22,7 @@ class ExponentialMovingAverage(nn.Module):
     def __init__(self, module: nn.Module, decay: float) -> None:
         super().__init__()
         if not 0 <= decay < 1:
-            raise ValueError(
-                f"ema_decay is {decay}: it must be at least 0 and less than 1 (None turns EMA off)."
-            )
+            raise ValueError(f"ema_decay is {decay}: it must be at least 0 and less than 1 (None turns EMA off).")
         self.decay = decay
         self.module = copy.deepcopy(module).requires_grad_(False)
 

@@ -168,6 +168,9 @@ class AdversarialModule(LightningModule):
         # Lightning counts every optimiser's step; leaving the discriminator's out makes a step a generator update.
         discriminator_optimizer._on_before_step = do_nothing_closure
         discriminator_optimizer._on_after_step = do_nothing_closure
+        # Lightning goes on logging a name's last value until the epoch ends; a penalty that is skipped has none.
+        for metric in self.trainer._results.values():  # type: ignore[union-attr]
+            metric.has_reset |= metric.meta.name.startswith("train/")
 
         # One graph may serve both players only if it need not be kept for several batches at once.
         one_graph = self.shares_fakes and self.accumulate == 1

@@ -1,5 +1,6 @@
 """The engine: the step, what it counts, and what it leaves alone."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -106,24 +107,24 @@ def test_fakes_are_made_once_where_one_graph_can_serve_both(game: dict[str, int]
 
 
 def test_shared_fakes_are_the_same_and_fresh_fakes_are_not(tmp_path: Path) -> None:
-    for shares in (True, False):
-        latents: dict[str, list[Tensor]] = {"discriminator": [], "generator": []}
+    class Watched(DCGAN):
+        def discriminator_loss(self, batch: GameBatch) -> Terms:
+            latents.append(batch.latent)
+            return super().discriminator_loss(batch)
 
-        class Watched(DCGAN):
-            shares_fakes = shares
+        def generator_loss(self, batch: GameBatch) -> Terms:
+            assert batch.fake.requires_grad
+            latents.append(batch.latent)
+            return super().generator_loss(batch)
 
-            def discriminator_loss(self, batch: GameBatch) -> Terms:
-                latents["discriminator"].append(batch.latent)
-                return super().discriminator_loss(batch)
+    class Fresh(Watched):
+        shares_fakes = False
 
-            def generator_loss(self, batch: GameBatch) -> Terms:
-                assert batch.fake.requires_grad
-                latents["generator"].append(batch.latent)
-                return super().generator_loss(batch)
-
-        digits(small(Watched, side=8), 2, tmp_path / str(shares))
-        pairs = list(zip(latents["discriminator"], latents["generator"], strict=True))
-        assert all(torch.equal(*pair) for pair in pairs) == shares
+    for variant in (Watched, Fresh):
+        latents: list[Tensor] = []
+        digits(small(variant, side=8), 2, tmp_path / variant.__name__)
+        pairs = list(zip(latents[0::2], latents[1::2], strict=True))
+        assert all(torch.equal(*pair) for pair in pairs) == variant.shares_fakes
         assert not torch.equal(pairs[0][0], pairs[1][0])
 
 
@@ -171,15 +172,17 @@ def test_schedulers_count_generator_steps(tmp_path: Path) -> None:
     assert [optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers] == pytest.approx([0.01, 0.01])
 
 
-def test_resume_keeps_schedulers_and_clipping_exact(tmp_path: Path) -> None:
+def test_resume_keeps_schedulers_clipping_and_lazy_penalties_exact(tmp_path: Path) -> None:
     def game() -> AdversarialModule:
         schedule = partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.9)
-        return small(DCGAN, side=8, generator_scheduler=schedule, gradient_clip_norm=0.5)
+        options = {"gradient_clip_norm": 0.5, "r1_weight": 1.0, "penalty_interval": 3}
+        return small(DCGAN, side=8, generator_scheduler=schedule, **options)
 
     digits(game(), 8, tmp_path / "straight")
     digits(game(), 8, tmp_path / "broken", crash_at=5)
     digits(game(), 8, tmp_path / "broken", resume=True)
     assert_same_bits(last_state(tmp_path / "broken"), last_state(tmp_path / "straight"))
+    assert metrics_file(tmp_path / "broken") == metrics_file(tmp_path / "straight")
 
 
 def test_nobody_outside_can_change_the_draws(tmp_path: Path) -> None:
@@ -288,7 +291,7 @@ def test_what_cannot_be_written_is_named() -> None:
 def test_frozen_gives_back_what_was_free_and_keeps_what_was_not() -> None:
     network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     network[0].requires_grad_(False)
-    with pytest.raises(KeyError), frozen(network):
+    with contextlib.suppress(KeyError), frozen(network):
         assert not any(weight.requires_grad for weight in network.parameters())
         raise KeyError
     assert [weight.requires_grad for weight in network.parameters()] == [False, False, True, True]
