@@ -1,0 +1,24 @@
+# One command checks everything: make check
+
+PYTHON ?= python
+
+.PHONY: check format lint types test quick
+
+check: lint types test
+
+format:
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+lint:
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+
+types:
+	$(PYTHON) -m mypy
+
+test:
+	$(PYTHON) -m pytest
+
+quick:  # without the tests that train for their full length
+	$(PYTHON) -m pytest -m 'not slow'
