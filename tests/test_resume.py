@@ -1,0 +1,114 @@
+"""Real processes, really killed, through the command line: what they leave can be continued in the same bits."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from gan_lightning.checkpoint_io import AtomicCheckpointIO
+from tests.games import assert_same_bits
+
+ROOT = Path(__file__).parents[1]
+STEPS = 300
+
+
+def fit(folder: Path) -> "subprocess.Popen[bytes]":
+    """The quickstart, shortened, saving every third step; continued if there is something to continue."""
+    command = [sys.executable, "-m", "gan_lightning", "fit", "--config", "configs/quickstart.yaml"]
+    command += ["--trainer.default_root_dir", str(folder), "--trainer.max_steps", str(STEPS), "--ckpt_path", "last"]
+    command += ["--trainer.log_every_n_steps", "1", "--model.n_critic", "2", "--model.accumulate", "2"]
+    command += ["--trainer.callbacks+=LastCheckpoint", "--trainer.callbacks.every_n_steps", "3"]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def logged_steps(folder: Path) -> int:
+    path = folder / "quickstart" / "version_0" / "metrics.csv"
+    return len(path.read_text().splitlines()) - 1 if path.exists() else 0
+
+
+def checkpoint(folder: Path) -> dict[str, object]:
+    return torch.load(folder / "quickstart" / "version_0" / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def kill_after(process: "subprocess.Popen[bytes]", folder: Path, step: int, signum: int, delay: float) -> None:
+    deadline = time.monotonic() + 120
+    while logged_steps(folder) < step and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(delay)
+    assert process.poll() is None, "the run ended before it could be killed"
+    process.send_signal(signum)
+    process.wait(60)
+    assert process.returncode != 0
+
+
+def test_killed_runs_end_in_the_bits_of_one_that_was_not(tmp_path: Path) -> None:
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    undisturbed = fit(straight)
+    random.seed(0)
+    kill_after(fit(broken), broken, 4, signal.SIGKILL, random.uniform(0, 0.1))
+    kill_after(fit(broken), broken, 20, signal.SIGTERM, random.uniform(0, 0.1))
+    assert checkpoint(broken)["global_step"] == logged_steps(broken), "SIGTERM did not save the step it stopped at"
+    kill_after(fit(broken), broken, logged_steps(broken) + 5, signal.SIGKILL, random.uniform(0, 0.1))
+    assert fit(broken).wait(120) == 0
+    assert undisturbed.wait(120) == 0
+
+    names = ("state_dict", "optimizer_states", "global_step", "epoch", "gan_lightning")
+    mine, theirs = checkpoint(broken), checkpoint(straight)
+    assert theirs["global_step"] == STEPS
+    assert_same_bits({name: mine[name] for name in names}, {name: theirs[name] for name in names})
+    metrics = [folder / "quickstart" / "version_0" / "metrics.csv" for folder in (broken, straight)]
+    assert metrics[0].read_text() == metrics[1].read_text()
+    assert not (broken / "quickstart" / "version_1").exists()
+
+
+SAVER = """
+import sys, torch
+from gan_lightning.checkpoint_io import AtomicCheckpointIO
+io, number = AtomicCheckpointIO(), int(sys.argv[2])
+print("ready", flush=True)
+while True:
+    number += 1
+    io.save_checkpoint({"number": number, "weights": torch.full((2_000_000,), float(number))}, sys.argv[1])
+"""
+
+
+def test_a_kill_while_saving_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"number": 0, "weights": torch.zeros(2_000_000)}, path)
+    random.seed(1)
+    process = subprocess.Popen([sys.executable, "-c", SAVER, str(path), "0"], cwd=ROOT, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    for _ in range(20):  # stopped in its tracks twenty times: what a kill there would leave
+        time.sleep(random.uniform(0, 0.02))
+        process.send_signal(signal.SIGSTOP)
+        whole = torch.load(path, weights_only=True)
+        assert torch.equal(whole["weights"], torch.full((2_000_000,), float(whole["number"])))
+        process.send_signal(signal.SIGCONT)
+    process.kill()
+    process.wait()
+    whole = torch.load(path, weights_only=True)
+    assert torch.equal(whole["weights"], torch.full((2_000_000,), float(whole["number"])))
+    assert whole["number"] > 0
+    AtomicCheckpointIO().save_checkpoint({"number": -1}, path)
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"], "a partial file was left behind"
+
+
+def test_a_failed_save_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"number": 1}, path)
+
+    def full_disk(checkpoint: object, file: object) -> None:
+        file.write(b"half")  # type: ignore[attr-defined]
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        AtomicCheckpointIO().save_checkpoint({"number": 2}, path)
+    assert torch.load(path, weights_only=True) == {"number": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
