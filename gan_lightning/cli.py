@@ -23,6 +23,8 @@ commands:
 
   gan-lightning COMMAND --help    all options of a command
 
+A mistake in the options or files is told in a sentence; GAN_LIGHTNING_DEBUG=1 shows where it was noticed.
+
 examples:
   gan-lightning fit --config configs/quickstart.yaml
   gan-lightning fit --model DCGAN --data CIFAR10DataModule --trainer.max_steps 50000

@@ -28,5 +28,5 @@ def told_in_a_sentence(
         if os.environ.get(DEBUG) or not applies():
             raise
         sentence = " ".join(str(error).split())
-        print(f"gan-lightning {command}: {sentence}  [{DEBUG}=1 shows where]", file=sys.stderr)
+        print(f"gan-lightning {command}: {sentence}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -2,6 +2,9 @@
 
 import argparse
 import inspect
+import re
+import shutil
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,9 @@ from gan_lightning.commands.errors import told_in_a_sentence
 from gan_lightning.game import AdversarialModule
 from gan_lightning.loggers import RunLogger
 from gan_lightning.sampling import CheckpointError, read_checkpoint
+
+# Lightning's own calls, which a user cannot change.
+warnings.filterwarnings("ignore", ".*isinstance\\(treespec, LeafSpec\\).*")
 
 for _name in datamodules.__all__:
     getattr(datamodules, _name)
@@ -65,38 +71,59 @@ def run(command: str, arguments: Sequence[str]) -> int:
     record = _Record()
     kinds = (ValueError, FileNotFoundError, ModuleNotFoundError, MisconfigurationException)
     with told_in_a_sentence(command, kinds, applies=lambda: not record.begun):
-        cli = TrainingCLI(command, arguments, record)
         try:
-            cli.run()
+            TrainingCLI(command, arguments, record).run()
         except SystemExit:  # Ctrl-C and SIGTERM, which Lightning has handled.
-            cli.say_where()
+            record.say_where()
             raise
-        cli.say_where()
+        finally:
+            record.withdraw()
+        record.say_where()
     return 0
 
 
 class _Record(Callback):
-    """Writes down the config once the run begins to train, and remembers that it began."""
+    """What became of a run: where it is, with its config once it trains, and whether it ever began."""
 
     def __init__(self) -> None:
         self.begun = False
         self.directory: Path | None = None
+        self.is_new = False
         self.config = ""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.begun = True
         if self.directory is not None and trainer.is_global_zero:
             runs.save_config(self.directory, self.config, trainer.global_step)
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
-        self.begun = True
+    @rank_zero_only
+    def withdraw(self) -> None:
+        """Give the directory back if nothing ever happened in it."""
+        if self.is_new and not self.begun and self.directory is not None:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
-    def on_validation_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+    @rank_zero_only
+    def say_where(self) -> None:
+        """Tell where the results are, and what can be done with them."""
+        if self.directory is None or not self.begun:
+            return
+        last = self.directory / runs.LAST
+        lines = [f"Run directory: {self.directory}"]
+        for folder in ("samples", "predictions"):
+            if (self.directory / folder).is_dir():
+                lines.append(f"  {folder:12}{self.directory / folder}")
+        if last.is_file():
+            lines.append(f"  draw more   gan-lightning generate --ckpt {last} --n 64 --out samples")
+            lines.append("  train on    the same command with --ckpt_path last and a larger --trainer.max_steps")
+        print("\n".join(["", *lines]))
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.begun = not trainer.sanity_checking
 
-    def on_test_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.begun = True
 
-    def on_predict_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.begun = True
 
 
@@ -152,8 +179,11 @@ class TrainingCLI(LightningCLI):
         )
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_lightning_class_args(self._model_class, "model", subclass_mode=True)
-        parser.add_lightning_class_args(self._datamodule_class, "data", subclass_mode=True)
+        for key, kind in [("model", AdversarialModule), ("data", LightningDataModule)]:
+            # With a default of None the type becomes "or None", and a mistake is told once for either.
+            parser.add_subclass_arguments(kind, key, required=True, fail_untyped=False, default=inspect.Parameter.empty)
+            assert parser.groups is not None
+            parser.groups[key].title = key.capitalize()
         parser.add_lightning_class_args(self.trainer_class, "trainer")
         parser.set_defaults({f"trainer.{name}": value for name, value in self.trainer_defaults.items()})
 
@@ -181,16 +211,14 @@ class TrainingCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = {**self.config_init.trainer, **kwargs}
         config["callbacks"] = self._callbacks(config)
-        self.ckpt_path, self.directory = self._places(config)
-        if self.directory is not None:
-            config["logger"] = _loggers(config["logger"], self.directory)
+        self.ckpt_path = self._find_places(config)
+        if (directory := self.record.directory) is not None:
+            config["logger"] = _loggers(config["logger"], directory)
             if not config["logger"]:
-                config["default_root_dir"] = self.directory
-        if self.command == "fit":
-            self.record.directory = self.directory
-            config_of_run = self.config.clone()
-            config_of_run.ckpt_path = None  # Where a run was continued from is no part of what it is.
-            self.record.config = self.parser.dump(config_of_run, skip_unset=False)
+                config["default_root_dir"] = directory
+        config_of_run = self.config.clone()
+        config_of_run.ckpt_path = None  # Where a run was continued from is no part of what it is.
+        self.record.config = self.parser.dump(config_of_run, skip_unset=False)
         return self.trainer_class(**config)
 
     def _callbacks(self, config: dict[str, Any]) -> list[Callback]:
@@ -204,19 +232,21 @@ class TrainingCLI(LightningCLI):
 
     # Places.
 
-    def _places(self, config: dict[str, Any]) -> tuple[str | None, Path | None]:
-        """The checkpoint to start from and the directory to write to; a trial run has no directory."""
+    def _find_places(self, config: dict[str, Any]) -> Path | str | None:
+        """The checkpoint to start from; the directory to write to goes on record, unless this is a trial run."""
         home = Path(config["default_root_dir"] or ".") / self.config.name
         path, directory = self.config.ckpt_path, None
         if path == "last":
             path, directory = _last(home) if self.command == "fit" else (_newest(home), None)
         if path is not None and "://" not in str(path):
             self._check(path)
-        if config["fast_dev_run"] or config["barebones"]:
-            return path, None
-        return path, directory or runs.new_directory(home, "version" if self.command == "fit" else self.command)
+        if not (config["fast_dev_run"] or config["barebones"]):
+            self.record.is_new = directory is None
+            kind = "version" if self.command == "fit" else self.command
+            self.record.directory = directory or runs.new_directory(home, kind)
+        return path
 
-    def _check(self, path: str) -> None:
+    def _check(self, path: Path | str) -> None:
         variant = read_checkpoint(path)["gan_lightning"]["variant"]
         own = f"{type(self.model).__module__}.{type(self.model).__qualname__}"
         if variant != own:
@@ -237,22 +267,6 @@ class TrainingCLI(LightningCLI):
                 f"{self.ckpt_path} was trained with other networks than this command's: give the --model arguments "
                 "of its run, which are in the config.yaml beside its checkpoints."
             ) from error
-
-    @rank_zero_only
-    def say_where(self) -> None:
-        """Tell where the results are, and what can be done with them."""
-        if self.directory is None:
-            return
-        last = self.directory / runs.LAST
-        lines = [f"Run directory: {self.directory}"]
-        if (self.directory / "samples").is_dir():
-            lines.append(f"  samples     {self.directory / 'samples'}")
-        if (self.directory / "predictions").is_dir():
-            lines.append(f"  images      {self.directory / 'predictions'}")
-        if last.is_file():
-            lines.append(f"  draw more   gan-lightning generate --ckpt {last} --n 64 --out samples")
-            lines.append("  continue    the same command with --ckpt_path last, and a larger --trainer.max_steps")
-        print("\n".join(["", *lines]))
 
 
 def _make_model(class_type: type, *args: Any, applied_instantiation_links: dict[str, Any], **kwargs: Any) -> Any:
@@ -312,11 +326,24 @@ def _newest(home: Path) -> Path:
 _tell = rank_zero_only(print)
 
 
+_KNOWN = re.compile(r"known subclasses: (?P<names>[^)]*)")
+
+
+def _ours_first(match: re.Match[str]) -> str:
+    """Where this package has classes of the kind, leave out the hundreds that torch has."""
+    names = match["names"].split(", ")
+    ours = [name for name in names if name.startswith(("gan_lightning.", "datamodules."))]
+    return f"known subclasses: {', '.join([*ours, '...'] if 0 < len(ours) < len(names) else names)}"
+
+
 class _HelpFormatter(DefaultHelpFormatter):
     """jsonargparse's help without a line for every environment variable; the description says how they are named."""
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
         return argparse.HelpFormatter._format_action_invocation(self, action)
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        return _KNOWN.sub(_ours_first, super()._get_help_string(action))
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return "".join(indent + line for line in text.splitlines(keepends=True))
