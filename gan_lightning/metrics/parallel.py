@@ -1,0 +1,74 @@
+"""How processes share out images and put together what they found. Without a process group there is one process.
+
+Images are dealt out in whole batches, batch ``k`` to process ``k % world_size``: each process embeds 1 / world_size
+of them (up to a batch), and every batch is the same whoever embeds it, so that features agree in every bit.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor, distributed
+
+T = TypeVar("T")
+
+
+def rank_and_size() -> tuple[int, int]:
+    """This process's number and how many there are."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return 0, 1
+    return distributed.get_rank(), distributed.get_world_size()
+
+
+def share(batches: Sequence[Tensor], rank: int, world_size: int) -> Sequence[Tensor]:
+    """The batches of a process."""
+    return batches[rank::world_size]
+
+
+def sum_over_ranks(tensor: Tensor) -> Tensor:
+    """The sum over all processes, in every process."""
+    if rank_and_size()[1] > 1:
+        tensor = tensor.clone()
+        distributed.all_reduce(tensor)
+    return tensor
+
+
+def gather_rows(rows: Tensor, batches: Sequence[Tensor]) -> Tensor:
+    """Put the rows of all processes into the order of the images.
+
+    Args:
+        rows: One for each image of this process's share of ``batches``, n x d.
+        batches: All batches, as indices from 0 to N - 1.
+
+    Returns:
+        N x d, in every process.
+    """
+    _, world_size = rank_and_size()
+    if world_size == 1:
+        return rows
+    places = [torch.cat([*share(batches, rank, world_size), torch.empty(0).long()]) for rank in range(world_size)]
+    padded = rows.new_zeros(max(map(len, places)), rows.shape[1])
+    padded[: len(rows)] = rows
+    parts = [torch.empty_like(padded) for _ in range(world_size)]
+    distributed.all_gather(parts, padded)
+    whole = rows.new_empty(sum(map(len, places)), rows.shape[1])
+    for place, part in zip(places, parts, strict=True):
+        whole[place.to(rows.device)] = part[: len(place)]
+    return whole
+
+
+def on_rank_zero(compute: Callable[[], T]) -> T:
+    """Compute in the first process and tell the others, an error too; all processes must call this."""
+    rank, world_size = rank_and_size()
+    if world_size == 1:
+        return compute()
+    answer: list[T | Exception | None] = [None]
+    if rank == 0:
+        try:
+            answer = [compute()]
+        except Exception as error:
+            answer = [error]
+    distributed.broadcast_object_list(answer)
+    if isinstance(answer[0], Exception):
+        raise answer[0]
+    return answer[0]  # type: ignore[return-value]
