@@ -63,7 +63,7 @@ class LastCheckpoint(Checkpoint):
         if trainer.global_step == self._saved_step or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         assert self.path is not None
-        trainer.save_checkpoint(self.path)
+        trainer.save_checkpoint(self.path, weights_only=False)  # False: the whole state, to train on
         self._saved_step = trainer.global_step
 
 
