@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
@@ -88,8 +89,9 @@ def find_broken(indices: range, attempt: Callable[[int], object], title: str) ->
 
     tasks = [indices[start : start + _FILES_PER_TASK] for start in range(0, len(indices), _FILES_PER_TASK)]
     with ThreadPoolExecutor(cpu_count()) as pool:
-        # disable=None: no bar where the output is not a terminal
-        results = tqdm(pool.map(run, tasks), title, len(tasks), disable=None)
+        # One bar, of the first process; None: no bar where the output is not a terminal.
+        silent = True if getattr(rank_zero_only, "rank", 0) else None
+        results = tqdm(pool.map(run, tasks), title, len(tasks), disable=silent)
         return {i: reason for broken in results for i, reason in broken.items()}
 
 

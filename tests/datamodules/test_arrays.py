@@ -16,6 +16,7 @@ import datamodules
 from datamodules import CIFAR10DataModule, DigitsDataModule, FashionMNISTDataModule, MNISTDataModule
 from datamodules.base import ImageDataModule
 from datamodules.loading import BatchLoader
+from datamodules.tensors import resize
 
 
 def everything(loader: BatchLoader) -> tuple[torch.Tensor, torch.Tensor]:
@@ -91,6 +92,13 @@ def test_other_sizes_are_resized_from_the_padded_image(mnist_like: Path) -> None
     expected = torch.nn.functional.avg_pool2d(padded.float(), 2)
     assert small.shape == (50, 1, 16, 16)
     assert (small.float() - expected).abs().mean() < 6
+
+
+@pytest.mark.parametrize("size", [5, 13, 48])
+def test_resizing_keeps_an_even_grey(size: int) -> None:
+    for grey in (0, 101, 255):
+        resized = resize(torch.full((2, 3, 32, 32), grey, dtype=torch.uint8), size)
+        assert (resized == grey).all()
 
 
 def test_mnist_and_digits_offer_no_flip() -> None:

@@ -47,6 +47,8 @@ def test_processes_share_no_training_image_and_take_equally_many(world_size: int
     # Interleaved, they are the single process's order: the number of processes changes nothing.
     interleaved = [index for step in zip(*seen, strict=True) for index in step]
     assert interleaved == EpochOrder(100, True).indices().tolist()[: len(interleaved)]
+    flips = [flip for step in zip(*(part.flips().tolist() for part in parts), strict=True) for flip in step]
+    assert flips == EpochOrder(100, True).flips().tolist()[: len(flips)]
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])
@@ -181,15 +183,37 @@ def test_a_state_of_another_epoch_shortens_nothing() -> None:
     assert labels_of(loader, epoch=1) == labels_of(Numbered().train_dataloader(), epoch=1)
 
 
-def test_resuming_with_another_batch_size_or_number_of_processes_keeps_the_place(as_process) -> None:
-    first = Numbered(batch_size=4).train_dataloader()
-    iterator = iter(first)
-    seen = [label for _ in range(3) for label in next(iterator)[1].tolist()]
-    rest = []
-    for rank in range(2):
-        second = as_process(Numbered(batch_size=2), rank, 2).train_dataloader()
-        second.load_state_dict(first.state_dict())
-        rest += [label for batch in labels_of(second) for label in batch]
+def test_a_state_of_a_finished_epoch_shortens_nothing_either() -> None:
+    loader = Numbered().train_dataloader()
+    finished = labels_of(loader)
+    loader.load_state_dict(loader.state_dict())
+    assert labels_of(loader) == finished
+
+
+def test_only_the_first_iterator_continues() -> None:
+    loader = Numbered().train_dataloader()
+    whole = labels_of(loader)
+    loader.load_state_dict({"epoch": 0, "images": 20, "size": 40, "seed": 0})
+    assert next(iter(loader))[1].tolist() == whole[5]
+    assert labels_of(loader) == whole
+
+
+@pytest.mark.parametrize(("before", "after"), [((4, 1), (2, 2)), ((2, 2), (4, 1)), ((3, 2), (2, 1))])
+def test_resuming_with_another_batch_size_or_number_of_processes_keeps_the_place(
+    as_process, before: tuple[int, int], after: tuple[int, int]
+) -> None:
+    def loaders(batch_size: int, world_size: int) -> list[BatchLoader]:
+        modules = [as_process(Numbered(batch_size=batch_size), rank, world_size) for rank in range(world_size)]
+        return [module.train_dataloader() for module in modules]
+
+    seen, rest = [], []
+    first = loaders(*before)
+    for iterator in map(iter, first):
+        seen += [label for _ in range(2) for label in next(iterator)[1].tolist()]
+    for loader in loaders(*after):
+        loader.load_state_dict(first[0].state_dict())
+        rest += [label for batch in labels_of(loader) for label in batch]
+    assert len(seen) == 2 * before[0] * before[1]
     assert sorted(seen + rest) == list(range(40))
 
 
