@@ -14,7 +14,7 @@ from datamodules.loading import ImageSource, Subset, TensorImages
 
 _GIBIBYTE = 1 << 30
 _SPLIT_NAMES = ("train", "val", "test")
-_NAMED_FILES = 5  # as many skipped files are named in the warning
+_NAMED_FILES = 10  # as many skipped files are named in the warning
 
 
 class ImageFolderDataModule(ImageDataModule):
@@ -87,18 +87,17 @@ class ImageFolderDataModule(ImageDataModule):
         paths: list[Path] = []
         labels: list[int] = []
         members: dict[str, list[int]] = {}
-        unusable: list[tuple[Path, str]] = []
+        others: list[tuple[Path, str]] = []
         for name, folder in self._folders.items():
             files = list_files(folder)
             images = [path for path in files if path.suffix.lower() in SUFFIXES]
-            unusable += [(path, "not PNG, JPEG or WebP") for path in files if path.suffix.lower() not in SUFFIXES]
+            others += [(path, "not PNG, JPEG or WebP") for path in files if path.suffix.lower() not in SUFFIXES]
             members[name] = list(range(len(paths), len(paths) + len(images)))
             labels += [self._label(path, folder) for path in images]
             paths += images
         self._check_not_empty(paths, labels, members["train"])
         source, broken = self._read(paths, torch.tensor(labels) if self.classes else None)
-        unusable += [(paths[i], broken[i]) for i in sorted(broken)]
-        self._report(unusable, len(paths) + len(unusable) - len(broken))
+        self._report([(paths[i], broken[i]) for i in sorted(broken)] + others, len(paths) + len(others))
         usable = {name: torch.tensor([i for i in part if i not in broken]).long() for name, part in members.items()}
         return self._split(source, usable)
 
