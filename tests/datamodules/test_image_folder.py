@@ -1,4 +1,4 @@
-"""Any folder of images: layouts, modes, sizes, formats, and files that are no images."""
+"""Any folder of images: layouts, splits, classes, memory or files, and files that are no images."""
 
 import warnings
 from collections.abc import Callable
@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 
 from datamodules import ImageFolderDataModule
-from datamodules.files import decode
 from datamodules.loading import BatchLoader
 
 Write = Callable[..., None]
@@ -137,81 +136,6 @@ def test_a_missing_split_borrows_the_other_and_without_both_there_is_no_loader(
     assert torch.equal(images_of(data.test_dataloader()), images_of(data.val_dataloader()))
     data = module(tmp_path, val_size=0)
     assert data.val_dataloader() == data.test_dataloader() == []
-
-
-def picture(mode: str, size: tuple[int, int] = (20, 12)) -> Image.Image:
-    """Left half red, right half blue."""
-    image = Image.new("RGB", size, "red")
-    image.paste("blue", (size[0] // 2, 0, *size))
-    return image.convert(mode)
-
-
-@pytest.mark.parametrize("suffix", ["png", "jpg", "jpeg", "webp", "PNG"])
-def test_formats(tmp_path: Path, suffix: str) -> None:
-    picture("RGB").save(tmp_path / f"x.{suffix}", quality=95)
-    data = module(tmp_path, val_size=0, batch_size=1, flip=False)
-    (image,) = images_of(data.train_dataloader())
-    assert image[:, 4, 1].tolist() == pytest.approx([255, 0, 0], abs=12)
-    assert image[:, 4, 6].tolist() == pytest.approx([0, 0, 255], abs=12)
-
-
-@pytest.mark.parametrize(
-    ("mode", "suffix"), [("1", "png"), ("L", "png"), ("L", "jpg"), ("P", "png"), ("CMYK", "jpg"), ("RGBA", "webp")]
-)
-@pytest.mark.parametrize("channels", [1, 3])
-def test_every_mode_is_converted(tmp_path: Path, mode: str, suffix: str, channels: int) -> None:
-    path = tmp_path / f"x.{suffix}"
-    picture(mode).save(path)
-    pixels = decode(path, 8, channels)
-    assert (pixels.dtype, pixels.shape) == (np.uint8, (channels, 8, 8))
-    expected = np.asarray(picture(mode).convert("RGB" if channels == 3 else "L").crop((4, 0, 16, 12)))
-    difference = pixels.astype(int).mean((1, 2)) - expected.reshape(12, 12, channels).mean((0, 1))
-    assert np.abs(difference).max() < 6
-
-
-def test_transparency_is_laid_over_white(tmp_path: Path) -> None:
-    Image.new("RGBA", (8, 8), (200, 0, 0, 0)).save(tmp_path / "clear.png")
-    Image.new("RGBA", (8, 8), (200, 0, 0, 128)).save(tmp_path / "half.png")
-    Image.new("LA", (8, 8), (0, 0)).save(tmp_path / "grey.png")
-    palette = Image.new("P", (8, 8), 0)
-    palette.putpalette([9, 9, 9])
-    palette.save(tmp_path / "palette.png", transparency=0)
-    assert (decode(tmp_path / "clear.png", 8, 3) == 255).all()
-    assert (decode(tmp_path / "grey.png", 8, 1) == 255).all()
-    assert (decode(tmp_path / "palette.png", 8, 3) == 255).all()
-    assert decode(tmp_path / "half.png", 8, 3)[:, 0, 0].tolist() == pytest.approx([227, 127, 127], abs=1)
-
-
-def test_sixteen_bit_grey_is_scaled_and_not_clipped(tmp_path: Path) -> None:
-    Image.fromarray(np.full((8, 8), 0x8040, np.uint16)).save(tmp_path / "deep.png")
-    assert (decode(tmp_path / "deep.png", 8, 3) == 0x80).all()
-
-
-def test_photographs_are_turned_upright(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 3  # taken upside down
-    picture("RGB", (16, 16)).save(tmp_path / "x.jpg", exif=exif, quality=95)
-    pixels = decode(tmp_path / "x.jpg", 8, 3)
-    assert pixels[0, 4, 6] > 240 > 15 > pixels[0, 4, 1]  # red is on the right now
-
-
-@pytest.mark.parametrize("size", [(30, 10), (10, 30)])
-def test_the_central_square_is_kept(tmp_path: Path, size: tuple[int, int]) -> None:
-    pixels = np.zeros((size[1], size[0]), np.uint8)
-    left, top = (size[0] - 10) // 2, (size[1] - 10) // 2
-    pixels[top : top + 10, left : left + 10] = np.arange(100).reshape(10, 10)
-    Image.fromarray(pixels).save(tmp_path / "x.png")
-    assert np.array_equal(decode(tmp_path / "x.png", 10, 1)[0], np.arange(100).reshape(10, 10))
-
-
-def test_a_batch_of_mixed_sizes_modes_and_formats(tmp_path: Path) -> None:
-    picture("RGB", (40, 20)).save(tmp_path / "a.jpg")
-    picture("RGBA", (9, 31)).save(tmp_path / "b.png")
-    picture("L", (8, 8)).save(tmp_path / "c.webp")
-    picture("1", (5, 5)).save(tmp_path / "d.png")
-    for in_memory in (True, False):
-        data = module(tmp_path, batch_size=4, val_size=0, in_memory=in_memory)
-        assert next(iter(data.train_dataloader())).shape == (4, 3, 8, 8)
 
 
 @pytest.fixture
