@@ -1,17 +1,19 @@
 """Measure the samples while the game is played."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
+from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.evaluator import Evaluator
-from gan_lightning.metrics.features import FeatureExtractor, make_extractor
-from gan_lightning.metrics.scores import Reference, chosen
-from gan_lightning.metrics.sources import Images, Samples
-
-_SPLITS = ("train", "val", "test")
+from gan_lightning.metrics.extractors import Ingredients, make_extractor
+from gan_lightning.metrics.features import FeatureExtractor
+from gan_lightning.metrics.scores import Options, Reference, chosen
+from gan_lightning.metrics.sources import MOST_SAMPLES, SPLITS, Samples, label_of, real_images
 
 
 class GenerativeMetrics(Callback):
@@ -23,45 +25,72 @@ class GenerativeMetrics(Callback):
     the names begin with ``test/``.
 
     Args:
-        metrics: Any of fid, kid, inception_score, precision, recall.
-        extractor: What the metrics look at: pixels (of toy data and tiny images).
+        metrics: Any of fid, kid, inception_score, precision, recall. With another extractor than
+            inception, inception_score is called after that extractor: classifier_score, ...
+        extractor: What the metrics look at. inception: the network that published scores use, with torch-fidelity's
+            weights. classifier: a small network trained on the data's labels, for digits and the like. pixels: for
+            toy data and tiny images. Also a name in torch-fidelity's registry, or a FeatureExtractor.
+        weights_path: File with the extractor's weights, for machines without a network.
         split: Images to compare with: train, as the literature does, val or test.
         num_samples: How many samples. None: as many as the split has images, but at most 10000.
+        num_real: How many images of the split, spread evenly over it. None: all.
         every_n_steps: Generator updates between two measurements. None: measure at every validation.
-        batch_size: Images embedded at a time.
+        batch_size: Images embedded at a time, in each process.
         seed: Which latents.
+        kid_subsets: Random subsets that KID is the mean over.
+        kid_subset_size: Images in each; fewer where there are fewer.
+        cache_dir: Where to keep the statistics of the real images. None: gan_lightning in the user's cache folder.
+
+    Raises:
+        ValueError: An argument is out of its range, or there is no metric, extractor or split of that name.
+        FileNotFoundError: The weights of the extractor are missing.
     """
 
     def __init__(
         self,
         metrics: list[str] | tuple[str, ...] = ("fid",),
-        extractor: str | FeatureExtractor = "pixels",
+        extractor: str | FeatureExtractor = "inception",
+        weights_path: str | None = None,
         split: str = "train",
         num_samples: int | None = None,
+        num_real: int | None = None,
         every_n_steps: int | None = None,
         batch_size: int = 64,
         seed: int = 0,
+        kid_subsets: int = 100,
+        kid_subset_size: int = 1000,
+        cache_dir: str | None = None,
     ) -> None:
         chosen(metrics)
-        if split not in _SPLITS:
-            raise ValueError(f"split is {split!r}: choose from {', '.join(_SPLITS)}.")
-        for name, count, least in [
-            ("num_samples", num_samples, 2),
-            ("every_n_steps", every_n_steps, 1),
-            ("batch_size", batch_size, 1),
-        ]:
-            if count is not None and count < least:
-                raise ValueError(f"{name} is {count}: it must be at least {least}.")
+        if split not in SPLITS:
+            raise ValueError(f"split is {split!r}: choose from {', '.join(SPLITS)}.")
+        _check(2, num_samples=num_samples, num_real=num_real, kid_subset_size=kid_subset_size)
+        _check(1, every_n_steps=every_n_steps, batch_size=batch_size, kid_subsets=kid_subsets)
         self.metrics = list(metrics)
         self.extractor = extractor
+        self.weights_path = weights_path
         self.split = split
         self.num_samples = num_samples
+        self.num_real = num_real
         self.every_n_steps = every_n_steps
         self.batch_size = batch_size
         self.seed = seed
-        self._evaluator: Evaluator | None = None
-        self._reference: Reference | None = None
+        self._options = Options(kid_subsets, kid_subset_size)
+        self._cache = TensorCache(cache_dir)
+        self._network: FeatureExtractor | None = None
+        self._judge: tuple[Evaluator, Reference, int] | None = None
         self._step = -1
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        # Here and not at the first measurement, so that missing weights are told before hours of training.
+        if stage == "predict" or self._network is not None:
+            return
+        if not hasattr(pl_module, "sample"):
+            raise ValueError(f"GenerativeMetrics needs samples, and {type(pl_module).__name__} has no sample().")
+        data = _data(trainer)
+        ingredients = Ingredients(self.weights_path, lambda: real_images(data, "train"), self._cache)
+        with _unnoticed(torch.device("cpu")):
+            self._network = make_extractor(self.extractor, ingredients)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         standing_alone = trainer.state.fn == TrainerFn.VALIDATING
@@ -85,37 +114,42 @@ class GenerativeMetrics(Callback):
             logger.log_metrics(scores, step=step - 1)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        self._evaluator = self._reference = None
+        self._network = self._judge = None
 
     def _measure(self, trainer: Trainer, pl_module: LightningModule, prefix: str) -> dict[str, float]:
-        devices = [pl_module.device.index or 0] if pl_module.device.type == "cuda" else []
-        # What is made here may be used in training too, where tensors of inference mode cannot be.
-        with torch.random.fork_rng(devices), torch.inference_mode(False), torch.no_grad():
-            real = real_images(trainer, self.split)
-            if self._evaluator is None or self._reference is None:
-                extractor = make_extractor(self.extractor)
-                self._evaluator = Evaluator(self.metrics, extractor, self.batch_size, pl_module.device)
-                self._reference = self._evaluator.describe(real)
-            n = self.num_samples or min(len(real), _MOST_SAMPLES)
-            samples = Samples(pl_module.sample, n, self.seed)  # type: ignore[arg-type]
-            scores = self._evaluator.score(samples, self._reference)
+        with _unnoticed(pl_module.device):
+            if self._judge is None:
+                self._judge = self._prepare(trainer, pl_module.device)
+            evaluator, reference, n = self._judge
+            scores = evaluator.score(Samples(pl_module.sample, n, self.seed), reference)  # type: ignore[arg-type]
         return {f"{prefix}/{name}": score for name, score in scores.items()}
 
+    def _prepare(self, trainer: Trainer, device: torch.device) -> tuple[Evaluator, Reference, int]:
+        """Look at the real images, once, and count the samples."""
+        data = _data(trainer)
+        assert self._network is not None
+        real = real_images(data, self.split, self.num_real)
+        evaluator = Evaluator(self.metrics, self._network, self._cache, self.batch_size, device, self._options)
+        reference = evaluator.describe(real, label_of(data, self.split))
+        return evaluator, reference, self.num_samples or min(len(real), MOST_SAMPLES)
 
-_MOST_SAMPLES = 10_000
 
-
-def real_images(trainer: Trainer, split: str) -> Images:
-    """The images of a split of the trainer's data module, unflipped and each once, whatever the process.
-
-    Raises:
-        ValueError: There is no data module, or it has no such images.
-    """
-    data = getattr(trainer, "datamodule", None)
+def _data(trainer: Trainer) -> LightningDataModule:
+    data: LightningDataModule | None = getattr(trainer, "datamodule", None)
     if data is None:
         raise ValueError("GenerativeMetrics reads the real images from a data module: give the trainer datamodule=...")
-    loader = getattr(data, f"{split}_dataloader")()
-    source = getattr(loader, "source", None)
-    if source is None:
-        raise ValueError(f"{type(data).__name__} has no images in its {split} split.")
-    return source
+    return data
+
+
+@contextmanager
+def _unnoticed(device: torch.device) -> Iterator[None]:
+    """Leave the random numbers as they are; make tensors that training may use, though validation may not train."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices), torch.inference_mode(False), torch.no_grad():
+        yield
+
+
+def _check(minimum: int, **counts: int | None) -> None:
+    for name, count in counts.items():
+        if count is not None and count < minimum:
+            raise ValueError(f"{name} is {count}: it must be at least {minimum}.")

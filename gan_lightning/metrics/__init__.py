@@ -1,5 +1,8 @@
 """Feature extractors and distances between sets of images."""
 
 from gan_lightning.metrics.frechet import frechet_distance, moments
+from gan_lightning.metrics.inception_score import class_score
+from gan_lightning.metrics.kid import kernel_distance
+from gan_lightning.metrics.precision_recall import precision_recall, radii
 
-__all__ = ["frechet_distance", "moments"]
+__all__ = ["class_score", "frechet_distance", "kernel_distance", "moments", "precision_recall", "radii"]

@@ -2,62 +2,155 @@
 
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 
+from gan_lightning.metrics.cache import Key, TensorCache, Tensors
+from gan_lightning.metrics.digest import digest_of_images
 from gan_lightning.metrics.embed import Embedded, embed
 from gan_lightning.metrics.features import FeatureExtractor
 from gan_lightning.metrics.parallel import on_rank_zero, rank_and_size
-from gan_lightning.metrics.scores import REFERENCE_PARTS, Reference, chosen
+from gan_lightning.metrics.scores import REFERENCE_PARTS, Options, Reference, chosen
 from gan_lightning.metrics.sources import Images
 
 
 class Evaluator:
-    """Computes metrics of samples against one set of real images.
+    """Computes metrics of samples against real images, in all processes together.
 
     Args:
         metrics: Names from ``METRICS``.
         extractor: What the metrics look at.
+        cache: Where the statistics of real images are kept. None: they are not.
         batch_size: Images embedded at a time.
-        device: Where to embed.
+        device: Where to compute.
+        options: How to compute the metrics.
+
+    Raises:
+        ValueError: There is no such metric, or the extractor knows no classes to score.
     """
 
     def __init__(
         self,
         metrics: Iterable[str],
         extractor: FeatureExtractor,
+        cache: TensorCache | None = None,
         batch_size: int = 64,
         device: torch.device | str = "cpu",
+        options: Options | None = None,
     ) -> None:
         self.names = list(metrics)
         self.metrics = chosen(self.names)
+        if "inception_score" in self.names and extractor.class_score is None:
+            raise ValueError(f"inception_score needs class scores, and the extractor {extractor.name} gives none.")
         self.extractor = extractor.eval().to(device)
+        self.cache = cache
         self.batch_size = batch_size
         self.device = device
+        self.options = replace(options or Options(), device=device)
 
-    def describe(self, real: Images, title: str | None = None) -> Reference:
-        """What the metrics need of the real images. All processes call this; the first one gets the answer."""
+    def describe(self, real: Images, label: str = "images", title: str | None = None) -> Reference:
+        """What the metrics need to know of the real images, from the cache or embedded now.
+
+        Args:
+            real: Their images.
+            label: Names the data and its split in the cache, where a newer version replaces an older one.
+            title: Of a progress bar; None: no bar.
+
+        Returns:
+            All of it in the first process, nothing in the others. All processes must call this.
+        """
         wanted = sorted({part for metric in self.metrics for part in metric.real})
-        if not wanted:
-            return {}
-        sources = {REFERENCE_PARTS[part][0] for part in wanted}
-        embedded = embed(real, self.extractor, sources, self.batch_size, self.device, title)
-        if rank_and_size()[0] > 0:
-            return {}
-        return {part: REFERENCE_PARTS[part][1](embedded) for part in wanted}
+        known: dict[str, Tensors] = {}
+        key: dict[str, str | int] = {}
+
+        def missing() -> list[str]:
+            if self.cache is None or not wanted:
+                return wanted
+            key.update(self._key(real))
+            for part in wanted:
+                if (tensors := self.cache.load(self._entry(label, real, part), key)) is not None:
+                    known[part] = tensors
+            return [part for part in wanted if part not in known]
+
+        todo = on_rank_zero(missing)
+        if todo:
+            embedded = self._embed(real, {REFERENCE_PARTS[part][0] for part in todo}, title)
+            if rank_and_size()[0] == 0:
+                for part in todo:
+                    known[part] = self._keep(part, embedded, self._entry(label, real, part), key)
+        return known
 
     def score(self, samples: Images, reference: Reference, title: str | None = None) -> dict[str, float]:
-        """The metrics of samples; the same numbers in every process. NaN where a sample is not a number."""
+        """The metrics of samples by name, the same numbers in every process; NaN if a sample is not a number.
+
+        The score of the classes of an extractor other than Inception carries that extractor's name.
+        """
         parts = {part for metric in self.metrics for part in metric.samples}
-        embedded = embed(samples, self.extractor, parts, self.batch_size, self.device, title)
+        embedded = self._embed(samples, parts, title)
         return on_rank_zero(lambda: self._scores(embedded, reference))
 
     def _scores(self, embedded: Embedded, reference: Reference) -> dict[str, float]:
+        called = {name: name for name in self.names}
+        if "inception_score" in called:
+            called["inception_score"] = str(self.extractor.class_score)
         if not embedded.is_finite():
-            warnings.warn("Some samples are infinite or not a number: every metric is NaN.", stacklevel=2)
-            return dict.fromkeys(self.names, math.nan)
+            warnings.warn(
+                "Some samples, or what the extractor makes of them, are infinite or not a number: every metric is NaN.",
+                stacklevel=2,
+            )
+            return dict.fromkeys(called.values(), math.nan)
+        _warn_of_rank(embedded)
         scores: dict[str, float] = {}
-        for metric in self.metrics:
-            scores |= metric.score(embedded, reference)
-        return {name: scores[name] for name in self.names}
+        with _full_precision():
+            for metric in self.metrics:
+                scores |= zip(metric.names, metric.score(embedded, reference, self.options), strict=True)
+        return {called[name]: scores[name] for name in self.names}
+
+    def _embed(self, images: Images, parts: set[str], title: str | None) -> Embedded:
+        with _full_precision():
+            return embed(images, self.extractor, parts, self.batch_size, self.device, title)
+
+    def _keep(self, part: str, embedded: Embedded, entry: str, key: Key) -> Tensors:
+        with _full_precision():
+            tensors = REFERENCE_PARTS[part][1](embedded, self.options)
+        if self.cache is not None:
+            self.cache.store(entry, key, tensors)
+        return tensors
+
+    def _entry(self, label: str, real: Images, part: str) -> str:
+        return f"statistics/{label}-{len(real)}/{self.extractor.name}/{part}"
+
+    def _key(self, real: Images) -> dict[str, str | int]:
+        return {
+            "images": digest_of_images(real),
+            "extractor weights": self.extractor.fingerprint(),
+            "number of images": len(real),
+        }
+
+
+def _warn_of_rank(embedded: Embedded) -> None:
+    gaussian = embedded.gaussian
+    if gaussian is not None and gaussian.count <= len(gaussian.mean):
+        warnings.warn(
+            f"FID from {gaussian.count} samples in {len(gaussian.mean)} feature dimensions: their covariance cannot "
+            "have full rank, and the distance comes out too large. Take more samples, or an extractor of fewer "
+            "dimensions, before you compare it with other numbers of samples.",
+            stacklevel=2,
+        )
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """No TensorFloat-32 on a GPU, whatever training allows itself: it moves the scores in their third digit."""
+    matmul = torch.get_float32_matmul_precision()
+    convolutions = torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(matmul)
+        torch.backends.cudnn.allow_tf32 = convolutions

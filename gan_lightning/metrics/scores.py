@@ -3,18 +3,32 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from gan_lightning.metrics.embed import Embedded
 from gan_lightning.metrics.frechet import covariance_root, distance_to_root
+from gan_lightning.metrics.inception_score import class_score
+from gan_lightning.metrics.kid import kernel_distance
+from gan_lightning.metrics.precision_recall import precision_recall, radii
 
 Reference = Mapping[str, Mapping[str, Tensor]]
-"""What is kept of the real images: the parts below, each a few named tensors."""
+"""What is kept of the real images: some of the parts below, each a few named tensors."""
 
-REFERENCE_PARTS: dict[str, tuple[str, Callable[[Embedded], dict[str, Tensor]]]] = {
-    # part: (what it is made from, how)
-    "gaussian": ("gaussian", lambda real: _gaussian(real)),
-}
+
+@dataclass(frozen=True)
+class Options:
+    """How the metrics are computed.
+
+    Attributes:
+        kid_subsets: Random subsets that KID is the mean over.
+        kid_subset_size: Images in each; fewer where there are fewer.
+        device: Where distances between features are computed.
+    """
+
+    kid_subsets: int = 100
+    kid_subset_size: int = 1000
+    device: torch.device | str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -31,21 +45,76 @@ class Metric:
     names: tuple[str, ...]
     samples: frozenset[str]
     real: frozenset[str]
-    score: Callable[[Embedded, Reference], dict[str, float]]
+    score: Callable[[Embedded, Reference, Options], tuple[float, ...]]
 
 
-def _gaussian(real: Embedded) -> dict[str, Tensor]:
+# What is kept of the real images.
+
+
+def _gaussian(real: Embedded, options: Options) -> dict[str, Tensor]:
     assert real.gaussian is not None
     return {"mean": real.gaussian.mean, "root": covariance_root(real.gaussian.cov)}
 
 
-def _fid(samples: Embedded, real: Reference) -> dict[str, float]:
+def _features(real: Embedded, options: Options) -> dict[str, Tensor]:
+    assert real.features is not None
+    return {"features": real.features}
+
+
+def _radii(real: Embedded, options: Options) -> dict[str, Tensor]:
+    assert real.features is not None
+    return {"radii": radii(real.features.to(options.device)).cpu()}
+
+
+REFERENCE_PARTS: dict[str, tuple[str, Callable[[Embedded, Options], dict[str, Tensor]]]] = {
+    # part: (the part of Embedded that it is made from, how)
+    "gaussian": ("gaussian", _gaussian),
+    "features": ("features", _features),
+    "radii": ("features", _radii),
+}
+
+
+# The metrics.
+
+
+def _fid(samples: Embedded, real: Reference, options: Options) -> tuple[float, ...]:
     assert samples.gaussian is not None
-    mean, root = real["gaussian"]["mean"], real["gaussian"]["root"]
-    return {"fid": distance_to_root(mean, root, samples.gaussian.mean, samples.gaussian.cov)}
+    kept = real["gaussian"]
+    return (distance_to_root(kept["mean"], kept["root"], samples.gaussian.mean, samples.gaussian.cov),)
 
 
-_ALL = (Metric(("fid",), frozenset({"gaussian"}), frozenset({"gaussian"}), _fid),)
+def _kid(samples: Embedded, real: Reference, options: Options) -> tuple[float, ...]:
+    x, y = _both(samples, real, options)
+    size = min(options.kid_subset_size, len(x), len(y))
+    return (kernel_distance(x, y, options.kid_subsets, size),)
+
+
+def _inception_score(samples: Embedded, real: Reference, options: Options) -> tuple[float, ...]:
+    assert samples.logits is not None
+    return (class_score(samples.logits),)
+
+
+def _precision_recall(samples: Embedded, real: Reference, options: Options) -> tuple[float, ...]:
+    return precision_recall(*_both(samples, real, options), real["radii"]["radii"].to(options.device))
+
+
+def _both(samples: Embedded, real: Reference, options: Options) -> tuple[Tensor, Tensor]:
+    assert samples.features is not None
+    return samples.features.to(options.device), real["features"]["features"].to(options.device)
+
+
+def _metric(
+    score: Callable[[Embedded, Reference, Options], tuple[float, ...]], names: str, samples: str, real: str = ""
+) -> Metric:
+    return Metric(tuple(names.split()), frozenset(samples.split()), frozenset(real.split()), score)
+
+
+_ALL = (
+    _metric(_fid, "fid", samples="gaussian", real="gaussian"),
+    _metric(_kid, "kid", samples="features", real="features"),
+    _metric(_inception_score, "inception_score", samples="logits"),
+    _metric(_precision_recall, "precision recall", samples="features", real="features radii"),
+)
 
 METRICS: dict[str, Metric] = {name: metric for metric in _ALL for name in metric.names}
 

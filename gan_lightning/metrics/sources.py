@@ -1,11 +1,26 @@
-"""Where images to be judged come from. All have the shape of ``datamodules.loading.ImageSource``: they are asked
-for batches of indices and answer with images.
+"""Where images to be judged come from.
+
+All have the shape of ``datamodules.loading.ImageSource``: they are asked for batches of indices and answer with
+images.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from PIL import Image
 from torch import Tensor
+
+from datamodules.files import SUFFIXES, list_files
+from datamodules.loading import ImageSource, Subset, TensorImages
+from gan_lightning.images import to_uint8
+
+SPLITS = ("train", "val", "test")
+MOST_SAMPLES = 10_000
+"""As many samples as this are made unless the user asks for a number."""
 
 
 class Images(Protocol):
@@ -40,3 +55,89 @@ class Samples:
     def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
         for indices in batches:
             yield self.sample(len(indices), seed=self.seed, start=int(indices[0]))
+
+
+class FolderImages:
+    """The PNG, JPEG and WebP files of a folder, at any depth, as RGB and at their own size.
+
+    Args:
+        folder: Where they are.
+
+    Raises:
+        FileNotFoundError: There is no such folder, or no image in it.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.paths = [path for path in list_files(self.folder) if path.suffix.lower() in SUFFIXES]
+        if not self.paths:
+            raise FileNotFoundError(f"There are no images ({', '.join(SUFFIXES)}) in a folder {folder}.")
+        self._first_size = self._read(self.paths[0]).shape
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        """See :class:`Images`.
+
+        Raises:
+            ValueError: A file is no image, or not as large as the first.
+        """
+        for indices in batches:
+            yield torch.stack([self._checked(self.paths[i]) for i in indices])
+
+    def _checked(self, path: Path) -> Tensor:
+        image = self._read(path)
+        if image.shape != self._first_size:
+            (_, height, width), (_, first_height, first_width) = image.shape, self._first_size
+            raise ValueError(
+                f"The images of {self.folder} have different sizes: {self.paths[0].name} is {first_width} x "
+                f"{first_height} pixels and {path.name} is {width} x {height}. Resize them to one size."
+            )
+        return image
+
+    def _read(self, path: Path) -> Tensor:
+        try:
+            with Image.open(path) as image:
+                return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+        except Exception as error:  # PIL raises SyntaxError, struct.error, ... besides OSError
+            raise ValueError(f"{path} cannot be read as an image: {error}") from error
+
+
+def real_images(data: LightningDataModule | None, split: str, at_most: int | None = None) -> ImageSource:
+    """The images of a split of a data module, unflipped and each once, whatever the process.
+
+    Args:
+        data: It has been set up. A module of another kind than ours is read through its loader, into memory.
+        split: train, val or test.
+        at_most: Take so many, evenly spread, if there are more. None: all.
+
+    Raises:
+        ValueError: There is no data module, or it has no such images.
+    """
+    if data is None:
+        raise ValueError("The real images are read from a data module, and there is none: give datamodule=...")
+    loader = getattr(data, f"{split}_dataloader")()
+    source = getattr(loader, "source", None) or _read_all(loader)
+    if source is None or len(source) == 0:
+        raise ValueError(f"{type(data).__name__} has no images in its split {split!r}: choose another split.")
+    if at_most is None or at_most >= len(source):
+        return source
+    return Subset(source, torch.arange(at_most) * len(source) // at_most)
+
+
+def label_of(data: LightningDataModule, split: str) -> str:
+    """Names a split in the cache, apart from its content."""
+    from gan_lightning.metrics.digest import digest_of
+
+    place = digest_of(getattr(data, "location", ""), getattr(data, "image_shape", ""))
+    return f"{type(data).__name__}-{place[:8]}-{split}"
+
+
+def _read_all(loader: Any) -> TensorImages | None:
+    batches = [batch if isinstance(batch, tuple | list) else (batch, None) for batch in loader]
+    if not batches:
+        return None
+    images = torch.cat([images if images.dtype == torch.uint8 else to_uint8(images) for images, *_ in batches])
+    labels = [labels for _, labels, *_ in batches]
+    return TensorImages(images, torch.cat(labels) if isinstance(labels[0], Tensor) else None)

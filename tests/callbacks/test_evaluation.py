@@ -16,6 +16,11 @@ from gan_lightning.variants import DCGAN
 from tests.games import assert_same_bits, last_state, metrics_file, play, small
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 def metrics(**arguments: Any) -> GenerativeMetrics:
     return GenerativeMetrics(**{"extractor": "pixels", "num_samples": 100, **arguments})
 

@@ -1,0 +1,57 @@
+"""Fingerprints of what a statistic was computed from."""
+
+import hashlib
+import os
+from functools import singledispatch
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from datamodules.files import FileImages
+from datamodules.loading import Subset, TensorImages
+from gan_lightning.metrics.sources import Images
+
+
+def digest_of(*parts: Any) -> str:
+    """A name for tensors, strings and numbers together: equal if and only if they are."""
+    hasher = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        if isinstance(part, Tensor):
+            hasher.update(f"{part.dtype}{tuple(part.shape)}".encode())
+            hasher.update(part.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        else:
+            hasher.update(f"{len(str(part))}:{part}".encode())
+    return hasher.hexdigest()
+
+
+def digest_of_weights(network: nn.Module) -> str:
+    """A name for a network: its class and its weights."""
+    state = network.state_dict()
+    parts = [part for name in sorted(state) for part in (name, state[name])]
+    return digest_of(type(network).__qualname__, *parts)
+
+
+@singledispatch
+def digest_of_images(images: Images) -> str:
+    """A name for the content of images, as they are handed out."""
+    batches = torch.arange(len(images)).split(256)
+    return digest_of(*[digest_of(batch) for batch in images.image_batches(batches)])
+
+
+@digest_of_images.register
+def _(images: TensorImages) -> str:
+    return digest_of(images.images)
+
+
+@digest_of_images.register
+def _(images: Subset) -> str:
+    return digest_of(digest_of_images(images.source), images.indices)
+
+
+@digest_of_images.register
+def _(images: FileImages) -> str:
+    # Reading every image would take as long as embedding it; a file that was written to has another time.
+    files = [os.fsdecode(path) for path in images.paths]
+    states = [(path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in files]
+    return digest_of(images.size, images.channels, *states)
