@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -29,6 +30,9 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint {path}.")
+    broken = f"{path} is no complete checkpoint: it was cut short, or it is another kind of file."
+    if not zipfile.is_zipfile(path):  # The table of contents is at the end of the file.
+        raise CheckpointError(broken)
     try:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
@@ -36,10 +40,8 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
             f"{path} is no checkpoint of GAN Lightning: it holds more than numbers and names, and such a file could "
             "run code of its author, so it is not read."
         ) from error
-    except Exception as error:  # a truncated file breaks torch's readers in any of many ways
-        raise CheckpointError(
-            f"{path} is no complete checkpoint: it was cut short, or it is another kind of file."
-        ) from error
+    except Exception as error:  # A damaged file breaks torch's reader in any of many ways.
+        raise CheckpointError(broken) from error
     if not isinstance(checkpoint, dict) or "variant" not in (checkpoint.get("gan_lightning") or {}):
         raise CheckpointError(
             f"{path} was not written by GAN Lightning: it does not say which model its weights belong to."

@@ -1,15 +1,12 @@
 """``gan-lightning fit | validate | test | predict``: Lightning's command line, taught where a run lives."""
 
-import argparse
 import inspect
-import re
 import shutil
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import DefaultHelpFormatter
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
@@ -25,12 +22,14 @@ from gan_lightning.callbacks.progress import RunProgressBar
 from gan_lightning.callbacks.samples import SampleGrid
 from gan_lightning.commands import runs
 from gan_lightning.commands.errors import told_in_a_sentence
+from gan_lightning.commands.parser import Parser
 from gan_lightning.game import AdversarialModule
 from gan_lightning.loggers import RunLogger
 from gan_lightning.sampling import CheckpointError, read_checkpoint
 
-# Lightning's own calls, which a user cannot change.
+# What Lightning says of itself, and a user cannot change.
 warnings.filterwarnings("ignore", ".*isinstance\\(treespec, LeafSpec\\).*")
+warnings.filterwarnings("ignore", ".*infer the batch indices.*")
 
 for _name in datamodules.__all__:
     getattr(datamodules, _name)
@@ -68,7 +67,7 @@ _SWITCHES: dict[type[Callback], str] = {
 
 
 def run(command: str, arguments: Sequence[str]) -> int:
-    record = _Record()
+    record = RunRecord()
     kinds = (ValueError, FileNotFoundError, ModuleNotFoundError, MisconfigurationException)
     with told_in_a_sentence(command, kinds, applies=lambda: not record.begun):
         try:
@@ -82,7 +81,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
     return 0
 
 
-class _Record(Callback):
+class RunRecord(Callback):
     """What became of a run: where it is, with its config once it trains, and whether it ever began."""
 
     def __init__(self) -> None:
@@ -134,7 +133,7 @@ class TrainingCLI(LightningCLI):
     and a config or an environment variable serves all commands.
     """
 
-    def __init__(self, command: str, arguments: Sequence[str], record: _Record) -> None:
+    def __init__(self, command: str, arguments: Sequence[str], record: RunRecord) -> None:
         self.command = command
         self.record = record
         super().__init__(
@@ -149,10 +148,10 @@ class TrainingCLI(LightningCLI):
                 "prog": f"gan-lightning {command}",
                 "usage": f"gan-lightning {command} [--config FILE] [--model CLASS] [--data CLASS] [options]",
                 "description": _ABOUT[command] + _HOW.format(command=command),
-                "formatter_class": _HelpFormatter,
                 "default_env": True,
                 "env_prefix": "GAN_LIGHTNING",
             },
+            parser_class=Parser,
             args=list(arguments),
             run=False,
             auto_configure_optimizers=False,
@@ -324,26 +323,3 @@ def _newest(home: Path) -> Path:
 
 
 _tell = rank_zero_only(print)
-
-
-_KNOWN = re.compile(r"known subclasses: (?P<names>[^)]*)")
-
-
-def _ours_first(match: re.Match[str]) -> str:
-    """Where this package has classes of the kind, leave out the hundreds that torch has."""
-    names = match["names"].split(", ")
-    ours = [name for name in names if name.startswith(("gan_lightning.", "datamodules."))]
-    return f"known subclasses: {', '.join([*ours, '...'] if 0 < len(ours) < len(names) else names)}"
-
-
-class _HelpFormatter(DefaultHelpFormatter):
-    """jsonargparse's help without a line for every environment variable; the description says how they are named."""
-
-    def _format_action_invocation(self, action: argparse.Action) -> str:
-        return argparse.HelpFormatter._format_action_invocation(self, action)
-
-    def _get_help_string(self, action: argparse.Action) -> str:
-        return _KNOWN.sub(_ours_first, super()._get_help_string(action))
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return "".join(indent + line for line in text.splitlines(keepends=True))

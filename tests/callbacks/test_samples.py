@@ -1,0 +1,106 @@
+"""The pictures that are drawn while a game is played."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lightning.pytorch.loggers import CSVLogger
+from PIL import Image
+
+from gan_lightning.callbacks.samples import SampleGrid
+from gan_lightning.images import enlarge, grid, to_uint8
+from gan_lightning.variants import DCGAN, WGAN
+from tests.games import assert_same_bits, last_state, play, run_directory, small
+
+
+def pictures(folder: Path) -> dict[str, np.ndarray]:
+    found = sorted((run_directory(folder) / "samples").iterdir())
+    return {path.name: np.asarray(Image.open(path)) for path in found}
+
+
+def test_pictures_are_named_by_step_from_the_first_to_the_last(tmp_path: Path) -> None:
+    model = small(WGAN)  # five critic updates a step: these are not steps
+    play(model, 3, tmp_path, callbacks=[SampleGrid(every_n_steps=2, n=4)])
+    drawn = pictures(tmp_path)
+    assert list(drawn) == ["step_00000000.png", "step_00000002.png", "step_00000003.png"]
+    image = grid(to_uint8(model.sample(4, seed=0)))
+    scale = drawn["step_00000003.png"].shape[1] // image.shape[2]
+    assert np.array_equal(drawn["step_00000003.png"], enlarge(image, scale)[0].numpy())
+    assert not np.array_equal(drawn["step_00000000.png"], drawn["step_00000003.png"])
+
+
+@pytest.mark.parametrize(("scale", "width"), [(None, 525), (2, 70)])
+def test_a_person_can_see_the_picture(tmp_path: Path, scale: int | None, width: int) -> None:
+    play(small(DCGAN), 1, tmp_path, callbacks=[SampleGrid(n=4, scale=scale)])
+    assert pictures(tmp_path)["step_00000001.png"].shape == (width, width)
+
+
+def test_drawing_leaves_training_as_it_is(tmp_path: Path) -> None:
+    play(small(DCGAN), 3, tmp_path / "plain")
+    play(small(DCGAN), 3, tmp_path / "drawn", callbacks=[SampleGrid(every_n_steps=1)])
+    assert_same_bits(last_state(tmp_path / "plain"), last_state(tmp_path / "drawn"))
+
+
+def test_a_resumed_run_draws_on(tmp_path: Path) -> None:
+    play(small(DCGAN), 2, tmp_path, callbacks=[SampleGrid(every_n_steps=2, n=4)])
+    (run_directory(tmp_path) / "samples" / "step_00000002.png").unlink()
+    play(small(DCGAN), 4, tmp_path, resume=True, callbacks=[SampleGrid(every_n_steps=2, n=4)])
+    assert list(pictures(tmp_path)) == ["step_00000000.png", "step_00000004.png"]
+
+
+def test_a_game_without_samples_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("gan_lightning.image_game.ImageGame.sample")
+    with pytest.warns(UserWarning, match="DCGAN has no sample"):
+        play(small(DCGAN), 1, tmp_path, callbacks=[SampleGrid()])
+    assert not (run_directory(tmp_path) / "samples").exists()
+
+
+class TakesPictures(CSVLogger):
+    """A logger with the method that Weights & Biases' has."""
+
+    def __init__(self, folder: Path, fails: bool) -> None:
+        super().__init__(folder)
+        self.fails = fails
+        self.taken: list[tuple[str, tuple[int, int], int]] = []
+
+    def log_image(self, key: str, images: list[Any], step: int) -> None:
+        if self.fails:
+            raise ConnectionError("no network")
+        self.taken += [(key, image.size, step) for image in images]
+
+
+def draw_for(logger: CSVLogger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.games.RunLogger", lambda *_: logger)
+    play(small(DCGAN), 1, tmp_path, callbacks=[SampleGrid(n=4, scale=1)])
+
+
+def test_loggers_that_take_images_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = TakesPictures(tmp_path, fails=False)
+    draw_for(logger, tmp_path, monkeypatch)
+    assert logger.taken == [("samples", (35, 35), 0), ("samples", (35, 35), 1)]
+
+
+def test_a_loggers_trouble_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = TakesPictures(tmp_path, fails=True)
+    with pytest.warns(UserWarning, match="TakesPictures did not take the picture of step 1: no network"):
+        draw_for(logger, tmp_path, monkeypatch)
+    assert (Path(logger.log_dir) / "samples" / "step_00000001.png").exists()
+
+
+@pytest.mark.parametrize("argument", ["every_n_steps", "n", "scale"])
+def test_arguments_out_of_range_are_refused(argument: str) -> None:
+    with pytest.raises(ValueError, match=f"{argument} is 0"):
+        SampleGrid(**{argument: 0})
+
+
+def test_tensorboard_gets_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tensorboard")
+    from lightning.pytorch.loggers import TensorBoardLogger
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    logger = TensorBoardLogger(tmp_path)
+    monkeypatch.setattr("tests.games.RunLogger", lambda *_: logger)
+    play(small(DCGAN), 1, tmp_path, callbacks=[SampleGrid(n=4, scale=1)])
+    events = EventAccumulator(logger.log_dir).Reload().Images("samples")
+    assert [(event.step, event.width, event.height) for event in events] == [(0, 35, 35), (1, 35, 35)]

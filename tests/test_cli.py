@@ -1,0 +1,399 @@
+"""The command line, run in this process; what it costs to ask it for help, in another."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from lightning.pytorch.loggers import CSVLogger
+from PIL import Image
+
+import gan_lightning
+from gan_lightning.callbacks.progress import RunProgressBar
+from gan_lightning.cli import COMMANDS, main
+from gan_lightning.commands import runs
+from gan_lightning.commands.training import RunRecord, TrainingCLI
+from gan_lightning.variants import DCGAN, WGAN
+
+TINY = [
+    *("--model", "DCGAN", "--data", "DigitsDataModule", "--data.batch_size", "100"),
+    *("--model.generator.width", "4", "--model.discriminator.width", "4", "--model.discriminator.batch_norm", "false"),
+    *("--trainer.accelerator", "cpu", "--trainer.enable_model_summary", "false", "--trainer.log_every_n_steps", "1"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def fit(*arguments: str, steps: int = 2) -> int:
+    return main(["fit", *TINY, "--trainer.max_steps", str(steps), *arguments])
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What a command that must not start says last."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as exit:
+        main(list(arguments))
+    assert exit.value.code == 2
+    return capsys.readouterr().err
+
+
+def step_of(checkpoint: Path) -> int:
+    return torch.load(checkpoint, weights_only=True)["global_step"]
+
+
+def printed_config(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as exit:
+        main([*arguments, "--print_config"])
+    assert exit.value.code == 0
+    return yaml.safe_load(capsys.readouterr().out)
+
+
+RUN = Path("runs/dcgan_digits/version_0")
+LAST = RUN / "checkpoints" / "last.ckpt"
+
+
+class TestFrontDoor:
+    @pytest.mark.parametrize("arguments", [["--help"], [], ["generate", "--help"], ["--version"], ["nonsense"]])
+    def test_it_imports_nothing_heavy(self, arguments: list[str]) -> None:
+        code = (
+            "import sys\nfrom gan_lightning.cli import main\n"
+            f"try:\n    main({arguments})\nexcept SystemExit:\n    pass\n"
+            "sys.exit(str({'torch', 'lightning', 'numpy', 'PIL', 'tqdm', 'jsonargparse'} & set(sys.modules) or ''))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert done.stderr.strip().splitlines()[-1:] in (
+            [],
+            [f"gan-lightning: there is no command 'nonsense': choose from {', '.join(COMMANDS)}."],
+        )
+
+    def test_help_lists_every_command(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["--help"]) == 0
+        told = capsys.readouterr().out
+        for name, (_, what) in COMMANDS.items():
+            assert f"  {name:10}{what}\n" in told
+
+    def test_an_unknown_command(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["train"]) == 2
+        assert "there is no command 'train'" in capsys.readouterr().err
+
+    def test_version(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["--version"]) == 0
+        assert capsys.readouterr().out.strip() == gan_lightning.__version__
+
+    def test_python_m(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "gan_lightning", "--help"], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.startswith("usage: gan-lightning COMMAND")
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_every_command_has_help(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit, match="0"):
+            main([command, "--help"])
+        assert capsys.readouterr().out.startswith(f"usage: gan-lightning {command} ")
+
+    def test_help_is_about_our_classes(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit, match="0"):
+            main(["fit", "--model.help", "WGANGP"])
+        told = capsys.readouterr().out
+        assert "Weight of the gradient penalty, lambda in the paper." in told
+        assert "gan_lightning.ConvGenerator" in told
+        assert "torch.nn.Linear" not in told
+
+
+class TestOptions:
+    def test_two_names_are_enough(self, capsys: pytest.CaptureFixture[str]) -> None:
+        config = printed_config(capsys, "fit", "--model", "DCGAN", "--data", "CIFAR10DataModule")
+        assert config["model"]["class_path"] == "gan_lightning.DCGAN"
+        assert config["data"]["class_path"] == "datamodules.CIFAR10DataModule"
+        assert "image_shape" not in config["model"]["init_args"]
+
+    def test_the_data_tells_the_model_its_shape(self) -> None:
+        cli = TrainingCLI("fit", [*TINY, "--data.image_size", "16", "--trainer.fast_dev_run", "true"], RunRecord())
+        assert cli.model.image_shape == (1, 16, 16)
+
+    @pytest.mark.parametrize(("name", "told"), [("Told", 10), ("HandedOn", 10), ("Fixed", 3)])
+    def test_the_data_tells_the_number_of_classes_to_a_model_that_asks(self, name: str, told: int) -> None:
+        cli = TrainingCLI("fit", [*TINY, f"--model=tests.test_cli.{name}", "--trainer.fast_dev_run=true"], RunRecord())
+        assert cli.model.num_classes == told
+
+    def test_a_printed_config_makes_the_same_run(self, capsys: pytest.CaptureFixture[str]) -> None:
+        arguments = [*TINY, "--model.ema_decay", "null", "--model.n_critic", "2", "--model.generator_optimizer.lr=1e-3"]
+        first = printed_config(capsys, "fit", *arguments)
+        assert first["model"]["init_args"]["ema_decay"] is None
+        assert first["model"]["init_args"]["n_critic"] == 2
+        assert first["model"]["init_args"]["generator_optimizer"]["init_args"]["lr"] == 1e-3
+        Path("again.yaml").write_text(yaml.safe_dump(first))
+        assert printed_config(capsys, "fit", "--config", "again.yaml") == first
+
+    def test_the_environment_counts_and_the_command_line_counts_more(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GAN_LIGHTNING_TRAINER__MAX_STEPS", "7")
+        monkeypatch.setenv("GAN_LIGHTNING_SEED_EVERYTHING", "3")
+        config = printed_config(capsys, "fit", *TINY, "--seed_everything", "4")
+        assert config["trainer"]["max_steps"] == 7
+        assert config["seed_everything"] == 4
+
+    def test_lists_of_callbacks_are_replaced_or_added_to(self, capsys: pytest.CaptureFixture[str]) -> None:
+        pieces = {
+            "base": {"callbacks": ["SampleGrid"]},
+            "replaces": {"callbacks": ["LastCheckpoint"]},
+            "adds": {"callbacks+": ["LastCheckpoint"]},
+        }
+        for name, piece in pieces.items():
+            names = {key: [{"class_path": kind} for kind in kinds] for key, kinds in piece.items()}
+            Path(f"{name}.yaml").write_text(yaml.safe_dump({"trainer": names}))
+
+        def callbacks(other: str) -> list[str]:
+            config = printed_config(capsys, "fit", *TINY, "--config", "base.yaml", "--config", f"{other}.yaml")
+            return [callback["class_path"].rpartition(".")[2] for callback in config["trainer"]["callbacks"]]
+
+        assert callbacks("replaces") == ["LastCheckpoint"]
+        assert callbacks("adds") == ["SampleGrid", "LastCheckpoint"]
+
+
+class Told(DCGAN):
+    """Takes the number of classes, and must be told."""
+
+    def __init__(self, num_classes: int, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.num_classes = num_classes
+
+
+class HandedOn(Told):
+    """Takes it through its parent."""
+
+    def __init__(self, extra: int = 0, **rest: Any) -> None:
+        super().__init__(**rest)
+
+
+class Fixed(Told):
+    """Has decided for itself."""
+
+    def __init__(self, image_shape: tuple[int, int, int] = (1, 8, 8)) -> None:
+        super().__init__(num_classes=3, image_shape=image_shape)
+
+
+class TestRunDirectory:
+    def test_what_a_run_leaves(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert fit("--model.r1_weight", "0.5") == 0
+        told = capsys.readouterr().out
+        assert f"Run directory: {RUN}\n" in told
+        assert f"gan-lightning generate --ckpt {LAST} --n 64" in told
+        assert "--ckpt_path last" in told
+        assert step_of(LAST) == 2
+        with open(RUN / "metrics.csv") as file:
+            assert [row["step"] for row in csv.DictReader(file)] == ["0", "1"]
+        assert sorted(path.name for path in (RUN / "samples").iterdir()) == [
+            "step_00000000.png",
+            "step_00000002.png",
+        ]
+        with Image.open(RUN / "samples" / "step_00000002.png") as image:
+            assert min(image.size) >= 512
+        config = yaml.safe_load((RUN / "config.yaml").read_text())
+        assert config["model"]["init_args"]["r1_weight"] == 0.5
+        assert config["name"] == "dcgan_digits"
+
+    def test_the_config_of_a_run_repeats_it(self) -> None:
+        fit("--model.ema_decay", "null")
+        main(["fit", "--config", str(RUN / "config.yaml")])
+        again = RUN.with_name("version_1")
+        assert (again / "config.yaml").read_text() == (RUN / "config.yaml").read_text()
+        assert (again / "metrics.csv").read_text() == (RUN / "metrics.csv").read_text()
+
+    def test_name_and_root_are_the_users(self, tmp_path: Path) -> None:
+        fit("--name", "mine", "--trainer.default_root_dir", str(tmp_path / "elsewhere"))
+        assert step_of(tmp_path / "elsewhere" / "mine" / "version_0" / "checkpoints" / "last.ckpt") == 2
+        assert not Path("runs").exists()
+
+    def test_runs_that_start_at_once_get_a_directory_each(self, tmp_path: Path) -> None:
+        claimed = [runs.new_directory(tmp_path / "x") for _ in range(3)]
+        (tmp_path / "x" / "version_10").mkdir()
+        (tmp_path / "x" / "version_11_notes").mkdir()
+        claimed.append(runs.new_directory(tmp_path / "x"))
+        assert [path.name for path in claimed] == ["version_0", "version_1", "version_2", "version_11"]
+
+    def test_without_a_logger_the_run_still_has_its_directory(self) -> None:
+        fit("--trainer.logger", "false")
+        assert step_of(LAST) == 2
+        assert (RUN / "config.yaml").exists()
+        assert (RUN / "samples" / "step_00000002.png").exists()
+        assert not (RUN / "metrics.csv").exists()
+
+    def test_the_users_logger_comes_second(self) -> None:
+        arguments = [*TINY, "--trainer.logger", "CSVLogger", "--trainer.logger.save_dir", "mine"]
+        cli = TrainingCLI("fit", arguments, RunRecord())
+        assert [type(logger).__name__ for logger in cli.trainer.loggers] == ["RunLogger", "CSVLogger"]
+        assert cli.trainer.log_dir == str(RUN)
+        assert isinstance(cli.trainer.loggers[1], CSVLogger)
+        assert cli.trainer.loggers[1].save_dir == "mine"
+
+    def test_a_callback_of_the_user_takes_the_place_of_ours(self) -> None:
+        callback = {"class_path": "SampleGrid", "init_args": {"every_n_steps": 1, "n": 4}}
+        Path("c.yaml").write_text(yaml.safe_dump({"trainer": {"callbacks": [callback]}}))
+        fit("--config", "c.yaml")
+        assert len(list((RUN / "samples").iterdir())) == 3
+
+    def test_what_is_switched_off_is_off(self) -> None:
+        switches = [f"--trainer.enable_{name}=false" for name in ("progress_bar", "checkpointing")]
+        cli = TrainingCLI("fit", [*TINY, *switches], RunRecord())
+        assert not any(isinstance(callback, RunProgressBar) for callback in cli.trainer.callbacks)
+        assert cli.trainer.checkpoint_callbacks == []
+
+    def test_a_trial_run_leaves_nothing(self, tmp_path: Path) -> None:
+        fit("--trainer.fast_dev_run", "true")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_run_that_never_begins_leaves_no_directory(self, capsys: pytest.CaptureFixture[str]) -> None:
+        told = refused(capsys, "fit", *TINY, "--data.batch_size", "5000")
+        assert "batch_size 5000 is larger than" in told.splitlines()[-1]
+        assert not RUN.exists()
+
+
+class TestContinue:
+    def test_last_continues_in_the_same_directory(self, capsys: pytest.CaptureFixture[str]) -> None:
+        fit(steps=2)
+        fit("--ckpt_path", "last", steps=4)
+        assert f"Continuing {RUN}." in capsys.readouterr().out
+        assert step_of(LAST) == 4
+        with open(RUN / "metrics.csv") as file:
+            assert [row["step"] for row in csv.DictReader(file)] == ["0", "1", "2", "3"]
+        assert not RUN.with_name("version_1").exists()
+        assert yaml.safe_load((RUN / "config.yaml").read_text())["trainer"]["max_steps"] == 2
+        resumed = yaml.safe_load((RUN / "config_from_step_00000002.yaml").read_text())
+        assert resumed["trainer"]["max_steps"] == 4
+
+    def test_the_same_config_is_not_written_twice(self) -> None:
+        fit(steps=2)
+        before = (RUN / "config.yaml").stat().st_mtime_ns
+        fit("--ckpt_path", "last", steps=2)
+        assert (RUN / "config.yaml").stat().st_mtime_ns == before
+        assert [path.name for path in RUN.glob("config*")] == ["config.yaml"]
+
+    def test_last_of_nothing_starts_from_scratch(self, capsys: pytest.CaptureFixture[str]) -> None:
+        fit("--ckpt_path", "last")
+        assert "There is no run in runs/dcgan_digits to continue: starting from scratch." in capsys.readouterr().out
+        assert step_of(LAST) == 2
+
+    def test_a_run_killed_before_it_saved_starts_again_in_its_directory(self) -> None:
+        fit(steps=1)
+        fit(steps=1)
+        newest = RUN.with_name("version_1")
+        (newest / "checkpoints" / "last.ckpt").unlink()
+        fit("--ckpt_path", "last", steps=2)
+        assert (step_of(LAST), step_of(newest / "checkpoints" / "last.ckpt")) == (1, 2)
+        assert not RUN.with_name("version_2").exists()
+
+    def test_a_path_starts_a_run_of_its_own(self) -> None:
+        fit(steps=2)
+        fit("--ckpt_path", str(LAST), steps=3)
+        assert (step_of(LAST), step_of(RUN.with_name("version_1") / "checkpoints" / "last.ckpt")) == (2, 3)
+
+    def test_arguments_count_more_than_those_in_the_checkpoint(self) -> None:
+        fit("--model.r1_weight", "0.1")
+        fit("--ckpt_path", "last", "--model.r1_weight", "0.7", steps=3)
+        assert torch.load(LAST, weights_only=True)["hyper_parameters"]["r1_weight"] == 0.7
+
+
+class TestOtherCommands:
+    def test_predict_writes_images(self, capsys: pytest.CaptureFixture[str]) -> None:
+        fit()
+        assert main(["predict", *TINY, "--data.test_size", "3", "--ckpt_path", "last"]) == 0
+        folder = Path("runs/dcgan_digits/predict_0/predictions")
+        assert sorted(path.name for path in folder.iterdir()) == [f"00000_00{i}.png" for i in range(3)]
+        assert str(folder) in capsys.readouterr().out
+
+    @pytest.mark.parametrize("command", ["validate", "test"])
+    def test_evaluation_leaves_the_run_as_it_is(self, command: str) -> None:
+        fit()
+        before = {path: path.read_bytes() for path in RUN.rglob("*") if path.is_file()}
+        assert main([command, *TINY, "--ckpt_path", "last"]) == 0
+        assert {path: path.read_bytes() for path in RUN.rglob("*") if path.is_file()} == before
+
+    @pytest.mark.parametrize("command", ["validate", "test", "predict"])
+    def test_the_last_of_nothing_is_a_mistake(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+        told = refused(capsys, command, *TINY, "--ckpt_path", "last")
+        assert "There is no checkpoint in runs/dcgan_digits" in told.splitlines()[-1]
+
+
+class Buggy(DCGAN):
+    """Breaks in the middle of training."""
+
+    def generator_loss(self, batch: Any) -> Any:
+        raise ValueError("a bug")
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (["--model.n_critc", "3"], "'n_critc' is not accepted"),
+            (["--model", "DCGAM"], "DCGAM"),
+            (["--config", "nowhere.yaml"], "File does not exist"),
+            (["--trainer.max_steps", "many"], "many"),
+        ],
+    )
+    def test_options_that_make_no_sense(
+        self, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert says in refused(capsys, "fit", *TINY, *arguments)
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (["--data.image_size", "12"], "a power of two from 8 up, not 12 x 12"),
+            (["--model.n_critic", "0"], "n_critic is 0: it must be at least 1."),
+            (["--ckpt_path", "nowhere.ckpt"], "There is no checkpoint nowhere.ckpt."),
+            (["--data", "ImageFolderDataModule", "--data.root", "nowhere"], "nowhere"),
+        ],
+    )
+    def test_values_that_make_no_sense_are_told_in_one_sentence(
+        self, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        told = refused(capsys, "fit", *TINY, *arguments)
+        assert "Traceback" not in told
+        assert told.splitlines()[-1].startswith("gan-lightning fit: ")
+        assert says in told.splitlines()[-1]
+
+    def test_checkpoints_that_do_not_fit(self, capsys: pytest.CaptureFixture[str]) -> None:
+        fit()
+        wgan = refused(capsys, "fit", *TINY, "--model", "WGAN", "--ckpt_path", str(LAST))
+        assert "holds a gan_lightning.variants.dcgan.DCGAN, but the model" in wgan.splitlines()[-1]
+        wider = refused(capsys, "fit", *TINY, "--model.generator.width", "8", "--ckpt_path", str(LAST))
+        assert "was trained with other networks" in wider.splitlines()[-1]
+        LAST.write_bytes(LAST.read_bytes()[:1000])
+        short = refused(capsys, "fit", *TINY, "--ckpt_path", "last")
+        assert "is no complete checkpoint" in short.splitlines()[-1]
+
+    def test_a_bug_keeps_its_traceback(self) -> None:
+        with pytest.raises(ValueError, match="a bug"):
+            fit("--model", "tests.test_cli.Buggy")
+
+    def test_a_bug_of_another_kind_keeps_its_traceback_at_any_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def configure_optimizers(self: DCGAN) -> None:
+            raise TypeError("a bug")
+
+        monkeypatch.setattr(DCGAN, "configure_optimizers", configure_optimizers)
+        with pytest.raises(TypeError, match="a bug"):
+            fit()
+
+    def test_the_place_of_a_mistake_can_be_seen(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("GAN_LIGHTNING_DEBUG", "1")
+        with pytest.raises(ValueError, match="n_critic is 0"):
+            fit("--model.n_critic", "0")
+
+
+def test_a_step_is_a_generator_update_whatever_the_variant() -> None:
+    cli = TrainingCLI("fit", [*TINY, "--model", "WGAN", "--trainer.max_steps", "2", "--name", "w"], RunRecord())
+    cli.run()
+    assert isinstance(cli.model, WGAN)
+    assert step_of(Path("runs/w/version_0/checkpoints/last.ckpt")) == 2

@@ -1,0 +1,99 @@
+"""Every shipped config is read and runs two steps, on stand-ins for the data that must be downloaded."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from datamodules.torchvision_base import TorchvisionDataModule
+from gan_lightning.cli import main
+from gan_lightning.commands.training import RunRecord, TrainingCLI
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+GAMES = sorted(CONFIGS.glob("*.yaml"))
+PIECES = sorted((CONFIGS / "trainer").glob("*.yaml"))
+VARIANTS = ["gan", "minimax_gan", "dcgan", "lsgan", "wgan", "wgan_gp"]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+
+
+@pytest.fixture(autouse=True)
+def _noise_in_the_place_of_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """5,100 random images: 5,000 are held out, and 100 are left to train on."""
+
+    def open_(self: TorchvisionDataModule, train: bool) -> Any:
+        n = 5100 if train else 10
+        random = np.random.default_rng(0)
+        if self.dataset == "CIFAR10":
+            return SimpleNamespace(data=random.integers(0, 256, (n, 32, 32, 3), np.uint8), targets=[0] * n)
+        return SimpleNamespace(
+            data=torch.from_numpy(random.integers(0, 256, (n, 28, 28), np.uint8)),
+            targets=torch.zeros(n, dtype=torch.int64),
+        )
+
+    monkeypatch.setattr(TorchvisionDataModule, "_open", open_)
+
+
+SHORT = ["--trainer.fast_dev_run", "2", "--trainer.accelerator", "cpu", "--trainer.enable_model_summary", "false"]
+
+
+def test_every_variant_has_a_config_for_both_datasets() -> None:
+    expected = {f"{variant}_{dataset}" for variant in VARIANTS for dataset in ("mnist", "cifar10")}
+    assert expected <= {path.stem for path in GAMES}
+
+
+@pytest.mark.parametrize("path", GAMES, ids=lambda path: path.stem)
+def test_a_config_runs(path: Path) -> None:
+    cli = TrainingCLI("fit", ["--config", str(path), *SHORT, "--data.batch_size", "4"], RunRecord())
+    cli.run()
+    assert cli.trainer.global_step == 2
+
+
+@pytest.mark.parametrize("path", [*GAMES, *PIECES], ids=lambda path: path.stem)
+def test_a_config_says_how_to_use_it(path: Path) -> None:
+    assert f"--config configs/{path.relative_to(CONFIGS)}" in path.read_text()
+
+
+@pytest.mark.parametrize("path", [path for path in GAMES if path.stem != "quickstart"], ids=lambda path: path.stem)
+def test_the_name_of_a_config_tells_what_it_is(path: Path) -> None:
+    config = yaml.safe_load(path.read_text())
+    variant = config["model"]["class_path"].lower()
+    data = config["data"]["class_path"].removesuffix("DataModule").lower()
+    assert path.stem.replace("_", "") == variant + data
+
+
+@pytest.mark.parametrize("path", PIECES, ids=lambda path: path.stem)
+def test_a_trainer_piece_joins_a_config(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = CONFIGS / "quickstart.yaml"
+    with pytest.raises(SystemExit, match="0"):
+        main(["fit", "--config", str(base), "--config", str(path), "--print_config"])
+    joined = yaml.safe_load(capsys.readouterr().out)["trainer"]
+    assert joined["max_steps"] == yaml.safe_load(base.read_text())["trainer"]["max_steps"]
+    assert len(joined["callbacks"]) == len(yaml.safe_load(base.read_text())["trainer"]["callbacks"])
+    for key, value in yaml.safe_load(path.read_text())["trainer"].items():
+        if key == "logger+":
+            assert joined["logger"][0]["class_path"].endswith(value[0]["class_path"])
+        else:
+            assert joined[key] == value
+
+
+@pytest.mark.parametrize(("piece", "package"), [("wandb", "wandb"), ("tensorboard", "tensorboard")])
+def test_a_logger_piece_logs_beside_the_run(piece: str, package: str) -> None:
+    pytest.importorskip(package)
+    configs = [CONFIGS / "dcgan_mnist.yaml", CONFIGS / "trainer" / f"{piece}.yaml"]
+    given = [argument for path in configs for argument in ("--config", str(path))]
+    small = ["--data.batch_size=4", "--model.generator.width=4", "--model.discriminator.width=4"]
+    main(["fit", *given, *small, "--trainer.accelerator=cpu", "--trainer.max_steps=2", "--trainer.limit_val_batches=0"])
+    run = Path("runs/dcgan_mnist/version_0")
+    assert (run / "checkpoints" / "last.ckpt").exists()
+    assert (run / "samples" / "step_00000002.png").exists()
+    if piece == "tensorboard":
+        assert list(Path("runs/tensorboard").rglob("events.out.tfevents.*"))
