@@ -1,0 +1,27 @@
+"""What is special to DCGAN: its networks, its Adam, and the optional R1."""
+
+import pytest
+import torch
+
+from gan_lightning.game import GameBatch
+from gan_lightning.variants import DCGAN
+from tests.games import small
+
+
+def test_the_paper_is_the_default() -> None:
+    model = DCGAN()
+    assert sum(weight.numel() for weight in model.generator.parameters()) == 3_576_704
+    assert sum(weight.numel() for weight in model.discriminator.parameters()) == 2_765_568
+    for optimizer in model.configure_optimizers()[0]:
+        assert optimizer.param_groups[0]["lr"] == 2e-4
+        assert optimizer.param_groups[0]["betas"] == (0.5, 0.999)
+    assert model.discriminator_penalty(GameBatch(torch.zeros(2, 3, 64, 64))) == {}
+
+
+def test_r1_is_half_gamma_times_the_squared_gradient() -> None:
+    """D(x) = w . x has the gradient w everywhere."""
+    model = small(DCGAN, side=8, r1_weight=0.3)
+    line = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 1))
+    model.discriminator = line
+    penalty = model.discriminator_penalty(GameBatch(torch.randn(5, 1, 8, 8)))
+    assert penalty["r1"].item() == pytest.approx(0.15 * line[1].weight.square().sum().item(), rel=1e-5)
