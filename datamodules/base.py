@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from lightning import LightningDataModule
 
-from datamodules.loading import BatchLoader, EpochOrder, ImageSource
+from datamodules.loading import BatchLoader, EpochLoader, EpochOrder, ImageSource
 
 # Which images are held out must not depend on the seed of the training order.
 _SPLIT_SEED = 0
@@ -79,7 +79,7 @@ class ImageDataModule(LightningDataModule, ABC):
         """Reads the images of all splits, whatever the stage."""
         _ = self.splits
 
-    def train_dataloader(self) -> BatchLoader:
+    def train_dataloader(self) -> EpochLoader:
         """Shuffled batches, all of `batch_size` images.
 
         Raises:
@@ -93,35 +93,38 @@ class ImageDataModule(LightningDataModule, ABC):
             )
         return loader
 
-    def val_dataloader(self) -> BatchLoader | list[Any]:
+    def val_dataloader(self) -> EpochLoader | list[Any]:
         """The validation images in order; the test images where none were held out; no loader if there are neither."""
         return self._eval_loader(self.splits.val, self.splits.test)
 
-    def test_dataloader(self) -> BatchLoader | list[Any]:
+    def test_dataloader(self) -> EpochLoader | list[Any]:
         """The test images in order; the validation images where there is no test split; no loader without either."""
         return self._eval_loader(self.splits.test, self.splits.val)
 
-    def predict_dataloader(self) -> BatchLoader | list[Any]:
+    def predict_dataloader(self) -> EpochLoader | list[Any]:
         """The same as `test_dataloader`."""
         return self.test_dataloader()
 
-    def _eval_loader(self, source: ImageSource, fallback: ImageSource) -> BatchLoader | list[Any]:
+    def _eval_loader(self, source: ImageSource, fallback: ImageSource) -> EpochLoader | list[Any]:
         source = source if len(source) else fallback
         return self._loader(source, training=False) if len(source) else []
 
-    def _loader(self, source: ImageSource, training: bool) -> BatchLoader:
+    def _loader(self, source: ImageSource, training: bool) -> EpochLoader:
         trainer = self.trainer
         rank, world_size = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
         # Overfitting a few batches is only possible if they are the same ones every epoch.
         overfitting = trainer is not None and trainer.overfit_batches > 0  # type: ignore[attr-defined]
-        return BatchLoader(
-            source,
-            EpochOrder(len(source), training and not overfitting, self.seed, rank, world_size),
-            self.batch_size,
-            drop_last=training,
-            flip=training and self.flip,
-            pin_memory=trainer is not None and trainer.strategy.root_device.type == "cuda",
-        )
+        order = self.make_order(source, training and not overfitting, rank, world_size)
+        pin_memory = trainer is not None and trainer.strategy.root_device.type == "cuda"
+        return self.make_loader(source, order, training, pin_memory)
+
+    def make_order(self, source: ImageSource, shuffle: bool, rank: int, world_size: int) -> EpochOrder:
+        """The order in which a process sees the images of a split."""
+        return EpochOrder(len(source), shuffle, self.seed, rank, world_size)
+
+    def make_loader(self, source: ImageSource, order: EpochOrder, training: bool, pin_memory: bool) -> EpochLoader:
+        """What turns a split into batches."""
+        return BatchLoader(source, order, self.batch_size, training, training and self.flip, pin_memory)
 
 
 def check_at_least(minimum: int, **arguments: int) -> None:

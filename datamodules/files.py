@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from tqdm import tqdm
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _FILES_PER_TASK = 64
+
+T = TypeVar("T")
 
 
 def cpu_count() -> int:
@@ -34,13 +36,39 @@ def list_files(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def decode(path: str | Path, size: int, channels: int) -> NDArray[np.uint8]:
-    """Reads an image of any size and mode: upright, over white where it is transparent, centre-cropped, resized.
+def list_images(folder: Path) -> list[Path]:
+    """The PNG, JPEG and WebP files under a folder, as `list_files` finds them; none where there is no such folder."""
+    return [path for path in list_files(folder) if path.suffix.lower() in SUFFIXES]
+
+
+def pack(paths: Sequence[Path]) -> NDArray[np.bytes_]:
+    """One block of bytes: workers that touched a list of strings would each end up with a copy of it."""
+    return np.array([os.fsencode(path) for path in paths], dtype=np.bytes_)
+
+
+def read(file: str | Path | IO[bytes], channels: int) -> Image.Image:
+    """Reads an image of any size and mode: upright, over white where it is transparent.
 
     Args:
-        path: a PNG, JPEG or WebP file.
-        size: height and width of the result; an image of that size is not resampled (bicubic, antialiased).
+        file: PNG, JPEG or WebP.
         channels: 3: RGB, a grey image three times the same; 1: grey, a colour image its luma.
+
+    Raises:
+        Exception: of any kind that PIL raises for a broken file.
+    """
+    with Image.open(file, formats=_FORMATS) as image:
+        upright = ImageOps.exif_transpose(image)
+        upright.load()
+    return _opaque(upright).convert("RGB" if channels == 3 else "L")
+
+
+def decode(file: str | Path | IO[bytes], size: int, channels: int) -> NDArray[np.uint8]:
+    """Reads an image, crops it to its central square and resizes it.
+
+    Args:
+        file: as in `read`.
+        size: height and width of the result; an image of that size is not resampled (bicubic, antialiased).
+        channels: as in `read`.
 
     Returns:
         uint8, channels x size x size.
@@ -48,15 +76,47 @@ def decode(path: str | Path, size: int, channels: int) -> NDArray[np.uint8]:
     Raises:
         Exception: of any kind that PIL raises for a broken file.
     """
-    with Image.open(path, formats=_FORMATS) as image:
-        upright = ImageOps.exif_transpose(image)
-        upright.load()
-    opaque = _opaque(upright).convert("RGB" if channels == 3 else "L")
-    side = min(opaque.size)
-    left, top = (opaque.width - side) // 2, (opaque.height - side) // 2
+    image = read(file, channels)
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
     box = (left, top, left + side, top + side)
-    pixels = np.asarray(opaque.resize((size, size), Image.Resampling.BICUBIC, box=box))
-    return np.ascontiguousarray(pixels.reshape(size, size, channels).transpose(2, 0, 1))
+    return to_array(image.resize((size, size), Image.Resampling.BICUBIC, box=box))
+
+
+def to_array(image: Image.Image) -> NDArray[np.uint8]:
+    """The pixels of a grey or RGB image: uint8, C x H x W, contiguous."""
+    pixels = np.asarray(image).reshape(image.height, image.width, -1)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def read_again(path: str, reading: Callable[[str], T]) -> T:
+    """Calls `reading` on a file that was found readable before.
+
+    Raises:
+        RuntimeError: it is not readable any more.
+    """
+    try:
+        return reading(path)
+    except Exception as error:
+        raise RuntimeError(f"{path} was readable when training started, but no longer: {error}") from error
+
+
+def in_workers(dataset: Dataset[Any], requests: Sequence[Any], num_workers: int) -> Iterator[Any]:
+    """Yields `dataset.__getitems__(request)` for each request, in order, made by worker processes.
+
+    Args:
+        dataset: its `__getitems__` makes a whole batch at once.
+        requests: what it is asked for, one for each batch.
+        num_workers: processes; 0: this one.
+    """
+    loader = DataLoader(
+        dataset,
+        batch_sampler=requests,
+        num_workers=min(num_workers, len(requests)),
+        collate_fn=_as_it_is,
+        generator=torch.Generator(),  # else every iterator draws from the global random state
+    )
+    return iter(loader)
 
 
 def check(path: str | Path) -> None:
@@ -109,8 +169,7 @@ class FileImages(Dataset[Tensor]):
     def __init__(
         self, paths: Sequence[Path], labels: Tensor | None, size: int, channels: int, num_workers: int
     ) -> None:
-        # One block of bytes: workers that touched a list of strings would each end up with a copy of it.
-        self.paths = np.array([os.fsencode(path) for path in paths], dtype=np.bytes_)
+        self.paths = pack(paths)
         self.labels = labels
         self.size = size
         self.channels = channels
@@ -124,20 +183,10 @@ class FileImages(Dataset[Tensor]):
         return torch.from_numpy(np.stack([self._decode(os.fsdecode(self.paths[i])) for i in indices]))
 
     def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
-        loader = DataLoader(
-            self,
-            batch_sampler=[indices.tolist() for indices in batches],
-            num_workers=min(self.num_workers, len(batches)),
-            collate_fn=_as_it_is,
-            generator=torch.Generator(),  # else every iterator draws from the global random state
-        )
-        return iter(loader)
+        return in_workers(self, [indices.tolist() for indices in batches], self.num_workers)
 
     def _decode(self, path: str) -> NDArray[np.uint8]:
-        try:
-            return decode(path, self.size, self.channels)
-        except Exception as error:
-            raise RuntimeError(f"{path} was readable when training started, but no longer: {error}") from error
+        return read_again(path, lambda file: decode(file, self.size, self.channels))
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -1,23 +1,21 @@
 """Any folder of images."""
 
-import math
 from pathlib import Path
 
-import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
-from torch import Tensor, distributed
+from torch import Tensor
 
-from datamodules.base import ImageDataModule, Splits, check_at_least, held_out
-from datamodules.files import SUFFIXES, FileImages, check, cpu_count, decode, find_broken, list_files
-from datamodules.loading import ImageSource, Subset, TensorImages
+from datamodules.base import Splits, check_at_least, held_out
+from datamodules.file_base import FileDataModule
+from datamodules.files import SUFFIXES, list_files
+from datamodules.loading import ImageSource, Subset
 
-_GIBIBYTE = 1 << 30
 _SPLIT_NAMES = ("train", "val", "test")
 _NAMED_FILES = 10  # as many skipped files are named in the warning
 
 
-class ImageFolderDataModule(ImageDataModule):
+class ImageFolderDataModule(FileDataModule):
     """Any folder of PNG, JPEG or WebP images, of any sizes and modes, at any depth.
 
     Each image is turned upright, laid over white where it is transparent, cropped to its central square and resized
@@ -65,19 +63,19 @@ class ImageFolderDataModule(ImageDataModule):
     ) -> None:
         if channels not in (1, 3):
             raise ValueError(f"channels is {channels}: it must be 1 (grey) or 3 (RGB).")
-        check_at_least(0, val_size=val_size or 0, test_size=test_size, num_workers=num_workers or 0)
+        check_at_least(0, val_size=val_size or 0, test_size=test_size)
         self.root = Path(root).expanduser()
         if not self.root.is_dir():
             raise FileNotFoundError(f"ImageFolderDataModule: there is no folder {root}: set root to one with images.")
         self._folders = _split_folders(self.root)
         self.classes = _class_names(self._folders["train"])
         self._class_index = {name: label for label, name in enumerate(self.classes)}
-        super().__init__((channels, image_size, image_size), len(self.classes) or None, batch_size, flip, seed)
+        shape = (channels, image_size, image_size)
+        super().__init__(shape, len(self.classes) or None, batch_size, flip, num_workers, seed)
         self.val_size = val_size
         self.test_size = test_size
         self.strict = strict
         self.in_memory = in_memory
-        self.num_workers = num_workers
 
     @property
     def location(self) -> str:
@@ -96,7 +94,7 @@ class ImageFolderDataModule(ImageDataModule):
             labels += [self._label(path, folder) for path in images]
             paths += images
         self._check_not_empty(paths, labels, members["train"])
-        source, broken = self._read(paths, torch.tensor(labels) if self.classes else None)
+        source, broken = self.read_images(paths, torch.tensor(labels) if self.classes else None, self.in_memory)
         self._report([(paths[i], broken[i]) for i in sorted(broken)] + others, len(paths) + len(others))
         usable = {name: torch.tensor([i for i in part if i not in broken]).long() for name, part in members.items()}
         return self._split(source, usable)
@@ -122,32 +120,6 @@ class ImageFolderDataModule(ImageDataModule):
             raise ValueError(
                 f"ImageFolderDataModule: no images in the class folders {names} of {folder}: remove these folders."
             )
-
-    def _read(self, paths: list[Path], labels: Tensor | None) -> tuple[ImageSource, dict[int, str]]:
-        """The images, in memory or not, and the reason why some of them cannot be used, by index."""
-        channels, size, _ = self.image_shape
-        shape = (len(paths), *self.image_shape)
-        source: ImageSource
-        if self.in_memory or (self.in_memory is None and math.prod(shape) <= _GIBIBYTE):
-            pixels = np.zeros(shape, np.uint8)
-
-            def keep(i: int) -> None:
-                pixels[i] = decode(paths[i], size, channels)
-
-            broken = find_broken(range(len(paths)), keep, "Reading images")
-            source = TensorImages(torch.from_numpy(pixels), labels)
-        else:
-            rank, world_size = _process()
-            share = range(rank, len(paths), world_size)
-            broken = find_broken(share, lambda i: check(paths[i]), "Checking images")
-            source = FileImages(paths, labels, size, channels, self._workers())
-        return source, _agreed(broken)
-
-    def _workers(self) -> int:
-        if self.num_workers is not None:
-            return self.num_workers
-        processes = 1 if self.trainer is None else self.trainer.num_devices
-        return max(1, min(8, cpu_count() // processes))
 
     def _report(self, unusable: list[tuple[Path, str]], total: int) -> None:
         if not unusable:
@@ -194,20 +166,3 @@ def _class_names(folder: Path) -> list[str]:
         return []
     names = sorted(entry.name for entry in entries if entry.is_dir())
     return names if len(names) > 1 else []
-
-
-def _process() -> tuple[int, int]:
-    """Rank and world size of the process group; (0, 1) without one."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return 0, 1
-    return distributed.get_rank(), distributed.get_world_size()
-
-
-def _agreed(broken: dict[int, str]) -> dict[int, str]:
-    """What any process found broken: with different images the processes would have different orders."""
-    _, world_size = _process()
-    if world_size == 1:
-        return broken
-    everyone: list[dict[int, str]] = [{} for _ in range(world_size)]
-    distributed.all_gather_object(everyone, broken)
-    return {i: reason for each in everyone for i, reason in each.items()}

@@ -1,16 +1,18 @@
 """From indices to batches: an order that is a function of (seed, epoch), and a loader that can resume anywhere."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
+from numpy.typing import NDArray
 from torch import Tensor
 
-Batch = Tensor | tuple[Tensor, Tensor]
+Batch = Tensor | tuple[Tensor, ...] | dict[str, Tensor]
 
-_ORDER_STREAM, _FLIP_STREAM = 0, 1
+_ORDER_STREAM, _CHANCE_STREAM = 0, 1
 
 
 class ImageSource(Protocol):
@@ -18,7 +20,7 @@ class ImageSource(Protocol):
 
     @property
     def labels(self) -> Tensor | None:
-        """The class of every image, int64, (N,); None where there are no classes."""
+        """The class of every image, int64, (N,), or its attributes, float32, N x A; None where there are none."""
 
     def __len__(self) -> int: ...
 
@@ -31,7 +33,7 @@ class TensorImages:
 
     Args:
         images: uint8, N x C x H x W.
-        labels: int64, (N,); None where there are no classes.
+        labels: as in `ImageSource`.
     """
 
     def __init__(self, images: Tensor, labels: Tensor | None) -> None:
@@ -102,12 +104,24 @@ class EpochOrder:
     def indices(self) -> Tensor:
         """This process's image indices of the current epoch, int64."""
         order = self._draws(_ORDER_STREAM).permutation(self.size) if self.shuffle else np.arange(self.size)
-        return torch.from_numpy(order[self.rank : self._end : self.world_size].copy())
+        return self._share(order)
+
+    def chances(self, n: int) -> Tensor:
+        """`n` random numbers for each position of `indices` in the current epoch: uniform in [0, 1), float64."""
+        return self._share(self._draws(_CHANCE_STREAM).random((self.size, n)))
 
     def flips(self) -> Tensor:
         """Which positions of `indices` are to be mirrored in the current epoch: fair coins, bool."""
-        coins = self._draws(_FLIP_STREAM).random(self.size) < 0.5
-        return torch.from_numpy(coins[self.rank : self._end : self.world_size].copy())
+        return self.chances(1)[:, 0] < 0.5
+
+    @property
+    def n_images(self) -> int:
+        """By this number a checkpoint knows that the data are still the same."""
+        return self.size
+
+    def _share(self, values: NDArray[Any]) -> Tensor:
+        """This process's part of what the whole order has."""
+        return torch.from_numpy(values[self.rank : self._end : self.world_size].copy())
 
     @property
     def _end(self) -> int:
@@ -117,19 +131,15 @@ class EpochOrder:
         return np.random.default_rng((self.seed, self.epoch, stream))
 
 
-class BatchLoader:
-    """Batches of a source in the order of an `EpochOrder`; its state makes it resume at any batch of any epoch.
-
-    Iterating yields `(images, labels)`, or `images` alone where the source has no labels: images uint8, contiguous,
-    n x C x H x W, owned by the caller; labels int64, (n,).
+class EpochLoader(ABC):
+    """Batches in the order of an `EpochOrder`; its state makes it resume at any batch of any epoch.
 
     Args:
-        source: the images.
+        source: the images, as evaluation reads them.
         sampler: their order. Its epoch is read when an iterator yields its first batch, not when it is made:
             Lightning calls `iter()` before `set_epoch()` in a run's first epoch.
         batch_size: images in a batch.
         drop_last: leave out a last batch smaller than batch_size.
-        flip: mirror each image horizontally with probability one half.
         pin_memory: yield page-locked tensors, which copy to a GPU without stopping the host.
     """
 
@@ -142,18 +152,20 @@ class BatchLoader:
         sampler: EpochOrder,
         batch_size: int,
         drop_last: bool = False,
-        flip: bool = False,
         pin_memory: bool = False,
     ) -> None:
         self.source = source
         self.sampler = sampler
         self.batch_size = batch_size
         self.drop_last = drop_last
-        self.flip = flip
         self.pin_memory = pin_memory
         self._epoch = 0
         self._yielded = 0
         self._resuming = False
+
+    @abstractmethod
+    def batches(self, todo: slice) -> Iterator[Batch]:
+        """The batches number `todo` of the current epoch."""
 
     def __len__(self) -> int:
         whole, rest = divmod(len(self.sampler), self.batch_size)
@@ -162,23 +174,14 @@ class BatchLoader:
     def __iter__(self) -> Iterator[Batch]:
         # A generator: none of this runs before the first next().
         self._start_epoch()
-        todo = slice(self._yielded, len(self))
-        batches = self.sampler.indices().split(self.batch_size)[todo]
-        flips = self.sampler.flips().split(self.batch_size)[todo]
-        labels = self.source.labels
-        for images, indices, flipped in zip(self.source.image_batches(batches), batches, flips, strict=True):
-            if self.flip:
-                _mirror(images, flipped)
+        for batch in self.batches(slice(self._yielded, len(self))):
             self._yielded += 1
-            if labels is None:
-                yield self._pinned(images)
-            else:
-                yield self._pinned(images), self._pinned(labels[indices])
+            yield _pinned(batch) if self.pin_memory else batch
 
     def state_dict(self) -> dict[str, int]:
         """Where the loader stands: the epoch, and how many images all processes together have been given in it."""
         images = self._yielded * self._images_per_step
-        return {"epoch": self._epoch, "images": images, "size": self.sampler.size, "seed": self.sampler.seed}
+        return {"epoch": self._epoch, "images": images, "size": self.sampler.n_images, "seed": self.sampler.seed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Makes the next iterator continue from `state`, if it is of the same epoch.
@@ -186,7 +189,7 @@ class BatchLoader:
         The batch size and the number of processes may have changed: the place in the order is kept, to the batch.
         With another number of images or another seed it is another order: a warning, and the epoch starts over.
         """
-        for name, now in (("size", self.sampler.size), ("seed", self.sampler.seed)):
+        for name, now in (("size", self.sampler.n_images), ("seed", self.sampler.seed)):
             if state[name] != now:
                 rank_zero_warn(
                     f"The checkpoint was made with {name} {state[name]} of the training images and it is {now} now: "
@@ -209,8 +212,50 @@ class BatchLoader:
         self._yielded = self._yielded if continued else 0
         self._resuming = False
 
-    def _pinned(self, tensor: Tensor) -> Tensor:
-        return tensor.pin_memory() if self.pin_memory else tensor
+
+class BatchLoader(EpochLoader):
+    """Images of a source, with their labels.
+
+    Iterating yields `(images, labels)`, or `images` alone where the source has no labels: images uint8, contiguous,
+    n x C x H x W, owned by the caller; labels int64, (n,), or float32, n x A.
+
+    Args:
+        source: as in `EpochLoader`.
+        sampler: as in `EpochLoader`.
+        batch_size: as in `EpochLoader`.
+        drop_last: as in `EpochLoader`.
+        flip: mirror each image horizontally with probability one half.
+        pin_memory: as in `EpochLoader`.
+    """
+
+    def __init__(
+        self,
+        source: ImageSource,
+        sampler: EpochOrder,
+        batch_size: int,
+        drop_last: bool = False,
+        flip: bool = False,
+        pin_memory: bool = False,
+    ) -> None:
+        super().__init__(source, sampler, batch_size, drop_last, pin_memory)
+        self.flip = flip
+
+    def batches(self, todo: slice) -> Iterator[Batch]:
+        batches = self.sampler.indices().split(self.batch_size)[todo]
+        flips = self.sampler.flips().split(self.batch_size)[todo]
+        labels = self.source.labels
+        for images, indices, flipped in zip(self.source.image_batches(batches), batches, flips, strict=True):
+            if self.flip:
+                _mirror(images, flipped)
+            yield images if labels is None else (images, labels[indices])
+
+
+def _pinned(batch: Batch) -> Batch:
+    if isinstance(batch, Tensor):
+        return batch.pin_memory()
+    if isinstance(batch, dict):
+        return {name: tensor.pin_memory() for name, tensor in batch.items()}
+    return tuple(tensor.pin_memory() for tensor in batch)
 
 
 def _mirror(images: Tensor, chosen: Tensor) -> None:

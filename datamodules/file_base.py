@@ -1,0 +1,117 @@
+"""What the data modules share whose images are files of their own."""
+
+import math
+from abc import ABC
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, distributed
+
+from datamodules.base import ImageDataModule, check_at_least
+from datamodules.files import FileImages, check, cpu_count, decode, find_broken
+from datamodules.loading import ImageSource, TensorImages
+
+_GIBIBYTE = 1 << 30
+_NAMED_FILES = 5  # as many broken files are named in an error
+
+
+class FileDataModule(ImageDataModule, ABC):
+    """Base of the data modules whose images are decoded by worker processes, or once and for all.
+
+    Args:
+        image_shape: as in `ImageDataModule`.
+        num_classes: as in `ImageDataModule`.
+        batch_size: as in `ImageDataModule`.
+        flip: as in `ImageDataModule`.
+        num_workers: processes that decode images; 0: none but the training process; None: one for each CPU, at
+            most 8.
+        seed: as in `ImageDataModule`.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        num_classes: int | None,
+        batch_size: int,
+        flip: bool,
+        num_workers: int | None,
+        seed: int,
+    ) -> None:
+        super().__init__(image_shape, num_classes, batch_size, flip, seed)
+        check_at_least(0, num_workers=num_workers or 0)
+        self.num_workers = num_workers
+
+    def workers(self) -> int:
+        """The number of worker processes."""
+        if self.num_workers is not None:
+            return self.num_workers
+        processes = 1 if self.trainer is None else self.trainer.num_devices
+        return max(1, min(8, cpu_count() // processes))
+
+    def read_images(
+        self, paths: list[Path], labels: Tensor | None, in_memory: bool | None
+    ) -> tuple[ImageSource, dict[int, str]]:
+        """Reads every file once.
+
+        Args:
+            paths: the files.
+            labels: of each, as in `ImageSource`.
+            in_memory: keep the decoded images; None: if they take no more than 1 GiB.
+
+        Returns:
+            The images, in memory or not, and the reason why some of them cannot be used, by index.
+        """
+        channels, size, _ = self.image_shape
+        shape = (len(paths), *self.image_shape)
+        if in_memory or (in_memory is None and math.prod(shape) <= _GIBIBYTE):
+            pixels = np.zeros(shape, np.uint8)
+
+            def keep(i: int) -> None:
+                pixels[i] = decode(paths[i], size, channels)
+
+            broken = find_broken(range(len(paths)), keep, "Reading images")
+            return TensorImages(torch.from_numpy(pixels), labels), _agreed(broken)
+        broken = check_in_turn(len(paths), lambda i: check(paths[i]))
+        return FileImages(paths, labels, size, channels, self.workers()), broken
+
+    def refuse(self, broken: dict[int, str], paths: Sequence[Path]) -> None:
+        """Raises a ValueError that names the broken files, if there are any.
+
+        Args:
+            broken: the reason for each, by index.
+            paths: of all.
+        """
+        if not broken:
+            return
+        worst = sorted(broken)[:_NAMED_FILES]
+        named = ", ".join(f"{paths[i]} ({broken[i]})" for i in worst)
+        more = f" and {len(broken) - len(worst)} more" if len(broken) > len(worst) else ""
+        raise ValueError(
+            f"{type(self).__name__}: {len(broken)} of the {len(paths)} images in {self.location} cannot be used: "
+            f"{named}{more}: repair or remove them."
+        )
+
+
+def check_in_turn(count: int, attempt: Callable[[int], object]) -> dict[int, str]:
+    """Attempts file 0 ... count - 1, each in one of the processes; returns the reason for each broken one, by index."""
+    rank, world_size = _process()
+    return _agreed(find_broken(range(rank, count, world_size), attempt, "Checking images"))
+
+
+def _process() -> tuple[int, int]:
+    """Rank and world size of the process group; (0, 1) without one."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return 0, 1
+    return distributed.get_rank(), distributed.get_world_size()
+
+
+def _agreed(broken: dict[int, str]) -> dict[int, str]:
+    """What any process found broken: with different images the processes would have different orders."""
+    _, world_size = _process()
+    if world_size == 1:
+        return broken
+    everyone: list[dict[int, str]] = [{} for _ in range(world_size)]
+    distributed.all_gather_object(everyone, broken)
+    return {i: reason for each in everyone for i, reason in each.items()}
