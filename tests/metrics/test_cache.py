@@ -1,0 +1,153 @@
+"""What is computed once: reused, replaced when stale, and whole whatever happens."""
+
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, multiprocessing
+
+from datamodules.loading import Subset
+from gan_lightning.metrics import cache as cache_module
+from gan_lightning.metrics.cache import TensorCache
+from gan_lightning.metrics.digest import digest_of_images
+from gan_lightning.metrics.evaluator import Evaluator
+from gan_lightning.metrics.extractors import Ingredients, make_extractor
+from gan_lightning.metrics.features import Pixels
+from tests.metrics.tools import TINY, Counting, images, source
+
+METRICS = ["fid", "kid", "precision", "recall"]
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> TensorCache:
+    return TensorCache(tmp_path)
+
+
+def look(cache: TensorCache | None, real: Counting, metrics: list[str] = METRICS) -> dict[str, float]:
+    evaluator = Evaluator(metrics, Pixels(), cache)
+    return evaluator.score(source(100, 1, side=3), evaluator.describe(real, "toy"))
+
+
+def test_real_images_are_embedded_once(cache):
+    expected = look(None, Counting(images(90, 2, side=3)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        first, second = Counting(images(90, 2, side=3)), Counting(images(90, 2, side=3))
+        assert look(cache, first, ["fid"]) == {"fid": expected["fid"]}
+        assert look(cache, second, ["fid"]) == {"fid": expected["fid"]}
+    assert (first.seen, second.seen) == (90, 0)
+
+
+def test_a_part_that_is_missing_is_added(cache):
+    look(cache, Counting(images(90, 2, side=3)), ["fid"])
+    assert look(cache, Counting(images(90, 2, side=3))) == look(None, Counting(images(90, 2, side=3)))
+
+
+def test_changed_images_make_the_statistics_stale(cache):
+    shown = images(90, 2, side=3)
+    look(cache, Counting(shown))
+    shown[3, 0, 0, 0] += 1
+    with pytest.warns(UserWarning, match="is stale, it was made from other images"):
+        found = look(cache, Counting(shown))
+    assert found == look(None, Counting(shown))
+
+
+def test_another_extractor_of_the_same_name_makes_them_stale(cache):
+    first, other = (make_extractor(TINY, Ingredients()) for _ in range(2))
+    real = source(50, 2)
+    Evaluator(["fid"], first, cache).describe(real, "toy")
+    with torch.no_grad():
+        next(other.parameters()).mul_(2)
+    with pytest.warns(UserWarning, match="other extractor weights"):
+        Evaluator(["fid"], other, cache).describe(real, "toy")
+
+
+def test_a_damaged_file_is_computed_again(cache):
+    expected = look(cache, Counting(images(90, 2, side=3)))
+    for path in cache.folder.rglob("*.pt"):
+        path.write_bytes(path.read_bytes()[:-100])
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert look(cache, Counting(images(90, 2, side=3))) == expected
+
+
+def test_an_interrupted_write_leaves_the_old_file(cache, monkeypatch):
+    key = {"of": "this"}
+    cache.store("a", key, {"x": torch.zeros(3)})
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cache_module.os, "replace", die)
+    with pytest.raises(KeyboardInterrupt):
+        cache.store("a", key, {"x": torch.ones(3)})
+    found = cache.load("a", key)
+    assert found is not None
+    assert found["x"].tolist() == [0, 0, 0]
+    assert [path.name for path in cache.folder.iterdir()] == ["a.pt"]
+
+
+def _write_for_ever(folder: Path, value: float) -> None:
+    while True:
+        TensorCache(folder).store("a", {"of": "this"}, {"x": torch.full((100_000,), value)})
+
+
+def test_two_writers_and_a_kill_leave_a_whole_file(cache):
+    """Both are killed in the middle of their work; every reading before and after finds one writer's tensor."""
+    writers = multiprocessing.get_context("fork")
+    processes = [writers.Process(target=_write_for_ever, args=(cache.folder, float(value))) for value in (1, 2)]
+    for process in processes:
+        process.start()
+    found, deadline = [], threading.Event()
+    timer = threading.Timer(30, deadline.set)
+    timer.start()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        while len({int(values[0]) for values in found}) < 2 and not deadline.is_set():
+            if (entry := cache.load("a", {"of": "this"})) is not None:
+                found.append(entry["x"])
+        timer.cancel()
+        for process in processes:
+            assert process.pid is not None
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
+        entry = cache.load("a", {"of": "this"})
+    assert entry is not None
+    assert {int(values[0]) for values in found} == {1, 2}
+    assert all((values == values[0]).all() for values in [*found, entry["x"]])
+
+
+def test_a_folder_that_cannot_be_written_costs_a_warning(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.warns(UserWarning, match="could not be written"):
+        found = look(TensorCache(tmp_path / "file"), Counting(images(90, 2, side=3)), ["fid"])
+    assert found == look(None, Counting(images(90, 2, side=3)), ["fid"])
+
+
+def test_digests_tell_images_apart():
+    whole = source(10, 1)
+    some = [Subset(whole, torch.tensor(indices)) for indices in ([0, 1], [1, 0], [0, 1])]
+    assert digest_of_images(some[0]) == digest_of_images(some[2])
+    assert len({digest_of_images(part) for part in [whole, *some]}) == 3
+
+
+class Foreign:
+    """Images that know nothing but how to hand themselves out."""
+
+    def __init__(self, images: Tensor) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        return (self.images[indices] for indices in batches)
+
+
+def test_digest_of_foreign_images():
+    one, same, other = (digest_of_images(Foreign(images(10, seed))) for seed in (1, 1, 2))
+    assert one == same != other
