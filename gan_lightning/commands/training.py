@@ -2,6 +2,7 @@
 
 import inspect
 import shutil
+import signal
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 import datamodules
 import gan_lightning.variants  # noqa: F401  A class is known by its short name once it is imported.
@@ -72,7 +74,10 @@ def run(command: str, arguments: Sequence[str]) -> int:
     with told_in_a_sentence(command, kinds, applies=lambda: not record.begun):
         try:
             TrainingCLI(command, arguments, record).run()
-        except SystemExit:  # Ctrl-C and SIGTERM, which Lightning has handled.
+        except SIGTERMException:  # Lightning would leave with 0, as if the job were done.
+            record.say_where()
+            return 128 + signal.SIGTERM
+        except SystemExit:  # Ctrl-C, which Lightning has handled.
             record.say_where()
             raise
         finally:
