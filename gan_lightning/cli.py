@@ -11,6 +11,7 @@ COMMANDS = {
     "test": ("gan_lightning.commands.training", "compute the metrics on the test images"),
     "predict": ("gan_lightning.commands.training", "write an image for every image of the test set"),
     "generate": ("gan_lightning.commands.generate", "write samples from a checkpoint; no data needed"),
+    "evaluate": ("gan_lightning.commands.evaluate", "compute the metrics of a checkpoint or of a folder of samples"),
 }
 
 HELP = """\

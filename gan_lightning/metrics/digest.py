@@ -3,14 +3,16 @@
 import hashlib
 import os
 from functools import singledispatch
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from datamodules.files import FileImages
 from datamodules.loading import Subset, TensorImages
-from gan_lightning.metrics.sources import Images
+
+if TYPE_CHECKING:
+    from gan_lightning.metrics.sources import Images
 
 
 def digest_of(*parts: Any) -> str:
@@ -33,7 +35,7 @@ def digest_of_weights(network: nn.Module) -> str:
 
 
 @singledispatch
-def digest_of_images(images: Images) -> str:
+def digest_of_images(images: "Images") -> str:
     """A name for the content of images, as they are handed out."""
     batches = torch.arange(len(images)).split(256)
     return digest_of(*[digest_of(batch) for batch in images.image_batches(batches)])

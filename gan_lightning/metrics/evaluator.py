@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from gan_lightning.metrics.cache import Key, TensorCache, Tensors
 from gan_lightning.metrics.digest import digest_of_images
@@ -102,6 +103,7 @@ class Evaluator:
                 stacklevel=2,
             )
             return dict.fromkeys(called.values(), math.nan)
+        _check_dimensions(embedded, reference)
         _warn_of_rank(embedded)
         scores: dict[str, float] = {}
         with _full_precision():
@@ -129,6 +131,17 @@ class Evaluator:
             "extractor weights": self.extractor.fingerprint(),
             "number of images": len(real),
         }
+
+
+def _check_dimensions(embedded: Embedded, reference: Reference) -> None:
+    known = [embedded.features, embedded.gaussian and embedded.gaussian.mean]
+    real = [reference.get("features", {}).get("features"), reference.get("gaussian", {}).get("mean")]
+    for ours, theirs in zip(known, real, strict=True):
+        if isinstance(ours, Tensor) and theirs is not None and ours.shape[-1] != theirs.shape[-1]:
+            raise ValueError(
+                f"A sample has {ours.shape[-1]} features and a real image has {theirs.shape[-1]}: the extractor takes "
+                "images of one size and number of channels only."
+            )
 
 
 def _warn_of_rank(embedded: Embedded) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 from datamodules.files import SUFFIXES, list_files
 from datamodules.loading import ImageSource, Subset, TensorImages
 from gan_lightning.images import to_uint8
+from gan_lightning.metrics.digest import digest_of
 
 SPLITS = ("train", "val", "test")
 MOST_SAMPLES = 10_000
@@ -58,17 +59,19 @@ class Samples:
 
 
 class FolderImages:
-    """The PNG, JPEG and WebP files of a folder, at any depth, as RGB and at their own size.
+    """The PNG, JPEG and WebP files of a folder, at any depth, at their own size.
 
     Args:
         folder: Where they are.
+        channels: 3: a grey image is read as RGB; 1: a coloured one as grey.
 
     Raises:
         FileNotFoundError: There is no such folder, or no image in it.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, channels: int = 3) -> None:
         self.folder = Path(folder)
+        self._mode = "L" if channels == 1 else "RGB"
         self.paths = [path for path in list_files(self.folder) if path.suffix.lower() in SUFFIXES]
         if not self.paths:
             raise FileNotFoundError(f"There are no images ({', '.join(SUFFIXES)}) in a folder {folder}.")
@@ -99,9 +102,10 @@ class FolderImages:
     def _read(self, path: Path) -> Tensor:
         try:
             with Image.open(path) as image:
-                return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+                pixels = np.array(image.convert(self._mode))
         except Exception as error:  # PIL raises SyntaxError, struct.error, ... besides OSError
             raise ValueError(f"{path} cannot be read as an image: {error}") from error
+        return torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1)
 
 
 def real_images(data: LightningDataModule | None, split: str, at_most: int | None = None) -> ImageSource:
@@ -128,8 +132,6 @@ def real_images(data: LightningDataModule | None, split: str, at_most: int | Non
 
 def label_of(data: LightningDataModule, split: str) -> str:
     """Names a split in the cache, apart from its content."""
-    from gan_lightning.metrics.digest import digest_of
-
     place = digest_of(getattr(data, "location", ""), getattr(data, "image_shape", ""))
     return f"{type(data).__name__}-{place[:8]}-{split}"
 
