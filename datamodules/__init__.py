@@ -1,7 +1,8 @@
 """Images for GANs: one LightningDataModule per dataset, each imported on first use.
 
 Every module tells `image_shape` (channels, height, width) and `num_classes` right after construction, before it
-touches a file, and yields uint8 images, N x C x H x W, with int64 labels, N (no labels where there are no classes).
+touches a file. Most yield uint8 images, N x C x H x W, with int64 labels, N (no labels where there are no classes);
+where another does, its docstring says so.
 """
 
 from importlib import import_module
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datamodules.base import ImageDataModule
+    from datamodules.celeba import CelebADataModule
     from datamodules.cifar10 import CIFAR10DataModule
     from datamodules.digits import DigitsDataModule
     from datamodules.image_folder import ImageFolderDataModule
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CIFAR10DataModule",
+    "CelebADataModule",
     "DigitsDataModule",
     "FashionMNISTDataModule",
     "ImageDataModule",
@@ -25,6 +28,7 @@ __all__ = [
 
 _HOMES = {
     "CIFAR10DataModule": "cifar10",
+    "CelebADataModule": "celeba",
     "DigitsDataModule": "digits",
     "FashionMNISTDataModule": "mnist",
     "ImageDataModule": "base",

@@ -47,6 +47,18 @@ def real_data() -> Path:
 
 
 @pytest.fixture
+def real_folder(real_data: Path) -> Callable[[str], Path]:
+    """The folder of one complete dataset, by its name."""
+
+    def find(name: str) -> Path:
+        if not (real_data / name).is_dir():
+            pytest.skip(f"no folder {name} in GAN_LIGHTNING_DATA")
+        return real_data / name
+
+    return find
+
+
+@pytest.fixture
 def as_process() -> Callable[[ImageDataModule, int, int], ImageDataModule]:
     """Makes a data module believe that it belongs to one of several processes."""
 
@@ -124,3 +136,13 @@ def write_digits(digit_images: np.ndarray) -> Callable[..., None]:
             Image.fromarray(digit_images[i]).save(folder / f"{i:04d}.png")
 
     return write
+
+
+@pytest.fixture
+def damage() -> Callable[[Path], None]:
+    """Cuts a file in half."""
+
+    def cut(path: Path) -> None:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    return cut

@@ -1,0 +1,136 @@
+"""CelebA: a small one made of real digits, and the real one where GAN_LIGHTNING_DATA has it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms.functional import center_crop, pil_to_tensor
+
+from datamodules import CelebADataModule
+from datamodules.celeba import ATTRIBUTES
+from tests.datamodules.test_arrays import everything
+
+HAS = torch.rand(14, 40, generator=torch.Generator().manual_seed(0)) < 0.5  # which of the attributes, for each face
+
+
+@pytest.fixture
+def celeba_like(tmp_path: Path, digit_images: np.ndarray) -> Path:
+    """14 digits, 89 x 109 in a grey frame, as CelebA's files: 10 to train, 3 to validate and 1 to test on."""
+    home = tmp_path / "celeba"
+    (home / "img_align_celeba").mkdir(parents=True)
+    names = [f"{i + 1:06d}.jpg" for i in range(14)]
+    for name, digit in zip(names, digit_images, strict=False):
+        picture = Image.new("RGB", (89, 109), "grey")
+        picture.paste(Image.fromarray(digit).resize((89, 89)), (0, 10))
+        picture.save(home / "img_align_celeba" / name, quality=95)
+    (home / "list_eval_partition.txt").write_text(
+        "".join(f"{name} {(i > 9) + (i > 12)}\n" for i, name in enumerate(names))
+    )
+    # As in the original, the columns are aligned with more spaces than one.
+    rows = [f"{name} {' '.join(f'{1 if has else -1:2d}' for has in row)}" for name, row in zip(names, HAS, strict=True)]
+    (home / "list_attr_celeba.txt").write_text("\n".join(["14", " ".join(ATTRIBUTES) + " ", *rows]) + "\n")
+    return tmp_path
+
+
+def module(root: Path, **arguments) -> CelebADataModule:
+    return CelebADataModule(str(root), **{"batch_size": 1, "image_size": 16, "num_workers": 0} | arguments)
+
+
+def test_shape_and_attributes_are_known_before_any_file_is_read() -> None:
+    data = CelebADataModule("nowhere", image_size=32)
+    assert (data.image_shape, data.num_classes, data.attributes) == ((3, 32, 32), 40, list(ATTRIBUTES))
+    data = CelebADataModule("nowhere", attributes=["Smiling", "Male"])
+    assert (data.image_shape, data.num_classes, data.attributes) == ((3, 64, 64), 2, ["Smiling", "Male"])
+    assert CelebADataModule("nowhere", attributes=[]).num_classes is None
+
+
+def test_the_splits_are_celebas(celeba_like: Path) -> None:
+    data = module(celeba_like)
+    assert [len(part) for part in (data.splits.train, data.splits.val, data.splits.test)] == [10, 3, 1]
+    images, attributes = everything(data.val_dataloader())
+    assert (images.dtype, images.shape) == (torch.uint8, (3, 3, 16, 16))
+    assert attributes.dtype == torch.float32
+    assert torch.equal(attributes, HAS[10:13].float())
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_an_image_keeps_its_attributes_in_the_order_asked_for(celeba_like: Path, in_memory: bool) -> None:
+    data = module(celeba_like, attributes=["Young", "Bald", "Bangs"], in_memory=in_memory, flip=False, image_size=89)
+    images, attributes = everything(data.train_dataloader())
+    chosen = HAS[:, [39, 4, 5]].float()
+    for image, carried in zip(images, attributes, strict=True):
+        faces = sorted((celeba_like / "celeba" / "img_align_celeba").iterdir())[:10]
+        (face,) = [i for i, path in enumerate(faces) if torch.equal(image, pil_to_tensor(Image.open(path))[:, 10:99])]
+        assert torch.equal(carried, chosen[face])
+
+
+def test_without_attributes_the_batches_are_images(celeba_like: Path) -> None:
+    (celeba_like / "celeba" / "list_attr_celeba.txt").unlink()  # nor is the list needed
+    assert next(iter(module(celeba_like, attributes=[]).train_dataloader())).shape == (1, 3, 16, 16)
+
+
+@pytest.mark.parametrize("width", [178, 89])
+def test_the_crop_is_the_standard_one(celeba_like: Path, width: int) -> None:
+    path = celeba_like / "celeba" / "img_align_celeba" / "000014.jpg"
+    picture = Image.open(path).resize((width, round(width * 218 / 178)))
+    picture.save(path, quality=95)
+    image, _ = everything(module(celeba_like, image_size=width).test_dataloader())
+    # torchvision centres what is usually asked of it: CenterCrop(178).
+    assert torch.equal(image[0], center_crop(pil_to_tensor(Image.open(path)), width))
+
+
+def test_an_attribute_that_does_not_exist() -> None:
+    with pytest.raises(ValueError, match=r"CelebA has no attribute 'smiling'; the nearest is 'Smiling'. All 40: 5_o_"):
+        CelebADataModule(attributes=["Male", "smiling"])
+    with pytest.raises(ValueError, match="attributes has 'Male' twice"):
+        CelebADataModule(attributes=["Male", "Male"])
+
+
+def test_missing_lists_and_images(celeba_like: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"there is no .*list_eval_partition.txt: set data_dir to the folder"):
+        module(celeba_like / "celeba").setup()
+    (celeba_like / "celeba" / "img_align_celeba" / "000003.jpg").unlink()
+    with pytest.raises(FileNotFoundError, match=r"img_align_celeba lacks 1 of the 14 images .* 000003.jpg first"):
+        module(celeba_like).setup()
+    (celeba_like / "celeba" / "list_attr_celeba.txt").unlink()
+    with pytest.raises(FileNotFoundError, match=r"there is no .*list_attr_celeba.txt"):
+        module(celeba_like).setup()
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_damaged_image(celeba_like: Path, damage: Callable[[Path], None], in_memory: bool) -> None:
+    damage(celeba_like / "celeba" / "img_align_celeba" / "000005.jpg")
+    with pytest.raises(ValueError, match=r"1 of the 14 images in .*celeba cannot be used: \S*000005.jpg .*: repair"):
+        module(celeba_like, in_memory=in_memory).setup()
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("list_eval_partition.txt", "000004.jpg 0", "000004.jpg 7", "line 4 of .* is not a file name and 0, 1 or 2"),
+        ("list_attr_celeba.txt", "000004.jpg", "000004.jpg 1", "line 6 of .* is not a file name and 40 times 1 or -1"),
+        ("list_attr_celeba.txt", "000004.jpg", "000044.jpg", "has no attributes of 000004.jpg and 0 more"),
+        ("list_attr_celeba.txt", " Bald ", " ", "second line of .* does not name CelebA's attributes"),
+    ],
+)
+def test_damaged_lists(celeba_like: Path, name: str, old: str, new: str, message: str) -> None:
+    file = celeba_like / "celeba" / name
+    file.write_text(file.read_text().replace(old, new))
+    with pytest.raises(ValueError, match=message):
+        module(celeba_like).setup()
+
+
+def test_the_real_faces(real_data: Path, real_folder: Callable[[str], Path]) -> None:
+    home = real_folder("celeba")
+    data = CelebADataModule(str(real_data), 100, 32, ["Male", "Smiling"], num_workers=2)
+    sizes = [len(part) for part in (data.splits.train, data.splits.val, data.splits.test)]
+    listed = [line.split() for line in (home / "list_eval_partition.txt").read_text().splitlines()]
+    assert sizes == [sum(part == split for _, part in listed) for split in "012"]
+    attributes = torch.cat([part.labels for part in (data.splits.train, data.splits.val, data.splits.test)])
+    assert 0.3 < attributes[:, 0].mean() < 0.5  # published: 41.7 % are male and 48.2 % smile
+    assert 0.4 < attributes[:, 1].mean() < 0.55
+    images, attributes = next(iter(data.train_dataloader()))
+    assert (images.shape, attributes.shape) == ((100, 3, 32, 32), (100, 2))
