@@ -1,6 +1,8 @@
 """The command line, run in this process; what it costs to ask it for help, in another."""
 
 import csv
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +11,13 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
 
 import gan_lightning
 from gan_lightning.callbacks.progress import RunProgressBar
+from gan_lightning.callbacks.samples import SampleGrid
 from gan_lightning.cli import COMMANDS, main
 from gan_lightning.commands import runs
 from gan_lightning.commands.training import RunRecord, TrainingCLI
@@ -278,6 +282,28 @@ class TestContinue:
         fit("--ckpt_path", "last", steps=2)
         assert (RUN / "config.yaml").stat().st_mtime_ns == before
         assert [path.name for path in RUN.glob("config*")] == ["config.yaml"]
+
+    @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
+    def test_a_run_that_is_told_to_stop_can_be_continued(
+        self, sent: signal.Signals, code: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def stop(self: SampleGrid, trainer: Trainer, *_: Any) -> None:
+            if trainer.global_step == 2:
+                os.kill(os.getpid(), sent)
+
+        before = signal.getsignal(signal.SIGINT)
+        with monkeypatch.context() as patch:
+            patch.setattr(SampleGrid, "on_train_batch_end", stop)
+            try:
+                ended: Any = fit(steps=50)
+            except SystemExit as exit:
+                ended = exit.code
+            finally:
+                signal.signal(signal.SIGINT, before)  # Lightning leaves it ignored.
+        assert ended == code
+        assert f"Run directory: {RUN}" in capsys.readouterr().out
+        fit("--ckpt_path", "last", steps=4)
+        assert step_of(LAST) == 4
 
     def test_last_of_nothing_starts_from_scratch(self, capsys: pytest.CaptureFixture[str]) -> None:
         fit("--ckpt_path", "last")

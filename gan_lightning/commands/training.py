@@ -118,7 +118,9 @@ class RunRecord(Callback):
                 lines.append(f"  {folder:12}{self.directory / folder}")
         if last.is_file():
             lines.append(f"  draw more   gan-lightning generate --ckpt {last} --n 64 --out samples")
-            lines.append("  train on    the same command with --ckpt_path last and a larger --trainer.max_steps")
+            lines.append(
+                "  continue    the same command with --ckpt_path last; a finished one with more --trainer.max_steps"
+            )
         print("\n".join(["", *lines]))
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
