@@ -28,14 +28,13 @@ class Classifier(FeatureExtractor):
     def __init__(self, channels: int, num_classes: int) -> None:
         super().__init__()
         self.trunk = nn.Sequential(
-            nn.Conv2d(channels, 32, 3, padding=1),
+            nn.Conv2d(channels, 32, 3, stride=2, padding=1),
             nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Conv2d(32, 64, 3, padding=1),
+            nn.Conv2d(32, 64, 3, stride=2, padding=1),
             nn.ReLU(),
-            nn.AdaptiveMaxPool2d(7),
+            nn.AdaptiveMaxPool2d(4),
             nn.Flatten(),
-            nn.Linear(64 * 49, 128),
+            nn.Linear(64 * 16, 128),
             nn.ReLU(),
         )
         self.head = nn.Linear(128, num_classes)
@@ -45,20 +44,20 @@ class Classifier(FeatureExtractor):
         return Embedding(features, self.head(features))
 
 
-def trained_classifier(images: ImageSource, cache: TensorCache, steps: int = _STEPS) -> Classifier:
+def trained_classifier(images: ImageSource, cache: TensorCache, steps: int | None = None) -> Classifier:
     """The classifier of these images: from the cache, or trained by the first process, the same every time.
 
     Args:
         images: With labels.
         cache: Where trained ones are kept.
-        steps: Updates of the training, of 128 images each.
+        steps: Updates of the training, of 128 images each. None: 1000.
 
     Raises:
         ValueError: The images have no labels.
     """
     if images.labels is None:
         raise ValueError("The extractor 'classifier' learns from labels, which this data has not: choose another.")
-    weights = on_rank_zero(lambda: _weights(images, cache, steps))
+    weights = on_rank_zero(lambda: _weights(images, cache, steps or _STEPS))
     num_classes, channels = len(weights["head.bias"]), weights["trunk.0.weight"].shape[1]
     with torch.random.fork_rng([]):
         classifier = Classifier(channels, num_classes)

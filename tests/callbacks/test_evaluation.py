@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from datamodules import DigitsDataModule
 from gan_lightning.callbacks import GenerativeMetrics
 from gan_lightning.images import to_uint8
-from gan_lightning.metrics import frechet_distance, moments
+from gan_lightning.metrics import classifier, frechet_distance, moments
 from gan_lightning.variants import DCGAN
 from tests.games import assert_same_bits, last_state, metrics_file, play, small
 
@@ -22,10 +22,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def metrics(**arguments: Any) -> GenerativeMetrics:
-    return GenerativeMetrics(**{"extractor": "pixels", "num_samples": 100, **arguments})
+    return GenerativeMetrics(**{"extractor": "pixels", "num_samples": 300, **arguments})
 
 
-def fid_by_hand(model: Any, n: int = 100) -> float:
+def fid_by_hand(model: Any, n: int = 300) -> float:
     data = DigitsDataModule(image_size=16)
     data.setup()
     indices = torch.arange(len(data.splits.train))
@@ -96,3 +96,93 @@ def test_sanity_check_measures_nothing(tmp_path, monkeypatch):
     )
     trainer.fit(model, datamodule=DigitsDataModule(image_size=16))
     assert not calls
+
+
+def trainer(folder: Path, *callbacks: pl.Callback) -> pl.Trainer:
+    return pl.Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=list(callbacks),
+        default_root_dir=folder,
+    )
+
+
+def test_alone_it_measures_whatever_the_interval(tmp_path):
+    model, data = small(DCGAN), DigitsDataModule(image_size=16)
+    for stage, name in [("validate", "val/fid"), ("test", "test/fid")]:
+        playing = trainer(tmp_path, metrics(every_n_steps=1000))
+        getattr(playing, stage)(model, datamodule=data, verbose=False)
+        assert playing.callback_metrics[name].item() == pytest.approx(fid_by_hand(model), rel=1e-6)
+
+
+def test_all_metrics_with_a_classifier(tmp_path, monkeypatch):
+    monkeypatch.setattr(classifier, "_STEPS", 3)
+    names = ["fid", "kid", "inception_score", "precision", "recall"]
+    playing = trainer(tmp_path, metrics(metrics=names, extractor="classifier", split="val", num_samples=200))
+    playing.validate(small(DCGAN), datamodule=DigitsDataModule(image_size=16), verbose=False)
+    expected = {"val/fid", "val/kid", "val/classifier_score", "val/precision", "val/recall"}
+    assert set(playing.callback_metrics) == expected
+    assert all(value.isfinite() for value in playing.callback_metrics.values())
+
+
+def test_a_broken_generator_does_not_end_the_training(tmp_path):
+    model = small(DCGAN)
+    with torch.no_grad():
+        for weight in model.averaged_generator.parameters():
+            weight.fill_(torch.nan)
+    keeper = ModelCheckpoint(tmp_path / "best", monitor="val/fid", mode="min")
+    with pytest.warns(UserWarning, match="not a number"):
+        playing = play(model, 4, tmp_path, callbacks=[metrics(), keeper], val_check_interval=2)
+    assert playing.global_step == 4
+    assert playing.callback_metrics["val/fid"].isnan()
+
+
+def test_latents_are_fixed_by_the_seed(tmp_path):
+    model, data = small(DCGAN), DigitsDataModule(image_size=16)
+    found = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(len(found))
+        playing = trainer(tmp_path, metrics(seed=seed, batch_size=32 + len(found)))
+        playing.validate(model, datamodule=data, verbose=False)
+        found.append(playing.callback_metrics["val/fid"].item())
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+    assert found[0] != pytest.approx(found[2], rel=1e-6)
+
+
+def test_as_many_samples_as_images_unless_told(tmp_path, monkeypatch):
+    model, made = small(DCGAN), []
+    sample = model.sample
+    monkeypatch.setattr(model, "sample", lambda n, **place: (made.append(n), sample(n, **place))[1])
+    for given, expected in [({"num_samples": 30}, 30), ({"num_real": 40}, 40), ({"split": "val"}, None)]:
+        made.clear()
+        data = DigitsDataModule(image_size=16)
+        trainer(tmp_path, metrics(**{"num_samples": None, **given})).validate(model, datamodule=data, verbose=False)
+        assert sum(made) == (len(data.splits.val) if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"metrics": ["fud"]}, "no metric 'fud'"),
+        ({"split": "training"}, "split is 'training'"),
+        ({"every_n_steps": 0}, "every_n_steps is 0"),
+        ({"num_samples": 1}, "num_samples is 1"),
+    ],
+)
+def test_arguments_out_of_range(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        metrics(**arguments)
+
+
+def test_mistakes_are_told_before_training(tmp_path):
+    """Not after the first epoch: missing weights, and data that is not in a data module."""
+    model, data = small(DCGAN), DigitsDataModule(image_size=16)
+    data.setup()
+    with pytest.raises(FileNotFoundError, match="weights_path names nowhere"):
+        trainer(tmp_path, metrics(extractor="inception", weights_path="nowhere")).fit(model, datamodule=data)
+    with pytest.raises(ValueError, match="datamodule="):
+        trainer(tmp_path, metrics()).fit(model, data.train_dataloader(), data.val_dataloader())
+    assert model.global_step == 0

@@ -1,0 +1,83 @@
+"""``gan-lightning evaluate``."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from datamodules import DigitsDataModule
+from gan_lightning.cli import main
+from gan_lightning.images import to_uint8
+from gan_lightning.metrics import frechet_distance, moments
+from gan_lightning.sampling import load
+from gan_lightning.variants import DCGAN
+from tests.games import play, run_directory, small
+from tests.metrics.tools import images, write_folder
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def fid_of(samples: torch.Tensor, real: torch.Tensor) -> float:
+    return frechet_distance(*moments(samples.flatten(1) / 255), *moments(real.flatten(1) / 255))
+
+
+def test_two_folders(tmp_path, capsys):
+    sets = [images(100, seed, side=3) for seed in (1, 2)]
+    samples, real = (str(write_folder(tmp_path / str(number), list(shown))) for number, shown in enumerate(sets))
+    file = tmp_path / "new" / "scores.json"
+    names = ["fid", "kid", "precision", "recall"]
+    options = ["--metrics", *names, "--extractor", "pixels", "--json", str(file)]
+    assert main(["evaluate", "--samples", samples, "--reference", real, *options]) == 0
+    scores = json.loads(file.read_text())
+    assert list(scores) == names
+    assert scores["fid"] == pytest.approx(fid_of(*sets), rel=1e-6)
+    printed, progress = capsys.readouterr()
+    assert [line.split()[0] for line in printed.splitlines()] == names
+    assert "Samples" in progress
+    assert "100%" in progress
+
+
+def test_a_checkpoint_against_a_data_module(tmp_path):
+    play(small(DCGAN), 2, tmp_path)
+    checkpoint = run_directory(tmp_path) / "checkpoints" / "last.ckpt"
+    file = tmp_path / "scores.json"
+    data = ["--data", "DigitsDataModule", "--data.image_size", "16", "--split", "test"]
+    extra = ["--extractor", "pixels", "--num_samples", "300", "--json", str(file)]
+    assert main(["evaluate", "--ckpt", str(checkpoint), *data, *extra]) == 0
+    digits = DigitsDataModule(image_size=16)
+    test = digits.splits.test
+    [real] = test.image_batches([torch.arange(len(test))])
+    expected = fid_of(to_uint8(load(checkpoint).sample(300)), real)
+    assert json.loads(file.read_text()) == {"fid": pytest.approx(expected, rel=1e-6)}
+
+    # Its samples, written out, are the same grey images.
+    write_folder(tmp_path / "samples", list(to_uint8(load(checkpoint).sample(300))))
+    assert main(["evaluate", "--samples", str(tmp_path / "samples"), *data, *extra]) == 0
+    assert json.loads(file.read_text()) == {"fid": pytest.approx(expected, rel=1e-6)}
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--samples", "{a}"], "either --data or --reference"),
+        (["--samples", "{a}", "--reference", "{b}", "--data", "DigitsDataModule"], "either --data or --reference"),
+        (["--samples", "{a}", "--reference", "nowhere", "--extractor", "pixels"], "no images"),
+        (["--samples", "{a}", "--reference", "{b}", "--weights_path", "nowhere"], "weights_path names nowhere"),
+        (["--samples", "{a}", "--reference", "{b}", "--metrics", "fud"], "no metric 'fud'"),
+        (["--samples", "{a}", "--reference", "{b}", "--extractor", "pixels"], "27 features and a real image has 48"),
+        (["--samples", "{a}", "--reference", "{b}", "--fast"], "no option --fast"),
+        (["--ckpt", "nowhere", "--reference", "{b}"], "no checkpoint nowhere"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(tmp_path, capsys, options, sentence):
+    folders = {
+        name: write_folder(tmp_path / name, list(images(40, 1, side=side))) for name, side in [("a", 3), ("b", 4)]
+    }
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", *(option.format(**folders) for option in options)])
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err.splitlines()[-1]
