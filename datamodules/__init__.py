@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datamodules.digits import DigitsDataModule
     from datamodules.image_folder import ImageFolderDataModule
     from datamodules.mnist import FashionMNISTDataModule, MNISTDataModule
+    from datamodules.paired import PairedImageDataModule
 
 __all__ = [
     "CIFAR10DataModule",
@@ -24,6 +25,7 @@ __all__ = [
     "ImageDataModule",
     "ImageFolderDataModule",
     "MNISTDataModule",
+    "PairedImageDataModule",
 ]
 
 _HOMES = {
@@ -34,6 +36,7 @@ _HOMES = {
     "ImageDataModule": "base",
     "ImageFolderDataModule": "image_folder",
     "MNISTDataModule": "mnist",
+    "PairedImageDataModule": "paired",
 }
 
 

@@ -1,7 +1,7 @@
 """Image files: finding them, decoding them, and telling the broken ones before training starts."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -18,6 +18,7 @@ from tqdm import tqdm
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _FILES_PER_TASK = 64
+_ORIENTATION = 0x0112  # EXIF's tag; from 5 on, width and height are exchanged
 
 T = TypeVar("T")
 
@@ -41,9 +42,14 @@ def list_images(folder: Path) -> list[Path]:
     return [path for path in list_files(folder) if path.suffix.lower() in SUFFIXES]
 
 
-def pack(paths: Sequence[Path]) -> NDArray[np.bytes_]:
+def pack(paths: Iterable[Path]) -> NDArray[np.bytes_]:
     """One block of bytes: workers that touched a list of strings would each end up with a copy of it."""
     return np.array([os.fsencode(path) for path in paths], dtype=np.bytes_)
+
+
+def unpack(path: bytes) -> str:
+    """One of the paths that `pack` packed."""
+    return os.fsdecode(path)
 
 
 def read(file: str | Path | IO[bytes], channels: int) -> Image.Image:
@@ -119,11 +125,21 @@ def in_workers(dataset: Dataset[Any], requests: Sequence[Any], num_workers: int)
     return iter(loader)
 
 
-def check(path: str | Path) -> None:
-    """Reads an image to its end, as cheaply as its format allows; raises what PIL raises for a broken file."""
+def check(path: str | Path) -> tuple[int, int]:
+    """Reads an image to its end, as cheaply as its format allows.
+
+    Returns:
+        Width and height of the upright image.
+
+    Raises:
+        Exception: of any kind that PIL raises for a broken file.
+    """
     with Image.open(path, formats=_FORMATS) as image:
-        image.draft(None, (image.width // 8, image.height // 8))  # JPEG only: skips most of the arithmetic
+        width, height = image.size
+        lies = image.getexif().get(_ORIENTATION, 1) >= 5
+        image.draft(None, (width // 8, height // 8))  # JPEG only: skips most of the arithmetic
         image.load()
+    return (height, width) if lies else (width, height)
 
 
 def find_broken(indices: range, attempt: Callable[[int], object], title: str) -> dict[int, str]:
@@ -180,7 +196,7 @@ class FileImages(Dataset[Tensor]):
 
     def __getitems__(self, indices: Sequence[int]) -> Tensor:
         """A whole batch at once, n x C x H x W: the unit in which DataLoader asks its workers."""
-        return torch.from_numpy(np.stack([self._decode(os.fsdecode(self.paths[i])) for i in indices]))
+        return torch.from_numpy(np.stack([self._decode(unpack(self.paths[i])) for i in indices]))
 
     def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
         return in_workers(self, [indices.tolist() for indices in batches], self.num_workers)
