@@ -10,11 +10,13 @@ import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, get_type_hints
 
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.parsing import collect_init_args
 from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 
 def resolve(recipe: Any) -> Callable[..., Any]:
@@ -22,12 +24,29 @@ def resolve(recipe: Any) -> Callable[..., Any]:
 
     Raises:
         TypeError: The recipe is none of the three forms.
+        ValueError: A record names what cannot be imported, or what may not be called because a file says so:
+            only what is known to make a network, an optimiser or a scheduler may.
     """
     if isinstance(recipe, Mapping) and "class_path" in recipe:
-        return partial(import_name(recipe["class_path"]), **recipe.get("init_args", {}))
+        path = recipe["class_path"]
+        try:
+            maker = import_name(path)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ValueError(f"{path} cannot be imported here: {error}.") from error
+        made = maker if isinstance(maker, type) else _annotated_return(maker)
+        if not (isinstance(made, type) and issubclass(made, nn.Module | Optimizer | LRScheduler)):
+            raise ValueError(f"{path} is not known to make a network, an optimiser or a scheduler: it is not called.")
+        return partial(maker, **recipe.get("init_args", {}))
     if callable(recipe):
         return recipe
     raise TypeError(f"{recipe!r} is no class, no partial of a class and no record with a 'class_path'.")
+
+
+def _annotated_return(function: Any) -> Any:
+    try:
+        return get_type_hints(function).get("return")
+    except (NameError, TypeError):
+        return None
 
 
 def record(value: Any) -> Any:

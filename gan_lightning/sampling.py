@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch import Tensor
 
 from gan_lightning.factories import import_name
 from gan_lightning.game import AdversarialModule
@@ -60,15 +58,13 @@ def load(path: str | Path, map_location: Any = "cpu") -> AdversarialModule:
         CheckpointError: The file is missing, truncated or foreign.
     """
     checkpoint = read_checkpoint(path, map_location)
-    arguments = checkpoint.get("hyper_parameters", {})
     variant = _import(checkpoint["gan_lightning"]["variant"], path)
     if not (isinstance(variant, type) and issubclass(variant, AdversarialModule)):
         raise CheckpointError(f"{path} says that its model is {variant!r}, which is no AdversarialModule.")
-    _check_recipes(arguments, path)
     try:
-        model = variant(**arguments)
+        model = variant(**checkpoint.get("hyper_parameters", {}))
         model.load_state_dict(checkpoint["state_dict"])
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (KeyError, TypeError, RuntimeError, ValueError) as error:
         raise CheckpointError(
             f"{path} does not fit the {variant.__name__} of this version of the code: {_first_line(error)}"
         ) from error
@@ -91,33 +87,6 @@ def _import(name: str, path: str | Path) -> Any:
         return import_name(name)
     except (ImportError, AttributeError, ValueError) as error:
         raise CheckpointError(f"{path} needs {name}, which cannot be imported here: {error}.") from error
-
-
-def _check_recipes(arguments: Any, path: str | Path) -> None:
-    """Let a checkpoint name nothing to be called but what makes networks, optimisers and schedulers."""
-    if isinstance(arguments, list | tuple):
-        for item in arguments:
-            _check_recipes(item, path)
-    if isinstance(arguments, Mapping):
-        if "class_path" in arguments:
-            made = _made_by(_import(arguments["class_path"], path))
-            if not (isinstance(made, type) and issubclass(made, nn.Module | Optimizer | LRScheduler)):
-                raise CheckpointError(
-                    f"{path} asks to call {arguments['class_path']}, which is not known to make a network, an "
-                    "optimiser or a scheduler, so it is not read."
-                )
-        for item in arguments.values():
-            _check_recipes(item, path)
-
-
-def _made_by(maker: Any) -> Any:
-    """What a class or an annotated function makes; None if it does not say."""
-    if isinstance(maker, type):
-        return maker
-    try:
-        return get_type_hints(maker).get("return")
-    except (NameError, TypeError):
-        return None
 
 
 def _first_line(error: Exception) -> str:

@@ -288,6 +288,13 @@ def test_what_cannot_be_written_is_named() -> None:
     assert "generator_optimizer" not in model.hparams
 
 
+def test_a_record_may_name_only_what_makes_networks_optimisers_or_schedulers() -> None:
+    """A checkpoint is a file from somewhere; what it names is called when it is loaded."""
+    for path, message in [("os.system", "not known to make"), ("no.such.thing", "cannot be imported here")]:
+        with pytest.raises(ValueError, match=message):
+            small(DCGAN, generator_optimizer={"class_path": path, "init_args": {"command": "true"}})
+
+
 def test_frozen_gives_back_what_was_free_and_keeps_what_was_not() -> None:
     network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     network[0].requires_grad_(False)
