@@ -1,6 +1,7 @@
 """``gan-lightning fit | validate | test | predict``: Lightning's command line, taught where a run lives."""
 
 import inspect
+import logging
 import shutil
 import signal
 import warnings
@@ -69,6 +70,7 @@ _SWITCHES: dict[type[Callback], str] = {
 
 
 def run(command: str, arguments: Sequence[str]) -> int:
+    _hush()
     record = RunRecord()
     kinds = (ValueError, FileNotFoundError, ModuleNotFoundError, MisconfigurationException)
     with told_in_a_sentence(command, kinds, applies=lambda: not record.begun):
@@ -84,6 +86,13 @@ def run(command: str, arguments: Sequence[str]) -> int:
             record.withdraw()
         record.say_where()
     return 0
+
+
+def _hush() -> None:
+    """Leave out what Lightning says that helps nobody here: advertisements, and a word to its own authors."""
+    logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    logger.addFilter(lambda message: "Tip: For seamless cloud" not in message.getMessage())
+    warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
 
 
 class RunRecord(Callback):

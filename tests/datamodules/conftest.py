@@ -1,4 +1,4 @@
-"""Small real images in every layout, and the complete datasets where GAN_LIGHTNING_DATA says they are."""
+"""Small real images in every layout, and the complete datasets where GAN_LIGHTNING_TEST_DATA says they are."""
 
 import os
 import pickle
@@ -40,9 +40,9 @@ class Numbered(ImageDataModule):
 @pytest.fixture
 def real_data() -> Path:
     """The folder of complete datasets."""
-    folder = os.environ.get("GAN_LIGHTNING_DATA")
+    folder = os.environ.get("GAN_LIGHTNING_TEST_DATA")
     if not folder:
-        pytest.skip("GAN_LIGHTNING_DATA does not name a folder with the complete datasets")
+        pytest.skip("GAN_LIGHTNING_TEST_DATA does not name a folder with the complete datasets")
     return Path(folder)
 
 
@@ -52,7 +52,7 @@ def real_folder(real_data: Path) -> Callable[[str], Path]:
 
     def find(name: str) -> Path:
         if not (real_data / name).is_dir():
-            pytest.skip(f"no folder {name} in GAN_LIGHTNING_DATA")
+            pytest.skip(f"no folder {name} in GAN_LIGHTNING_TEST_DATA")
         return real_data / name
 
     return find

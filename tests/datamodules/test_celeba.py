@@ -1,4 +1,4 @@
-"""CelebA: a small one made of real digits, and the real one where GAN_LIGHTNING_DATA has it."""
+"""CelebA: a small one made of real digits, and the real one where GAN_LIGHTNING_TEST_DATA has it."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The complete MNIST, Fashion-MNIST and CIFAR-10, where GAN_LIGHTNING_DATA says they are."""
+"""The complete MNIST, Fashion-MNIST and CIFAR-10, where GAN_LIGHTNING_TEST_DATA says they are."""
 
 from pathlib import Path
 
