@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datamodules.image_folder import ImageFolderDataModule
     from datamodules.mnist import FashionMNISTDataModule, MNISTDataModule
     from datamodules.paired import PairedImageDataModule
+    from datamodules.unpaired import UnpairedImageDataModule
 
 __all__ = [
     "CIFAR10DataModule",
@@ -26,6 +27,7 @@ __all__ = [
     "ImageFolderDataModule",
     "MNISTDataModule",
     "PairedImageDataModule",
+    "UnpairedImageDataModule",
 ]
 
 _HOMES = {
@@ -37,6 +39,7 @@ _HOMES = {
     "ImageFolderDataModule": "image_folder",
     "MNISTDataModule": "mnist",
     "PairedImageDataModule": "paired",
+    "UnpairedImageDataModule": "unpaired",
 }
 
 

@@ -134,6 +134,13 @@ def check_at_least(minimum: int, **arguments: int) -> None:
             raise ValueError(f"{name} is {value}: it must be at least {minimum}.")
 
 
+def check_channels(**arguments: int) -> None:
+    """Raises a ValueError that names the first argument that is neither 1 nor 3."""
+    for name, value in arguments.items():
+        if value not in (1, 3):
+            raise ValueError(f"{name} is {value}: it must be 1 (grey) or 3 (RGB).")
+
+
 def held_out(size: int, location: str, **counts: int) -> list[torch.Tensor]:
     """Splits the indices of `size` images at random, the same way every time.
 

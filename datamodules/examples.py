@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch.utils.data import Dataset
 
 from datamodules.base import check_at_least
 from datamodules.file_base import FileDataModule
-from datamodules.files import in_workers, to_array
+from datamodules.files import in_workers, pack, read, read_again, to_array, unpack
 from datamodules.loading import Batch, EpochLoader, EpochOrder, ImageSource
 
 Pixels = NDArray[np.uint8]
@@ -140,3 +141,29 @@ class Jitter:
         left, top = (chances[:2] * (load_size - self.size + 1)).astype(int)
         cropped = enlarged[:, top : top + self.size, left : left + self.size]
         return cropped[..., ::-1] if self.flip and chances[2] < 0.5 else cropped
+
+
+class JitteredImages(Examples):
+    """Images of one domain that stay in their files.
+
+    Args:
+        paths: the files.
+        channels: 1 or 3.
+        jitter: what each image undergoes.
+        num_workers: worker processes.
+    """
+
+    n_chances = 3
+
+    def __init__(self, paths: Sequence[Path], channels: int, jitter: Jitter, num_workers: int) -> None:
+        super().__init__(num_workers)
+        self.paths = pack(paths)
+        self.channels = channels
+        self.jitter = jitter
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def make(self, index: int, chances: Chances | None) -> tuple[Pixels, ...]:
+        image = read_again(unpack(self.paths[index]), lambda file: read(file, self.channels))
+        return (self.jitter(image, chances),)

@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
-from datamodules.base import Splits, check_at_least, held_out
+from datamodules.base import Splits, check_at_least, check_channels, held_out
 from datamodules.file_base import FileDataModule
 from datamodules.files import SUFFIXES, list_files
 from datamodules.loading import ImageSource, Subset
@@ -61,8 +61,7 @@ class ImageFolderDataModule(FileDataModule):
         num_workers: int | None = None,
         seed: int = 0,
     ) -> None:
-        if channels not in (1, 3):
-            raise ValueError(f"channels is {channels}: it must be 1 (grey) or 3 (RGB).")
+        check_channels(channels=channels)
         check_at_least(0, val_size=val_size or 0, test_size=test_size)
         self.root = Path(root).expanduser()
         if not self.root.is_dir():

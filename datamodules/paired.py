@@ -6,7 +6,7 @@ from typing import Literal
 
 from PIL import Image
 
-from datamodules.base import Splits
+from datamodules.base import Splits, check_channels
 from datamodules.examples import Chances, ExampleDataModule, Examples, Jitter, Pixels
 from datamodules.file_base import check_in_turn
 from datamodules.files import check, list_images, pack, read, read_again, unpack
@@ -59,9 +59,7 @@ class PairedImageDataModule(ExampleDataModule):
         num_workers: int | None = None,
         seed: int = 0,
     ) -> None:
-        for name, value in (("channels", channels), ("condition_channels", condition_channels)):
-            if value not in (1, 3):
-                raise ValueError(f"{name} is {value}: it must be 1 (grey) or 3 (RGB).")
+        check_channels(channels=channels, condition_channels=condition_channels)
         if direction not in ("AtoB", "BtoA"):
             raise ValueError(f"direction is {direction!r}: it must be AtoB or BtoA.")
         super().__init__((channels, image_size, image_size), None, batch_size, flip, num_workers, seed)

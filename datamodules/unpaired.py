@@ -1,0 +1,153 @@
+"""Two sets of images without pairs: paintings and photographs, horses and zebras."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from datamodules.base import Splits, check_channels
+from datamodules.examples import Chances, ExampleDataModule, Examples, Jitter, JitteredImages, Pixels
+from datamodules.file_base import check_in_turn
+from datamodules.files import check, list_images
+from datamodules.loading import Batch, EpochOrder, ImageSource
+
+_DOMAINS = ("A", "B")
+_DOMAIN_STREAM = 2  # and the next one: streams that `EpochOrder` leaves free
+
+
+class UnpairedImageDataModule(ExampleDataModule):
+    """Two domains of images, A and B, for translation without pairs as in CycleGAN.
+
+    The images lie in the folders `trainA` and `trainB`, `valA` and `valB`, `testA` and `testB`, and anywhere below
+    them; a split without folders is empty.
+
+    The batches are `{"A": images, "B": images}`, uint8, n x C x H x W. The domains are shuffled independently. An
+    epoch is as long as the larger one; the smaller one begins anew whenever it is used up, shuffled again, and goes on
+    in the next epoch where it stood. In training, every image is resized to `load_size`, cropped at a random place and
+    perhaps flipped; elsewhere it is resized to `image_size`, and the smaller domain's images come again in their order
+    until the larger one is through. Images that are not square are stretched, as by the authors' code.
+
+    Args:
+        root: the folder.
+        batch_size: images of each domain in a batch, in each process.
+        image_size: height and width.
+        load_size: height and width before the random crop; None: image_size * 286 / 256, as in the paper.
+        channels: 3: RGB; 1: grey.
+        flip: mirror training images horizontally with probability one half.
+        num_workers: processes that decode images; 0: none but the training process; None: one for each CPU, at
+            most 8.
+        seed: the order and the jitter of the training images are functions of this seed and the epoch.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        batch_size: int = 1,
+        image_size: int = 256,
+        load_size: int | None = None,
+        channels: int = 3,
+        flip: bool = True,
+        num_workers: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        check_channels(channels=channels)
+        super().__init__((channels, image_size, image_size), None, batch_size, flip, num_workers, seed)
+        self.jitter = Jitter(image_size, load_size, flip)
+        self.root = Path(root).expanduser()
+
+    @property
+    def location(self) -> str:
+        return str(self.root)
+
+    def load_splits(self) -> Splits:
+        splits = {split: self._domains(split) for split in ("train", "val", "test")}
+        paths = [path for domains in splits.values() for domain in domains for path in domain]
+        self.refuse(check_in_turn(len(paths), lambda i: check(paths[i])), paths)
+        return Splits(**{split: UnpairedImages(*map(self._images, domains)) for split, domains in splits.items()})
+
+    def make_order(self, source: ImageSource, shuffle: bool, rank: int, world_size: int) -> EpochOrder:
+        assert isinstance(source, UnpairedImages)
+        return DomainOrder((len(source.a), len(source.b)), shuffle, self.seed, rank, world_size)
+
+    def _images(self, paths: list[Path]) -> JitteredImages:
+        return JitteredImages(paths, self.image_shape[0], self.jitter, self.workers())
+
+    def _domains(self, split: str) -> list[list[Path]]:
+        folders = [self.root / f"{split}{domain}" for domain in _DOMAINS]
+        domains = [list_images(folder) for folder in folders]
+        empty = [str(folder) for folder, images in zip(folders, domains, strict=True) if not images]
+        # A split may be absent, but no split may have one domain only.
+        if len(empty) == 1 or (empty and split == "train"):
+            raise ValueError(
+                f"UnpairedImageDataModule: no images under {' and '.join(empty)}: both domains need some (PNG, JPEG or "
+                "WebP)."
+            )
+        return domains
+
+
+class UnpairedImages(Examples):
+    """Images of two domains, drawn together; as an `ImageSource`, those of B.
+
+    Args:
+        a: the images of A.
+        b: the images of B.
+    """
+
+    n_chances = 2 * JitteredImages.n_chances
+
+    def __init__(self, a: JitteredImages, b: JitteredImages) -> None:
+        super().__init__(a.num_workers)
+        self.a, self.b = a, b
+
+    def __len__(self) -> int:
+        return len(self.b)
+
+    def make(self, index: NDArray[np.int64], chances: Chances | None) -> tuple[Pixels, ...]:
+        of_a, of_b = (None, None) if chances is None else np.split(chances, 2)
+        return self.a.make(index[0], of_a) + self.b.make(index[1], of_b)
+
+    def collate(self, parts: tuple[Tensor, ...]) -> Batch:
+        return dict(zip(_DOMAINS, parts, strict=True))
+
+    def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        return self.b.image_batches(batches)
+
+
+class DomainOrder(EpochOrder):
+    """The order in which one process sees the images of two domains: `indices` is int64, N x 2.
+
+    Args:
+        sizes: number of images of each domain; the larger one makes the epoch.
+        shuffle: as in `EpochOrder`. False: 0, 1, 2, ..., and the smaller domain from its beginning again and again.
+        seed: as in `EpochOrder`.
+        rank: as in `EpochOrder`.
+        world_size: as in `EpochOrder`.
+    """
+
+    def __init__(
+        self, sizes: tuple[int, int], shuffle: bool, seed: int = 0, rank: int = 0, world_size: int = 1
+    ) -> None:
+        super().__init__(max(sizes), shuffle, seed, rank, world_size)
+        self.sizes = sizes
+
+    @property
+    def n_images(self) -> int:
+        return sum(self.sizes)
+
+    def indices(self) -> Tensor:
+        columns = [self._column(size, _DOMAIN_STREAM + domain) for domain, size in enumerate(self.sizes)]
+        return self._share(np.stack(columns, 1))
+
+    def _column(self, size: int, stream: int) -> NDArray[np.int64]:
+        places = np.arange(self.size)
+        if not self.shuffle:
+            return places % size
+        places += self.epoch * self.size
+        first, last = places[0] // size, places[-1] // size
+        rounds = [np.random.default_rng((self.seed, i, stream)).permutation(size) for i in range(first, last + 1)]
+        return np.concatenate(rounds)[places - first * size]
