@@ -5,12 +5,21 @@ from typing import Any
 __version__ = "0.1.0"
 
 
+_ENGINE = {
+    "AdversarialModule": "gan_lightning.game",
+    "GameBatch": "gan_lightning.game",
+    "ImageGame": "gan_lightning.image_game",
+    "Terms": "gan_lightning.losses",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """Import the variants and the engine when they are first asked for: torch takes seconds to load."""
+    """Import the engine and the variants when they are first asked for: torch takes seconds to load."""
     import importlib
 
-    for module in ("gan_lightning.game", "gan_lightning.image_game", "gan_lightning.variants"):
-        found = getattr(importlib.import_module(module), name, None)
-        if found is not None and not name.startswith("_"):
-            return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(_ENGINE.get(name, "gan_lightning.variants"))
+    if name not in vars(module):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return vars(module)[name]

@@ -6,11 +6,12 @@ is made of primitive values, so that a checkpoint loads with ``weights_only=True
 """
 
 import importlib
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import FrameType
-from typing import Any, get_type_hints
+from types import FrameType, FunctionType
+from typing import Any, cast, get_type_hints
 
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.parsing import collect_init_args
@@ -66,8 +67,18 @@ def record(value: Any) -> Any:
         function = next((part for part in (*value.args, value.func) if isinstance(part, type)), value.func)
         return {**record(function), "init_args": record(value.keywords)}
     if callable(value) and "<" not in getattr(value, "__qualname__", "<"):
-        return {"class_path": f"{value.__module__}.{value.__qualname__}", "init_args": {}}
+        return {"class_path": public_name(cast(type, value)), "init_args": {}}
     raise TypeError(f"{value!r} cannot be written into a checkpoint.")
+
+
+def public_name(value: type | FunctionType) -> str:
+    """The shortest import path of a class or function: files may be renamed, what a package exports stays."""
+    parts = value.__module__.split(".")
+    for depth in range(1, len(parts) + 1):
+        module = ".".join(parts[:depth])
+        if getattr(sys.modules.get(module), value.__name__, None) is value:
+            return f"{module}.{value.__name__}"
+    return f"{value.__module__}.{value.__qualname__}"
 
 
 def import_name(path: str) -> Any:

@@ -22,7 +22,7 @@ from torch.optim import Optimizer
 from gan_lightning import __version__
 from gan_lightning.checkpoint_io import use_atomic_saves
 from gan_lightning.ema import ExponentialMovingAverage
-from gan_lightning.factories import primitive_arguments, resolve
+from gan_lightning.factories import primitive_arguments, public_name, resolve
 from gan_lightning.losses import Terms
 from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.random import fold
@@ -122,11 +122,13 @@ class AdversarialModule(LightningModule):
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         """What the discriminator minimises. ``batch.fake`` carries no gradient here."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must say what its discriminator minimises: discriminator_loss."
+        )
 
     def generator_loss(self, batch: GameBatch) -> Terms:
         """What the generator minimises. The discriminator's weights take no gradient here."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must say what its generator minimises: generator_loss.")
 
     def discriminator_penalty(self, batch: GameBatch) -> Terms:
         """What is added to the discriminator's loss at every ``penalty_interval``-th of its updates."""
@@ -223,9 +225,9 @@ class AdversarialModule(LightningModule):
         means: dict[str, Tensor] = {}
         for exchange in exchanges:
             terms = loss(exchange)
-            total = torch.stack(list(terms.values())).sum()
+            total = _sum(terms, loss)
             if number % self.penalty_interval == 0 and (penalties := penalty(exchange)):
-                total = total + torch.stack(list(penalties.values())).sum() * self.penalty_interval
+                total = total + _sum(penalties, penalty) * self.penalty_interval
                 terms = {**terms, **penalties}
             self.manual_backward(total / self.accumulate)
             for name, term in {"loss": total, **terms}.items():
@@ -269,11 +271,21 @@ class AdversarialModule(LightningModule):
         """Nothing, as in validation."""
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        variant = f"{type(self).__module__}.{type(self).__qualname__}"
-        checkpoint["gan_lightning"] = {"variant": variant, "version": __version__, "seed": self.seed}
+        state = {"variant": public_name(type(self)), "version": __version__, "seed": self.seed}
+        checkpoint["gan_lightning"] = state
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.seed = checkpoint.get("gan_lightning", {}).get("seed")
+
+
+def _sum(terms: Terms, move: Move) -> Tensor:
+    """The sum of a variant's terms; a slip in writing one is told here, where its name is known."""
+    if not isinstance(terms, dict) or not terms:
+        raise TypeError(f"{move.__qualname__} returned {type(terms).__name__}: it must return named scalars.")
+    for name, term in terms.items():
+        if term.ndim > 0:
+            raise ValueError(f"{move.__qualname__}: {name!r} has the shape {tuple(term.shape)}, and must be a scalar.")
+    return torch.stack(list(terms.values())).sum()
 
 
 @contextmanager

@@ -46,6 +46,7 @@ def small(variant: type[AdversarialModule], side: int = 16, **arguments: Any) ->
     if issubclass(variant, ImageGame):
         for player in ("generator", "discriminator"):
             network = inspect.signature(variant).parameters.get(player, inspect.signature(ImageGame).parameters[player])
+            assert network.default in SMALL_NETWORKS, f"say how to make {network.default} small in {__file__}"
             arguments.setdefault(player, partial(network.default, **SMALL_NETWORKS[network.default]))
         arguments = {"image_shape": (1, side, side), "latent_dim": 4, **arguments}
     return variant(**arguments)

@@ -109,7 +109,7 @@ class TestFrontDoor:
             main(["fit", "--model.help", "WGANGP"])
         told = capsys.readouterr().out
         assert "Weight of the gradient penalty, lambda in the paper." in told
-        assert "gan_lightning.ConvGenerator" in told
+        assert "gan_lightning.networks.ConvGenerator" in told
         assert "torch.nn.Linear" not in told
 
 
@@ -393,7 +393,7 @@ class TestMistakes:
     def test_checkpoints_that_do_not_fit(self, capsys: pytest.CaptureFixture[str]) -> None:
         fit()
         wgan = refused(capsys, "fit", *TINY, "--model", "WGAN", "--ckpt_path", str(LAST))
-        assert "holds a gan_lightning.variants.dcgan.DCGAN, but the model" in wgan.splitlines()[-1]
+        assert "holds a gan_lightning.DCGAN, but the model" in wgan.splitlines()[-1]
         wider = refused(capsys, "fit", *TINY, "--model.generator.width", "8", "--ckpt_path", str(LAST))
         assert "was trained with other networks" in wider.splitlines()[-1]
         LAST.write_bytes(LAST.read_bytes()[:1000])

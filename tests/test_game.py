@@ -15,6 +15,7 @@ from torch.testing import assert_close
 from torch.utils.data import DataLoader, TensorDataset
 
 from gan_lightning.game import AdversarialModule, GameBatch, evaluating, frozen
+from gan_lightning.image_game import ImageGame
 from gan_lightning.losses import Terms
 from gan_lightning.optimizers import DCGANAdam, WGANGPAdam
 from gan_lightning.rounds import Rounds
@@ -340,6 +341,28 @@ def test_rounds_gather_and_drop_the_rest() -> None:
 def test_impossible_numbers_are_refused(game: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ToyGame(**game)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda logits: logits.mean(), "generator_loss returned Tensor: it must return named scalars"),
+        (lambda logits: {"adversarial": logits}, r"generator_loss: 'adversarial' has the shape \(100,\)"),
+        (lambda logits: {}, "generator_loss returned dict"),
+    ],
+)
+def test_a_slip_in_a_loss_is_told_by_its_name(answer: Any, message: str, tmp_path: Path) -> None:
+    class Slip(DCGAN):
+        def generator_loss(self, batch: GameBatch) -> Terms:
+            return answer(self.discriminator(batch.fake))
+
+    with pytest.raises((TypeError, ValueError), match=message):
+        digits(small(Slip, side=8), 1, tmp_path)
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotImplementedError, match="ImageGame must say what its discriminator minimises"):
+        digits(small(ImageGame, side=8), 1, tmp_path)
 
 
 def test_images_of_another_shape_are_refused(tmp_path: Path) -> None:

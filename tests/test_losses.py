@@ -11,17 +11,8 @@ from torch.testing import assert_close
 from gan_lightning import losses
 from gan_lightning.losses import Terms
 
-DISCRIMINATOR_LOSSES = [
-    losses.minimax_discriminator,
-    losses.least_squares_discriminator,
-    losses.wasserstein_discriminator,
-]
-GENERATOR_LOSSES = [
-    losses.minimax_generator,
-    losses.non_saturating_generator,
-    losses.least_squares_generator,
-    losses.wasserstein_generator,
-]
+DISCRIMINATOR_LOSSES = [loss for name, loss in vars(losses).items() if name.endswith("_discriminator")]
+GENERATOR_LOSSES = [loss for name, loss in vars(losses).items() if name.endswith("_generator")]
 
 
 @pytest.fixture(autouse=True)

@@ -126,7 +126,7 @@ class TestLoad:
         recipe = {"class_path": "tests.test_sampling.touch", "init_args": {"path": str(marker)}}
         arguments = torch.load(trained, weights_only=True)["hyper_parameters"]
         path = changed(trained, tmp_path, hyper_parameters={**arguments, "generator": recipe})
-        with pytest.raises(sampling.CheckpointError, match=r"tests\.test_sampling\.touch is not known to make a network"):
+        with pytest.raises(sampling.CheckpointError, match=r"test_sampling\.touch is not known to make a network"):
             sampling.load(path)
         assert not marker.exists()
 

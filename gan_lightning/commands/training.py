@@ -26,6 +26,7 @@ from gan_lightning.callbacks.samples import SampleGrid
 from gan_lightning.commands import runs
 from gan_lightning.commands.errors import told_in_a_sentence
 from gan_lightning.commands.parser import Parser
+from gan_lightning.factories import public_name
 from gan_lightning.game import AdversarialModule
 from gan_lightning.loggers import RunLogger
 from gan_lightning.sampling import CheckpointError, read_checkpoint
@@ -263,7 +264,7 @@ class TrainingCLI(LightningCLI):
 
     def _check(self, path: Path | str) -> None:
         variant = read_checkpoint(path)["gan_lightning"]["variant"]
-        own = f"{type(self.model).__module__}.{type(self.model).__qualname__}"
+        own = public_name(type(self.model))
         if variant != own:
             raise CheckpointError(f"{path} holds a {variant}, but the model of this command is a {own}.")
 
