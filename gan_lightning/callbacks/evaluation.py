@@ -95,10 +95,10 @@ class GenerativeMetrics(Callback):
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         standing_alone = trainer.state.fn == TrainerFn.VALIDATING
         if standing_alone or (self.every_n_steps is None and not trainer.sanity_checking):
-            pl_module.log_dict(self._measure(trainer, pl_module, "val"), prog_bar=True)
+            pl_module.log_dict(self._measure(trainer, pl_module, "val"), prog_bar=True, sync_dist=True)
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        pl_module.log_dict(self._measure(trainer, pl_module, "test"), prog_bar=True)
+        pl_module.log_dict(self._measure(trainer, pl_module, "test"), prog_bar=True, sync_dist=True)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -12,6 +12,7 @@ from datamodules import DigitsDataModule
 from gan_lightning.callbacks import GenerativeMetrics
 from gan_lightning.images import to_uint8
 from gan_lightning.metrics import classifier, frechet_distance, moments
+from gan_lightning.metrics.features import Embedding, Pixels
 from gan_lightning.variants import DCGAN
 from tests.games import assert_same_bits, last_state, metrics_file, play, small
 
@@ -62,9 +63,17 @@ def test_every_n_steps_is_logged_at_those_steps(tmp_path):
     assert "val/fid" in trainer.callback_metrics
 
 
+class Drawing(Pixels):
+    """An extractor that rolls dice."""
+
+    def forward(self, batch: torch.Tensor) -> Embedding:
+        torch.rand(1)
+        return super().forward(batch)
+
+
 def test_training_does_not_notice(tmp_path):
     states = []
-    for name, callbacks in [("with", [metrics(), metrics(every_n_steps=1)]), ("without", [])]:
+    for name, callbacks in [("with", [metrics(extractor=Drawing()), metrics(every_n_steps=1)]), ("without", [])]:
         folder = tmp_path / name
         play(small(DCGAN), 4, folder, callbacks=callbacks, val_check_interval=2)
         states.append((last_state(folder), torch.get_rng_state()))
