@@ -39,8 +39,8 @@ def distance_to_root(mean1: Tensor, root1: Tensor, mean2: Tensor, cov2: Tensor) 
 
 
 def _significant(eigenvalues: Tensor) -> Tensor:
-    """Eigenvalues with those that are nothing but rounding set to 0, whose square roots would not be small."""
-    noise = eigenvalues.abs().max() * len(eigenvalues) * torch.finfo(eigenvalues.dtype).eps
+    """Eigenvalues with those that are nothing but rounding set to 0: their roots, 1e-8, would add up."""
+    noise = eigenvalues.abs().max() * 10 * torch.finfo(eigenvalues.dtype).eps
     return torch.where(eigenvalues > noise, eigenvalues, 0)
 
 
