@@ -62,6 +62,10 @@ class ImageGame(AdversarialModule):
         latent = torch.randn(len(batch.real), self.latent_dim, device=self.device, dtype=batch.real.dtype)
         return replace(batch, latent=latent)
 
+    def indexed_latents(self, start: int, stop: int, seed: int) -> Tensor:
+        """Latents number ``start`` to ``stop - 1`` of the sequence that ``seed`` names, whoever asks, on the CPU."""
+        return indexed_normal(start, stop, self.latent_dim, seed)
+
     def sample(self, n: int, seed: int = 0, start: int = 0, batch_size: int = 256) -> Tensor:
         """Samples number ``start`` to ``start + n - 1`` of the sequence that ``seed`` names.
 
@@ -70,12 +74,23 @@ class ImageGame(AdversarialModule):
         Returns:
             n x C x H x W on the model's device, in [-1, 1].
         """
+        return self.render(self.indexed_latents(start, start + n, seed), batch_size=batch_size)
+
+    def render(self, *inputs: Tensor, batch_size: int = 256) -> Tensor:
+        """What the averaged generator makes of its inputs, N x ... each, so many at a time; on the model's device."""
         images = [torch.empty(0, *self.image_shape, device=self.device)]
         with evaluating(self.averaged_generator):
-            for first in range(start, start + n, batch_size):
-                latent = indexed_normal(first, min(first + batch_size, start + n), self.latent_dim, seed)
-                images.append(self.averaged_generator(latent.to(self.device)))
+            for first in range(0, len(inputs[0]), batch_size):
+                some = [one[first : first + batch_size].to(self.device) for one in inputs]
+                images.append(self.averaged_generator(*some))
         return torch.cat(images)
+
+    def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
+        """About ``n`` samples for a picture, row by row, and how many stand in a row; None: as many as there are rows.
+
+        A game whose samples have kinds puts one kind in a row.
+        """
+        return self.sample(n, seed=seed), None
 
     def forward(self, latent: Tensor) -> Tensor:
         """Images (N x C x H x W, in [-1, 1]) of latent vectors (N x latent_dim)."""

@@ -1,5 +1,7 @@
 """Random numbers as a function of named integers, so that a run can be continued exactly."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -20,9 +22,18 @@ def indexed_normal(start: int, stop: int, dim: int, seed: int, block: int = 256)
     Returns:
         ``stop - start`` x ``dim`` on the CPU, float32.
     """
+    return _indexed(torch.randn, start, stop, dim, seed, block)
+
+
+def indexed_uniform(start: int, stop: int, dim: int, seed: int, block: int = 256) -> Tensor:
+    """The same for vectors that are uniform in [0, 1)."""
+    return _indexed(torch.rand, start, stop, dim, seed, block)
+
+
+def _indexed(draw: Callable[..., Tensor], start: int, stop: int, dim: int, seed: int, block: int) -> Tensor:
     blocks = []
     for number in range(start // block, (stop + block - 1) // block):
         generator = torch.Generator().manual_seed(fold(seed, number))
-        blocks.append(torch.randn(block, dim, generator=generator))
+        blocks.append(draw(block, dim, generator=generator))
     offset = start - start // block * block
     return torch.cat(blocks)[offset : offset + stop - start] if blocks else torch.empty(0, dim)

@@ -21,7 +21,7 @@ class SampleGrid(Callback):
 
     Args:
         every_n_steps: Generator updates between two pictures.
-        n: Samples in a picture.
+        n: Samples in a picture; some fewer where full rows of one kind, such as a class, take fewer.
         seed: Which latents.
         scale: Side of a pixel in the picture. None: as large as it takes to make the picture 512 pixels wide.
     """
@@ -67,13 +67,18 @@ class SampleGrid(Callback):
         if self._folder is None:
             return
         step = self._drawn_step = trainer.global_step
-        samples: Tensor = pl_module.sample(self.n, seed=self.seed)  # type: ignore[operator]
-        image = grid(to_uint8(samples).cpu())
+        samples, columns = _table(pl_module, self.n, self.seed)
+        image = grid(to_uint8(samples).cpu(), columns)
         picture = enlarge(image, self.scale or -(-_COMFORTABLE_SIDE // image.shape[2]))
         self._folder.mkdir(parents=True, exist_ok=True)
         write_png(self._folder / f"step_{step:08d}.png", picture)
         for logger in trainer.loggers:
             _send(logger, picture, step)
+
+
+def _table(game: Any, n: int, seed: int) -> tuple[Tensor, int | None]:
+    """The samples and how many stand in a row, which a game may leave to us."""
+    return game.sample_table(n, seed) if hasattr(game, "sample_table") else (game.sample(n, seed=seed), None)
 
 
 def _send(logger: Logger, picture: Tensor, step: int) -> None:
