@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gan_lightning.factories import resolve
 from gan_lightning.game import AdversarialModule, GameBatch, evaluating
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
-from gan_lightning.random import indexed_normal
+from gan_lightning.random import indexed_normal, slerp
 
 ImageShape = tuple[int, int, int]
 GeneratorFactory = Callable[[ImageShape, int], nn.Module]
@@ -91,6 +91,19 @@ class ImageGame(AdversarialModule):
         A game whose samples have kinds puts one kind in a row.
         """
         return self.sample(n, seed=seed), None
+
+    def interpolate(self, rows: int, frames: int, seed: int = 0) -> Tensor:
+        """Walks from one sample to another: row ``i`` begins with sample ``2 i`` and ends with sample ``2 i + 1``.
+
+        The way is along the sphere, where normal vectors live, and not through its empty middle (White, 2016,
+        arXiv 1609.04468).
+
+        Returns:
+            rows x frames images in one batch, row by row, in [-1, 1].
+        """
+        start, end = self.indexed_latents(0, 2 * rows, seed).view(rows, 2, -1).unbind(1)
+        ways = torch.linspace(0, 1, frames)
+        return self.render(torch.stack([slerp(start, end, float(way)) for way in ways], dim=1).flatten(0, 1))
 
     def forward(self, latent: Tensor) -> Tensor:
         """Images (N x C x H x W, in [-1, 1]) of latent vectors (N x latent_dim)."""

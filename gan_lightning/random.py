@@ -37,3 +37,13 @@ def _indexed(draw: Callable[..., Tensor], start: int, stop: int, dim: int, seed:
         blocks.append(draw(block, dim, generator=generator))
     offset = start - start // block * block
     return torch.cat(blocks)[offset : offset + stop - start] if blocks else torch.empty(0, dim)
+
+
+def slerp(start: Tensor, end: Tensor, way: float) -> Tensor:
+    """The vectors that are ``way`` (0 to 1) of the angle from ``start`` to ``end``, N x d each.
+
+    ``sin((1 - t) a) / sin(a) * start + sin(t a) / sin(a) * end``, a the angle between the two (Shoemake, 1985).
+    """
+    cosine = torch.cosine_similarity(start, end, dim=1).clamp(-1, 1)
+    angle = cosine.arccos()[:, None].clamp(min=1e-6)
+    return (((1 - way) * angle).sin() * start + (way * angle).sin() * end) / angle.sin()

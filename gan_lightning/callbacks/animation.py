@@ -1,0 +1,65 @@
+"""The whole run in a few seconds."""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger
+from PIL import Image
+
+
+class RunAnimation(Callback):
+    """Makes ``samples.gif`` of the pictures in ``samples/`` when the run ends, and sends it to the loggers.
+
+    Put it after :class:`~gan_lightning.callbacks.samples.SampleGrid`, which draws the pictures.
+
+    Args:
+        frame_ms: Milliseconds a picture; the last one stays for two seconds.
+        max_frames: At most so many pictures, evenly spread over the run.
+    """
+
+    def __init__(self, frame_ms: int = 200, max_frames: int = 100) -> None:
+        if frame_ms < 20 or max_frames < 2:
+            raise ValueError(f"frame_ms is {frame_ms} and max_frames {max_frames}: they must be at least 20 and 2.")
+        self.frame_ms = frame_ms
+        self.max_frames = max_frames
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        log_dir = trainer.log_dir
+        if log_dir is None or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        pictures = sorted((Path(log_dir) / "samples").glob("step_*.png"))
+        if len(pictures) < 2:
+            return
+        path = Path(log_dir) / "samples.gif"
+        self._write(path, pictures)
+        for logger in trainer.loggers:
+            _send(logger, path, trainer.global_step)
+
+    def _write(self, path: Path, pictures: list[Path]) -> None:
+        last = len(pictures) - 1
+        chosen = sorted({round(last * i / (self.max_frames - 1)) for i in range(self.max_frames)})
+        frames = [Image.open(pictures[number]).convert("P") for number in chosen]
+        durations = [self.frame_ms] * (len(frames) - 1) + [2000]
+        partial = path.with_name(f".{path.name}.partial")
+        frames[0].save(partial, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+        os.replace(partial, path)
+
+
+def _send(logger: Logger, path: Path, step: int) -> None:
+    """Give the animation to a logger that takes one; a logger's trouble is no reason to fail a finished run."""
+    experiment: Any = getattr(logger, "experiment", None)
+    try:
+        if hasattr(logger, "log_video"):  # Weights & Biases
+            logger.log_video("animation", [str(path)], step=step, format=["gif"])
+        elif hasattr(experiment, "add_image"):  # TensorBoard, which plays a GIF where it expects a picture
+            from tensorboard.compat.proto.summary_pb2 import Summary
+
+            image = Summary.Image(encoded_image_string=path.read_bytes())
+            experiment._get_file_writer().add_summary(
+                Summary(value=[Summary.Value(tag="animation", image=image)]), step
+            )
+    except Exception as error:
+        warnings.warn(f"{type(logger).__name__} did not take the animation: {error}", stacklevel=2)

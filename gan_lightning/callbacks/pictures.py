@@ -1,0 +1,96 @@
+"""What all pictures of a run have in common: when they are drawn, where they go, who gets them."""
+
+import warnings
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger
+from torch import Tensor
+
+from gan_lightning.images import enlarge, grid, to_pil, to_uint8, write_png
+
+_COMFORTABLE_SIDE = 512
+
+
+class Picture(Callback):
+    """Draws the same picture again and again, into a folder of the run directory, and sends it to the loggers.
+
+    The files are named by the step, and the last one shows the last step. Training's random numbers are left as they
+    are.
+
+    Args:
+        every_n_steps: Generator updates between two pictures.
+        seed: Which latents.
+        scale: Side of a pixel in the picture. None: as large as it takes to make the picture 512 pixels wide.
+    """
+
+    subject: ClassVar[str]
+    """Names the folder, and the picture in a logger."""
+    asks: ClassVar[str]
+    """The method of the model that makes the images; a model without it is not drawn."""
+
+    def __init__(self, every_n_steps: int, seed: int, scale: int | None) -> None:
+        for name, count in [("every_n_steps", every_n_steps), ("scale", 1 if scale is None else scale)]:
+            if count < 1:
+                raise ValueError(f"{name} is {count}: it must be at least 1.")
+        self.every_n_steps = every_n_steps
+        self.seed = seed
+        self.scale = scale
+        self._folder: Path | None = None
+        self._drawn_step = -1
+
+    @abstractmethod
+    def images(self, game: Any) -> tuple[Tensor, int | None]:
+        """The images, N x C x H x W in [-1, 1], and how many stand in a row; None: as many as there are rows."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage != "fit":
+            return
+        log_dir = trainer.log_dir  # Every rank asks: the answer is broadcast.
+        if log_dir is None or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self._folder = None
+        elif not hasattr(pl_module, self.asks):
+            name = type(pl_module).__name__
+            warnings.warn(f"{name} has no {self.asks}(): {type(self).__name__} draws nothing.", stacklevel=2)
+        else:
+            self._folder = Path(log_dir) / self.subject
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._drawn_step = trainer.global_step  # A resumed run has drawn this one.
+        if trainer.global_step == 0:
+            self._draw(trainer, pl_module)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.global_step % self.every_n_steps == 0:
+            self._draw(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.global_step != self._drawn_step:
+            self._draw(trainer, pl_module)
+
+    def _draw(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._folder is None:
+            return
+        step = self._drawn_step = trainer.global_step
+        images, columns = self.images(pl_module)
+        image = grid(to_uint8(images).cpu(), columns)
+        picture = enlarge(image, self.scale or -(-_COMFORTABLE_SIDE // image.shape[2]))
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_png(self._folder / f"step_{step:08d}.png", picture)
+        for logger in trainer.loggers:
+            _send(logger, self.subject, picture, step)
+
+
+def _send(logger: Logger, subject: str, picture: Tensor, step: int) -> None:
+    """Give a picture to a logger that takes pictures; a logger's trouble is no reason to stop training."""
+    try:
+        if hasattr(logger, "log_image"):  # Weights & Biases
+            logger.log_image(subject, [to_pil(picture)], step=step)
+        elif add_image := getattr(getattr(logger, "experiment", None), "add_image", None):  # TensorBoard
+            add_image(subject, picture, step)
+    except Exception as error:
+        warnings.warn(f"{type(logger).__name__} did not take the picture of step {step}: {error}", stacklevel=2)
