@@ -85,6 +85,7 @@ def compare(real: Path, weights: Path, n: int, folder: Path) -> None:
             input1_model_num_samples=n,
             input2=str(real),
             samples_find_deep=True,
+            feature_extractor="inception-v3-compat",  # its precision and recall would take VGG
             feature_extractor_weights_path=str(weights),
             fid=True,
             kid=True,

@@ -123,7 +123,7 @@ def test_precision_and_recall_by_hand():
 
 
 def real_inception() -> tuple[str, Path]:
-    weights, data = (os.environ.get(f"GAN_LIGHTNING_{name}") for name in ("INCEPTION", "DATA"))
+    weights, data = (os.environ.get(f"GAN_LIGHTNING_TEST_{name}") for name in ("INCEPTION", "DATA"))
     if not weights or not data or not Path(data, "cifar10", "test").is_dir():
         pytest.skip("needs GAN_LIGHTNING_TEST_INCEPTION (a weights file) and cifar10 in GAN_LIGHTNING_TEST_DATA")
     return weights, Path(data, "cifar10")
