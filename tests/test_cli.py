@@ -1,10 +1,8 @@
-"""The command line, run in this process; what it costs to ask it for help, in another."""
+"""The commands that train, run in this process: their options, their directories, how they go on."""
 
 import csv
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,102 +13,21 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
 
-import gan_lightning
+import datamodules
+import gan_lightning.variants
 from gan_lightning.callbacks.progress import RunProgressBar
 from gan_lightning.callbacks.samples import SampleGrid
-from gan_lightning.cli import COMMANDS, main
+from gan_lightning.cli import main
 from gan_lightning.commands import runs
+from gan_lightning.commands.names import run_name
 from gan_lightning.commands.training import RunRecord, TrainingCLI
 from gan_lightning.variants import DCGAN, WGAN
-
-TINY = [
-    *("--model", "DCGAN", "--data", "DigitsDataModule", "--data.batch_size", "100"),
-    *("--model.generator.width", "4", "--model.discriminator.width", "4", "--model.discriminator.batch_norm", "false"),
-    *("--trainer.accelerator", "cpu", "--trainer.enable_model_summary", "false", "--trainer.log_every_n_steps", "1"),
-]
+from tests.command_line import LAST, RUN, TINY, fit, printed_config, refused, step_of
 
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def fit(*arguments: str, steps: int = 2) -> int:
-    return main(["fit", *TINY, "--trainer.max_steps", str(steps), *arguments])
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What a command that must not start says last."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as exit:
-        main(list(arguments))
-    assert exit.value.code == 2
-    return capsys.readouterr().err
-
-
-def step_of(checkpoint: Path) -> int:
-    return torch.load(checkpoint, weights_only=True)["global_step"]
-
-
-def printed_config(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as exit:
-        main([*arguments, "--print_config"])
-    assert exit.value.code == 0
-    return yaml.safe_load(capsys.readouterr().out)
-
-
-RUN = Path("runs/dcgan_digits/version_0")
-LAST = RUN / "checkpoints" / "last.ckpt"
-
-
-class TestFrontDoor:
-    @pytest.mark.parametrize("arguments", [["--help"], [], ["generate", "--help"], ["--version"], ["nonsense"]])
-    def test_it_imports_nothing_heavy(self, arguments: list[str]) -> None:
-        code = (
-            "import sys\nfrom gan_lightning.cli import main\n"
-            f"try:\n    main({arguments})\nexcept SystemExit:\n    pass\n"
-            "sys.exit(str({'torch', 'lightning', 'numpy', 'PIL', 'tqdm', 'jsonargparse'} & set(sys.modules) or ''))"
-        )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        assert done.stderr.strip().splitlines()[-1:] in (
-            [],
-            [f"gan-lightning: there is no command 'nonsense': choose from {', '.join(COMMANDS)}."],
-        )
-
-    def test_help_lists_every_command(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["--help"]) == 0
-        told = capsys.readouterr().out
-        for name, (_, what) in COMMANDS.items():
-            assert f"  {name:10}{what}\n" in told
-
-    def test_an_unknown_command(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["train"]) == 2
-        assert "there is no command 'train'" in capsys.readouterr().err
-
-    def test_version(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["--version"]) == 0
-        assert capsys.readouterr().out.strip() == gan_lightning.__version__
-
-    def test_python_m(self) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "gan_lightning", "--help"], capture_output=True, text=True, check=True
-        )
-        assert done.stdout.startswith("usage: gan-lightning COMMAND")
-
-    @pytest.mark.parametrize("command", COMMANDS)
-    def test_every_command_has_help(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
-        with pytest.raises(SystemExit, match="0"):
-            main([command, "--help"])
-        assert capsys.readouterr().out.startswith(f"usage: gan-lightning {command} ")
-
-    def test_help_is_about_our_classes(self, capsys: pytest.CaptureFixture[str]) -> None:
-        with pytest.raises(SystemExit, match="0"):
-            main(["fit", "--model.help", "WGANGP"])
-        told = capsys.readouterr().out
-        assert "Weight of the gradient penalty, lambda in the paper." in told
-        assert "gan_lightning.networks.ConvGenerator" in told
-        assert "torch.nn.Linear" not in told
 
 
 class TestOptions:
@@ -214,6 +131,33 @@ class TestRunDirectory:
         assert (again / "config.yaml").read_text() == (RUN / "config.yaml").read_text()
         assert (again / "metrics.csv").read_text() == (RUN / "metrics.csv").read_text()
 
+    def test_a_run_says_how_large_its_players_are(self, capsys: pytest.CaptureFixture[str]) -> None:
+        fit()
+        # Kernels of 4 x 4: 100 x 4 with BatchNorm and 4 x 1 make, 1 x 4 and 4 x 1 judge, with a bias each.
+        generator, discriminator = 16 * (400 + 4) + 8, 16 * (4 + 4) + 5
+        told = f"DCGAN: generator {generator:,} parameters, discriminator {discriminator:,}\n"
+        assert told in capsys.readouterr().out
+
+    @pytest.mark.parametrize(("every", "warned"), [("30", False), ("60", True)])
+    def test_short_epochs_are_no_reason_to_warn(
+        self, every: str, warned: bool, recwarn: pytest.WarningsRecorder
+    ) -> None:
+        arguments = ["--trainer.log_every_n_steps", every, "--trainer.limit_train_batches", "2"]
+        fit(*arguments, steps=30)
+        assert any("smaller than the logging interval" in str(warning.message) for warning in recwarn) == warned
+
+    @pytest.mark.parametrize(
+        ("model", "data", "name"),
+        [
+            ("WGANGP", "MNISTDataModule", "wgan_gp_mnist"),
+            ("MinimaxGAN", "CIFAR10DataModule", "minimax_gan_cifar10"),
+            ("LSGAN", "FashionMNISTDataModule", "lsgan_fashion_mnist"),
+            ("DCGAN", "CelebADataModule", "dcgan_celeba"),
+        ],
+    )
+    def test_a_run_is_named_like_the_configs(self, model: str, data: str, name: str) -> None:
+        assert run_name(getattr(gan_lightning.variants, model), getattr(datamodules, data)) == name
+
     def test_name_and_root_are_the_users(self, tmp_path: Path) -> None:
         fit("--name", "mine", "--trainer.default_root_dir", str(tmp_path / "elsewhere"))
         assert step_of(tmp_path / "elsewhere" / "mine" / "version_0" / "checkpoints" / "last.ckpt") == 2
@@ -260,7 +204,13 @@ class TestRunDirectory:
     def test_a_run_that_never_begins_leaves_no_directory(self, capsys: pytest.CaptureFixture[str]) -> None:
         told = refused(capsys, "fit", *TINY, "--data.batch_size", "5000")
         assert "batch_size 5000 is larger than" in told.splitlines()[-1]
-        assert not RUN.exists()
+        assert not Path("runs").exists()
+
+    def test_a_run_that_never_begins_leaves_other_runs_alone(self, capsys: pytest.CaptureFixture[str]) -> None:
+        other = RUN.with_name("version_7")
+        other.mkdir(parents=True)
+        refused(capsys, "fit", *TINY, "--data.batch_size", "5000")
+        assert [*RUN.parent.iterdir()] == [other]
 
 
 class TestContinue:
@@ -349,73 +299,6 @@ class TestOtherCommands:
     def test_the_last_of_nothing_is_a_mistake(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
         told = refused(capsys, command, *TINY, "--ckpt_path", "last")
         assert "There is no checkpoint in runs/dcgan_digits" in told.splitlines()[-1]
-
-
-class Buggy(DCGAN):
-    """Breaks in the middle of training."""
-
-    def generator_loss(self, batch: Any) -> Any:
-        raise ValueError("a bug")
-
-
-class TestMistakes:
-    @pytest.mark.parametrize(
-        ("arguments", "says"),
-        [
-            (["--model.n_critc", "3"], "'n_critc' is not accepted"),
-            (["--model", "DCGAM"], "DCGAM"),
-            (["--config", "nowhere.yaml"], "File does not exist"),
-            (["--trainer.max_steps", "many"], "many"),
-        ],
-    )
-    def test_options_that_make_no_sense(
-        self, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        assert says in refused(capsys, "fit", *TINY, *arguments)
-
-    @pytest.mark.parametrize(
-        ("arguments", "says"),
-        [
-            (["--data.image_size", "12"], "a power of two from 8 up, not 12 x 12"),
-            (["--model.n_critic", "0"], "n_critic is 0: it must be at least 1."),
-            (["--ckpt_path", "nowhere.ckpt"], "There is no checkpoint nowhere.ckpt."),
-            (["--data", "ImageFolderDataModule", "--data.root", "nowhere"], "nowhere"),
-        ],
-    )
-    def test_values_that_make_no_sense_are_told_in_one_sentence(
-        self, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        told = refused(capsys, "fit", *TINY, *arguments)
-        assert "Traceback" not in told
-        assert told.splitlines()[-1].startswith("gan-lightning fit: ")
-        assert says in told.splitlines()[-1]
-
-    def test_checkpoints_that_do_not_fit(self, capsys: pytest.CaptureFixture[str]) -> None:
-        fit()
-        wgan = refused(capsys, "fit", *TINY, "--model", "WGAN", "--ckpt_path", str(LAST))
-        assert "holds a gan_lightning.DCGAN, but the model" in wgan.splitlines()[-1]
-        wider = refused(capsys, "fit", *TINY, "--model.generator.width", "8", "--ckpt_path", str(LAST))
-        assert "was trained with other networks" in wider.splitlines()[-1]
-        LAST.write_bytes(LAST.read_bytes()[:1000])
-        short = refused(capsys, "fit", *TINY, "--ckpt_path", "last")
-        assert "is no complete checkpoint" in short.splitlines()[-1]
-
-    def test_a_bug_keeps_its_traceback(self) -> None:
-        with pytest.raises(ValueError, match="a bug"):
-            fit("--model", "tests.test_cli.Buggy")
-
-    def test_a_bug_of_another_kind_keeps_its_traceback_at_any_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def configure_optimizers(self: DCGAN) -> None:
-            raise TypeError("a bug")
-
-        monkeypatch.setattr(DCGAN, "configure_optimizers", configure_optimizers)
-        with pytest.raises(TypeError, match="a bug"):
-            fit()
-
-    def test_the_place_of_a_mistake_can_be_seen(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("GAN_LIGHTNING_DEBUG", "1")
-        with pytest.raises(ValueError, match="n_critic is 0"):
-            fit("--model.n_critic", "0")
 
 
 def test_a_step_is_a_generator_update_whatever_the_variant() -> None:

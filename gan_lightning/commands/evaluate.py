@@ -128,16 +128,16 @@ def _data(options: argparse.Namespace, rest: Sequence[str]) -> "LightningDataMod
         if rest:
             raise ValueError(f"there is no option {rest[0]} (see --help).")
         return None
-    from jsonargparse import ArgumentParser
     from lightning.pytorch import LightningDataModule
 
     import datamodules
+    from gan_lightning.commands.parser import parser_for
 
     for name in datamodules.__all__:  # A class is known by its short name once it is imported.
         getattr(datamodules, name)
-    parser = ArgumentParser(prog="gan-lightning evaluate")
+    parser = parser_for("evaluate")()
     parser.add_subclass_arguments(LightningDataModule, "data")
-    data: LightningDataModule = parser.instantiate_classes(parser.parse_args(["--data", options.data, *rest])).data
+    data: LightningDataModule = parser.instantiate(parser.parse_args(["--data", options.data, *rest])).data
     data.prepare_data()
     data.setup("test" if options.split == "test" else "fit")
     return data

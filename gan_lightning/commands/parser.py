@@ -1,38 +1,111 @@
-"""How the help of ``fit``, ``validate``, ``test`` and ``predict`` reads."""
+"""The parser of ``fit``, ``validate``, ``test`` and ``predict``: its mistakes are told in the user's words."""
 
 import argparse
 import re
-from typing import Any
+import sys
+from functools import cache
+from typing import Any, NoReturn
 
-from jsonargparse import DefaultHelpFormatter
 from lightning.pytorch.cli import LightningArgumentParser
 
-_KNOWN = re.compile(r"known subclasses: (?P<names>[^)]*)")
+from gan_lightning.commands.choices import choices, derived, is_meant
+from gan_lightning.commands.help import HelpFormatter, about, gallery
+
+# jsonargparse wraps the mistake of a nested parser into text, once a level. These marks let us find it in there.
+_SENTENCE = re.compile("\x02(.*?)\x03", re.DOTALL)
+_NO_OPTION = re.compile(r"Option '([^']+)' is not accepted")
+_NO_CLASS = re.compile(
+    r"Expected a dot import path string: (?P<name>\S+)"
+    r"|Problem with given class_path '(?P<path>[^']+)':\s+(?P<why>No module named .*|module \S+ has no attribute .*)"
+)
+_NOUNS = {"data": "data module", "callbacks": "callback", "plugins": "plugin"}
+_KEY = re.compile(r'Parser key "([\w.]+)"|--([\w.]+)\.help:')
 
 
-def _without_torch(match: re.Match[str]) -> str:
-    """Where this package has classes of the kind, leave out the hundreds of torch's."""
-    names = match["names"].split(", ")
-    if any(name.startswith("gan_lightning.") for name in names):
-        names = [name for name in names if not name.startswith("torch")]
-    return f"known subclasses: {', '.join(names)}"
-
-
-class HelpFormatter(DefaultHelpFormatter):
-    """jsonargparse's help without a line for every environment variable; the description says how they are named."""
-
-    def _format_action_invocation(self, action: argparse.Action) -> str:
-        return argparse.HelpFormatter._format_action_invocation(self, action)
-
-    def _get_help_string(self, action: argparse.Action) -> str:
-        return _KNOWN.sub(_without_torch, super()._get_help_string(action))
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return "".join(indent + line for line in text.splitlines(keepends=True))
+def mistake(sentence: str) -> argparse.ArgumentError:
+    """An error that is told as it is, however deep it was noticed."""
+    return argparse.ArgumentError(None, f"\x02{sentence}\x03")
 
 
 class Parser(LightningArgumentParser):
-    """Lightning's parser with this help; the help of a class (``--model.help DCGAN``) is made by a parser as well."""
+    """Lightning's parser; the arguments of a class (``--model DCGAN``) and its help are made by one as well."""
+
+    command = ""
+    """Set by :func:`parser_for`: jsonargparse makes the parsers of classes, and tells them nothing but their type."""
 
     def __init__(self, *args: Any, formatter_class: type[HelpFormatter] = HelpFormatter, **kwargs: Any) -> None:
+        kwargs.setdefault("prog", f"gan-lightning {self.command}")
         super().__init__(*args, formatter_class=formatter_class, **kwargs)
+        self._described: type | None = None
+        self._key: str | None = None
+        self._linked: set[str] = set()
+
+    def add_class_arguments(self, class_type: type, nested_key: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        added = super().add_class_arguments(class_type, nested_key, *args, **kwargs)
+        self._described, self._key = class_type, nested_key
+        # What the data tells has no default: a value there is the user's.
+        prefix = f"{nested_key}." if nested_key else ""
+        self._linked = {f"{prefix}{name}" for name in kwargs.get("linked_targets") or ()} & set(added)
+        self.set_defaults(dict.fromkeys(self._linked))
+        return added
+
+    # Mistakes.
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        sentence = self._sentence(message)
+        if sentence is None:
+            super().error(message, ex)
+        if not self.exit_on_error:
+            raise mistake(sentence) from ex
+        print(f"{self.prog}: {sentence}", file=sys.stderr)
+        self.exit(2)
+
+    def _sentence(self, message: str) -> str | None:
+        if told := _SENTENCE.search(message):
+            return told[1]
+        if no_option := _NO_OPTION.search(message):
+            return f"{self._name} has no option {no_option[1]}: it has {', '.join(self._options())}."
+        no_class = _NO_CLASS.search(message)
+        keys = _KEY.findall(message[: no_class.start()]) if no_class else []
+        action = next((action for action in self._actions if keys and action.dest in keys[-1]), None)
+        if no_class is None or action is None:
+            return None
+        option = action.dest.rpartition(".")[2]
+        name = no_class["name"] or f"{no_class['path']} ({no_class['why'].strip().rstrip('.')})"
+        return (
+            f"There is no {_NOUNS.get(option, option)} {name}: choose from {', '.join(choices(action))}; a class "
+            "of your own is named by its import path."
+        )
+
+    @property
+    def _name(self) -> str:
+        return self._described.__name__ if self._is_of_class and self._described is not None else self.command
+
+    @property
+    def _is_of_class(self) -> bool:
+        return getattr(self, "_inner_parser", False)
+
+    def _options(self) -> list[str]:
+        shown = [action.dest for action in self._actions if action.help != argparse.SUPPRESS]
+        shown = [dest.partition(".")[0] for dest in shown if dest not in self._linked]
+        return [name for name in dict.fromkeys(shown) if name not in ("help", "print_config")]
+
+    # Help.
+
+    def format_help(self, formatter: argparse.HelpFormatter | None = None) -> str:
+        if not self._is_of_class or self._described is None:
+            return super().format_help(formatter)
+        if not is_meant(self._described):
+            kinds = gallery(derived(self._described))
+            return f"{kinds}\n\n{self.prog} --{self._key}.help CLASS tells what one takes.\n"
+        self.usage = f"{self.prog} --{self._key} {self._described.__name__} [--{self._key}.OPTION VALUE ...]"
+        self.description = about(self._described)
+        for group in (self.groups or {}).values():
+            group.title = "options"
+        return super().format_help(formatter)
+
+
+@cache
+def parser_for(command: str) -> type[Parser]:
+    """The parser of a command and of the classes in it."""
+    return type("Parser", (Parser,), {"command": command})

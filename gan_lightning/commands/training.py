@@ -2,7 +2,6 @@
 
 import inspect
 import logging
-import shutil
 import signal
 import warnings
 from collections.abc import Iterable, Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
@@ -25,8 +24,11 @@ from gan_lightning.callbacks.progress import RunProgressBar
 from gan_lightning.callbacks.samples import SampleGrid
 from gan_lightning.commands import runs
 from gan_lightning.commands.errors import told_in_a_sentence
-from gan_lightning.commands.parser import Parser
-from gan_lightning.factories import public_name
+from gan_lightning.commands.names import run_name
+from gan_lightning.commands.parser import parser_for
+from gan_lightning.commands.record import RunRecord
+from gan_lightning.commands.trainer_options import add_trainer_options
+from gan_lightning.factories import import_name, public_name
 from gan_lightning.game import AdversarialModule
 from gan_lightning.loggers import RunLogger
 from gan_lightning.sampling import CheckpointError, read_checkpoint
@@ -56,6 +58,9 @@ Everything can stand in a config (--config, several are merged in their order), 
   gan-lightning {command} --config configs/dcgan_mnist.yaml --print_config > my.yaml
 
 In a config, `callbacks:` replaces the list of an earlier config and `callbacks+:` adds to it."""
+
+_TOLD = ("image_shape", "num_classes")
+"""What the data tells the model."""
 
 _CALLBACKS: dict[str, dict[type[Callback], type[Callback]]] = {
     # What each command puts in where the user has not put one of that kind.
@@ -96,53 +101,6 @@ def _hush() -> None:
     warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
 
 
-class RunRecord(Callback):
-    """What became of a run: where it is, with its config once it trains, and whether it ever began."""
-
-    def __init__(self) -> None:
-        self.begun = False
-        self.directory: Path | None = None
-        self.is_new = False
-        self.config = ""
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.begun = True
-        if self.directory is not None and trainer.is_global_zero:
-            runs.save_config(self.directory, self.config, trainer.global_step)
-
-    @rank_zero_only
-    def withdraw(self) -> None:
-        """Give the directory back if nothing ever happened in it."""
-        if self.is_new and not self.begun and self.directory is not None:
-            shutil.rmtree(self.directory, ignore_errors=True)
-
-    @rank_zero_only
-    def say_where(self) -> None:
-        """Tell where the results are, and what can be done with them."""
-        if self.directory is None or not self.begun:
-            return
-        last = self.directory / runs.LAST
-        lines = [f"Run directory: {self.directory}"]
-        for folder in ("samples", "predictions"):
-            if (self.directory / folder).is_dir():
-                lines.append(f"  {folder:12}{self.directory / folder}")
-        if last.is_file():
-            lines.append(f"  draw more   gan-lightning generate --ckpt {last} --n 64 --out samples")
-            lines.append(
-                "  continue    the same command with --ckpt_path last; a finished one with more --trainer.max_steps"
-            )
-        print("\n".join(["", *lines]))
-
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.begun = not trainer.sanity_checking
-
-    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.begun = True
-
-    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.begun = True
-
-
 class TrainingCLI(LightningCLI):
     """One command and its options.
 
@@ -160,15 +118,14 @@ class TrainingCLI(LightningCLI):
             subclass_mode_data=True,
             save_config_callback=None,
             seed_everything_default=0,
-            trainer_defaults={"default_root_dir": "runs"},
+            trainer_defaults={"default_root_dir": "runs", "enable_model_summary": False},
             parser_kwargs={
-                "prog": f"gan-lightning {command}",
                 "usage": f"gan-lightning {command} [--config FILE] [--model CLASS] [--data CLASS] [options]",
                 "description": _ABOUT[command] + _HOW.format(command=command),
                 "default_env": True,
                 "env_prefix": "GAN_LIGHTNING",
             },
-            parser_class=Parser,
+            parser_class=parser_for(command),
             args=list(arguments),
             run=False,
             auto_configure_optimizers=False,
@@ -197,14 +154,22 @@ class TrainingCLI(LightningCLI):
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         for key, kind in [("model", AdversarialModule), ("data", LightningDataModule)]:
             # With a default of None the type becomes "or None", and a mistake is told once for either.
-            parser.add_subclass_arguments(kind, key, required=True, fail_untyped=False, default=inspect.Parameter.empty)
+            parser.add_subclass_arguments(
+                kind,
+                key,
+                required=True,
+                fail_untyped=False,
+                default=inspect.Parameter.empty,
+                metavar="CLASS",
+                help=f"The {key}: a class, by its name; --{key}.OPTION VALUE sets what it takes.",
+            )
             assert parser.groups is not None
             parser.groups[key].title = key.capitalize()
-        parser.add_lightning_class_args(self.trainer_class, "trainer")
+        add_trainer_options(parser, self.trainer_class)
         parser.set_defaults({f"trainer.{name}": value for name, value in self.trainer_defaults.items()})
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        for name in ("image_shape", "num_classes"):
+        for name in _TOLD:
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -214,11 +179,11 @@ class TrainingCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         if self.config.name is None:
-            model, data = (self.config[key].class_path.rpartition(".")[2] for key in ("model", "data"))
-            self.config.name = f"{model}_{data.removesuffix('DataModule')}".lower()
+            self.config.name = run_name(*(import_name(self.config[key].class_path) for key in ("model", "data")))
 
     def instantiate_classes(self) -> None:
-        instantiators = [(_make_model, AdversarialModule, True)]
+        self.ckpt_path = self._find_places(self.config.trainer)
+        instantiators = [(self._make_model, AdversarialModule, True), (self._make_logger, Logger, True)]
         self.config_init = self.parser.instantiate(self.config, instantiators=instantiators)
         self.datamodule = self.config_init.data
         self.model = self.config_init.model
@@ -227,7 +192,6 @@ class TrainingCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = {**self.config_init.trainer, **kwargs}
         config["callbacks"] = self._callbacks(config)
-        self.ckpt_path = self._find_places(config)
         if (directory := self.record.directory) is not None:
             config["logger"] = _loggers(config["logger"], directory)
             if not config["logger"]:
@@ -236,6 +200,28 @@ class TrainingCLI(LightningCLI):
         config_of_run.ckpt_path = None  # Where a run was continued from is no part of what it is.
         self.record.config = self.parser.dump(config_of_run, skip_unset=False)
         return self.trainer_class(**config)
+
+    def _make_model(
+        self, class_type: type, *args: Any, applied_instantiation_links: dict[str, Any], **kwargs: Any
+    ) -> Any:
+        """Make the model with what it takes of what the data tells."""
+        told = {target.rpartition(".")[2] for target in applied_instantiation_links}
+        for name in _TOLD:
+            given = self.config.model.init_args.get(name)
+            if name in told and given is not None and given != kwargs[name]:
+                raise ValueError(
+                    f"model.{name} is {given}, but the data says {kwargs[name]}: leave it out, and change the data's "
+                    "options instead."
+                )
+            if (name in kwargs and not _takes(class_type, name)) or (name not in told and given is None):
+                kwargs.pop(name, None)
+        return class_type(*args, **kwargs)
+
+    def _make_logger(self, class_type: type, *args: Any, **kwargs: Any) -> Any:
+        """Make a logger; it may name the directory of the run, which no config can know."""
+        directory = str(self.record.directory or self.config.trainer.default_root_dir or ".")
+        known = {name: value.replace("{run}", directory) for name, value in kwargs.items() if isinstance(value, str)}
+        return class_type(*args, **{**kwargs, **known})
 
     def _callbacks(self, config: dict[str, Any]) -> list[Callback]:
         given = config["callbacks"] or []
@@ -257,14 +243,14 @@ class TrainingCLI(LightningCLI):
         if path is not None and "://" not in str(path):
             self._check(path)
         if not (config["fast_dev_run"] or config["barebones"]):
-            self.record.is_new = directory is None
-            kind = "version" if self.command == "fit" else self.command
-            self.record.directory = directory or runs.new_directory(home, kind)
+            self.record.directory = directory
+            if directory is None:
+                self.record.claim(home, "version" if self.command == "fit" else self.command)
         return path
 
     def _check(self, path: Path | str) -> None:
         variant = read_checkpoint(path)["gan_lightning"]["variant"]
-        own = public_name(type(self.model))
+        own = public_name(import_name(self.config.model.class_path))
         if variant != own:
             raise CheckpointError(f"{path} holds a {variant}, but the model of this command is a {own}.")
 
@@ -273,9 +259,13 @@ class TrainingCLI(LightningCLI):
     def run(self) -> None:
         extra = {"return_predictions": False} if self.command == "predict" else {}
         try:
-            getattr(self.trainer, self.command)(
-                self.model, datamodule=self.datamodule, ckpt_path=self.ckpt_path, weights_only=True, **extra
-            )
+            with warnings.catch_warnings():
+                # Steps count what is logged, whatever the length of an epoch.
+                if self.trainer.max_steps >= self.trainer.log_every_n_steps:  # type: ignore[attr-defined]
+                    warnings.filterwarnings("ignore", ".*is smaller than the logging interval.*")
+                getattr(self.trainer, self.command)(
+                    self.model, datamodule=self.datamodule, ckpt_path=self.ckpt_path, weights_only=True, **extra
+                )
         except RuntimeError as error:
             if "Error(s) in loading state_dict" not in str(error):
                 raise
@@ -283,15 +273,6 @@ class TrainingCLI(LightningCLI):
                 f"{self.ckpt_path} was trained with other networks than this command's: give the --model arguments "
                 "of its run, which are in the config.yaml beside its checkpoints."
             ) from error
-
-
-def _make_model(class_type: type, *args: Any, applied_instantiation_links: dict[str, Any], **kwargs: Any) -> Any:
-    """Make the model with what it takes of what the data tells."""
-    for target in applied_instantiation_links:
-        name = target.rpartition(".")[2]
-        if not _takes(class_type, name):
-            kwargs.pop(name, None)
-    return class_type(*args, **kwargs)
 
 
 def _takes(class_type: type, name: str) -> bool:

@@ -1,0 +1,71 @@
+"""How the help of ``fit``, ``validate``, ``test`` and ``predict`` reads."""
+
+import argparse
+import inspect
+import re
+import textwrap
+
+from jsonargparse import DefaultHelpFormatter
+
+from gan_lightning.commands.choices import choices
+
+_ROLE = re.compile(r":\w+:`~?(?:[\w.]+\.)?(\w+)`")
+_CODE = re.compile(r"``(.+?)``", re.DOTALL)
+_EMPHASIS = re.compile(r"(?<![\w*])\*(\w[^*]*)\*(?!\w)")
+_SECTIONS = re.compile(r"^(Args|Arguments|Attributes|Example|Examples|Raises|Returns|Note|Notes)::?\s*$", re.MULTILINE)
+_KNOWN = re.compile(r", known subclasses: [^)]*")
+_STATED_DEFAULT = re.compile(r"\s*Default: (?:``[^`]+``|[\w.-]+)\.")
+_RECORD_DEFAULT = re.compile(r"default: \{'class_path': '(?:\w+\.)*(\w+)'\}")
+
+
+def plain(text: str) -> str:
+    """Take the markup out of a docstring's text."""
+    return _EMPHASIS.sub(r"\1", _CODE.sub(r"\1", _ROLE.sub(r"\1", text)))
+
+
+def about(kind: type) -> str:
+    """What a class says of itself before it comes to its arguments."""
+    text = inspect.getdoc(kind) or ""
+    return plain(_SECTIONS.split(text, maxsplit=1)[0]).strip()
+
+
+def gallery(kinds: list[type]) -> str:
+    """A line for each class: its name, and the first sentence of what it says of itself."""
+    lines = []
+    width = max(len(kind.__name__) for kind in kinds) + 2
+    for kind in kinds:
+        first = " ".join(about(kind).split("\n\n")[0].split()).rstrip(":.")
+        lines.append(f"  {kind.__name__:{width}}{textwrap.shorten(first, 118 - width, placeholder=' ...')}")
+    return "\n".join(lines)
+
+
+class HelpFormatter(DefaultHelpFormatter):
+    """jsonargparse's help without a line for every environment variable; the description says how they are named."""
+
+    def __init__(self, prog: str, **kwargs: int) -> None:
+        super().__init__(prog, **kwargs)
+        self._told: dict[tuple[str, ...], str] = {}
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        return argparse.HelpFormatter._format_action_invocation(self, action)
+
+    def _expand_help(self, action: argparse.Action) -> str:
+        text = super()._expand_help(action)
+        text = text.replace(" Default: ``None``.", "")
+        if "default: null" in text and _STATED_DEFAULT.search(text):
+            text = text.replace(", default: null", "")  # The trainer decides on null, and its text says how.
+        else:
+            text = _STATED_DEFAULT.sub("", text)
+        text = _KNOWN.sub(lambda _: self._choose(action), text)
+        return plain(_RECORD_DEFAULT.sub(r"default: \1", text))
+
+    def _choose(self, action: argparse.Action) -> str:
+        """The classes to choose from; a list that another option has had is not told again."""
+        names = tuple(choices(action))
+        if not names:
+            return ""
+        first = self._told.setdefault(names, action.option_strings[0])
+        return f", one of: {', '.join(names)}" if first == action.option_strings[0] else f", one of those of {first}"
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "".join(indent + line for line in text.splitlines(keepends=True))

@@ -1,0 +1,82 @@
+"""What became of a run."""
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_only
+
+from gan_lightning.commands import runs
+
+
+class RunRecord(Callback):
+    """What became of a run: where it is, with its config once it trains, and whether it ever began."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.directory: Path | None = None
+        self.config = ""
+        self._made: list[Path] = []
+
+    def claim(self, home: Path, kind: str) -> None:
+        """Make a new directory for the run, of this kind, in its home."""
+        self._made = [folder for folder in (home, *home.parents) if not folder.exists()]
+        self.directory = runs.new_directory(home, kind)
+        self._made.insert(0, self.directory)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.is_global_zero:
+            print(sizes(pl_module))
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.begun = True
+        if self.directory is not None and trainer.is_global_zero:
+            runs.save_config(self.directory, self.config, trainer.global_step)
+
+    @rank_zero_only
+    def withdraw(self) -> None:
+        """Give the directory back, with the folders that were made for it, if nothing ever happened in it."""
+        if self.begun or not self._made:
+            return
+        directory, *homes = self._made
+        shutil.rmtree(directory, ignore_errors=True)
+        with suppress(OSError):  # Another run may live there by now.
+            for folder in homes:
+                folder.rmdir()
+
+    @rank_zero_only
+    def say_where(self) -> None:
+        """Tell where the results are, and what can be done with them."""
+        if self.directory is None or not self.begun:
+            return
+        last = self.directory / runs.LAST
+        lines = [f"Run directory: {self.directory}"]
+        for folder in ("samples", "predictions"):
+            if (self.directory / folder).is_dir():
+                lines.append(f"  {folder:12}{self.directory / folder}")
+        if last.is_file():
+            lines.append(f"  draw more   gan-lightning generate --ckpt {last} --n 64 --out samples")
+            lines.append(
+                "  continue    the same command with --ckpt_path last; a finished one with more --trainer.max_steps"
+            )
+        print("\n".join(["", *lines]))
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.begun = not trainer.sanity_checking
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.begun = True
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.begun = True
+
+
+def sizes(model: LightningModule) -> str:
+    """How many parameters are trained: ``DCGAN: generator 26,212 parameters, discriminator 10,272``."""
+    counts = {
+        name: sum(parameter.numel() for parameter in child.parameters() if parameter.requires_grad)
+        for name, child in model.named_children()
+    }
+    first, *others = (f"{name} {count:,}" for name, count in counts.items() if count)
+    return f"{type(model).__name__}: {', '.join([f'{first} parameters', *others])}"

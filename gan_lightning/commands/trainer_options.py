@@ -1,0 +1,59 @@
+"""The trainer's options: Lightning's, less what means nothing to a game, in words that are true here."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from lightning.pytorch.cli import LightningArgumentParser
+
+from gan_lightning.commands.parser import mistake
+
+_ELSEWHERE = {
+    # Option of the trainer: (its default, the model's option that does it)
+    "accumulate_grad_batches": (1, "accumulate"),
+    "gradient_clip_val": (None, "gradient_clip_norm"),
+    "gradient_clip_algorithm": (None, "gradient_clip_norm"),
+}
+_TEXTS = {
+    "logger": "Loggers beside the run's own, which writes metrics.csv; false: not even that one.",
+    "callbacks": "Callbacks beside the run's own (progress bar, LastCheckpoint, SampleGrid); one of the same kind "
+    "takes the place of the run's.",
+    "max_steps": "Stop after this many steps, the updates of the generator. -1: no limit.",
+    "min_steps": "Train for at least this many steps, the updates of the generator.",
+    "max_epochs": "Stop after this many epochs. -1: no limit; null: 1000 if max_steps sets no limit.",
+    "log_every_n_steps": "Steps between two rows of metrics.csv. Default: ``50``.",
+    "enable_checkpointing": "Whether checkpoints/last.ckpt is written.",
+    "enable_progress_bar": "Whether there is a progress bar.",
+    "enable_model_summary": "Print Lightning's table of the layers too; the count of parameters is always told.",
+    "barebones": "Measure the trainer's own cost: without checkpoints, loggers, progress bar and sanity check.",
+    "default_root_dir": "Folder that holds the runs.",
+}
+
+
+def add_trainer_options(parser: LightningArgumentParser, trainer_class: Any) -> None:
+    """Add ``--trainer.*``."""
+    parser.add_class_arguments(
+        trainer_class, "trainer", instantiate=False, fail_untyped=False, sub_configs=True, skip={*_ELSEWHERE}
+    )
+    for action in parser._actions:
+        group, _, name = action.dest.partition(".")
+        if group == "trainer" and name in _TEXTS:
+            action.help = _TEXTS[name]
+    for name, (default, other) in _ELSEWHERE.items():
+        parser.add_argument(
+            f"--trainer.{name}", type=_only(name, default, other), default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
+
+
+def _only(name: str, default: Any, other: str) -> Callable[[Any], Any]:
+    """Take the default alone: Lightning would answer with advice that a game cannot follow."""
+
+    def check(value: Any) -> Any:
+        if str(value) not in (str(default), "null"):
+            raise mistake(
+                f"trainer.{name} does nothing for a game, which updates its players itself: "
+                f"give --model.{other} instead."
+            )
+        return default
+
+    return check
