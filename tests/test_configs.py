@@ -9,14 +9,21 @@ import pytest
 import torch
 import yaml
 
+import datamodules
+import gan_lightning.variants
+from datamodules import CIFAR10DataModule, MNISTDataModule
 from datamodules.torchvision_base import TorchvisionDataModule
 from gan_lightning.cli import main
+from gan_lightning.commands.names import run_name, stem
 from gan_lightning.commands.training import RunRecord, TrainingCLI
+from gan_lightning.game import AdversarialModule
+from tests.games import VARIANTS
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 GAMES = sorted(CONFIGS.glob("*.yaml"))
 PIECES = sorted((CONFIGS / "trainer").glob("*.yaml"))
-VARIANTS = ["gan", "minimax_gan", "dcgan", "lsgan", "wgan", "wgan_gp"]
+BOTH = {"GAN", "MinimaxGAN", "DCGAN", "LSGAN", "WGAN", "WGANGP"}
+"""The first variants have a config for grey images and one for colours; others need not."""
 
 
 @pytest.fixture(autouse=True)
@@ -42,12 +49,27 @@ def _noise_in_the_place_of_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TorchvisionDataModule, "_open", open_)
 
 
+def _class_path(path: Path, key: str) -> str:
+    return yaml.safe_load(path.read_text())[key]["class_path"].rpartition(".")[2]
+
+
 SHORT = ["--trainer.fast_dev_run", "2", "--trainer.accelerator", "cpu", "--trainer.enable_model_summary", "false"]
 
 
-def test_every_variant_has_a_config_for_both_datasets() -> None:
-    expected = {f"{variant}_{dataset}" for variant in VARIANTS for dataset in ("mnist", "cifar10")}
-    assert expected <= {path.stem for path in GAMES}
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__)
+def test_every_variant_has_a_config(variant: type[AdversarialModule]) -> None:
+    shipped = [
+        path.stem for path in GAMES if path.stem != "quickstart" and _class_path(path, "model") == variant.__name__
+    ]
+    assert shipped, f"{variant.__name__} has no config: write configs/{stem(variant)}_<dataset>.yaml"
+    if variant.__name__ in BOTH:
+        for data in (MNISTDataModule, CIFAR10DataModule):
+            name = run_name(variant, data)
+            assert name in shipped, f"configs/{name}.yaml is missing"
+
+
+def test_the_first_variants_are_still_there() -> None:
+    assert {variant.__name__ for variant in VARIANTS} >= BOTH
 
 
 @pytest.mark.parametrize("path", GAMES, ids=lambda path: path.stem)
@@ -64,10 +86,9 @@ def test_a_config_says_how_to_use_it(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [path for path in GAMES if path.stem != "quickstart"], ids=lambda path: path.stem)
 def test_the_name_of_a_config_tells_what_it_is(path: Path) -> None:
-    config = yaml.safe_load(path.read_text())
-    variant = config["model"]["class_path"].lower()
-    data = config["data"]["class_path"].removesuffix("DataModule").lower()
-    assert path.stem.replace("_", "") == variant + data
+    model = getattr(gan_lightning.variants, _class_path(path, "model"))
+    data = getattr(datamodules, _class_path(path, "data"))
+    assert path.stem == run_name(model, data), f"configs/{path.name} should be configs/{run_name(model, data)}.yaml"
 
 
 @pytest.mark.parametrize("path", PIECES, ids=lambda path: path.stem)
@@ -96,4 +117,17 @@ def test_a_logger_piece_logs_beside_the_run(piece: str, package: str) -> None:
     assert (run / "checkpoints" / "last.ckpt").exists()
     assert (run / "samples" / "step_00000002.png").exists()
     if piece == "tensorboard":
-        assert list(Path("runs/tensorboard").rglob("events.out.tfevents.*"))
+        assert list((run / "tensorboard").glob("events.out.tfevents.*"))
+    assert [path.name for path in Path("runs").iterdir()] == ["dcgan_mnist"]
+
+
+@pytest.mark.parametrize("piece", ["wandb", "tensorboard"])
+def test_a_logger_piece_writes_into_the_directory_of_the_run(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same without the packages: a stand-in takes what they would be given."""
+    (logger,) = yaml.safe_load((CONFIGS / "trainer" / f"{piece}.yaml").read_text())["trainer"]["logger+"]
+    given = {"save_dir": logger["init_args"]["save_dir"], "name": "beside"}
+    extra = {"trainer": {"logger+": [{"class_path": "CSVLogger", "init_args": given}]}}
+    Path("extra.yaml").write_text(yaml.safe_dump(extra))
+    arguments = ["--config", str(CONFIGS / "dcgan_mnist.yaml"), "--config", "extra.yaml", *SHORT[2:]]
+    cli = TrainingCLI("fit", [*arguments, "--trainer.default_root_dir=elsewhere"], RunRecord())
+    assert cli.trainer.loggers[1].save_dir == "elsewhere/dcgan_mnist/version_0"
