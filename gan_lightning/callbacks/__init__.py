@@ -1,4 +1,7 @@
 """Callbacks: they watch a game, and a game never imports one."""
 
+from gan_lightning.callbacks.animation import RunAnimation as RunAnimation
 from gan_lightning.callbacks.checkpoint import LastCheckpoint as LastCheckpoint
 from gan_lightning.callbacks.evaluation import GenerativeMetrics as GenerativeMetrics
+from gan_lightning.callbacks.samples import InterpolationStrip as InterpolationStrip
+from gan_lightning.callbacks.samples import SampleGrid as SampleGrid

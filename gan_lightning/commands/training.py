@@ -18,10 +18,11 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 import datamodules
 import gan_lightning.variants  # noqa: F401  A class is known by its short name once it is imported.
+from gan_lightning.callbacks.animation import RunAnimation
 from gan_lightning.callbacks.checkpoint import LastCheckpoint
 from gan_lightning.callbacks.predictions import PredictionWriter
 from gan_lightning.callbacks.progress import RunProgressBar
-from gan_lightning.callbacks.samples import SampleGrid
+from gan_lightning.callbacks.samples import InterpolationStrip, SampleGrid
 from gan_lightning.commands import runs
 from gan_lightning.commands.errors import told_in_a_sentence
 from gan_lightning.commands.names import run_name
@@ -64,7 +65,13 @@ _TOLD = ("image_shape", "num_classes")
 
 _CALLBACKS: dict[str, dict[type[Callback], type[Callback]]] = {
     # What each command puts in where the user has not put one of that kind.
-    "fit": {ProgressBar: RunProgressBar, LastCheckpoint: LastCheckpoint, SampleGrid: SampleGrid},
+    "fit": {
+        ProgressBar: RunProgressBar,
+        LastCheckpoint: LastCheckpoint,
+        SampleGrid: SampleGrid,
+        InterpolationStrip: InterpolationStrip,
+        RunAnimation: RunAnimation,
+    },
     "validate": {ProgressBar: RunProgressBar},
     "test": {ProgressBar: RunProgressBar},
     "predict": {ProgressBar: RunProgressBar, PredictionWriter: PredictionWriter},
