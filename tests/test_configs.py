@@ -114,7 +114,8 @@ def test_a_logger_piece_logs_beside_the_run(piece: str, package: str) -> None:
     small = ["--data.batch_size=4", "--model.generator.width=4", "--model.discriminator.width=4"]
     main(["fit", *given, *small, "--trainer.accelerator=cpu", "--trainer.max_steps=2", "--trainer.limit_val_batches=0"])
     if piece == "wandb":
-        module.finish()  # It would take the next test's logger for this one's.
+        module.finish()  # It would keep both the run and the environment for later tests.
+        module.teardown()
     run = Path("runs/dcgan_mnist/version_0")
     assert (run / "checkpoints" / "last.ckpt").exists()
     assert (run / "samples" / "step_00000002.png").exists()
