@@ -5,6 +5,7 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 
@@ -40,27 +41,29 @@ class LastCheckpoint(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         step = trainer.global_step
-        self._due = step % self.every_n_steps == 0 or step == trainer.max_steps or trainer.received_sigterm
+        self._due = step % self.every_n_steps == 0 or step == trainer.max_steps or _stops_here(trainer)
         # A state saved before a validation that is due would skip it when resumed.
         if self._due and not _validation_follows(trainer):
             self._save(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self._due and not trainer.sanity_checking:
+        if (self._due or _stops_here(trainer)) and not trainer.sanity_checking:
             self._save(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._save(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        # Lightning raises this one between two steps. Any other may come in the middle of a step, when one player
-        # has moved and the other has not, or when a batch has been fetched and not used: the last whole state stands.
-        if isinstance(exception, SIGTERMException) and trainer.training:
+        # Lightning raises this one between two steps, or in a validation, which is then left out. Any other may come in
+        # the middle of a step, when one player has moved and the other has not, or when a batch has been fetched and
+        # not used: the last whole state stands.
+        if isinstance(exception, SIGTERMException) and not trainer.sanity_checking:
             self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:
         self._due = False
-        if trainer.global_step == self._saved_step or trainer.fast_dev_run:  # type: ignore[attr-defined]
+        fitting = trainer.state.fn == TrainerFn.FITTING
+        if not fitting or trainer.global_step == self._saved_step or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         assert self.path is not None
         trainer.save_checkpoint(self.path, weights_only=False)  # False: the whole state, to train on
@@ -68,7 +71,17 @@ class LastCheckpoint(Checkpoint):
 
 
 def _validation_follows(trainer: Trainer) -> bool:
-    """Whether the trainer validates between this step and the next; Lightning has no public way to ask."""
+    """Whether a validation is due between this step and the next; Lightning has no public way to ask."""
     loop = trainer.fit_loop
     assert loop._data_fetcher is not None
-    return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
+    # Lightning validates once more before it obeys should_stop; when the run is resumed, none is due there.
+    stop, trainer.should_stop = trainer.should_stop, False
+    due = loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
+    trainer.should_stop = stop
+    # A validation without a batch is due like any other, but it is skipped, and no hook is called.
+    return due and sum(trainer.num_val_batches) > 0
+
+
+def _stops_here(trainer: Trainer) -> bool:
+    """Whether the run ends before its last step: what Lightning saves later has counted the epoch as finished."""
+    return trainer.received_sigterm or trainer.should_stop
