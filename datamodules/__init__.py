@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datamodules.image_folder import ImageFolderDataModule
     from datamodules.mnist import FashionMNISTDataModule, MNISTDataModule
     from datamodules.paired import PairedImageDataModule
+    from datamodules.super_resolution import SuperResolutionDataModule
     from datamodules.unpaired import UnpairedImageDataModule
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "ImageFolderDataModule",
     "MNISTDataModule",
     "PairedImageDataModule",
+    "SuperResolutionDataModule",
     "UnpairedImageDataModule",
 ]
 
@@ -39,6 +41,7 @@ _HOMES = {
     "ImageFolderDataModule": "image_folder",
     "MNISTDataModule": "mnist",
     "PairedImageDataModule": "paired",
+    "SuperResolutionDataModule": "super_resolution",
     "UnpairedImageDataModule": "unpaired",
 }
 

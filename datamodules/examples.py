@@ -69,7 +69,7 @@ class Examples(Dataset[Any], ABC):
         indices, chances = request
         draws = [None] * len(indices) if chances is None else chances
         examples = [self.make(index, drawn) for index, drawn in zip(indices, draws, strict=True)]
-        return self.collate(tuple(torch.from_numpy(np.stack(part)) for part in zip(*examples, strict=True)))
+        return self.collate(tuple(torch.from_numpy(_stacked(part)) for part in zip(*examples, strict=True)))
 
 
 class ExampleLoader(EpochLoader):
@@ -109,6 +109,12 @@ class ExampleDataModule(FileDataModule, ABC):
         assert isinstance(source, Examples)
         batch_size = self.batch_size if training else self.eval_batch_size
         return ExampleLoader(source, order, batch_size, training, pin_memory)
+
+
+def _stacked(images: Sequence[Pixels]) -> Pixels:
+    if len({image.shape for image in images}) > 1:
+        raise ValueError("These images have different sizes and cannot be one batch: ask for them one at a time.")
+    return np.ascontiguousarray(np.stack(images))  # stacked, images that are all turned alike stay turned in memory
 
 
 @dataclass(frozen=True)

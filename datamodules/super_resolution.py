@@ -1,0 +1,164 @@
+"""Photographs and the same in a lower resolution."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from datamodules.base import Splits, check_at_least
+from datamodules.bicubic import downscale
+from datamodules.examples import Chances, ExampleDataModule, Examples, Pixels
+from datamodules.file_base import check_in_turn
+from datamodules.files import check, list_images, pack, read, read_again, to_array, unpack
+
+
+class SuperResolutionDataModule(ExampleDataModule):
+    """Folders of RGB photographs of any sizes, and the same photographs made small, as SRGAN wants them.
+
+    The batches are `(high_resolution, low_resolution)`, uint8, n x 3 x H x W and n x 3 x H / scale x W / scale. The
+    low resolution is made of the high one on the fly, exactly as MATLAB's `imresize` makes it (bicubic, antialiased,
+    mirrored at the borders), and rounded to whole levels.
+
+    In training, each photograph gives `crops_per_image` random crops an epoch, mirrored and turned; it is decoded for
+    each of them, so cut very large photographs to pieces first. In validation and testing the photographs come whole,
+    one in a batch since their sizes differ, less up to scale - 1 pixels on the right and below where a side is no
+    multiple of the scale.
+
+    Args:
+        root: the folder that holds those of the splits.
+        batch_size: training crops in a batch, in each process.
+        scale: high resolution divided by low resolution; 4 in the paper.
+        crop_size: height and width of the high-resolution training crops; a multiple of scale.
+        crops_per_image: crops of each training photograph in an epoch.
+        train: folder of the training photographs, under `root`.
+        val: folder of those for validation; null: none, validation uses the test photographs.
+        test: folder of those for testing; null: none, testing uses the validation photographs.
+        flip: mirror and turn the training crops, each of the eight ways equally often.
+        num_workers: processes that decode photographs; 0: none but the training process; None: one for each CPU, at
+            most 8.
+        seed: the order and the crops of the training photographs are functions of this seed and the epoch.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        batch_size: int = 16,
+        scale: int = 4,
+        crop_size: int = 96,
+        crops_per_image: int = 16,
+        train: str = "train",
+        val: str | None = "Set5",
+        test: str | None = "Set14",
+        flip: bool = True,
+        num_workers: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        check_at_least(1, crop_size=crop_size, crops_per_image=crops_per_image)
+        check_at_least(2, scale=scale)
+        if crop_size % scale:
+            raise ValueError(f"crop_size is {crop_size}: it must be a multiple of scale, which is {scale}.")
+        super().__init__((3, crop_size, crop_size), None, batch_size, flip, num_workers, seed)
+        self.condition_shape = (3, crop_size // scale, crop_size // scale)
+        self.root = Path(root).expanduser()
+        self.scale = scale
+        self.crops_per_image = crops_per_image
+        self.folders = {"train": train, "val": val, "test": test}
+
+    @property
+    def location(self) -> str:
+        return str(self.root)
+
+    @property
+    def eval_batch_size(self) -> int:
+        return 1
+
+    def load_splits(self) -> Splits:
+        paths = {split: self._photographs(split) for split in self.folders}
+        every = [(path, split) for split, files in paths.items() for path in files]
+        self.refuse(check_in_turn(len(every), lambda i: self._check(*every[i])), [path for path, _ in every])
+        return Splits(
+            **{
+                split: Photographs(
+                    files,
+                    self.scale,
+                    self.image_shape[1],
+                    self.crops_per_image if split == "train" else 1,
+                    self.flip,
+                    self.workers(),
+                )
+                for split, files in paths.items()
+            }
+        )
+
+    def _photographs(self, split: str) -> list[Path]:
+        name = self.folders[split]
+        if name is None:
+            return []
+        folder = self.root / name
+        images = list_images(folder)
+        if not images:
+            unless = "" if split == "train" else ", or null to go without"
+            raise FileNotFoundError(
+                f"SuperResolutionDataModule: no images (PNG, JPEG or WebP) under {folder}: set root, and {split} to "
+                f"the name of a folder in it{unless}."
+            )
+        return images
+
+    def _check(self, path: Path, split: str) -> None:
+        """Raises what is wrong with a photograph."""
+        width, height = check(path)
+        least, what = (self.image_shape[1], "a crop") if split == "train" else (self.scale, "the scale")
+        if min(width, height) < least:
+            raise ValueError(f"{width} x {height} pixels, smaller than {what}, {least}")
+
+
+class Photographs(Examples):
+    """Photographs that stay in their files, each with itself in low resolution.
+
+    Args:
+        paths: the files.
+        scale: high resolution divided by low resolution.
+        crop_size: height and width of crops.
+        repeats: how often each photograph occurs.
+        turn: mirror and turn the crops.
+        num_workers: worker processes.
+    """
+
+    n_chances = 3
+
+    def __init__(
+        self, paths: Sequence[Path], scale: int, crop_size: int, repeats: int, turn: bool, num_workers: int
+    ) -> None:
+        super().__init__(num_workers)
+        self.paths = pack(paths)
+        self.scale = scale
+        self.crop_size = crop_size
+        self.repeats = repeats
+        self.turn = turn
+
+    def __len__(self) -> int:
+        return len(self.paths) * self.repeats
+
+    def make(self, index: int, chances: Chances | None) -> tuple[Pixels, ...]:
+        whole = to_array(read_again(unpack(self.paths[index % len(self.paths)]), lambda file: read(file, 3)))
+        high = self._fitted(whole) if chances is None else self._crop(whole, chances)
+        return high, downscale(torch.from_numpy(high[None].copy()), self.scale)[0].numpy()
+
+    def _fitted(self, whole: Pixels) -> Pixels:
+        _, height, width = whole.shape
+        return whole[:, : height - height % self.scale, : width - width % self.scale]
+
+    def _crop(self, whole: Pixels, chances: Chances) -> Pixels:
+        _, height, width = whole.shape
+        top = int(chances[0] * (height - self.crop_size + 1))
+        left = int(chances[1] * (width - self.crop_size + 1))
+        crop = whole[:, top : top + self.crop_size, left : left + self.crop_size]
+        if not self.turn:
+            return crop
+        quarters, mirrored = divmod(int(chances[2] * 8), 2)
+        turned = np.rot90(crop, quarters, (1, 2))
+        return turned[..., ::-1] if mirrored else turned
