@@ -6,6 +6,7 @@ A variant subclasses :class:`AdversarialModule` and says what each player minimi
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from lightning.pytorch.core.optimizer import LightningOptimizer, do_nothing_clos
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from gan_lightning import __version__
 from gan_lightning.checkpoint_io import use_atomic_saves
@@ -207,7 +209,7 @@ class AdversarialModule(LightningModule):
             scheduler.step()
 
     def _replay(self, exchanges: list[GameBatch]) -> Iterator[GameBatch]:
-        """Make fakes with a gradient, one batch at a time: the same ones again, or fresh ones."""
+        """Make fakes with a gradient, one batch at a time: of the same latents again, or of fresh ones."""
         for exchange in exchanges:
             drawn = exchange if self.shares_fakes else self.draw(exchange)
             yield replace(drawn, fake=self.play(drawn))
@@ -249,7 +251,10 @@ class AdversarialModule(LightningModule):
             self.generator_optimizer(self.generator.parameters()),
         ]
         makers = [self.discriminator_scheduler, self.generator_scheduler]
-        return optimizers, [make(opt) for make, opt in zip(makers, optimizers, strict=True) if make]
+        schedulers = [make(optimizer) for make, optimizer in zip(makers, optimizers, strict=True) if make]
+        if any(isinstance(scheduler, ReduceLROnPlateau) for scheduler in schedulers):
+            raise ValueError("ReduceLROnPlateau waits for a loss to fall, and a GAN's losses do not: choose another.")
+        return optimizers, schedulers
 
     def _schedulers(self) -> list[Any]:
         schedulers = self.lr_schedulers()
@@ -276,6 +281,12 @@ class AdversarialModule(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.seed = checkpoint.get("gan_lightning", {}).get("seed")
+        before = checkpoint.get("hyper_parameters", {})
+        for name in sorted(name for name in self.hparams if name in before and before[name] != self.hparams[name]):
+            # The states of optimisers and schedulers hold their settings, and they are loaded after this.
+            kept = name.endswith(("_optimizer", "_scheduler"))
+            rule = "the checkpoint's settings stay" if kept else "from here on the new value holds"
+            warnings.warn(f"{name} was {before[name]} and is now {self.hparams[name]}: {rule}.", stacklevel=2)
 
 
 def _sum(terms: Terms, move: Move) -> Tensor:

@@ -38,6 +38,8 @@ class ImageGame(AdversarialModule):
         discriminator: DiscriminatorFactory = ConvDiscriminator,
         **game: Any,
     ) -> None:
+        if latent_dim < 1:
+            raise ValueError(f"latent_dim is {latent_dim}: it must be at least 1.")
         channels, height, width = image_shape
         image_shape = (channels, height, width)
         super().__init__(

@@ -31,6 +31,9 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
     broken = f"{path} is no complete checkpoint: it was cut short, or it is another kind of file."
     if not zipfile.is_zipfile(path):  # The table of contents is at the end of the file.
         raise CheckpointError(broken)
+    with zipfile.ZipFile(path) as parts:  # torch itself does not compare the checksums.
+        if (damaged := parts.testzip()) is not None:
+            raise CheckpointError(f"{path} is damaged: the checksum of {damaged} in it is wrong.")
     try:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:

@@ -7,11 +7,12 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from torch import Tensor, nn
 
 import gan_lightning.variants
 from datamodules import DigitsDataModule
 from gan_lightning.callbacks import LastCheckpoint
-from gan_lightning.game import AdversarialModule
+from gan_lightning.game import AdversarialModule, GameBatch
 from gan_lightning.image_game import ImageGame
 from gan_lightning.loggers import RunLogger
 from gan_lightning.networks import (
@@ -132,3 +133,27 @@ def assert_same_bits(one: Any, other: Any, where: str = "") -> None:
         assert torch.equal(one, other), f"{where} differs"
     else:
         assert one == other, where
+
+
+class Answers(nn.Module):
+    """A discriminator that says what it is told to of real images (zeros) and of fakes (ones)."""
+
+    def __init__(self, real: list[float], fake: list[float]) -> None:
+        super().__init__()
+        self.real = torch.tensor(real)
+        self.fake = torch.tensor(fake)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.fake if bool(images.flatten()[0] == 1) else self.real
+
+
+def answered(
+    model: AdversarialModule, real: list[float], fake: list[float]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The discriminator's and the generator's terms when the discriminator answers so; nothing is symmetric."""
+    model.discriminator = Answers(real, fake)
+    batch = GameBatch(torch.zeros(2, 1, 8, 8), fake=torch.ones(2, 1, 8, 8))
+    return tuple(  # type: ignore[return-value]
+        {name: term.item() for name, term in loss(batch).items()}
+        for loss in (model.discriminator_loss, model.generator_loss)
+    )

@@ -196,6 +196,21 @@ def test_nobody_outside_can_change_the_draws(tmp_path: Path) -> None:
     assert_same_bits(last_state(tmp_path / "with"), last_state(tmp_path / "without"))
 
 
+def test_ranks_draw_different_latents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    latents: list[Tensor] = []
+
+    class Watched(DCGAN):
+        def generator_loss(self, batch: GameBatch) -> Terms:
+            latents.append(batch.latent)
+            return super().generator_loss(batch)
+
+    for rank in (0, 1, 1):
+        monkeypatch.setattr(Watched, "global_rank", rank)
+        digits(small(Watched, side=8), 1, tmp_path / str(len(latents)))
+    assert not torch.equal(latents[0], latents[1])
+    assert torch.equal(latents[1], latents[2])
+
+
 def test_the_step_never_waits_for_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading a value off the device stops the pipeline: none of these may be called on a tensor in the step."""
     asked: list[str] = []
@@ -294,6 +309,27 @@ def test_a_record_may_name_only_what_makes_networks_optimisers_or_schedulers() -
     for path, message in [("os.system", "not known to make"), ("no.such.thing", "cannot be imported here")]:
         with pytest.raises(ValueError, match=message):
             small(DCGAN, generator_optimizer={"class_path": path, "init_args": {"command": "true"}})
+
+
+def test_what_changes_when_a_run_is_resumed_is_said(tmp_path: Path) -> None:
+    digits(small(DCGAN, side=8), 2, tmp_path)
+    changed = small(DCGAN, side=8, r1_weight=0.5, generator_optimizer=partial(DCGANAdam, lr=1.0))
+    with pytest.warns(UserWarning, match="r1_weight|generator_optimizer") as warned:
+        trainer = digits(changed, 3, tmp_path, resume=True)
+    told = [str(warning.message) for warning in warned]
+    assert any("r1_weight was 0.0 and is now 0.5: from here on the new value holds" in text for text in told)
+    assert any("generator_optimizer was" in text and "the checkpoint's settings stay" in text for text in told)
+    assert trainer.optimizers[1].param_groups[0]["lr"] == 2e-4
+
+
+def test_a_scheduler_that_waits_for_a_loss_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="ReduceLROnPlateau waits for a loss to fall"):
+        digits(small(DCGAN, side=8, generator_scheduler=torch.optim.lr_scheduler.ReduceLROnPlateau), 1, tmp_path)
+
+
+def test_a_latent_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="latent_dim is 0"):
+        small(DCGAN, latent_dim=0)
 
 
 def test_frozen_gives_back_what_was_free_and_keeps_what_was_not() -> None:

@@ -1,5 +1,6 @@
 """Real processes, really killed, through the command line: what they leave can be continued in the same bits."""
 
+import os
 import random
 import signal
 import subprocess
@@ -97,6 +98,17 @@ def test_a_kill_while_saving_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
     assert whole["number"] > 0
     AtomicCheckpointIO().save_checkpoint({"number": -1}, path)
     assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"], "a partial file was left behind"
+
+
+def test_the_disk_has_the_file_before_it_takes_the_old_ones_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    for name in ("fsync", "replace"):
+        original = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *arguments, n=name, o=original: (calls.append(n), o(*arguments))[1])
+    AtomicCheckpointIO().save_checkpoint({"number": 1}, tmp_path / "last.ckpt")
+    assert calls == ["fsync", "replace", "fsync"]  # the file, its name, the folder
 
 
 def test_a_failed_save_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

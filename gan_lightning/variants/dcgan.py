@@ -36,6 +36,8 @@ class DCGAN(ImageGame):
         r1_weight: float = 0.0,
         **game: Any,
     ) -> None:
+        if r1_weight < 0:
+            raise ValueError(f"r1_weight is {r1_weight}: it must be at least 0.")
         super().__init__(image_shape, latent_dim, generator, discriminator, **game)
         self.r1_weight = r1_weight
 

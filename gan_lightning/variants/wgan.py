@@ -44,6 +44,8 @@ class WGAN(ImageGame):
         n_critic: int = 5,
         **game: Any,
     ) -> None:
+        if clip_limit <= 0:
+            raise ValueError(f"clip_limit is {clip_limit}: it must be greater than 0.")
         super().__init__(
             image_shape,
             latent_dim,

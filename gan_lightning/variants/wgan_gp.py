@@ -3,6 +3,7 @@
 from typing import Any
 
 from lightning.pytorch.cli import OptimizerCallable
+from torch import nn
 
 from gan_lightning.game import GameBatch
 from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
@@ -45,6 +46,8 @@ class WGANGP(ImageGame):
         n_critic: int = 5,
         **game: Any,
     ) -> None:
+        if penalty_weight < 0:
+            raise ValueError(f"penalty_weight is {penalty_weight}: it must be at least 0.")
         super().__init__(
             image_shape,
             latent_dim,
@@ -56,6 +59,11 @@ class WGANGP(ImageGame):
             **game,
         )
         self.penalty_weight = penalty_weight
+        if any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in self.discriminator.modules()):
+            raise ValueError(
+                "WGANGP penalises the critic's gradient at each image alone, and BatchNorm ties the images of a batch "
+                "together: take it out of the discriminator (batch_norm: false)."
+            )
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         return wasserstein_discriminator(self.discriminator(batch.real), self.discriminator(batch.fake))

@@ -1,11 +1,13 @@
 """What is special to DCGAN: its networks, its Adam, and the optional R1."""
 
+import math
+
 import pytest
 import torch
 
 from gan_lightning.game import GameBatch
 from gan_lightning.variants import DCGAN
-from tests.games import small
+from tests.games import answered, small
 
 
 def test_the_paper_is_the_default() -> None:
@@ -25,3 +27,20 @@ def test_r1_is_half_gamma_times_the_squared_gradient() -> None:
     model.discriminator = line
     penalty = model.discriminator_penalty(GameBatch(torch.randn(5, 1, 8, 8)))
     assert penalty["r1"].item() == pytest.approx(0.15 * line[1].weight.square().sum().item(), rel=1e-5)
+
+
+def test_losses_by_hand() -> None:
+    discriminator, generator = answered(small(DCGAN, side=8), real=[0.5, 3.0], fake=[-1.0, 4.0])
+
+    def softplus(x: float) -> float:
+        return math.log(1 + math.exp(x))
+
+    assert discriminator == pytest.approx(
+        {"real": (softplus(-0.5) + softplus(-3)) / 2, "fake": (softplus(-1) + softplus(4)) / 2}
+    )
+    assert generator == pytest.approx({"adversarial": (softplus(1) + softplus(-4)) / 2})
+
+
+def test_a_negative_weight_is_refused() -> None:
+    with pytest.raises(ValueError, match="r1_weight is -1"):
+        small(DCGAN, r1_weight=-1)

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from gan_lightning.variants import WGAN
-from tests.games import play, small
+from tests.games import answered, play, small
 
 
 def test_every_weight_is_clipped_after_every_critic_update(tmp_path: Path) -> None:
@@ -31,3 +32,14 @@ def test_the_paper_is_the_default() -> None:
     for optimizer in model.configure_optimizers()[0]:
         assert isinstance(optimizer, torch.optim.RMSprop)
         assert optimizer.param_groups[0]["lr"] == 5e-5
+
+
+def test_losses_by_hand() -> None:
+    discriminator, generator = answered(small(WGAN, side=8), real=[0.5, 3.0], fake=[-1.0, 4.0])
+    assert discriminator == pytest.approx({"real": -1.75, "fake": 1.5})
+    assert generator == pytest.approx({"adversarial": -1.5})
+
+
+def test_a_limit_that_leaves_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="clip_limit is 0"):
+        small(WGAN, clip_limit=0)

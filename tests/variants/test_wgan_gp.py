@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from gan_lightning.game import GameBatch
+from gan_lightning.networks import ConvDiscriminator
 from gan_lightning.variants import WGANGP
-from tests.games import small
+from tests.games import answered, small
 
 
 @pytest.mark.parametrize("n", [1, 5])
@@ -31,3 +32,16 @@ def test_the_paper_is_the_default() -> None:
     for optimizer in model.configure_optimizers()[0]:
         assert optimizer.param_groups[0]["lr"] == 1e-4
         assert optimizer.param_groups[0]["betas"] == (0.0, 0.9)
+
+
+def test_losses_by_hand() -> None:
+    discriminator, generator = answered(small(WGANGP), real=[0.5, 3.0], fake=[-1.0, 4.0])
+    assert discriminator == pytest.approx({"real": -1.75, "fake": 1.5})
+    assert generator == pytest.approx({"adversarial": -1.5})
+
+
+def test_a_critic_with_batch_norm_is_refused() -> None:
+    with pytest.raises(ValueError, match="BatchNorm ties the images of a batch together"):
+        small(WGANGP, discriminator=ConvDiscriminator)
+    with pytest.raises(ValueError, match="penalty_weight is -1"):
+        small(WGANGP, penalty_weight=-1)
