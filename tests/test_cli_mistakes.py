@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gan_lightning.cli import main
 from gan_lightning.variants import DCGAN
 from tests.command_line import LAST, TINY, fit, printed_config, refused
 
@@ -20,6 +21,25 @@ class Buggy(DCGAN):
 
     def generator_loss(self, batch: Any) -> Any:
         raise ValueError("a bug")
+
+
+class TestPlaces:
+    @pytest.mark.parametrize("name", ["../elsewhere", "a/b", ""])
+    def test_a_name_is_one_folder(self, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "it must be the name of one folder" in refused(capsys, "fit", *TINY, "--name", name)
+
+    def test_a_file_in_the_place_of_the_folder_of_runs(self, capsys: pytest.CaptureFixture[str]) -> None:
+        Path("README.md").write_text("not a folder")
+        said = refused(capsys, "fit", *TINY, "--trainer.default_root_dir", "README.md")
+        assert "README.md" in said
+        assert "Traceback" not in said
+
+    def test_what_would_do_nothing_useful_is_said(self, capsys: pytest.CaptureFixture[str]) -> None:
+        fit()
+        fit("--ckpt_path", "last")
+        assert "is at step 2 already: to train on, give a larger --trainer.max_steps than 2" in capsys.readouterr().out
+        main(["validate", *TINY])
+        assert "No --ckpt_path was given: validate takes the weights" in capsys.readouterr().out
 
 
 class TestMistakes:

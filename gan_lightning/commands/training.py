@@ -43,14 +43,15 @@ for _name in datamodules.__all__:
 
 _ABOUT = {
     "fit": "Train a model.",
-    "validate": "Compute the metrics on the validation images.",
-    "test": "Compute the metrics on the test images.",
+    "validate": "Judge a checkpoint by the metrics that the config's GenerativeMetrics names.",
+    "test": "Judge a checkpoint as validate does, with the names test/fid, ...",
     "predict": "Write the image that the model makes for every image of the test set.",
 }
 _HOW = """
 
-Everything can stand in a config (--config, several are merged in their order), in the environment
-(GAN_LIGHTNING_TRAINER__MAX_STEPS=1000 is --trainer.max_steps 1000) or on the command line, which has the last word.
+Everything can stand in a config (--config, several are merged in their order) or on the command line, which has the
+last word. What neither says can come from the environment, but for the arguments of the model and of the data:
+GAN_LIGHTNING_TRAINER__MAX_STEPS=1000 is --trainer.max_steps 1000, GAN_LIGHTNING_NAME=mine is --name mine.
 
   gan-lightning {command} --config configs/dcgan_mnist.yaml --config configs/trainer/gpu.yaml
   gan-lightning {command} --model WGANGP --data CIFAR10DataModule --model.n_critic 3 --data.batch_size 128
@@ -85,7 +86,7 @@ _SWITCHES: dict[type[Callback], str] = {
 def run(command: str, arguments: Sequence[str]) -> int:
     _hush()
     record = RunRecord()
-    kinds = (ValueError, FileNotFoundError, ModuleNotFoundError, MisconfigurationException)
+    kinds = (ValueError, OSError, ModuleNotFoundError, MisconfigurationException)
     with told_in_a_sentence(command, kinds, applies=lambda: not record.begun):
         try:
             TrainingCLI(command, arguments, record).run()
@@ -102,10 +103,9 @@ def run(command: str, arguments: Sequence[str]) -> int:
 
 
 def _hush() -> None:
-    """Leave out what Lightning says that helps nobody here: advertisements, and a word to its own authors."""
+    """Leave out Lightning's advertisements."""
     logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
     logger.addFilter(lambda message: "Tip: For seamless cloud" not in message.getMessage())
-    warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
 
 
 class TrainingCLI(LightningCLI):
@@ -187,6 +187,8 @@ class TrainingCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         if self.config.name is None:
             self.config.name = run_name(*(import_name(self.config[key].class_path) for key in ("model", "data")))
+        if self.config.name in ("", ".", "..") or Path(self.config.name).name != self.config.name:
+            raise ValueError(f"name is {self.config.name!r}: it must be the name of one folder.")
 
     def instantiate_classes(self) -> None:
         self.ckpt_path = self._find_places(self.config.trainer)
@@ -245,6 +247,8 @@ class TrainingCLI(LightningCLI):
         """The checkpoint to start from; the directory to write to goes on record, unless this is a trial run."""
         home = Path(config["default_root_dir"] or ".") / self.config.name
         path, directory = self.config.ckpt_path, None
+        if path is None and self.command != "fit":
+            _tell(f"No --ckpt_path was given: {self.command} takes the weights that the model begins with.")
         if path == "last":
             path, directory = _last(home) if self.command == "fit" else (_newest(home), None)
         if path is not None and "://" not in str(path):
@@ -256,10 +260,14 @@ class TrainingCLI(LightningCLI):
         return path
 
     def _check(self, path: Path | str) -> None:
-        variant = read_checkpoint(path)["gan_lightning"]["variant"]
+        checkpoint = read_checkpoint(path)
+        variant = checkpoint["gan_lightning"]["variant"]
         own = public_name(import_name(self.config.model.class_path))
         if variant != own:
             raise CheckpointError(f"{path} holds a {variant}, but the model of this command is a {own}.")
+        step, last = checkpoint.get("global_step", 0), self.config.trainer.max_steps
+        if self.command == "fit" and 0 <= last <= step:
+            _tell(f"{path} is at step {step} already: to train on, give a larger --trainer.max_steps than {last}.")
 
     # Running.
 
