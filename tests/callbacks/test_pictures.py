@@ -67,6 +67,7 @@ def test_loggers_get_them(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("WANDB_SILENT", "true")
     logger = make(save_dir=str(tmp_path / "logger"))
     callbacks = [SampleGrid(1, n=1, scale=1), InterpolationStrip(1, scale=1), RunAnimation()]
+
     class Also(SampleGrid):
         """Puts the second logger beside the run's own before anything is drawn."""
 
