@@ -1,14 +1,23 @@
 """Generators and discriminators: plain modules without losses, optimisers or logging."""
 
 from gan_lightning.networks.convolutional import ConvDiscriminator, ConvGenerator
-from gan_lightning.networks.mlp import MLPDiscriminator, MLPGenerator
-from gan_lightning.networks.resnet import ResNetDiscriminator, ResNetGenerator
+from gan_lightning.networks.mlp import (
+    ConditionalMLPDiscriminator,
+    ConditionalMLPGenerator,
+    MLPDiscriminator,
+    MLPGenerator,
+)
+from gan_lightning.networks.resnet import ResNetDiscriminator, ResNetGenerator, SNGANDiscriminator, SNGANGenerator
 
 __all__ = [
+    "ConditionalMLPDiscriminator",
+    "ConditionalMLPGenerator",
     "ConvDiscriminator",
     "ConvGenerator",
     "MLPDiscriminator",
     "MLPGenerator",
     "ResNetDiscriminator",
     "ResNetGenerator",
+    "SNGANDiscriminator",
+    "SNGANGenerator",
 ]

@@ -6,9 +6,11 @@ where the paper has 5 x 5 kernels and a width of 128.
 
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 from gan_lightning.networks._image_shape import log2_side
+from gan_lightning.networks.labels import one_hot
 
 
 class ConvGenerator(nn.Module):
@@ -20,6 +22,7 @@ class ConvGenerator(nn.Module):
     Args:
         image_shape: Channels, height and width of the images made; square, a power of two from 8 up.
         latent_dim: Length of the latent vector.
+        num_classes: Classes told to the generator, as zeros and a one joined to the latent. None: none.
         width: Channels of the last hidden layer; they double with every level down to 4 x 4.
         batch_norm: Whether hidden layers are batch-normalised; without it the convolutions have a bias
             instead.
@@ -34,6 +37,7 @@ class ConvGenerator(nn.Module):
         self,
         image_shape: tuple[int, int, int] = (3, 64, 64),
         latent_dim: int = 100,
+        num_classes: int | None = None,
         width: int = 64,
         batch_norm: bool = True,
         n_extra_layers: int = 0,
@@ -46,17 +50,22 @@ class ConvGenerator(nn.Module):
         def activated(layer: nn.Module, outputs: int) -> list[nn.Module]:
             return [layer, *([nn.BatchNorm2d(outputs)] if batch_norm else []), nn.ReLU(inplace=True)]
 
-        layers = activated(nn.ConvTranspose2d(latent_dim, channels[0], kernel_size=4, bias=bias), channels[0])
+        self.num_classes = num_classes
+        inputs = latent_dim + (num_classes or 0)
+        layers = activated(nn.ConvTranspose2d(inputs, channels[0], kernel_size=4, bias=bias), channels[0])
         for inputs, outputs in pairwise(channels):
             layers += activated(nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=bias), outputs)
         for _ in range(n_extra_layers):
             layers += activated(nn.Conv2d(width, width, kernel_size=3, padding=1, bias=bias), width)
         last = nn.ConvTranspose2d(width, image_shape[0], kernel_size=4, stride=2, padding=1, bias=bias)
-        self.layers = nn.Sequential(nn.Unflatten(1, (latent_dim, 1, 1)), *layers, last, nn.Tanh())
+        self.layers = nn.Sequential(nn.Unflatten(1, (-1, 1, 1)), *layers, last, nn.Tanh())
         self.apply(dcgan_init)
 
-    def forward(self, latent: Tensor) -> Tensor:
-        """Map latents (N, latent_dim) to images (N, C, H, W) in [-1, 1]."""
+    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Map latents (N, latent_dim), with labels (N,) if there are classes, to images (N, C, H, W) in [-1, 1]."""
+        if self.num_classes is not None:
+            assert labels is not None
+            latent = torch.cat([latent, one_hot(labels, latent, self.num_classes)], dim=1)
         return self.layers(latent)
 
 
@@ -68,6 +77,8 @@ class ConvDiscriminator(nn.Module):
 
     Args:
         image_shape: Channels, height and width of the images judged; square, a power of two from 8 up.
+        num_classes: Classes told to the discriminator, as constant channels of zeros or ones joined to the image.
+            None: none.
         width: Channels of the first layer; they double with every level down to 4 x 4.
         batch_norm: Whether inner layers are batch-normalised; without it the convolutions have a bias
             instead. Switch it off under a gradient penalty, which needs the logit of an image not to depend
@@ -82,6 +93,7 @@ class ConvDiscriminator(nn.Module):
     def __init__(
         self,
         image_shape: tuple[int, int, int] = (3, 64, 64),
+        num_classes: int | None = None,
         width: int = 64,
         batch_norm: bool = True,
         n_extra_layers: int = 0,
@@ -95,7 +107,8 @@ class ConvDiscriminator(nn.Module):
             norm = [nn.BatchNorm2d(outputs)] if batch_norm else []
             return [layer, *norm, nn.LeakyReLU(0.2, inplace=True)]
 
-        first = nn.Conv2d(image_shape[0], width, kernel_size=4, stride=2, padding=1, bias=bias)
+        self.num_classes = num_classes
+        first = nn.Conv2d(image_shape[0] + (num_classes or 0), width, kernel_size=4, stride=2, padding=1, bias=bias)
         layers: list[nn.Module] = [first, nn.LeakyReLU(0.2, inplace=True)]
         for _ in range(n_extra_layers):
             layers += activated(nn.Conv2d(width, width, kernel_size=3, padding=1, bias=bias), width)
@@ -104,8 +117,12 @@ class ConvDiscriminator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, kernel_size=4, bias=bias))
         self.apply(dcgan_init)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Map images (N, C, H, W) to logits (N,)."""
+    def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Map images (N, C, H, W), with labels (N,) if there are classes, to logits (N,)."""
+        if self.num_classes is not None:
+            assert labels is not None
+            planes = one_hot(labels, image, self.num_classes)[:, :, None, None].expand(-1, -1, *image.shape[2:])
+            image = torch.cat([image, planes], dim=1)
         return self.layers(image).flatten()
 
 

@@ -1,5 +1,8 @@
 """Residual networks of WGAN-GP (Gulrajani et al., 2017, arXiv 1704.00028), after the authors' CIFAR-10 code.
 
+SNGAN (Miyato et al., 2018, arXiv 1802.05957) has the same ones at 32 x 32, with a wider generator, and a
+discriminator that sums over space and is spectrally normalised.
+
 Both networks keep one width throughout. Biases start at 0; weights from Glorot's uniform distribution, times
 the square root of 2 on the 3 x 3 convolutions inside blocks (what the code calls He's).
 """
@@ -12,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_lightning.networks._image_shape import log2_side
+from gan_lightning.networks.labels import Labelled, LabelledSequential, batch_norm, project
+from gan_lightning.networks.spectral import spectral_norm
 
 
 class ResNetGenerator(nn.Module):
@@ -20,6 +25,7 @@ class ResNetGenerator(nn.Module):
     Args:
         image_shape: Channels, height and width of the images made; square, a power of two from 8 up.
         latent_dim: Length of the latent vector.
+        num_classes: Classes told to the generator, by the scales and offsets of BatchNorm in the blocks. None: none.
         width: Channels of every hidden layer.
 
     Raises:
@@ -27,26 +33,30 @@ class ResNetGenerator(nn.Module):
     """
 
     def __init__(
-        self, image_shape: tuple[int, int, int] = (3, 32, 32), latent_dim: int = 128, width: int = 128
+        self,
+        image_shape: tuple[int, int, int] = (3, 32, 32),
+        latent_dim: int = 128,
+        num_classes: int | None = None,
+        width: int = 128,
     ) -> None:
         super().__init__()
         n_blocks = log2_side("ResNetGenerator", image_shape, smallest=8) - 2
         output = nn.Conv2d(width, image_shape[0], kernel_size=3, padding=1)
-        self.layers = nn.Sequential(
+        self.layers = LabelledSequential(
             nn.Linear(latent_dim, width * 4 * 4),
             nn.Unflatten(1, (width, 4, 4)),
-            *(UpBlock(width) for _ in range(n_blocks)),
+            *(UpBlock(width, width, num_classes) for _ in range(n_blocks)),
             nn.BatchNorm2d(width),
             nn.ReLU(inplace=True),
             output,
             nn.Tanh(),
         )
-        self.apply(_glorot_init)
+        self.apply(glorot_init)
         nn.init.xavier_uniform_(output.weight)
 
-    def forward(self, latent: Tensor) -> Tensor:
-        """Map latents (N, latent_dim) to images (N, C, H, W) in [-1, 1]."""
-        return self.layers(latent)
+    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Map latents (N, latent_dim), with labels (N,) if there are classes, to images (N, C, H, W) in [-1, 1]."""
+        return self.layers(latent, labels)
 
 
 class ResNetDiscriminator(nn.Module):
@@ -54,8 +64,10 @@ class ResNetDiscriminator(nn.Module):
 
     Args:
         image_shape: Channels, height and width of the images judged; square, a power of two from 16 up.
+        num_classes: Classes told to the discriminator, by a projection at its end. None: none.
         width: Channels of every hidden layer.
         pooling: How the last feature map becomes a vector: its mean over space, or its sum.
+        bias: Whether the last layer has a bias.
 
     Raises:
         ValueError: If the network cannot judge images of this shape.
@@ -64,8 +76,10 @@ class ResNetDiscriminator(nn.Module):
     def __init__(
         self,
         image_shape: tuple[int, int, int] = (3, 32, 32),
+        num_classes: int | None = None,
         width: int = 128,
         pooling: Literal["mean", "sum"] = "mean",
+        bias: bool = True,
     ) -> None:
         super().__init__()
         n_down = log2_side("ResNetDiscriminator", image_shape, smallest=16) - 3
@@ -76,42 +90,83 @@ class ResNetDiscriminator(nn.Module):
             PlainBlock(width),
             nn.ReLU(inplace=True),
         )
-        self.linear = nn.Linear(width, 1)
+        self.linear = nn.Linear(width, 1, bias=bias)
+        self.embedding = None if num_classes is None else nn.Embedding(num_classes, width)
         self.pool = {"mean": torch.mean, "sum": torch.sum}[pooling]
-        self.apply(_glorot_init)
+        self.apply(glorot_init)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Map images (N, C, H, W) to logits (N,)."""
-        return self.linear(self.pool(self.blocks(image), dim=(2, 3))).squeeze(1)
+    def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Map images (N, C, H, W), with labels (N,) if there are classes, to logits (N,)."""
+        features = self.pool(self.blocks(image), dim=(2, 3))
+        return project(features, self.linear, self.embedding, labels)
 
 
-class UpBlock(nn.Module):
+class SNGANGenerator(ResNetGenerator):
+    """:class:`ResNetGenerator` at the width of SNGAN.
+
+    Args:
+        image_shape: Channels, height and width of the images made; square, a power of two from 8 up.
+        latent_dim: Length of the latent vector.
+        num_classes: Classes told to the generator, by the scales and offsets of BatchNorm in the blocks. None: none.
+        width: Channels of every hidden layer.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int] = (3, 32, 32),
+        latent_dim: int = 128,
+        num_classes: int | None = None,
+        width: int = 256,
+    ) -> None:
+        super().__init__(image_shape, latent_dim, num_classes, width)
+
+
+class SNGANDiscriminator(ResNetDiscriminator):
+    """:class:`ResNetDiscriminator` spectrally normalised, with sum pooling and, as the authors', no last bias.
+
+    Args:
+        image_shape: Channels, height and width of the images judged; square, a power of two from 16 up.
+        num_classes: Classes told to the discriminator, by a projection at its end. None: none.
+        width: Channels of every hidden layer.
+    """
+
+    def __init__(
+        self, image_shape: tuple[int, int, int] = (3, 32, 32), num_classes: int | None = None, width: int = 128
+    ) -> None:
+        super().__init__(image_shape, num_classes, width, pooling="sum", bias=False)
+        spectral_norm(self)
+
+
+class UpBlock(Labelled):
     """Residual block that doubles the side: BN-ReLU-upsample-conv-BN-ReLU-conv beside upsample-1x1.
 
     Upsampling is by nearest neighbours, before the first convolution (the paper's text has it before the
     second).
 
     Args:
-        channels: Channels in and out.
+        in_channels: Channels in.
+        out_channels: Channels out; the first convolution has as many. None: as many as in.
+        num_classes: Classes with a scale and an offset of their own in BatchNorm. None: no classes.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int | None = None, num_classes: int | None = None) -> None:
         super().__init__()
-        self.residual = nn.Sequential(
-            nn.BatchNorm2d(channels),
+        out_channels = out_channels or in_channels
+        self.residual = LabelledSequential(
+            batch_norm(in_channels, num_classes),
             nn.ReLU(inplace=True),
             nn.Upsample(scale_factor=2),
-            nn.Conv2d(channels, channels, kernel_size=3, padding=1),
-            nn.BatchNorm2d(channels),
+            nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1),
+            batch_norm(out_channels, num_classes),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, kernel_size=3, padding=1),
+            nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1),
         )
-        self.shortcut = nn.Conv2d(channels, channels, kernel_size=1)
+        self.shortcut = nn.Conv2d(in_channels, out_channels, kernel_size=1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, channels, H, W) to (N, channels, 2H, 2W)."""
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Map (N, in_channels, H, W) to (N, out_channels, 2H, 2W)."""
         # A 1 x 1 convolution commutes with copying pixels and costs a quarter when it comes first.
-        return F.interpolate(self.shortcut(x), scale_factor=2) + self.residual(x)
+        return F.interpolate(self.shortcut(x), scale_factor=2) + self.residual(x, labels)
 
 
 class DownBlock(nn.Module):
@@ -164,9 +219,10 @@ class PlainBlock(nn.Module):
         return x + self.residual(x)
 
 
-def _glorot_init(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d | nn.Linear):
+def glorot_init(module: nn.Module) -> None:
+    """Initialise one layer as WGAN-GP and SNGAN do; for ``nn.Module.apply``."""
+    if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
         inside_block = isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3)
         nn.init.xavier_uniform_(module.weight, gain=math.sqrt(2) if inside_block else 1)
-        if module.bias is not None:
+        if not isinstance(module, nn.Embedding) and module.bias is not None:
             nn.init.zeros_(module.bias)

@@ -9,12 +9,16 @@ from torch import nn
 from torch.testing import assert_close
 
 from gan_lightning.networks import (
+    ConditionalMLPDiscriminator,
+    ConditionalMLPGenerator,
     ConvDiscriminator,
     ConvGenerator,
     MLPDiscriminator,
     MLPGenerator,
     ResNetDiscriminator,
     ResNetGenerator,
+    SNGANDiscriminator,
+    SNGANGenerator,
 )
 from gan_lightning.networks.resnet import DownBlock, UpBlock
 
@@ -52,6 +56,12 @@ def spread(tensor: torch.Tensor) -> float:
         (lambda: ConvDiscriminator((3, 64, 64), width=64), 2_765_568),
         (lambda: ResNetGenerator((3, 32, 32), latent_dim=128, width=128), 1_204_483),
         (lambda: ResNetDiscriminator((3, 32, 32), width=128), 1_053_825),
+        (lambda: ConditionalMLPGenerator((1, 28, 28)), 2_413_984),
+        (lambda: ConditionalMLPDiscriminator((1, 28, 28)), 1_224_351),
+        (lambda: SNGANGenerator(), 4_276_739),
+        (lambda: SNGANDiscriminator(), 1_053_824),
+        (lambda: SNGANGenerator(num_classes=10), 4_304_387),
+        (lambda: SNGANDiscriminator(num_classes=10), 1_055_104),
     ],
 )
 def test_parameter_counts_are_the_papers(network, count):

@@ -1,0 +1,33 @@
+"""Self-attention over the places of a feature map (Zhang et al., 2019, arXiv 1805.08318)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class SelfAttention(nn.Module):
+    """``y = x + gamma o``, ``o = v(sum_i beta_ij h(x_i))``, ``beta_ij = softmax_i f(x_i) . g(x_j)``.
+
+    Place j looks at all places i; gamma is a scalar that starts at 0, so that the network first learns without.
+    As in the authors' code: 1 x 1 convolutions without bias, C/8 channels for keys f and queries g, C/2 for values
+    h, and 2 x 2 max pooling of keys and values. The softmax is not scaled.
+
+    Args:
+        channels: C, in and out; at least 8.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.query = nn.Conv2d(channels, channels // 8, kernel_size=1, bias=False)
+        self.key = nn.Conv2d(channels, channels // 8, kernel_size=1, bias=False)
+        self.value = nn.Conv2d(channels, channels // 2, kernel_size=1, bias=False)
+        self.output = nn.Conv2d(channels // 2, channels, kernel_size=1, bias=False)
+        self.gamma = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to the same shape."""
+        queries = self.query(x).flatten(2)
+        keys, values = (F.max_pool2d(layer(x), 2).flatten(2) for layer in (self.key, self.value))
+        attention = (queries.mT @ keys).softmax(dim=2)  # N x places that look x places looked at
+        seen = values @ attention.mT
+        return x + self.gamma * self.output(seen.unflatten(2, x.shape[2:]))

@@ -1,0 +1,70 @@
+"""How a class label enters a network."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def one_hot(labels: Tensor, like: Tensor, num_classes: int) -> Tensor:
+    """Labels (N,) as N x ``num_classes`` zeros and ones, of the number type of ``like``."""
+    return F.one_hot(labels, num_classes).to(like.dtype)
+
+
+class Labelled(nn.Module):
+    """A layer that is told the labels: ``forward(x, labels)``."""
+
+
+class LabelledSequential(nn.Sequential):
+    """A chain that tells the labels to those of its layers that are :class:`Labelled`."""
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Map ``x`` through all layers."""
+        for layer in self:
+            x = layer(x, labels) if isinstance(layer, Labelled) else layer(x)
+        return x
+
+
+class ConditionalBatchNorm2d(Labelled):
+    """BatchNorm whose scale and offset are the class's (Dumoulin et al., 2017, arXiv 1610.07629).
+
+    ``gamma_y (x - mean) / sqrt(var + eps) + beta_y``, with gamma starting at 1 and beta at 0.
+
+    Args:
+        channels: Channels in and out.
+        num_classes: Classes, each with a scale and an offset for every channel.
+        eps: Added to the variance; 2e-5 in the code of SNGAN.
+    """
+
+    def __init__(self, channels: int, num_classes: int, eps: float = 2e-5) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, eps=eps, affine=False)
+        self.scale = nn.Parameter(torch.ones(num_classes, channels))
+        self.offset = nn.Parameter(torch.zeros(num_classes, channels))
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        """Map (N, channels, H, W) with labels (N,) to the same shape."""
+        scale, offset = (F.embedding(labels, table)[:, :, None, None] for table in (self.scale, self.offset))
+        return scale * self.norm(x) + offset
+
+
+def batch_norm(channels: int, num_classes: int | None) -> nn.Module:
+    """BatchNorm, the class's own where there are classes."""
+    return nn.BatchNorm2d(channels) if num_classes is None else ConditionalBatchNorm2d(channels, num_classes)
+
+
+def project(features: Tensor, linear: nn.Linear, embedding: nn.Embedding | None, labels: Tensor | None) -> Tensor:
+    """The end of a projection discriminator (Miyato, Koyama, ICLR 2018, arXiv 1802.05637).
+
+    ``s = w . phi + <e_y, phi>``; without an embedding the linear layer alone.
+
+    Args:
+        features: phi, (N, F).
+        linear: w.
+        embedding: e, a vector for each class.
+        labels: y, (N,).
+
+    Returns:
+        Logits (N,).
+    """
+    logits = linear(features).squeeze(1)
+    return logits if embedding is None else logits + (embedding(labels) * features).sum(1)

@@ -1,0 +1,27 @@
+"""Spectral normalisation (Miyato et al., ICLR 2018, arXiv 1802.05957)."""
+
+from typing import TypeVar
+
+from torch import nn
+from torch.nn.utils import parametrizations
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def spectral_norm(network: Network) -> Network:
+    """Divide every weight of a network by its largest singular value, ``W / sigma(W)``, from now on.
+
+    W is read as (outputs, everything else); convolutions, linear layers and embeddings are normalised. sigma comes
+    from one power iteration a forward pass, from a stored vector; in evaluation the vector stands still. The
+    gradient passes through sigma with the vectors held constant.
+
+    Args:
+        network: Changed in place. Initialise its weights before.
+
+    Returns:
+        The network.
+    """
+    for layer in list(network.modules()):
+        if isinstance(layer, nn.Linear | nn.Embedding | nn.Conv2d | nn.ConvTranspose2d):
+            parametrizations.spectral_norm(layer)
+    return network
