@@ -9,6 +9,7 @@ _ENGINE = {
     "AdversarialModule": "gan_lightning.game",
     "GameBatch": "gan_lightning.game",
     "ImageGame": "gan_lightning.image_game",
+    "LabelGame": "gan_lightning.label_game",
     "Terms": "gan_lightning.losses",
 }
 

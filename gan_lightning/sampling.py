@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +75,38 @@ def load(path: str | Path, map_location: Any = "cpu") -> AdversarialModule:
     return model.to(map_location).eval()
 
 
-def generate(model: AdversarialModule, n: int, seed: int = 0, batch_size: int = 64) -> Iterator[Tensor]:
+def check_labels(model: AdversarialModule, labels: Sequence[int]) -> None:
+    """Refuse labels that the model's samples cannot have.
+
+    Raises:
+        ValueError: The model knows no classes, or not these.
+    """
+    num_classes = getattr(model, "num_classes", None)
+    if num_classes is None:
+        raise ValueError(f"{type(model).__name__} was not told any classes, so its samples cannot be chosen by label.")
+    for label in labels:
+        if not 0 <= label < num_classes:
+            raise ValueError(f"There is no label {label}: this {type(model).__name__} has 0 to {num_classes - 1}.")
+
+
+def generate(
+    model: AdversarialModule, n: int, seed: int = 0, batch_size: int = 64, labels: Sequence[int] | None = None
+) -> Iterator[Tensor]:
     """Samples 0 to ``n - 1`` of the sequence that ``seed`` names, in batches.
+
+    Args:
+        model: The game.
+        n: How many.
+        seed: Which sequence.
+        batch_size: Made at a time.
+        labels: The classes of the samples, repeated as often as it takes. None: as the model likes.
 
     Yields:
         At most ``batch_size`` x C x H x W images in [-1, 1], on the model's device.
     """
+    chosen = {} if labels is None else {"labels": labels}
     for start in range(0, n, batch_size):
-        yield model.sample(min(batch_size, n - start), seed=seed, start=start)  # type: ignore[operator]
+        yield model.sample(min(batch_size, n - start), seed=seed, start=start, **chosen)  # type: ignore[operator]
 
 
 def _import(name: str, path: str | Path) -> Any:

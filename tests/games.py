@@ -16,6 +16,8 @@ from gan_lightning.game import AdversarialModule, GameBatch
 from gan_lightning.image_game import ImageGame
 from gan_lightning.loggers import RunLogger
 from gan_lightning.networks import (
+    ConditionalMLPDiscriminator,
+    ConditionalMLPGenerator,
     ConvDiscriminator,
     ConvGenerator,
     MLPDiscriminator,
@@ -35,6 +37,8 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     ConvDiscriminator: {"width": 4},
     MLPGenerator: {"hidden": 16},
     MLPDiscriminator: {"hidden": 8, "pieces": 2},
+    ConditionalMLPGenerator: {"latent_hidden": 8, "label_hidden": 8, "hidden": 16},
+    ConditionalMLPDiscriminator: {"image_hidden": 8, "label_hidden": 4, "hidden": 8},
     ResNetGenerator: {"width": 4},
     ResNetDiscriminator: {"width": 4},
 }

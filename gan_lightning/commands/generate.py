@@ -16,6 +16,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
     with told_in_a_sentence(command):
         _refuse_to_overwrite(options.out)
         model = _load(options.ckpt, options.device)
+        _check_labels(model, options.labels)
     _write(model, options)
     return 0
 
@@ -36,6 +37,14 @@ def _parser() -> argparse.ArgumentParser:
         help="folder for 00000.png, 00001.png, ...; it must be new or empty",
     )
     parser.add_argument("--seed", type=int, default=0, help="which samples (default: %(default)s)")
+    parser.add_argument(
+        "--labels",
+        type=int,
+        nargs="+",
+        metavar="LABEL",
+        help="classes of the samples, in turn: `--labels 7`, `--labels 0 1 2`; for models that were told classes "
+        "(default: drawn as often as in the data)",
+    )
     parser.add_argument("--grid", action="store_true", help="write all samples into one picture, grid.png")
     parser.add_argument(
         "--batch_size", type=_positive, default=64, help="samples made at a time (default: %(default)s)"
@@ -75,6 +84,13 @@ def _load(checkpoint: Path, device: str) -> "AdversarialModule":
     return model
 
 
+def _check_labels(model: "AdversarialModule", labels: list[int] | None) -> None:
+    from gan_lightning import sampling
+
+    if labels is not None:
+        sampling.check_labels(model, labels)
+
+
 def _write(model: "AdversarialModule", options: argparse.Namespace) -> None:
     import torch
     from tqdm import tqdm
@@ -84,7 +100,7 @@ def _write(model: "AdversarialModule", options: argparse.Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     samples = []
     with tqdm(total=options.n, desc="Generating", unit=" images") as bar:
-        for batch in sampling.generate(model, options.n, options.seed, options.batch_size):
+        for batch in sampling.generate(model, options.n, options.seed, options.batch_size, options.labels):
             for image in images.to_uint8(batch).cpu():
                 if options.grid:
                     samples.append(image)

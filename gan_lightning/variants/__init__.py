@@ -1,5 +1,6 @@
 """The variants, one file a paper. A new one adds one line here."""
 
+from gan_lightning.variants.conditional_gan import ConditionalGAN as ConditionalGAN
 from gan_lightning.variants.dcgan import DCGAN as DCGAN
 from gan_lightning.variants.gan import GAN as GAN
 from gan_lightning.variants.gan import MinimaxGAN as MinimaxGAN

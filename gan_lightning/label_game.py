@@ -1,0 +1,147 @@
+"""Games that are told a class: of every real image, and of every image to be made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_lightning.factories import resolve
+from gan_lightning.game import GameBatch, evaluating
+from gan_lightning.image_game import ImageGame, ImageShape
+from gan_lightning.networks import ConvDiscriminator, ConvGenerator
+from gan_lightning.random import fold, indexed_uniform
+
+LabelGeneratorFactory = Callable[[ImageShape, int, int], nn.Module]
+LabelDiscriminatorFactory = Callable[[ImageShape, int], nn.Module]
+
+_LABEL_STREAM = 1
+
+
+class LabelGame(ImageGame):
+    """A game whose generator makes an image of a class. The label of a real image is that of the fake beside it.
+
+    So the labels of fakes follow the data's frequencies, and no player can tell real from fake by them. The labels
+    of samples follow them too, once training has begun; before, and where the loader does not tell the labels of
+    its data, all classes are equally frequent.
+
+    Args:
+        image_shape: Channels, height, width of an image. The command line takes it from the data.
+        latent_dim: Length of the latent vector.
+        num_classes: Labels are 0 ... num_classes - 1. The command line takes it from the data.
+        generator: Makes the generator from the image shape, the latent length and the number of classes; it is
+            called with latents and labels.
+        discriminator: Makes the discriminator from the image shape and the number of classes.
+        **game: Arguments of :class:`~gan_lightning.game.AdversarialModule`.
+    """
+
+    class_counts: Tensor
+
+    def __init__(
+        self,
+        image_shape: ImageShape = (3, 64, 64),
+        latent_dim: int = 100,
+        num_classes: int = 10,
+        generator: LabelGeneratorFactory = ConvGenerator,
+        discriminator: LabelDiscriminatorFactory = ConvDiscriminator,
+        **game: Any,
+    ) -> None:
+        if num_classes is None or num_classes < 1:
+            raise ValueError(
+                f"num_classes is {num_classes}: {type(self).__name__} learns classes, so it needs data with labels."
+            )
+        super().__init__(
+            image_shape,
+            latent_dim,
+            generator=lambda shape, length: resolve(generator)(shape, length, num_classes),
+            discriminator=lambda shape: resolve(discriminator)(shape, num_classes),
+            **game,
+        )
+        self.num_classes = num_classes
+        self.register_buffer("class_counts", torch.ones(num_classes, dtype=torch.int64))
+
+    def receive(self, raw: Any) -> GameBatch:
+        batch = super().receive(raw)
+        labels = batch.condition
+        if not isinstance(labels, Tensor) or labels.ndim != 1 or labels.is_floating_point():
+            got = "none" if labels is None else f"{tuple(labels.shape)} of {labels.dtype}"
+            raise ValueError(
+                f"{type(self).__name__} needs the class of every image, one integer each, and the data's labels are "
+                f"{got}."
+            )
+        return batch
+
+    def play(self, batch: GameBatch) -> Tensor:
+        return self.generator(batch.latent, batch.condition)
+
+    def on_train_start(self) -> None:
+        super().on_train_start()
+        labels = _labels_of(self.trainer.train_dataloader)
+        if labels is None or labels.ndim != 1 or labels.is_floating_point():
+            return
+        counts = torch.bincount(labels, minlength=self.num_classes)
+        if len(counts) > self.num_classes:
+            raise ValueError(
+                f"The data has labels up to {len(counts) - 1}, but the model was made for {self.num_classes} classes, "
+                f"0 to {self.num_classes - 1}: change num_classes."
+            )
+        self.class_counts.copy_(counts)
+
+    def indexed_labels(self, start: int, stop: int, seed: int) -> Tensor:
+        """Labels number ``start`` to ``stop - 1`` of the sequence that ``seed`` names, as frequent as in the data."""
+        ends = self.class_counts.cpu().cumsum(0)
+        place = indexed_uniform(start, stop, 1, fold(seed, _LABEL_STREAM))[:, 0].double() * ends[-1]
+        return torch.searchsorted(ends.double(), place, right=True)
+
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        start: int = 0,
+        batch_size: int = 256,
+        labels: Sequence[int] | None = None,
+    ) -> Tensor:
+        """Samples number ``start`` to ``start + n - 1`` of the sequence that ``seed`` names.
+
+        Sample ``i`` depends on the seed and ``i`` alone, its class included.
+
+        Args:
+            n: How many.
+            seed: Which sequence.
+            start: Number of the first.
+            batch_size: Made at a time.
+            labels: Sample ``i`` is of class ``labels[i % len(labels)]``. None: classes as frequent as in the data.
+
+        Returns:
+            n x C x H x W on the model's device, in [-1, 1].
+        """
+        stop = start + n
+        if labels is None:
+            chosen = self.indexed_labels(start, stop, seed)
+        else:
+            chosen = torch.as_tensor(labels)[torch.arange(start, stop) % len(labels)]
+        return self.render(self.indexed_latents(start, stop, seed), chosen, batch_size=batch_size)
+
+    def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
+        """One row a class, of the first classes if there are more than ``n``."""
+        rows = self.num_classes if self.num_classes <= n else math.isqrt(n)
+        columns = n // rows
+        labels = [row for row in range(rows) for _ in range(columns)]
+        return self.sample(rows * columns, seed=seed, labels=labels), columns
+
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
+        """Images (N x C x H x W, in [-1, 1]) of latent vectors (N x latent_dim) and labels (N,)."""
+        with evaluating(self.averaged_generator):
+            return self.averaged_generator(latent, labels)
+
+
+def _labels_of(loader: Any) -> Tensor | None:
+    """All labels of what a loader draws from, if it tells: ours and torchvision's do."""
+    loader = getattr(loader, "loader", loader)  # A game's loader hands out rounds of another's batches.
+    labels = getattr(getattr(loader, "source", None), "labels", None)
+    if labels is None:
+        labels = getattr(getattr(loader, "dataset", None), "targets", None)
+    return None if labels is None else torch.as_tensor(labels)

@@ -1,0 +1,46 @@
+"""Conditional GAN: both players are told the class."""
+
+from typing import Any
+
+from gan_lightning.game import GameBatch
+from gan_lightning.image_game import ImageShape
+from gan_lightning.label_game import LabelDiscriminatorFactory, LabelGame, LabelGeneratorFactory
+from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
+from gan_lightning.networks import ConditionalMLPDiscriminator, ConditionalMLPGenerator
+
+
+class ConditionalGAN(LabelGame):
+    """Mirza, Osindero, *Conditional Generative Adversarial Nets*, 2014, arXiv 1411.1784, equation 2.
+
+    The discriminator maximises ``E log D(x|y) + E log(1 - D(G(z|y)|y))``, the generator ``E log D(G(z|y)|y)``: the
+    non-saturating form, as in the code that the authors started from. Real and fake come with the same labels, so
+    the discriminator can only win by the images and by how they match; there are no mismatched pairs.
+
+    The networks are the paper's for MNIST. Adam takes the place of its SGD, z is normal instead of uniform, and
+    images are in [-1, 1] instead of [0, 1].
+
+    Args:
+        image_shape: Channels, height, width of an image. The command line takes it from the data.
+        latent_dim: Length of the latent vector.
+        num_classes: Labels are 0 ... num_classes - 1. The command line takes it from the data.
+        generator: Makes the generator from the image shape, the latent length and the number of classes.
+        discriminator: Makes the discriminator from the image shape and the number of classes.
+    """
+
+    def __init__(
+        self,
+        image_shape: ImageShape = (1, 28, 28),
+        latent_dim: int = 100,
+        num_classes: int = 10,
+        generator: LabelGeneratorFactory = ConditionalMLPGenerator,
+        discriminator: LabelDiscriminatorFactory = ConditionalMLPDiscriminator,
+        **game: Any,
+    ) -> None:
+        super().__init__(image_shape, latent_dim, num_classes, generator, discriminator, **game)
+
+    def discriminator_loss(self, batch: GameBatch) -> Terms:
+        labels = batch.condition
+        return minimax_discriminator(self.discriminator(batch.real, labels), self.discriminator(batch.fake, labels))
+
+    def generator_loss(self, batch: GameBatch) -> Terms:
+        return non_saturating_generator(self.discriminator(batch.fake, batch.condition))

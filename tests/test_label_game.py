@@ -1,0 +1,167 @@
+"""Games that are told a class: their samples' classes, and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_digits
+from torch import Tensor, nn
+
+from datamodules import DigitsDataModule
+from gan_lightning import sampling
+from gan_lightning.callbacks.samples import SampleGrid
+from gan_lightning.cli import main
+from gan_lightning.images import to_uint8
+from gan_lightning.label_game import LabelGame
+from gan_lightning.variants import DCGAN, ConditionalGAN
+from tests.games import play, run_directory, small
+
+
+class Shows(nn.Module):
+    """An image whose every pixel is the label."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
+        return (self.weight * labels)[:, None, None, None].expand(-1, 1, 16, 16)
+
+
+def showing(**arguments: Any) -> LabelGame:
+    """A game whose samples show their labels."""
+    model = small(ConditionalGAN, ema_decay=None, **arguments)
+    model.generator = Shows()
+    assert isinstance(model, LabelGame)
+    return model
+
+
+def classes(images: Tensor) -> list[int]:
+    return images[:, 0, 0, 0].int().tolist()
+
+
+def test_labels_are_as_frequent_as_in_the_data(tmp_path: Path) -> None:
+    model = small(ConditionalGAN)
+    play(model, 1, tmp_path)
+    data = DigitsDataModule(image_size=16)
+    expected = torch.bincount(data.splits.train.labels)
+    assert torch.equal(model.class_counts, expected)
+    loaded = sampling.load(run_directory(tmp_path) / "checkpoints" / "last.ckpt")
+    assert torch.equal(loaded.class_counts, expected)
+
+    model = showing()
+    model.class_counts.copy_(torch.tensor([0, 700, 0, 200, 0, 0, 0, 0, 0, 100]))
+    counts = np.bincount(classes(model.sample(4000)), minlength=10) / 4000
+    assert counts == pytest.approx([0, 0.7, 0, 0.2, 0, 0, 0, 0, 0, 0.1], abs=0.03)
+
+
+def test_labels_are_uniform_before_training_and_do_not_follow_the_latents() -> None:
+    model = showing()
+    labels = classes(model.sample(5000))
+    assert np.bincount(labels, minlength=10) / 5000 == pytest.approx(np.full(10, 0.1), abs=0.02)
+    latents = model.indexed_latents(0, 5000, 0)
+    assert abs(np.corrcoef(latents[:, 0], labels)[0, 1]) < 0.05
+
+
+def test_the_label_of_a_sample_depends_on_the_seed_and_its_number_alone() -> None:
+    model = showing()
+    whole = classes(model.sample(600, seed=3))
+    assert classes(model.sample(300, seed=3, start=250, batch_size=7)) == whole[250:550]
+    assert classes(model.sample(600, seed=4)) != whole
+
+
+def test_labels_can_be_chosen() -> None:
+    model = showing()
+    assert classes(model.sample(5, labels=[7])) == [7] * 5
+    assert classes(model.sample(5, labels=[2, 0, 1])) == [2, 0, 1, 2, 0]
+    assert classes(model.sample(3, start=4, batch_size=2, labels=[2, 0, 1])) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("n", "num_classes", "expected"),
+    [(6, 3, [0, 0, 1, 1, 2, 2]), (7, 3, [0, 0, 1, 1, 2, 2]), (9, 10, [0, 0, 0, 1, 1, 1, 2, 2, 2])],
+)
+def test_a_picture_has_one_row_a_class(n: int, num_classes: int, expected: list[int], tmp_path: Path) -> None:
+    model = showing(num_classes=num_classes)
+    images, columns = model.sample_table(n)
+    assert classes(images) == expected
+    assert columns == expected.count(0)
+
+
+def test_the_pictures_of_a_run_have_one_row_a_class(tmp_path: Path) -> None:
+    model = small(ConditionalGAN)
+    play(model, 1, tmp_path, callbacks=[SampleGrid(n=35, scale=1)])
+    with Image.open(run_directory(tmp_path) / "samples" / "step_00000001.png") as image:
+        assert image.size == (3 * 17 + 1, 10 * 17 + 1)
+        picture = np.asarray(image)
+    row = to_uint8(model.sample(30, labels=[i // 3 for i in range(30)]))[12:15, 0].numpy()
+    assert np.array_equal(picture[4 * 17 + 1 : 5 * 17, 1:17], row[0])
+
+
+@pytest.mark.parametrize(
+    ("labels", "got"),
+    [(None, "none"), (torch.zeros(4, 10), r"\(4, 10\) of torch.float32"), (torch.zeros(4), r"\(4,\) of torch.float32")],
+)
+def test_data_without_classes_is_refused(labels: Tensor | None, got: str) -> None:
+    images = torch.zeros(4, 1, 16, 16)
+    with pytest.raises(ValueError, match=f"ConditionalGAN needs the class of every image.* labels are {got}"):
+        small(ConditionalGAN).receive(images if labels is None else (images, labels))
+
+
+@pytest.mark.parametrize("num_classes", [None, 0])
+def test_a_number_of_classes_is_needed(num_classes: Any) -> None:
+    with pytest.raises(ValueError, match=f"num_classes is {num_classes}: ConditionalGAN learns classes"):
+        small(ConditionalGAN, num_classes=num_classes)
+
+
+def test_labels_beyond_the_classes_are_refused_before_the_first_step(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="labels up to 9, but the model was made for 4 classes, 0 to 3"):
+        play(small(ConditionalGAN, num_classes=4), 1, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    play(small(ConditionalGAN, ema_decay=0.5), 2, folder)
+    return run_directory(folder) / "checkpoints" / "last.ckpt"
+
+
+class TestGenerate:
+    def test_labels(self, trained: Path, tmp_path: Path) -> None:
+        given = ["--ckpt", str(trained), "--n", "5", "--batch_size", "2", "--device", "cpu"]
+        assert main(["generate", *given, "--out", str(tmp_path / "out"), "--labels", "3", "8"]) == 0
+        files = sorted((tmp_path / "out").iterdir())
+        expected = to_uint8(sampling.load(trained).sample(5, labels=[3, 8]))[:, 0].numpy()
+        assert np.array_equal(np.stack([np.asarray(Image.open(file)) for file in files]), expected)
+
+    def test_labels_that_there_are_not(self, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit, match="2"):
+            main(["generate", "--ckpt", str(trained), "--out", str(tmp_path / "out"), "--labels", "3", "10"])
+        assert "There is no label 10: this ConditionalGAN has 0 to 9." in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+
+    def test_a_model_without_classes(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        play(small(DCGAN), 1, tmp_path)
+        checkpoint = run_directory(tmp_path) / "checkpoints" / "last.ckpt"
+        with pytest.raises(SystemExit, match="2"):
+            main(["generate", "--ckpt", str(checkpoint), "--out", str(tmp_path / "out"), "--labels", "3"])
+        assert "DCGAN was not told any classes" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_digit_that_is_asked_for_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At least nine of ten samples look to a classifier like the digit that was asked for."""
+    from sklearn.svm import SVC
+
+    config = Path(__file__).parent.parent / "configs" / "conditional_gan_digits.yaml"
+    monkeypatch.chdir(tmp_path)
+    main(["fit", "--config", str(config), "--trainer.enable_progress_bar", "false"])
+    model = sampling.load("runs/conditionalgan_digits/version_0/checkpoints/last.ckpt")
+    asked = [i % 10 for i in range(500)]
+    images = ((model.sample(500, labels=asked) + 1) * 8).flatten(1).numpy()
+    digits = load_digits()
+    seen = SVC().fit(digits.data, digits.target).predict(images)
+    assert np.mean(seen == asked) >= 0.9
