@@ -8,6 +8,7 @@ Every function takes tensors of any shape, (N,), (N, 1) or (N, 1, h, w) alike, a
 minimise: the player's loss is their sum.
 """
 
+import math
 from typing import TypeAlias
 
 import torch
@@ -128,6 +129,99 @@ def wasserstein_generator(fake: Tensor) -> Terms:
         ``adversarial``, unbounded.
     """
     return {"adversarial": -_mean(fake)}
+
+
+def hinge_discriminator(real: Tensor, fake: Tensor) -> Terms:
+    """Discriminator's hinge loss (Lim, Ye, 2017, arXiv 1705.02894; Miyato et al., 2018, arXiv 1802.05957).
+
+    ``L_D = E max(0, 1 - s_r) + E max(0, 1 + s_f)``: outputs beyond the margin of 1 cost nothing.
+
+    Args:
+        real: Outputs on real images, any shape.
+        fake: Outputs on generated images, any shape.
+
+    Returns:
+        ``real`` and ``fake``, each in [0, inf).
+    """
+    return {"real": _mean(F.relu(1 - real)), "fake": _mean(F.relu(1 + fake))}
+
+
+def hinge_generator(fake: Tensor) -> Terms:
+    """Generator's loss beside ``hinge_discriminator`` (Miyato et al., 2018, arXiv 1802.05957).
+
+    ``L_G = -E s_f``, without a hinge.
+
+    Args:
+        fake: Outputs on generated images, any shape.
+
+    Returns:
+        ``adversarial``, unbounded.
+    """
+    return {"adversarial": -_mean(fake)}
+
+
+def energy_discriminator(real: Tensor, fake: Tensor, margin: float = 10.0) -> Terms:
+    """Discriminator's loss of the energy-based game (Zhao, Mathieu, LeCun, 2017, arXiv 1609.03126, equation 1).
+
+    ``L_D = E D(x) + E max(0, m - D(G(z)))``, the hinge on each image by itself.
+
+    Args:
+        real: Energies of real images, at least 0, any shape.
+        fake: Energies of generated images.
+        margin: m, the energy beyond which a generated image costs nothing; 10 in the paper's MNIST experiments.
+
+    Returns:
+        ``real`` and ``fake``, each in [0, inf).
+    """
+    return {"real": _mean(real), "fake": _mean(F.relu(margin - fake))}
+
+
+def energy_generator(fake: Tensor) -> Terms:
+    """Generator's loss of the energy-based game (Zhao, Mathieu, LeCun, 2017, arXiv 1609.03126, equation 2).
+
+    ``L_G = E D(G(z))``.
+
+    Args:
+        fake: Energies of generated images, any shape.
+
+    Returns:
+        ``adversarial``, in [0, inf).
+    """
+    return {"adversarial": _mean(fake)}
+
+
+def pulling_away(codes: Tensor) -> Tensor:
+    """The repelling regulariser of EBGAN (Zhao, Mathieu, LeCun, 2017, arXiv 1609.03126, equation 4).
+
+    ``1 / (N (N - 1)) sum_{i != j} cos^2(S_i, S_j)``: the mean squared cosine between the codes of two images.
+
+    Args:
+        codes: S, N x ..., N at least 2.
+
+    Returns:
+        A scalar in [0, 1].
+    """
+    n = len(codes)
+    unit = F.normalize(codes.flatten(1).to(torch.promote_types(codes.dtype, torch.float32)), dim=1)
+    squares = (unit @ unit.T).square()
+    return (squares.sum() - squares.diagonal().sum()) / (n * (n - 1))
+
+
+def gaussian_nll(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Minus the log-density of values under independent normal distributions: InfoGAN's continuous codes.
+
+    ``E sum_k 1/2 (log(2 pi) + log v_k + (c_k - m_k)^2 / v_k)`` (Chen et al., 2016, arXiv 1606.03657).
+
+    Args:
+        value: c, N x K.
+        mean: m, N x K.
+        log_variance: log v, N x K.
+
+    Returns:
+        A scalar: summed over K, the mean over N.
+    """
+    terms = math.log(2 * math.pi) + log_variance + (value - mean).square() / log_variance.exp()
+    return 0.5 * _mean(terms.sum(dim=1))
 
 
 def _half_square(error: Tensor) -> Tensor:

@@ -57,6 +57,102 @@ class WGANGPAdam(DCGANAdam):
         super().__init__(params, lr, betas, eps, weight_decay)
 
 
+class InfoGANAdam(DCGANAdam):
+    """DCGAN's Adam, five times as fast, for the generator: learning rate 1e-3, betas (0.5, 0.999).
+
+    Chen et al., 2016, arXiv 1606.03657, the authors' code; the discriminator keeps 2e-4.
+
+    Args:
+        params: What to update.
+        lr: Learning rate.
+        betas: Decay rates of the first and the second moment.
+        eps: Added to the denominator.
+        weight_decay: L2 penalty.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.5, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+
+class SNGANAdam(DCGANAdam):
+    """Adam without momentum: learning rate 2e-4, betas (0, 0.9).
+
+    Miyato et al., 2018, arXiv 1802.05957, the setting of its residual networks.
+
+    Args:
+        params: What to update.
+        lr: Learning rate.
+        betas: Decay rates of the first and the second moment.
+        eps: Added to the denominator.
+        weight_decay: L2 penalty.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 2e-4,
+        betas: tuple[float, float] = (0.0, 0.9),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+
+class SAGANDiscriminatorAdam(DCGANAdam):
+    """Adam without momentum, four times as fast as the generator's: learning rate 4e-4, betas (0, 0.9).
+
+    Zhang et al., 2019, arXiv 1805.08318; the generator has ``WGANGPAdam``'s 1e-4.
+
+    Args:
+        params: What to update.
+        lr: Learning rate.
+        betas: Decay rates of the first and the second moment.
+        eps: Added to the denominator.
+        weight_decay: L2 penalty.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 4e-4,
+        betas: tuple[float, float] = (0.0, 0.9),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+
+class EBGANAdam(DCGANAdam):
+    """Adam with learning rate 1e-3; the betas are DCGAN's.
+
+    Zhao, Mathieu, LeCun, 2017, arXiv 1609.03126, appendix.
+
+    Args:
+        params: What to update.
+        lr: Learning rate.
+        betas: Decay rates of the first and the second moment.
+        eps: Added to the denominator.
+        weight_decay: L2 penalty.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.5, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+
 class WGANRMSprop(torch.optim.RMSprop):
     """RMSProp with learning rate 5e-5.
 

@@ -16,10 +16,13 @@ from gan_lightning.game import AdversarialModule, GameBatch
 from gan_lightning.image_game import ImageGame
 from gan_lightning.loggers import RunLogger
 from gan_lightning.networks import (
+    ClassifyingDiscriminator,
     ConditionalMLPDiscriminator,
     ConditionalMLPGenerator,
     ConvDiscriminator,
     ConvGenerator,
+    InfoGANDiscriminator,
+    InfoGANGenerator,
     MLPDiscriminator,
     MLPGenerator,
     ResNetDiscriminator,
@@ -33,6 +36,9 @@ VARIANTS: list[type[AdversarialModule]] = [
 ]
 
 SMALL_NETWORKS: dict[Any, dict[str, int]] = {
+    ClassifyingDiscriminator: {"width": 2},
+    InfoGANGenerator: {"width": 2},
+    InfoGANDiscriminator: {"width": 2},
     ConvGenerator: {"width": 4},
     ConvDiscriminator: {"width": 4},
     MLPGenerator: {"hidden": 16},

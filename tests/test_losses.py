@@ -121,3 +121,35 @@ def test_generator_terms(loss):
     assert list(terms) == ["adversarial"]
     assert terms["adversarial"].shape == ()
     assert generator_gradient(loss, 0.0) < 0
+
+
+def test_hinge_by_hand():
+    terms = losses.hinge_discriminator(torch.tensor([2.0, 0.5, -1.0]), torch.tensor([-2.0, -0.5, 1.0]))
+    assert terms["real"].item() == pytest.approx((0 + 0.5 + 2) / 3)
+    assert terms["fake"].item() == pytest.approx((0 + 0.5 + 2) / 3)
+    assert losses.hinge_generator(torch.tensor([3.0, 5.0]))["adversarial"].item() == -4  # no hinge here
+
+
+def test_energy_hinge_is_per_image():
+    """Of the energies 0 and 12 with margin 10, the first costs 10; the hinge of their mean would cost 4."""
+    terms = losses.energy_discriminator(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 12.0]), margin=10)
+    assert terms["real"].item() == 2
+    assert terms["fake"].item() == 5
+    assert losses.energy_generator(torch.tensor([0.0, 12.0]))["adversarial"].item() == 6
+
+
+def test_pulling_away_by_hand():
+    east, north, west = torch.tensor([2.0, 0.0]), torch.tensor([0.0, 3.0]), torch.tensor([-5.0, 0.0])
+    assert losses.pulling_away(torch.stack([east, north])).item() == pytest.approx(0)
+    # Squared: opposite codes are as alike as equal ones.
+    assert losses.pulling_away(torch.stack([east, west])).item() == pytest.approx(1)
+    # Of the six ordered pairs, two are parallel.
+    assert losses.pulling_away(torch.stack([east, north, west])).item() == pytest.approx(1 / 3)
+    diagonal = torch.tensor([1.0, 1.0])
+    assert losses.pulling_away(torch.stack([east, diagonal]).reshape(2, 2, 1, 1)).item() == pytest.approx(0.5)
+
+
+def test_gaussian_nll_agrees_with_pytorchs_distribution():
+    value, mean, log_variance = torch.randn(3, 5, 2, dtype=torch.float64)
+    expected = -torch.distributions.Normal(mean, (log_variance / 2).exp()).log_prob(value).sum(1).mean()
+    assert_close(losses.gaussian_nll(value, mean, log_variance), expected)

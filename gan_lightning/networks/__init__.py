@@ -1,6 +1,8 @@
 """Generators and discriminators: plain modules without losses, optimisers or logging."""
 
+from gan_lightning.networks.classifying import ClassifyingDiscriminator
 from gan_lightning.networks.convolutional import ConvDiscriminator, ConvGenerator
+from gan_lightning.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
 from gan_lightning.networks.mlp import (
     ConditionalMLPDiscriminator,
     ConditionalMLPGenerator,
@@ -10,10 +12,13 @@ from gan_lightning.networks.mlp import (
 from gan_lightning.networks.resnet import ResNetDiscriminator, ResNetGenerator, SNGANDiscriminator, SNGANGenerator
 
 __all__ = [
+    "ClassifyingDiscriminator",
     "ConditionalMLPDiscriminator",
     "ConditionalMLPGenerator",
     "ConvDiscriminator",
     "ConvGenerator",
+    "InfoGANDiscriminator",
+    "InfoGANGenerator",
     "MLPDiscriminator",
     "MLPGenerator",
     "ResNetDiscriminator",

@@ -1,0 +1,61 @@
+"""ACGAN: the discriminator also names the class, and both players want it to be right."""
+
+from typing import Any
+
+import torch.nn.functional as F
+
+from gan_lightning.game import GameBatch
+from gan_lightning.image_game import ImageShape
+from gan_lightning.label_game import LabelDiscriminatorFactory, LabelGame, LabelGeneratorFactory
+from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
+from gan_lightning.networks import ClassifyingDiscriminator, ConvGenerator
+
+
+class ACGAN(LabelGame):
+    """Odena, Olah, Shlens, *Conditional Image Synthesis with Auxiliary Classifier GANs*, ICML 2017, arXiv 1610.09585.
+
+    With ``L_S = E log P(real|x) + E log P(fake|G(z, c))`` and ``L_C = E log P(c|x) + E log P(c|G(z, c))`` the
+    discriminator maximises ``L_S + L_C`` and the generator ``L_C - L_S``, here in its non-saturating form. The sums
+    have no weights, as in the paper, unless ``class_weight`` says otherwise.
+
+    The discriminator is the paper's for CIFAR-10, without its activation noise. The generator is DCGAN's, fed the
+    latent and the class, with 4 x 4 kernels where the paper has 5 x 5. z is normal.
+
+    Args:
+        image_shape: Channels, height, width of an image. The command line takes it from the data.
+        latent_dim: Length of the latent vector.
+        num_classes: Labels are 0 ... num_classes - 1. The command line takes it from the data.
+        generator: Makes the generator from the image shape, the latent length and the number of classes.
+        discriminator: Makes the discriminator from the image shape and the number of classes; it returns the logits
+            of being real and those of the classes.
+        class_weight: Weight of L_C in both players.
+    """
+
+    def __init__(
+        self,
+        image_shape: ImageShape = (3, 32, 32),
+        latent_dim: int = 100,
+        num_classes: int = 10,
+        generator: LabelGeneratorFactory = ConvGenerator,
+        discriminator: LabelDiscriminatorFactory = ClassifyingDiscriminator,
+        class_weight: float = 1.0,
+        **game: Any,
+    ) -> None:
+        super().__init__(image_shape, latent_dim, num_classes, generator, discriminator, **game)
+        self.class_weight = class_weight
+
+    def discriminator_loss(self, batch: GameBatch) -> Terms:
+        real, real_class = self.discriminator(batch.real)
+        fake, fake_class = self.discriminator(batch.fake)
+        return {
+            **minimax_discriminator(real, fake),
+            "class_real": self.class_weight * F.cross_entropy(real_class, batch.condition),
+            "class_fake": self.class_weight * F.cross_entropy(fake_class, batch.condition),
+        }
+
+    def generator_loss(self, batch: GameBatch) -> Terms:
+        fake, fake_class = self.discriminator(batch.fake)
+        return {
+            **non_saturating_generator(fake),
+            "class": self.class_weight * F.cross_entropy(fake_class, batch.condition),
+        }
