@@ -19,6 +19,7 @@ from gan_lightning.networks import (
     ClassifyingDiscriminator,
     ConditionalMLPDiscriminator,
     ConditionalMLPGenerator,
+    ConvAutoencoder,
     ConvDiscriminator,
     ConvGenerator,
     InfoGANDiscriminator,
@@ -27,6 +28,10 @@ from gan_lightning.networks import (
     MLPGenerator,
     ResNetDiscriminator,
     ResNetGenerator,
+    SAGANDiscriminator,
+    SAGANGenerator,
+    SNGANDiscriminator,
+    SNGANGenerator,
 )
 
 VARIANTS: list[type[AdversarialModule]] = [
@@ -47,6 +52,11 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     ConditionalMLPDiscriminator: {"image_hidden": 8, "label_hidden": 4, "hidden": 8},
     ResNetGenerator: {"width": 4},
     ResNetDiscriminator: {"width": 4},
+    SNGANGenerator: {"width": 4},
+    SNGANDiscriminator: {"width": 4},
+    SAGANGenerator: {"width": 4},
+    SAGANDiscriminator: {"width": 4},
+    ConvAutoencoder: {"width": 2},
 }
 """How to make each network small; a variant that brings a network of its own adds its line here."""
 

@@ -1,5 +1,6 @@
 """Generators and discriminators: plain modules without losses, optimisers or logging."""
 
+from gan_lightning.networks.autoencoder import ConvAutoencoder
 from gan_lightning.networks.classifying import ClassifyingDiscriminator
 from gan_lightning.networks.convolutional import ConvDiscriminator, ConvGenerator
 from gan_lightning.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
@@ -9,20 +10,31 @@ from gan_lightning.networks.mlp import (
     MLPDiscriminator,
     MLPGenerator,
 )
+from gan_lightning.networks.pyramid import (
+    PyramidDiscriminator,
+    PyramidGenerator,
+    SAGANDiscriminator,
+    SAGANGenerator,
+)
 from gan_lightning.networks.resnet import ResNetDiscriminator, ResNetGenerator, SNGANDiscriminator, SNGANGenerator
 
 __all__ = [
     "ClassifyingDiscriminator",
     "ConditionalMLPDiscriminator",
     "ConditionalMLPGenerator",
+    "ConvAutoencoder",
     "ConvDiscriminator",
     "ConvGenerator",
     "InfoGANDiscriminator",
     "InfoGANGenerator",
     "MLPDiscriminator",
     "MLPGenerator",
+    "PyramidDiscriminator",
+    "PyramidGenerator",
     "ResNetDiscriminator",
     "ResNetGenerator",
+    "SAGANDiscriminator",
+    "SAGANGenerator",
     "SNGANDiscriminator",
     "SNGANGenerator",
 ]

@@ -177,11 +177,12 @@ class DownBlock(nn.Module):
         out_channels: Channels out.
         first: Whether the block is the network's first, whose input is the image: it has no leading ReLU, and
             widens to ``out_channels`` at once.
+        widen_first: Whether another block, too, widens in its first convolution and not in its second.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, first: bool = False) -> None:
+    def __init__(self, in_channels: int, out_channels: int, first: bool = False, widen_first: bool = False) -> None:
         super().__init__()
-        middle = out_channels if first else in_channels
+        middle = out_channels if first or widen_first else in_channels
         self.residual = nn.Sequential(
             nn.Identity() if first else nn.ReLU(),
             nn.Conv2d(in_channels, middle, kernel_size=3, padding=1),

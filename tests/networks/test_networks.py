@@ -17,6 +17,8 @@ from gan_lightning.networks import (
     MLPGenerator,
     ResNetDiscriminator,
     ResNetGenerator,
+    SAGANDiscriminator,
+    SAGANGenerator,
     SNGANDiscriminator,
     SNGANGenerator,
 )
@@ -62,6 +64,8 @@ def spread(tensor: torch.Tensor) -> float:
         (lambda: SNGANDiscriminator(), 1_053_824),
         (lambda: SNGANGenerator(num_classes=10), 4_304_387),
         (lambda: SNGANDiscriminator(num_classes=10), 1_055_104),
+        (lambda: SAGANGenerator(num_classes=1000), 42_078_852),
+        (lambda: SAGANDiscriminator(num_classes=1000), 39_463_618),
     ],
 )
 def test_parameter_counts_are_the_papers(network, count):

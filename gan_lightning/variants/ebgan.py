@@ -1,0 +1,77 @@
+"""EBGAN: the discriminator is an auto-encoder, and what it cannot reconstruct is not real."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor
+
+from gan_lightning.game import GameBatch
+from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.losses import Terms, energy_discriminator, energy_generator, pulling_away
+from gan_lightning.networks import ConvAutoencoder, ConvGenerator
+from gan_lightning.optimizers import EBGANAdam
+
+
+class EBGAN(ImageGame):
+    """Zhao, Mathieu, LeCun, *Energy-based Generative Adversarial Network*, ICLR 2017, arXiv 1609.03126, section 2.
+
+    ``D(x) = ||Dec(Enc(x)) - x||_2``, one norm an image; ``L_D = E D(x) + E max(0, margin - D(G(z)))`` and
+    ``L_G = E D(G(z)) + pulling_away_weight * PT`` with ``PT = 1 / (N (N - 1)) sum_{i != j} cos^2(S_i, S_j)`` of the
+    codes ``S = Enc(G(z))``, which keeps the samples of a batch apart. G's gradient passes through both of the
+    norm's sides.
+
+    The networks are convolutional, for 32 or 64 pixels, where the paper has fully connected ones for MNIST. Images
+    are in [-1, 1] instead of [0, 1], which doubles a norm: a paper's margin there is twice as large here. The norm
+    grows with the image, and the margin must grow with it.
+
+    Args:
+        image_shape: Channels, height, width of an image. The command line takes it from the data.
+        latent_dim: Length of the latent vector.
+        generator: Makes the generator from the image shape and the latent length.
+        discriminator: Makes the auto-encoder from the image shape; it returns reconstructions and codes.
+        margin: Energy beyond which a generated image costs the discriminator nothing.
+        pulling_away_weight: Weight of PT in the generator's loss; 0.1 in the paper, 0 turns it off.
+        generator_optimizer: Makes the generator's optimiser from its parameters.
+        discriminator_optimizer: Makes the discriminator's optimiser from its parameters.
+    """
+
+    def __init__(
+        self,
+        image_shape: ImageShape = (3, 64, 64),
+        latent_dim: int = 100,
+        generator: GeneratorFactory = ConvGenerator,
+        discriminator: DiscriminatorFactory = ConvAutoencoder,
+        margin: float = 20.0,
+        pulling_away_weight: float = 0.1,
+        generator_optimizer: OptimizerCallable = EBGANAdam,
+        discriminator_optimizer: OptimizerCallable = EBGANAdam,
+        **game: Any,
+    ) -> None:
+        super().__init__(
+            image_shape,
+            latent_dim,
+            generator,
+            discriminator,
+            generator_optimizer=generator_optimizer,
+            discriminator_optimizer=discriminator_optimizer,
+            **game,
+        )
+        self.margin = margin
+        self.pulling_away_weight = pulling_away_weight
+
+    def energy(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """How badly the auto-encoder reconstructs each image (N,), and the images' codes."""
+        reconstruction, code = self.discriminator(images)
+        error = (reconstruction - images).flatten(1)
+        return torch.linalg.vector_norm(error.float(), dim=1), code
+
+    def discriminator_loss(self, batch: GameBatch) -> Terms:
+        return energy_discriminator(self.energy(batch.real)[0], self.energy(batch.fake)[0], self.margin)
+
+    def generator_loss(self, batch: GameBatch) -> Terms:
+        energy, code = self.energy(batch.fake)
+        terms = energy_generator(energy)
+        if self.pulling_away_weight:
+            terms["pulling_away"] = self.pulling_away_weight * pulling_away(code)
+        return terms
