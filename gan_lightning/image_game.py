@@ -103,9 +103,17 @@ class ImageGame(AdversarialModule):
         Returns:
             rows x frames images in one batch, row by row, in [-1, 1].
         """
+        return self.render(self.indexed_ways(rows, frames, seed))
+
+    def indexed_ways(self, rows: int, frames: int, seed: int) -> Tensor:
+        """The latents of :meth:`interpolate`."""
         start, end = self.indexed_latents(0, 2 * rows, seed).view(rows, 2, -1).unbind(1)
         ways = torch.linspace(0, 1, frames)
-        return self.render(torch.stack([slerp(start, end, float(way)) for way in ways], dim=1).flatten(0, 1))
+        return torch.stack([self.between(start, end, float(way)) for way in ways], dim=1).flatten(0, 1)
+
+    def between(self, start: Tensor, end: Tensor, way: float) -> Tensor:
+        """The latents this far on the way, from 0 to 1."""
+        return slerp(start, end, way)
 
     def forward(self, latent: Tensor) -> Tensor:
         """Images (N x C x H x W, in [-1, 1]) of latent vectors (N x latent_dim)."""
