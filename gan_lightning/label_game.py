@@ -132,6 +132,15 @@ class LabelGame(ImageGame):
         labels = [row for row in range(rows) for _ in range(columns)]
         return self.sample(rows * columns, seed=seed, labels=labels), columns
 
+    def interpolate(self, rows: int, frames: int, seed: int = 0) -> Tensor:
+        """Walks from one sample to another of the same class: row ``i`` is of class ``i``, and on from 0 again.
+
+        Returns:
+            rows x frames images in one batch, row by row, in [-1, 1].
+        """
+        labels = torch.arange(rows).repeat_interleave(frames) % self.num_classes
+        return self.render(self.indexed_ways(rows, frames, seed), labels)
+
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
         """Images (N x C x H x W, in [-1, 1]) of latent vectors (N x latent_dim) and labels (N,)."""
         with evaluating(self.averaged_generator):

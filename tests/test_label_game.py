@@ -101,6 +101,15 @@ def test_the_pictures_of_a_run_have_one_row_a_class(tmp_path: Path) -> None:
     assert np.array_equal(picture[4 * 17 + 1 : 5 * 17, 1:17], row[0])
 
 
+def test_a_way_from_one_sample_to_another_keeps_its_class() -> None:
+    model = showing(num_classes=3)
+    assert classes(model.interpolate(rows=4, frames=2)) == [0, 0, 1, 1, 2, 2, 0, 0]
+    model = small(ConditionalGAN)
+    ways = model.interpolate(rows=2, frames=3)
+    latents = model.indexed_latents(0, 4, 0)
+    torch.testing.assert_close(ways[[0, 2, 3, 5]], model(latents, torch.tensor([0, 0, 1, 1])))
+
+
 @pytest.mark.parametrize(
     ("labels", "got"),
     [(None, "none"), (torch.zeros(4, 10), r"\(4, 10\) of torch.float32"), (torch.zeros(4), r"\(4,\) of torch.float32")],

@@ -15,7 +15,7 @@ from gan_lightning.image_game import GeneratorFactory, ImageGame, ImageShape
 from gan_lightning.losses import Terms, gaussian_nll, minimax_discriminator, non_saturating_generator
 from gan_lightning.networks import InfoGANDiscriminator, InfoGANGenerator
 from gan_lightning.optimizers import DCGANAdam, InfoGANAdam
-from gan_lightning.random import fold, indexed_uniform
+from gan_lightning.random import fold, indexed_uniform, slerp
 
 CodeDiscriminatorFactory = Callable[[ImageShape, int, int], nn.Module]
 
@@ -104,6 +104,13 @@ class InfoGAN(ImageGame):
         chance = indexed_uniform(start, stop, 1 + self.n_continuous, fold(seed, _CODE_STREAM))
         category = (chance[:, 0] * self.n_categories).long()
         return self._join(super().indexed_latents(start, stop, seed), category, 2 * chance[:, 1:] - 1)
+
+    def between(self, start: Tensor, end: Tensor, way: float) -> Tensor:
+        """On the sphere for the noise and straight for the continuous codes; the category stays as it was."""
+        parts = [self.latent_dim, self.n_categories, self.n_continuous]
+        (noise, category, continuous), (noise_end, _, continuous_end) = start.split(parts, 1), end.split(parts, 1)
+        ways = [slerp(noise, noise_end, way), category, torch.lerp(continuous, continuous_end, way)]
+        return torch.cat(ways, dim=1)
 
     def traverse(self, code: int = 0, columns: int = 10, seed: int = 0, limit: float = 2.0) -> Tensor:
         """Images of one noise that differ in two codes: row by row the category, along a row a continuous code.
