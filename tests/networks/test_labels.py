@@ -135,3 +135,10 @@ def test_the_gradient_passes_through_the_spectral_norm() -> None:
 
 def test_the_generator_of_sngan_is_not_normalised() -> None:
     assert not any("parametrizations" in name for name in SNGANGenerator(width=4).state_dict())
+
+
+def test_the_discriminator_of_sngan_sums_over_space() -> None:
+    network = SNGANDiscriminator((3, 32, 32), width=4).eval()
+    image = torch.randn(2, 3, 32, 32)
+    assert network.linear.bias is None
+    assert_close(network(image), network.linear(network.blocks(image).sum(dim=(2, 3))).squeeze(1))
