@@ -21,6 +21,7 @@ def test_both_players_are_told_the_class(networks: dict[str, type]) -> None:
     latent = torch.randn(1, 4).expand(10, 4)
     images = model.play(GameBatch(None, torch.arange(10), latent))
     assert len(torch.unique(images.flatten(1), dim=0)) == 10
+    assert torch.equal(images, model.generator(latent, torch.arange(10)))
     same = images[:1].expand(10, -1, -1, -1)
     assert len(torch.unique(model.discriminator(same, torch.arange(10)))) == 10
 
