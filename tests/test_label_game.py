@@ -165,9 +165,9 @@ def test_a_digit_that_is_asked_for_is_drawn(tmp_path: Path, monkeypatch: pytest.
     config = Path(__file__).parent.parent / "configs" / "conditional_gan_digits.yaml"
     monkeypatch.chdir(tmp_path)
     main(["fit", "--config", str(config), "--trainer.enable_progress_bar", "false"])
-    model = sampling.load("runs/conditionalgan_digits/version_0/checkpoints/last.ckpt")
+    model = sampling.load("runs/conditional_gan_digits/version_0/checkpoints/last.ckpt")
     asked = [i % 10 for i in range(500)]
     images = ((model.sample(500, labels=asked) + 1) * 8).flatten(1).numpy()
     digits = load_digits()
     seen = SVC().fit(digits.data, digits.target).predict(images)
-    assert np.mean(seen == asked) >= 0.9
+    assert np.mean(seen == asked) >= 0.9, np.mean(seen == asked)
