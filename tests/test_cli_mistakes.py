@@ -58,20 +58,22 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("arguments", "says"),
         [
-            (["--model", "lsgan"], "There is no model lsgan: choose from DCGAN, GAN,"),
-            (["--model.help", "HingeGAN"], "There is no model HingeGAN: choose from DCGAN, GAN,"),
-            (["--model", "nope.GAN"], "There is no model nope.GAN (No module named 'nope'): choose from DCGAN, GAN,"),
+            (["--model", "lsgan"], "There is no model lsgan: choose from ACGAN, ConditionalGAN,"),
+            (["--model.help", "HingeGAN"], "There is no model HingeGAN: choose from ACGAN, ConditionalGAN,"),
+            (
+                ["--model", "nope.GAN"],
+                "There is no model nope.GAN (No module named 'nope'): choose from ACGAN,",
+            ),
             (["--data", "Digits"], "There is no data module Digits: choose from CIFAR10DataModule,"),
             (
                 ["--model.generator", "Conv"],
-                "There is no generator Conv: choose from ConvGenerator, MLPGenerator, ResNetGenerator; a class of "
-                "your own is named by its import path.",
+                "There is no generator Conv: choose from ConditionalMLPGenerator, ConvGenerator,",
             ),
-            (["--trainer.callbacks", "Foo"], "There is no callback Foo: choose from LastCheckpoint,"),
+            (["--trainer.callbacks", "Foo"], "There is no callback Foo: choose from GenerativeMetrics,"),
             (["--model.lr", "3"], "DCGAN has no option lr: it has latent_dim, generator,"),
             (
                 ["--model.generator.widht", "3"],
-                "ConvGenerator has no option widht: it has width, batch_norm, n_extra_layers.",
+                "ConvGenerator has no option widht: it has num_classes, width, batch_norm, n_extra_layers.",
             ),
             (["--trainer.accumulate_grad_batches", "2"], "give --model.accumulate instead."),
             (["--trainer.gradient_clip_val", "1"], "give --model.gradient_clip_norm instead."),
@@ -89,10 +91,10 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("config", "says"),
         [
-            ({"model": {"class_path": "HingeGAN"}}, "There is no model HingeGAN: choose from DCGAN,"),
+            ({"model": {"class_path": "HingeGAN"}}, "There is no model HingeGAN: choose from ACGAN,"),
             (
                 {"model": {"class_path": "DCGAN", "init_args": {"generator": {"class_path": "Conv"}}}},
-                "There is no generator Conv: choose from ConvGenerator,",
+                "There is no generator Conv: choose from ConditionalMLPGenerator, ConvGenerator,",
             ),
             ({"trainer": {"gradient_clip_val": 0.5}}, "give --model.gradient_clip_norm instead."),
             ({"modle": 3}, "fit has no option modle: it has config, name,"),

@@ -1,7 +1,7 @@
 """What all pictures of a run have in common: when they are drawn, where they go, who gets them."""
 
 import warnings
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from gan_lightning.images import enlarge, grid, to_pil, to_uint8, write_png
 _COMFORTABLE_SIDE = 512
 
 
-class Picture(Callback):
+class Picture(Callback, ABC):
     """Draws the same picture again and again, into a folder of the run directory, and sends it to the loggers.
 
     The files are named by the step, and the last one shows the last step. Training's random numbers are left as they

@@ -33,7 +33,7 @@ def choices(action: argparse.Action) -> list[str]:
     known = match["paths"].split(", ") if match else []
     names = Counter(path.rpartition(".")[2] for path in known)
     meant = [path for path in known if (kind := _imported(path)) is not None and is_meant(kind)]
-    meant.sort(key=lambda path: not path.startswith(("gan_lightning.", "datamodules.")))
+    meant.sort(key=lambda path: (not path.startswith(("gan_lightning.", "datamodules.")), path.rpartition(".")[2]))
     return [path.rpartition(".")[2] if names[path.rpartition(".")[2]] == 1 else path for path in meant]
 
 
@@ -47,7 +47,8 @@ def _imported(path: str) -> type | None:
 
 def is_meant(kind: type) -> bool:
     """Whether a class can be chosen: it is not there to derive from, and not for its own package only."""
-    if kind in _TO_DERIVE_FROM or inspect.isabstract(kind):
+    is_shipped = kind.__module__.startswith(("gan_lightning.", "datamodules.", "lightning.", "torch."))
+    if kind in _TO_DERIVE_FROM or inspect.isabstract(kind) or not is_shipped:
         return False
     if kind.__module__.startswith("gan_lightning."):
         # The engine's own games play nothing, and what the commands add themselves is not for the user to add.
@@ -88,7 +89,9 @@ def _default(action: argparse.Action) -> Any:
     return default
 
 
-def _calls(kind: Any, takes: int) -> tuple[list[str], list[str]]:
-    """The names of the first arguments that make a network, and of those it is called with."""
-    forward = getattr(kind, "forward", kind)
-    return [*inspect.signature(kind).parameters][:takes], [*inspect.signature(forward).parameters]
+def _calls(kind: Any, takes: int) -> tuple[object, ...]:
+    """How a recipe is used: the first arguments that make a network, whether these do, what goes in and comes out."""
+    made = [*inspect.signature(kind).parameters.values()]
+    suffices = all(parameter.default is not parameter.empty for parameter in made[takes:])
+    called = inspect.signature(getattr(kind, "forward", kind))
+    return [parameter.name for parameter in made[:takes]], suffices, [*called.parameters][:2], called.return_annotation

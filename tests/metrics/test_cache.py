@@ -98,12 +98,12 @@ def _write_for_ever(folder: Path, value: float) -> None:
 
 def test_two_writers_and_a_kill_leave_a_whole_file(cache):
     """Both are killed in the middle of their work; every reading before and after finds one writer's tensor."""
-    writers = multiprocessing.get_context("fork")
+    writers = multiprocessing.get_context("spawn")  # a fork may inherit a lock of torch's threads
     processes = [writers.Process(target=_write_for_ever, args=(cache.folder, float(value))) for value in (1, 2)]
     for process in processes:
         process.start()
     found, deadline = [], threading.Event()
-    timer = threading.Timer(30, deadline.set)
+    timer = threading.Timer(90, deadline.set)
     timer.start()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
