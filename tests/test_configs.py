@@ -11,13 +11,14 @@ import yaml
 
 import datamodules
 import gan_lightning.variants
-from datamodules import CIFAR10DataModule, MNISTDataModule
+from datamodules import CIFAR10DataModule, ImageDataModule, MNISTDataModule
 from datamodules.torchvision_base import TorchvisionDataModule
 from gan_lightning.cli import main
 from gan_lightning.commands.names import run_name, stem
 from gan_lightning.commands.training import RunRecord, TrainingCLI
 from gan_lightning.game import AdversarialModule
 from tests.games import VARIANTS
+from tests.stand_ins import STAND_INS
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 GAMES = sorted(CONFIGS.glob("*.yaml"))
@@ -73,10 +74,21 @@ def test_the_first_variants_are_still_there() -> None:
 
 
 @pytest.mark.parametrize("path", GAMES, ids=lambda path: path.stem)
-def test_a_config_runs(path: Path) -> None:
-    cli = TrainingCLI("fit", ["--config", str(path), *SHORT, "--data.batch_size", "4"], RunRecord())
+def test_a_config_runs(path: Path, tmp_path: Path) -> None:
+    data = getattr(datamodules, _class_path(path, "data"))
+    found = STAND_INS[data](tmp_path / "data") if data in STAND_INS else {}
+    arguments = [f"--data.{name}={value}" for name, value in {"batch_size": 4, **found}.items()]
+    cli = TrainingCLI("fit", ["--config", str(path), *SHORT, *arguments], RunRecord())
     cli.run()
     assert cli.trainer.global_step == 2
+
+
+@pytest.mark.parametrize("data", STAND_INS, ids=lambda data: data.__name__)
+def test_a_stand_in_is_what_its_data_module_reads(data: type[ImageDataModule], tmp_path: Path) -> None:
+    module = data(**STAND_INS[data](tmp_path), batch_size=4, num_workers=0)
+    assert len(list(module.train_dataloader())) >= 10
+    for loader in (module.val_dataloader(), module.test_dataloader()):
+        assert list(loader)
 
 
 @pytest.mark.parametrize("path", [*GAMES, *PIECES], ids=lambda path: path.stem)

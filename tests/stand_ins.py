@@ -1,0 +1,91 @@
+"""Small data sets of real photographs in the layouts of the data modules, for tests that need one of every kind.
+
+They hold enough to train for two steps of five batches of four, as WGAN asks for.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from sklearn.datasets import load_sample_images
+
+from datamodules import (
+    CelebADataModule,
+    ImageDataModule,
+    PairedImageDataModule,
+    SuperResolutionDataModule,
+    UnpairedImageDataModule,
+)
+from datamodules.celeba import ATTRIBUTES
+
+
+def photographs(count: int, width: int, height: int) -> list[Image.Image]:
+    """Crops, all different, of the two photographs that scikit-learn brings: a Chinese temple, and a flower."""
+    wholes = [Image.fromarray(pixels) for pixels in load_sample_images().images]
+    crops = []
+    for i in range(count):
+        whole = wholes[i % 2]
+        left, top = 37 * i % (whole.width - width), 23 * i % (whole.height - height)
+        crops.append(whole.crop((left, top, left + width, top + height)))
+    return crops
+
+
+def write(folder: Path, images: list[Image.Image]) -> None:
+    """Saves the images as 000001.jpg, 000002.jpg, ..."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, image in enumerate(images, 1):
+        image.save(folder / f"{number:06d}.jpg")
+
+
+def paired(root: Path) -> dict[str, Any]:
+    """40 + 2 + 2 pairs side by side: a photograph, and itself in grey."""
+    images = photographs(44, 64, 64)
+    pairs = [Image.new("RGB", (128, 64)) for _ in images]
+    for pair, image in zip(pairs, images, strict=True):
+        pair.paste(image, (0, 0))
+        pair.paste(image.convert("L"), (64, 0))
+    for split, part in {"train": pairs[:40], "val": pairs[40:42], "test": pairs[42:]}.items():
+        write(root / split, part)
+    return {"root": str(root)}
+
+
+def unpaired(root: Path) -> dict[str, Any]:
+    """Crops of the temple and of the flower: 40 + 2 of each."""
+    images = photographs(84, 64, 64)
+    for domain, part in {"A": images[::2], "B": images[1::2]}.items():
+        write(root / f"train{domain}", part[:40])
+        write(root / f"test{domain}", part[40:])
+    return {"root": str(root)}
+
+
+def super_resolution(root: Path) -> dict[str, Any]:
+    """4 + 1 + 1 photographs."""
+    images = photographs(6, 128, 120)
+    folders = {"train": images[:4], "val": images[4:5], "test": images[5:]}
+    for name, part in folders.items():
+        write(root / name, part)
+    return {"root": str(root), **{name: name for name in folders}}
+
+
+def celeba(root: Path) -> dict[str, Any]:
+    """40 + 2 + 2 photographs of CelebA's size, of which number i has every attribute whose number divides i."""
+    home = root / "celeba"
+    images = photographs(44, 178, 218)
+    write(home / "img_align_celeba", images)
+    names = [f"{number:06d}.jpg" for number in range(1, len(images) + 1)]
+    partition = [f"{name} {(i >= 40) + (i >= 42)}" for i, name in enumerate(names)]
+    has = [["-1" if i % number else "1" for number in range(1, len(ATTRIBUTES) + 1)] for i in range(len(names))]
+    rows = [" ".join([name, *row]) for name, row in zip(names, has, strict=True)]
+    (home / "list_eval_partition.txt").write_text("\n".join(partition))
+    (home / "list_attr_celeba.txt").write_text("\n".join([str(len(names)), " ".join(ATTRIBUTES), *rows]))
+    return {"data_dir": str(root)}
+
+
+STAND_INS: dict[type[ImageDataModule], Callable[[Path], dict[str, Any]]] = {
+    CelebADataModule: celeba,
+    PairedImageDataModule: paired,
+    SuperResolutionDataModule: super_resolution,
+    UnpairedImageDataModule: unpaired,
+}
+"""What lays out a stand-in under a folder, and returns the arguments by which its data module finds it there."""
