@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_lightning.commands.errors import told_in_a_sentence
-from gan_lightning.commands.generate import _load, _positive
+from gan_lightning.commands.from_checkpoint import add_device, load_sampler, positive
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule
@@ -63,24 +63,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--split", choices=["train", "val", "test"], default="train", help="of --data (default: train)")
     parser.add_argument(
         "--num_samples",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="samples of --ckpt (default: as many as there are real images, at most 10000)",
     )
-    parser.add_argument("--num_real", type=_positive, metavar="N", help="real images of --data (default: all)")
+    parser.add_argument("--num_real", type=positive, metavar="N", help="real images of --data (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="which samples of --ckpt (default: %(default)s)")
-    parser.add_argument("--batch_size", type=_positive, default=64, help="images at a time (default: %(default)s)")
-    parser.add_argument("--kid_subset_size", type=_positive, default=1000, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--batch_size", type=positive, default=64, help="images at a time (default: %(default)s)")
+    parser.add_argument("--kid_subset_size", type=positive, default=1000, metavar="N", help="(default: %(default)s)")
     parser.add_argument(
         "--cache_dir", type=Path, metavar="DIR", help="for what is kept of the real images (default: the user's cache)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too, by name")
-    parser.add_argument(
-        "--device",
-        choices=["auto", "cpu", "cuda"],
-        default="auto",
-        help="where to compute; auto: the GPU if there is one (default: %(default)s)",
-    )
+    add_device(parser)
     return parser
 
 
@@ -96,7 +91,7 @@ def _scores(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, float
     chosen(options.metrics)
     cache = TensorCache(options.cache_dir)
     device = torch.device("cuda" if options.device != "cpu" and torch.cuda.is_available() else "cpu")
-    model = _load(options.ckpt, options.device) if options.ckpt else None
+    model = load_sampler(options.ckpt, options.device) if options.ckpt else None
     data = _data(options, rest)
     learn_from = None if data is None else lambda: real_images(data, "train")
     extractor = make_extractor(options.extractor, Ingredients(options.weights_path, learn_from, cache))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_lightning.commands.errors import told_in_a_sentence
+from gan_lightning.commands.from_checkpoint import add_device, load_sampler, positive, refuse_to_overwrite
 
 if TYPE_CHECKING:
     from gan_lightning.game import AdversarialModule
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 def run(command: str, arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     with told_in_a_sentence(command):
-        _refuse_to_overwrite(options.out)
-        model = _load(options.ckpt, options.device)
+        refuse_to_overwrite(options.out)
+        model = load_sampler(options.ckpt, options.device)
         _check_labels(model, options.labels)
     _write(model, options)
     return 0
@@ -28,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
         "the training data nor the config. The same seed makes the same pictures.",
     )
     parser.add_argument("--ckpt", required=True, type=Path, metavar="PATH", help="checkpoint that `fit` wrote")
-    parser.add_argument("--n", type=_positive, default=64, help="number of samples (default: %(default)s)")
+    parser.add_argument("--n", type=positive, default=64, help="number of samples (default: %(default)s)")
     parser.add_argument(
         "--out",
         required=True,
@@ -46,42 +47,9 @@ def _parser() -> argparse.ArgumentParser:
         "(default: drawn as often as in the data)",
     )
     parser.add_argument("--grid", action="store_true", help="write all samples into one picture, grid.png")
-    parser.add_argument(
-        "--batch_size", type=_positive, default=64, help="samples made at a time (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--device",
-        choices=["auto", "cpu", "cuda"],
-        default="auto",
-        help="where to compute; auto: the GPU if there is one (default: %(default)s)",
-    )
+    parser.add_argument("--batch_size", type=positive, default=64, help="samples made at a time (default: %(default)s)")
+    add_device(parser)
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number
-
-
-def _refuse_to_overwrite(folder: Path) -> None:
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise FileExistsError(f"{folder} exists and is not an empty folder: give --out a new one.")
-
-
-def _load(checkpoint: Path, device: str) -> "AdversarialModule":
-    import torch
-
-    from gan_lightning import sampling
-
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda: torch finds no GPU here.")
-    automatic = "cuda" if torch.cuda.is_available() else "cpu"
-    model = sampling.load(checkpoint, automatic if device == "auto" else device)
-    if not hasattr(model, "sample"):
-        raise ValueError(f"{type(model).__name__} makes no samples out of nothing: it needs images as input.")
-    return model
 
 
 def _check_labels(model: "AdversarialModule", labels: list[int] | None) -> None:

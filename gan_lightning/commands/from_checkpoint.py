@@ -1,0 +1,63 @@
+"""What the commands that start from a checkpoint have in common."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gan_lightning.game import AdversarialModule
+
+
+def positive(text: str) -> int:
+    """The type of an option that counts something."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device",
+        choices=["auto", "cpu", "cuda"],
+        default="auto",
+        help="where to compute; auto: the GPU if there is one (default: %(default)s)",
+    )
+
+
+def refuse_to_overwrite(folder: Path) -> None:
+    """A folder to write into is new or empty.
+
+    Raises:
+        FileExistsError: It is not.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise FileExistsError(f"{folder} exists and is not an empty folder: give --out a new one.")
+
+
+def load_model(checkpoint: Path, device: str) -> "AdversarialModule":
+    """The model in a checkpoint, on the device that the option names.
+
+    Raises:
+        ValueError: The checkpoint is broken or missing, or there is no such device.
+    """
+    import torch
+
+    from gan_lightning import sampling
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: torch finds no GPU here.")
+    automatic = "cuda" if torch.cuda.is_available() else "cpu"
+    return sampling.load(checkpoint, automatic if device == "auto" else device)
+
+
+def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":
+    """The same for a model that makes samples out of nothing.
+
+    Raises:
+        ValueError: It does not, or it cannot be loaded.
+    """
+    model = load_model(checkpoint, device)
+    if not hasattr(model, "sample"):
+        raise ValueError(f"{type(model).__name__} makes no samples out of nothing: it needs images as input.")
+    return model
