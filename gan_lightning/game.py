@@ -123,7 +123,7 @@ class AdversarialModule(LightningModule):
     # What a variant says. Terms are already weighted; they are summed for the gradient and logged one by one.
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
-        """What the discriminator minimises. ``batch.fake`` carries no gradient here."""
+        """What the discriminator minimises; {}: it stays as it is. ``batch.fake`` carries no gradient here."""
         raise NotImplementedError(
             f"{type(self).__name__} must say what its discriminator minimises: discriminator_loss."
         )
@@ -143,8 +143,11 @@ class AdversarialModule(LightningModule):
     def receive(self, raw: Any) -> GameBatch:
         """Turn what the loader yields, images or (images, condition), into an exchange; uint8 becomes [-1, 1]."""
         images, condition = raw if isinstance(raw, tuple | list) else (raw, None)
-        real = images.to(self.dtype) / 127.5 - 1 if images.dtype == torch.uint8 else images
-        return GameBatch(real, condition)
+        return GameBatch(self.scaled(images), condition)
+
+    def scaled(self, images: Tensor) -> Tensor:
+        """Images as the game sees them: uint8 becomes [-1, 1], floats stay."""
+        return images.to(self.dtype) / 127.5 - 1 if images.dtype == torch.uint8 else images
 
     def draw(self, batch: GameBatch) -> GameBatch:
         """Add what chance decides, such as the latents."""
@@ -227,6 +230,8 @@ class AdversarialModule(LightningModule):
         means: dict[str, Tensor] = {}
         for exchange in exchanges:
             terms = loss(exchange)
+            if player == "discriminator" and terms == {}:
+                return
             total = _sum(terms, loss)
             if number % self.penalty_interval == 0 and (penalties := penalty(exchange)):
                 total = total + _sum(penalties, penalty) * self.penalty_interval

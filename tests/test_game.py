@@ -89,6 +89,21 @@ def test_one_step_equals_the_step_worked_by_hand(tmp_path: Path) -> None:
     assert_close(model.generator.linear.weight, w_g + new_w_d.T @ latent.mean(0, keepdim=True))
 
 
+def test_a_discriminator_with_nothing_to_minimise_sits_the_update_out(tmp_path: Path) -> None:
+    class Waiting(ToyGame):
+        def discriminator_loss(self, batch: GameBatch) -> Terms:
+            return {} if self.global_step < 2 else super().discriminator_loss(batch)
+
+    model = Waiting()
+    before = model.discriminator.linear.weight.detach().clone()
+    digits(model, 2, tmp_path)
+    assert torch.equal(model.discriminator.linear.weight, before)
+    assert "train/generator/loss" in metrics_file(tmp_path)
+    assert "train/discriminator/loss" not in metrics_file(tmp_path)
+    digits(model, 3, tmp_path, resume=True)
+    assert not torch.equal(model.discriminator.linear.weight, before)
+
+
 def test_accumulation_equals_one_large_batch(tmp_path: Path) -> None:
     whole, parts = ToyGame(**DESCENT), ToyGame(accumulate=3, **DESCENT)
     digits(whole, 2, tmp_path / "whole", batch_size=60)
