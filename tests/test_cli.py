@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
+from torch.utils.data import DataLoader
 
 import datamodules
 import gan_lightning.variants
@@ -45,6 +46,11 @@ class TestOptions:
     def test_the_data_tells_the_number_of_classes_to_a_model_that_asks(self, name: str, told: int) -> None:
         cli = TrainingCLI("fit", [*TINY, f"--model=tests.test_cli.{name}", "--trainer.fast_dev_run=true"], RunRecord())
         assert cli.model.num_classes == told
+
+    def test_what_a_data_module_does_not_tell_is_the_models_own(self) -> None:
+        silent = ["--data", "tests.test_cli.Silent", "--trainer.fast_dev_run=true", "--trainer.accelerator=cpu"]
+        cli = TrainingCLI("fit", ["--model=DCGAN", *silent, "--model.image_shape=[1, 8, 8]"], RunRecord())
+        assert cli.model.image_shape == (1, 8, 8)
 
     def test_a_printed_config_makes_the_same_run(self, capsys: pytest.CaptureFixture[str]) -> None:
         arguments = [*TINY, "--model.ema_decay", "null", "--model.n_critic", "2", "--model.generator_optimizer.lr=1e-3"]
@@ -102,6 +108,13 @@ class Fixed(Told):
 
     def __init__(self, image_shape: tuple[int, int, int] = (1, 8, 8)) -> None:
         super().__init__(num_classes=3, image_shape=image_shape)
+
+
+class Silent(LightningDataModule):
+    """A data module of someone else, which tells nothing of its images."""
+
+    def train_dataloader(self) -> Any:
+        return DataLoader(torch.zeros(8, 1, 8, 8), batch_size=4)
 
 
 class TestRunDirectory:

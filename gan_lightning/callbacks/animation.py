@@ -13,7 +13,7 @@ from PIL import Image
 class RunAnimation(Callback):
     """Makes ``samples.gif`` of the pictures in ``samples/`` when the run ends, and sends it to the loggers.
 
-    Put it after :class:`~gan_lightning.callbacks.samples.SampleGrid`, which draws the pictures.
+    Of ``translations/`` it makes ``translations.gif``. Put it after the callbacks that draw the pictures.
 
     Args:
         frame_ms: Milliseconds a picture; the last one stays for two seconds.
@@ -30,13 +30,14 @@ class RunAnimation(Callback):
         log_dir = trainer.log_dir
         if log_dir is None or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        pictures = sorted((Path(log_dir) / "samples").glob("step_*.png"))
-        if len(pictures) < 2:
-            return
-        path = Path(log_dir) / "samples.gif"
-        self._write(path, pictures)
-        for logger in trainer.loggers:
-            _send(logger, path, trainer.global_step)
+        for subject in ("samples", "translations"):
+            pictures = sorted((Path(log_dir) / subject).glob("step_*.png"))
+            if len(pictures) < 2:
+                continue
+            path = Path(log_dir) / f"{subject}.gif"
+            self._write(path, pictures)
+            for logger in trainer.loggers:
+                _send(logger, path, trainer.global_step)
 
     def _write(self, path: Path, pictures: list[Path]) -> None:
         last = len(pictures) - 1

@@ -5,6 +5,7 @@ import logging
 import signal
 import warnings
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from gan_lightning.callbacks.checkpoint import LastCheckpoint
 from gan_lightning.callbacks.predictions import PredictionWriter
 from gan_lightning.callbacks.progress import RunProgressBar
 from gan_lightning.callbacks.samples import InterpolationStrip, SampleGrid
+from gan_lightning.callbacks.translations import TranslationGrid
 from gan_lightning.commands import runs
 from gan_lightning.commands.errors import told_in_a_sentence
 from gan_lightning.commands.names import run_name
@@ -61,7 +63,7 @@ GAN_LIGHTNING_TRAINER__MAX_STEPS=1000 is --trainer.max_steps 1000, GAN_LIGHTNING
 
 In a config, `callbacks:` replaces the list of an earlier config and `callbacks+:` adds to it."""
 
-_TOLD = ("image_shape", "num_classes")
+_TOLD = ("image_shape", "num_classes", "condition_shape", "attributes", "scale")
 """What the data tells the model."""
 
 _CALLBACKS: dict[str, dict[type[Callback], type[Callback]]] = {
@@ -71,6 +73,7 @@ _CALLBACKS: dict[str, dict[type[Callback], type[Callback]]] = {
         LastCheckpoint: LastCheckpoint,
         SampleGrid: SampleGrid,
         InterpolationStrip: InterpolationStrip,
+        TranslationGrid: TranslationGrid,
         RunAnimation: RunAnimation,
     },
     "validate": {ProgressBar: RunProgressBar},
@@ -177,7 +180,8 @@ class TrainingCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         for name in _TOLD:
-            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
+            ask = partial(_ask, name)
+            parser.link_arguments("data", f"model.init_args.{name}", compute_fn=ask, apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         self.config = parser.parse_args(args)  # Lightning warns if these are not sys.argv.
@@ -217,9 +221,12 @@ class TrainingCLI(LightningCLI):
         told = {target.rpartition(".")[2] for target in applied_instantiation_links}
         for name in _TOLD:
             given = self.config.model.init_args.get(name)
-            if name in told and given is not None and given != kwargs[name]:
+            says = kwargs.get(name) if name in told else None
+            if says is None and given is not None:
+                kwargs[name] = given
+            elif given is not None and given != says:
                 raise ValueError(
-                    f"model.{name} is {given}, but the data says {kwargs[name]}: leave it out, and change the data's "
+                    f"model.{name} is {given}, but the data says {says}: leave it out, and change the data's "
                     "options instead."
                 )
             if (name in kwargs and not _takes(class_type, name)) or (name not in told and given is None):
@@ -237,6 +244,7 @@ class TrainingCLI(LightningCLI):
         callbacks = [*given] if isinstance(given, Iterable) else [given]
         for kind, make in _CALLBACKS[self.command].items():
             wanted = config.get(_SWITCHES.get(kind, "")) is not False
+            wanted = wanted and hasattr(self.model, getattr(kind, "asks", "training_step"))
             if wanted and not any(isinstance(callback, kind) for callback in callbacks):
                 callbacks.append(make())
         return [*callbacks, self.record]
@@ -288,6 +296,11 @@ class TrainingCLI(LightningCLI):
                 f"{self.ckpt_path} was trained with other networks than this command's: give the --model arguments "
                 "of its run, which are in the config.yaml beside its checkpoints."
             ) from error
+
+
+def _ask(name: str, data: LightningDataModule) -> Any:
+    """What the data tells under a name; None: nothing."""
+    return getattr(data, name, None)
 
 
 def _takes(class_type: type, name: str) -> bool:

@@ -1,0 +1,82 @@
+"""Look at the translations while the game is played."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning_utilities.core.apply_func import apply_to_collection
+from torch import Tensor
+
+from gan_lightning.callbacks.pictures import Picture
+from gan_lightning.random import own_randomness
+
+
+class TranslationGrid(Picture):
+    """Draws the same examples of the validation set again and again, into ``translations/`` of the run directory.
+
+    An example is a row: for pix2pix the image given, the one made and the true one; for CycleGAN there and back. The
+    pictures are named by the step, and the last one shows the last step. Loggers that take images get them too.
+    Images of different sizes are cut to the smallest, in the middle.
+
+    Args:
+        every_n_steps: Generator updates between two pictures.
+        n: Examples in a picture; fewer where the validation set has fewer.
+        seed: Of what chance decides in the translation.
+        scale: Side of a pixel in the picture. None: as large as it takes to make the picture 512 pixels wide.
+    """
+
+    subject = "translations"
+    asks = "panels"
+
+    def __init__(self, every_n_steps: int = 500, n: int = 4, seed: int = 0, scale: int | None = None) -> None:
+        super().__init__(every_n_steps, seed, scale)
+        if n < 1:
+            raise ValueError(f"n is {n}: it must be at least 1.")
+        self.n = n
+        self._examples: list[Any] | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
+        self._examples = None
+
+    def images(self, game: Any) -> tuple[Tensor, int | None]:
+        rows: list[list[Tensor]] = []
+        with own_randomness(self.seed, game.device), torch.no_grad():
+            if self._examples is None:
+                self._examples = _first(game.trainer, self.n)
+            for raw in self._examples:
+                panels = game.panels(game.receive(game.trainer.strategy.batch_to_device(raw, game.device)))
+                rows += [[panel[i] for panel in panels] for i in range(len(panels[0]))]
+        return _common([image for row in rows for image in row]), len(rows[0])
+
+
+def _first(trainer: Trainer, n: int) -> list[Any]:
+    """The first batches of the validation set, or of the training set where there is none, with n examples at least."""
+    data: Any = getattr(trainer, "datamodule", None)
+    # Loaders of their own, since those of the trainer may be in use; a game's training loader hands out rounds.
+    loaders = trainer.val_dataloaders if data is None else data.val_dataloader()
+    loader: Any = loaders[0] if isinstance(loaders, list) and loaders else loaders
+    if not loader:
+        loader = getattr(trainer.train_dataloader, "loader", None) if data is None else data.train_dataloader()
+    batches: list[Any] = []
+    missing = n
+    for raw in loader:
+        batches.append(apply_to_collection(raw, Tensor, lambda part, most=missing: part[:most]))
+        sizes: list[int] = []
+        apply_to_collection(batches[-1], Tensor, lambda part, sizes=sizes: sizes.append(len(part)))
+        missing -= sizes[0]
+        if missing <= 0:
+            break
+    return batches
+
+
+def _common(images: Sequence[Tensor]) -> Tensor:
+    """One batch of images: as many channels as the one with the most, cut to the smallest."""
+    channels = max(len(image) for image in images)
+    height, width = (min(image.shape[axis] for image in images) for axis in (1, 2))
+    cut = []
+    for image in images:
+        top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
+        cut.append(image[:, top : top + height, left : left + width].expand(channels, -1, -1))
+    return torch.stack(cut)
