@@ -1,6 +1,7 @@
 """Random numbers as a function of named integers, so that a run can be continued exactly."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -47,3 +48,11 @@ def slerp(start: Tensor, end: Tensor, way: float) -> Tensor:
     cosine = torch.cosine_similarity(start, end, dim=1).clamp(-1, 1)
     angle = cosine.arccos()[:, None].clamp(min=1e-6)
     return (((1 - way) * angle).sin() * start + (way * angle).sin() * end) / angle.sin()
+
+
+@contextmanager
+def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
+    """Draw from a sequence of its own; the one outside goes on where it stood."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

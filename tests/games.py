@@ -1,6 +1,7 @@
 """Small games on real digits, for any test that needs one to be played."""
 
 import inspect
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ import gan_lightning.variants
 from datamodules import DigitsDataModule
 from gan_lightning.callbacks import LastCheckpoint
 from gan_lightning.game import AdversarialModule, GameBatch
-from gan_lightning.image_game import ImageGame
 from gan_lightning.loggers import RunLogger
 from gan_lightning.networks import (
     ClassifyingDiscriminator,
@@ -24,15 +24,20 @@ from gan_lightning.networks import (
     ConvGenerator,
     InfoGANDiscriminator,
     InfoGANGenerator,
+    InstancePatchDiscriminator,
     MLPDiscriminator,
     MLPGenerator,
+    PatchDiscriminator,
+    ResidualTranslator,
     ResNetDiscriminator,
     ResNetGenerator,
     SAGANDiscriminator,
     SAGANGenerator,
     SNGANDiscriminator,
     SNGANGenerator,
+    UNet,
 )
+from gan_lightning.variants import CycleGAN, Pix2Pix
 
 VARIANTS: list[type[AdversarialModule]] = [
     value
@@ -57,6 +62,10 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     SAGANGenerator: {"width": 4},
     SAGANDiscriminator: {"width": 4},
     ConvAutoencoder: {"width": 2},
+    UNet: {"width": 2},
+    PatchDiscriminator: {"width": 4, "n_layers": 1},
+    InstancePatchDiscriminator: {"width": 4, "n_layers": 1},
+    ResidualTranslator: {"width": 2, "n_blocks": 1},
 }
 """How to make each network small; a variant that brings a network of its own adds its line here."""
 
@@ -64,13 +73,65 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
 def small(variant: type[AdversarialModule], side: int = 16, **arguments: Any) -> AdversarialModule:
     """The variant with its own kinds of network, made small, for one-channel images."""
     torch.manual_seed(0)  # the same networks each time
-    if issubclass(variant, ImageGame):
-        for player in ("generator", "discriminator"):
-            network = inspect.signature(variant).parameters.get(player, inspect.signature(ImageGame).parameters[player])
-            assert network.default in SMALL_NETWORKS, f"say how to make {network.default} small in {__file__}"
-            arguments.setdefault(player, partial(network.default, **SMALL_NETWORKS[network.default]))
-        arguments = {"image_shape": (1, side, side), "latent_dim": 4, **arguments}
+    for player in ("generator", "discriminator"):
+        network = argument_of(variant, player)
+        if player in arguments or network is None or network.default is network.empty:
+            continue
+        assert network.default in SMALL_NETWORKS, f"say how to make {network.default} small in {__file__}"
+        arguments[player] = partial(network.default, **SMALL_NETWORKS[network.default])
+    shape = (1, side, side)
+    for name, value in {"image_shape": shape, "condition_shape": shape, "latent_dim": 4}.items():
+        if argument_of(variant, name) is not None:
+            arguments.setdefault(name, value)
     return variant(**arguments)
+
+
+def argument_of(variant: type, name: str) -> inspect.Parameter | None:
+    """A constructor argument of a class, its own or one that it hands on."""
+    for level in variant.__mro__:
+        if name in (parameters := inspect.signature(level).parameters):
+            return parameters[name]
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+            break
+    return None
+
+
+class DigitsFor(DigitsDataModule):
+    """The digits, as a game wants them: with their classes, with a partner, in two domains."""
+
+    def __init__(self, game: AdversarialModule, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.make = next((make for kind, make in EXAMPLES.items() if isinstance(game, kind)), None)
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        if self.make is None:
+            return batch
+        # In training a batch is a list of the batches of a step.
+        return [self.make(*raw) for raw in batch] if isinstance(batch[0], list | tuple) else self.make(*batch)
+
+
+def _mirrored(digits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    return digits, digits.flip(-1)
+
+
+def _domains(digits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    return {"A": digits, "B": 255 - digits}
+
+
+EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {Pix2Pix: _mirrored, CycleGAN: _domains}
+"""What a game that does not learn from images and classes makes of them; a variant of that kind adds its line here."""
+
+
+def example_batch(game: AdversarialModule, n: int, side: int = 16) -> Any:
+    """One batch of noise, as the loader of a game's data would give it."""
+    raw = (torch.randint(0, 256, (n, 1, side, side), dtype=torch.uint8), torch.arange(n))
+    make = next((make for kind, make in EXAMPLES.items() if isinstance(game, kind)), None)
+    return make(*raw) if make else raw
+
+
+def flat(value: Any) -> list[Tensor]:
+    """The tensors of an exchange's part, one image or several."""
+    return [value] if isinstance(value, Tensor) else list(value.values())
 
 
 class Crash(pl.Callback):
@@ -116,7 +177,7 @@ def play(
     )
     last = run_directory(folder) / "checkpoints" / "last.ckpt"
     ckpt_path = last if resume and last.exists() else None
-    data = DigitsDataModule(batch_size=batch_size, image_size=side, seed=seed)
+    data = DigitsFor(model, batch_size=batch_size, image_size=side, seed=seed)
     try:
         trainer.fit(model, data, ckpt_path=ckpt_path, weights_only=True)
     except Crash.Died:

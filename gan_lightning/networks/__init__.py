@@ -10,13 +10,16 @@ from gan_lightning.networks.mlp import (
     MLPDiscriminator,
     MLPGenerator,
 )
+from gan_lightning.networks.patch import InstancePatchDiscriminator, PatchDiscriminator
 from gan_lightning.networks.pyramid import (
     PyramidDiscriminator,
     PyramidGenerator,
     SAGANDiscriminator,
     SAGANGenerator,
 )
+from gan_lightning.networks.residual_translator import ResidualTranslator
 from gan_lightning.networks.resnet import ResNetDiscriminator, ResNetGenerator, SNGANDiscriminator, SNGANGenerator
+from gan_lightning.networks.unet import UNet
 
 __all__ = [
     "ClassifyingDiscriminator",
@@ -27,14 +30,18 @@ __all__ = [
     "ConvGenerator",
     "InfoGANDiscriminator",
     "InfoGANGenerator",
+    "InstancePatchDiscriminator",
     "MLPDiscriminator",
     "MLPGenerator",
+    "PatchDiscriminator",
     "PyramidDiscriminator",
     "PyramidGenerator",
     "ResNetDiscriminator",
     "ResNetGenerator",
+    "ResidualTranslator",
     "SAGANDiscriminator",
     "SAGANGenerator",
     "SNGANDiscriminator",
     "SNGANGenerator",
+    "UNet",
 ]

@@ -13,7 +13,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from gan_lightning.game import AdversarialModule, GameBatch
-from tests.games import VARIANTS, assert_same_bits, last_state, metrics_file, play, small
+from tests.games import VARIANTS, assert_same_bits, example_batch, flat, last_state, metrics_file, play, small
 
 pytestmark = pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__)
 
@@ -46,8 +46,8 @@ class Witness:
     def noting(self, player: str, exchanges: Any) -> Any:
         for exchange in exchanges:
             if player == "discriminator":
-                self.real_images.append(exchange.real)
-                assert not exchange.fake.requires_grad
+                self.real_images.append(flat(exchange.real)[0])
+                assert not any(fake.requires_grad for fake in flat(exchange.fake))
             yield exchange
 
 
@@ -157,12 +157,12 @@ def test_every_term_is_logged(variant: Variant, tmp_path: Path) -> None:
 
 def test_losses_are_terms_of_the_raw_exchange(variant: Variant) -> None:
     model = small(variant)
-    raw = (torch.randint(0, 256, (6, 1, 16, 16), dtype=torch.uint8), torch.arange(6))
-    batch = model.draw(model.receive(raw))
+    batch = model.draw(model.receive(example_batch(model, 6)))
     batch = GameBatch(batch.real, batch.condition, batch.latent, model.play(batch))
-    assert batch.fake.shape == batch.real.shape
-    assert float(batch.real.min()) >= -1
-    assert float(batch.real.max()) <= 1
+    for real, fake in zip(flat(batch.real), flat(batch.fake), strict=True):
+        assert fake.shape == real.shape
+        assert float(real.min()) >= -1
+        assert float(real.max()) <= 1
     for terms in (model.discriminator_loss(batch), model.generator_loss(batch)):
         assert terms
         assert all(term.ndim == 0 and torch.isfinite(term) for term in terms.values())

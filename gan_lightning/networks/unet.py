@@ -1,0 +1,96 @@
+"""The U-Net of pix2pix (Isola et al., 2017, arXiv 1611.07004): an image in, an image of the same size out."""
+
+import torch
+from torch import Tensor, nn
+
+from gan_lightning.networks.convolutional import dcgan_init
+
+_DEEPEST = 8
+
+
+class UNet(nn.Module):
+    """An encoder down to 1 x 1 and a decoder back, with every level of the one joined to that of the other.
+
+    At 256 x 256 it is the paper's: 4 x 4 kernels with stride 2 and 64, 128, 256 and five times 512 channels;
+    LeakyReLU of slope .2 in the encoder, ReLU in the decoder, each before its convolution; BatchNorm after every
+    layer but the first, the 1 x 1 one and the last; a tanh at the end. Dropout is on the decoder's first three
+    layers, as in the paper and the authors' code; the PyTorch reference has it on the second to the fourth, with the
+    same weights.
+
+    Args:
+        condition_shape: Channels, height and width of the images given.
+        image_shape: Channels, height and width of the images made; the sides are those of ``condition_shape``.
+        width: Channels of the first layer; they double up to eight times as many.
+        depth: Convolutions of the encoder, so the sides are multiples of 2 to this power. None: as many as lead to
+            the smallest map, at most 8.
+        dropout: Probability of the dropout.
+
+    Raises:
+        ValueError: The sides do not fit each other or the depth.
+    """
+
+    def __init__(
+        self,
+        condition_shape: tuple[int, int, int] = (3, 256, 256),
+        image_shape: tuple[int, int, int] = (3, 256, 256),
+        width: int = 64,
+        depth: int | None = None,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        depth = depth or min(_twos(condition_shape[1]), _twos(condition_shape[2]), _DEEPEST)
+        _check(condition_shape, image_shape, depth)
+        self.side_multiple = 2**depth
+        channels = [width * min(2**level, 8) for level in range(depth)]
+
+        def down(level: int) -> nn.Module:
+            inputs = channels[level - 1] if level else condition_shape[0]
+            layer = nn.Conv2d(inputs, channels[level], kernel_size=4, stride=2, padding=1, bias=False)
+            before = [nn.LeakyReLU(0.2)] if level else []
+            after = [nn.BatchNorm2d(channels[level])] if 0 < level < depth - 1 else []
+            return nn.Sequential(*before, layer, *after)
+
+        def up(level: int) -> nn.Module:
+            joined = 1 if level == depth - 1 else 2
+            outputs = channels[level - 1] if level else image_shape[0]
+            layer = nn.ConvTranspose2d(joined * channels[level], outputs, 4, stride=2, padding=1, bias=level == 0)
+            if level == 0:
+                return nn.Sequential(nn.ReLU(), layer, nn.Tanh())
+            after: list[nn.Module] = [nn.BatchNorm2d(outputs)]
+            if level >= depth - 3:
+                after.append(nn.Dropout(dropout))
+            return nn.Sequential(nn.ReLU(), layer, *after)
+
+        self.encoder = nn.ModuleList(down(level) for level in range(depth))
+        self.decoder = nn.ModuleList(up(level) for level in reversed(range(depth)))
+        self.apply(dcgan_init)
+
+    def forward(self, condition: Tensor) -> Tensor:
+        """Map images (N, C, H, W) to images (N, C', H, W) in [-1, 1]."""
+        maps = [condition]
+        for layer in self.encoder:
+            maps.append(layer(maps[-1]))
+        image = self.decoder[0](maps.pop())
+        for layer in self.decoder[1:]:
+            image = layer(torch.cat([maps.pop(), image], dim=1))
+        return image
+
+
+def _twos(side: int) -> int:
+    """How often 2 divides a side."""
+    return (side & -side).bit_length() - 1
+
+
+def _check(condition_shape: tuple[int, int, int], image_shape: tuple[int, int, int], depth: int) -> None:
+    height, width = condition_shape[1:]
+    if tuple(condition_shape[1:]) != tuple(image_shape[1:]):
+        raise ValueError(
+            f"UNet makes images as large as those it is given, not {image_shape[1]} x {image_shape[2]} of "
+            f"{height} x {width}."
+        )
+    if depth < 2 or height % 2**depth or width % 2**depth:
+        wanted = 2 ** max(depth, 2)
+        raise ValueError(
+            f"UNet needs sides that are multiples of {wanted}, not {height} x {width}: change the data's image_size"
+            f"{', or lower depth' if depth > 2 else ''}."
+        )
