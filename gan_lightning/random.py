@@ -47,7 +47,8 @@ def slerp(start: Tensor, end: Tensor, way: float) -> Tensor:
     """
     cosine = torch.cosine_similarity(start, end, dim=1).clamp(-1, 1)
     angle = cosine.arccos()[:, None].clamp(min=1e-6)
-    return (((1 - way) * angle).sin() * start + (way * angle).sin() * end) / angle.sin()
+    # Divided first, the weights are exactly 1 and 0 at the ends, so that a way begins and ends with the very vectors.
+    return ((1 - way) * angle).sin() / angle.sin() * start + (way * angle).sin() / angle.sin() * end
 
 
 @contextmanager

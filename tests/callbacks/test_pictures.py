@@ -34,6 +34,9 @@ def test_the_way_is_on_the_sphere() -> None:
     assert_close(slerp(east, north, 0.5), torch.tensor([[2**0.5, 2**0.5]]))
     assert_close(slerp(east, north, 1 / 3), torch.tensor([[3**0.5, 1.0]]))
     assert_close(slerp(east, east, 0.3), east, rtol=1e-4, atol=1e-4)
+    start, end = torch.randn(2, 50, 7)
+    assert torch.equal(slerp(start, end, 0), start)
+    assert torch.equal(slerp(start, end, 1), end)
 
 
 def test_pictures_of_ways_and_an_animation_of_the_run(tmp_path: Path) -> None:
