@@ -2,77 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor
 
-from gan_lightning.factories import import_name
 from gan_lightning.game import AdversarialModule
-
-
-class CheckpointError(ValueError):
-    """A checkpoint is missing, broken or not one of ours. The message is a sentence for the user."""
-
-
-def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """Read a checkpoint of an :class:`AdversarialModule`; no code that it may carry is run.
-
-    Raises:
-        CheckpointError: It is missing, truncated, or something else.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"There is no checkpoint {path}.")
-    broken = f"{path} is no complete checkpoint: it was cut short, or it is another kind of file."
-    if not zipfile.is_zipfile(path):  # The table of contents is at the end of the file.
-        raise CheckpointError(broken)
-    with zipfile.ZipFile(path) as parts:  # torch itself does not compare the checksums.
-        if (damaged := parts.testzip()) is not None:
-            raise CheckpointError(f"{path} is damaged: the checksum of {damaged} in it is wrong.")
-    try:
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} is no checkpoint of GAN Lightning: it holds more than numbers and names, and such a file could "
-            "run code of its author, so it is not read."
-        ) from error
-    except Exception as error:  # A damaged file breaks torch's reader in any of many ways.
-        raise CheckpointError(broken) from error
-    if not isinstance(checkpoint, dict) or "variant" not in (checkpoint.get("gan_lightning") or {}):
-        raise CheckpointError(
-            f"{path} was not written by GAN Lightning: it does not say which model its weights belong to."
-        )
-    return checkpoint
-
-
-def load(path: str | Path, map_location: Any = "cpu") -> AdversarialModule:
-    """The model in a checkpoint, in evaluation mode, made with the arguments that it was trained with.
-
-    Args:
-        path: A file that training wrote.
-        map_location: Device to put the weights on.
-
-    Raises:
-        CheckpointError: The file is missing, truncated or foreign.
-    """
-    checkpoint = read_checkpoint(path, map_location)
-    variant = _import(checkpoint["gan_lightning"]["variant"], path)
-    if not (isinstance(variant, type) and issubclass(variant, AdversarialModule)):
-        raise CheckpointError(f"{path} says that its model is {variant!r}, which is no AdversarialModule.")
-    try:
-        model = variant(**checkpoint.get("hyper_parameters", {}))
-        model.load_state_dict(checkpoint["state_dict"])
-    except (KeyError, TypeError, RuntimeError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} does not fit the {variant.__name__} of this version of the code: {_first_line(error)}"
-        ) from error
-    model.on_load_checkpoint(checkpoint)
-    return model.to(map_location).eval()
+from gan_lightning.loading import CheckpointError as CheckpointError
+from gan_lightning.loading import load as load
+from gan_lightning.loading import read_checkpoint as read_checkpoint
 
 
 def check_labels(model: AdversarialModule, labels: Sequence[int]) -> None:
@@ -107,15 +44,3 @@ def generate(
     chosen = {} if labels is None else {"labels": labels}
     for start in range(0, n, batch_size):
         yield model.sample(min(batch_size, n - start), seed=seed, start=start, **chosen)  # type: ignore[operator]
-
-
-def _import(name: str, path: str | Path) -> Any:
-    try:
-        return import_name(name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise CheckpointError(f"{path} needs {name}, which cannot be imported here: {error}.") from error
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:2])
