@@ -2,7 +2,9 @@
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -57,10 +59,22 @@ def to_pil(image: Tensor) -> Image.Image:
 
 def write_png(path: Path, image: Tensor) -> None:
     """Write a uint8 image, C x H x W. The file appears when it is complete."""
-    picture = to_pil(image)
+    _write(path, to_pil(image), format="PNG")
+
+
+def write_gif(path: Path, frames: Sequence[Image.Image], durations: Sequence[int]) -> None:
+    """Write an animation without end, of frames that are shown for so many milliseconds each, at least one.
+
+    GIF has 256 colours a frame. The file appears when it is complete.
+    """
+    rest = list(frames[1:])
+    _write(path, frames[0], format="GIF", save_all=True, append_images=rest, duration=list(durations), loop=0)
+
+
+def _write(path: Path, picture: Image.Image, **options: Any) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
-        picture.save(partial, format="PNG")
+        picture.save(partial, **options)
         os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """The whole run in a few seconds."""
 
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,8 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from PIL import Image
+
+from gan_lightning.images import write_gif
 
 
 class RunAnimation(Callback):
@@ -44,9 +45,7 @@ class RunAnimation(Callback):
         chosen = sorted({round(last * i / (self.max_frames - 1)) for i in range(self.max_frames)})
         frames = [Image.open(pictures[number]).convert("P") for number in chosen]
         durations = [self.frame_ms] * (len(frames) - 1) + [2000]
-        partial = path.with_name(f".{path.name}.partial")
-        frames[0].save(partial, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
-        os.replace(partial, path)
+        write_gif(path, frames, durations)
 
 
 def _send(logger: Logger, path: Path, step: int) -> None:
