@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -94,26 +94,45 @@ class ImageGame(AdversarialModule):
         """
         return self.sample(n, seed=seed), None
 
-    def interpolate(self, rows: int, frames: int, seed: int = 0) -> Tensor:
-        """Walks from one sample to another: row ``i`` begins with sample ``2 i`` and ends with sample ``2 i + 1``.
+    def walk(self, a: int, b: int, ways: Sequence[float], seed: int = 0) -> Tensor:
+        """Images on the way from sample ``a`` to sample ``b`` of the sequence that ``seed`` names.
 
         The way is along the sphere, where normal vectors live, and not through its empty middle (White, 2016,
         arXiv 1609.04468).
 
-        Returns:
-            rows x frames images in one batch, row by row, in [-1, 1].
-        """
-        return self.render(self.indexed_ways(rows, frames, seed))
+        Args:
+            a: Number of the sample at the beginning.
+            b: Number of the sample at the end.
+            ways: N numbers, how far on the way an image is: 0 is sample ``a``, 1 is sample ``b``.
+            seed: Which sequence.
 
-    def indexed_ways(self, rows: int, frames: int, seed: int) -> Tensor:
-        """The latents of :meth:`interpolate`."""
-        start, end = self.indexed_latents(0, 2 * rows, seed).view(rows, 2, -1).unbind(1)
-        ways = torch.linspace(0, 1, frames)
-        return torch.stack([self.between(start, end, float(way)) for way in ways], dim=1).flatten(0, 1)
+        Returns:
+            N x C x H x W on the model's device, in [-1, 1].
+        """
+        start, end = (self.indexed_latents(i, i + 1, seed) for i in (a, b))
+        return self.render(self.on_the_way(start, end, ways))
+
+    def on_the_way(self, start: Tensor, end: Tensor, ways: Sequence[float]) -> Tensor:
+        """The latents (N x ...) at N places from one latent (1 x ...) to another."""
+        return torch.cat([self.between(start, end, way) for way in ways])
 
     def between(self, start: Tensor, end: Tensor, way: float) -> Tensor:
         """The latents this far on the way, from 0 to 1."""
         return slerp(start, end, way)
+
+    def interpolate(self, rows: int, frames: int, seed: int = 0) -> Tensor:
+        """Walks from one sample to another, for a picture: row ``i`` leads from sample ``2 i`` to sample ``2 i + 1``.
+
+        Returns:
+            rows x frames images in one batch, row by row, in [-1, 1].
+        """
+        ways = evenly(frames)
+        walks = [self.walk(2 * row, 2 * row + 1, ways, seed, **self.kind(row)) for row in range(rows)]
+        return torch.cat(walks)
+
+    def kind(self, row: int) -> dict[str, Any]:
+        """What a row of :meth:`interpolate` keeps from end to end, as :meth:`walk` takes it."""
+        return {}
 
     def forward(self, latent: Tensor) -> Tensor:
         """Images (N x C x H x W, in [-1, 1]) of latent vectors (N x latent_dim)."""
@@ -127,3 +146,13 @@ class ImageGame(AdversarialModule):
         number = batch_idx * self.trainer.world_size + self.global_rank
         size = getattr(self.trainer.predict_dataloaders, "batch_size", None) or n
         return self.sample(n, start=number * size)
+
+
+def in_turn(values: Sequence[float], start: int, stop: int) -> Tensor:
+    """Numbers ``start`` to ``stop - 1`` of values that are repeated endlessly."""
+    return torch.as_tensor(values)[torch.arange(start, stop) % len(values)]
+
+
+def evenly(frames: int) -> list[float]:
+    """The places of frames on a way, at even distances, both ends included."""
+    return [frame / max(frames - 1, 1) for frame in range(frames)]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gan_lightning.factories import resolve
 from gan_lightning.game import GameBatch, evaluating
-from gan_lightning.image_game import ImageGame, ImageShape
+from gan_lightning.image_game import ImageGame, ImageShape, in_turn
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
 from gan_lightning.random import fold, indexed_uniform
 
@@ -119,10 +119,7 @@ class LabelGame(ImageGame):
             n x C x H x W on the model's device, in [-1, 1].
         """
         stop = start + n
-        if labels is None:
-            chosen = self.indexed_labels(start, stop, seed)
-        else:
-            chosen = torch.as_tensor(labels)[torch.arange(start, stop) % len(labels)]
+        chosen = self.indexed_labels(start, stop, seed) if labels is None else in_turn(labels, start, stop)
         return self.render(self.indexed_latents(start, stop, seed), chosen, batch_size=batch_size)
 
     def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
@@ -132,14 +129,29 @@ class LabelGame(ImageGame):
         labels = [row for row in range(rows) for _ in range(columns)]
         return self.sample(rows * columns, seed=seed, labels=labels), columns
 
-    def interpolate(self, rows: int, frames: int, seed: int = 0) -> Tensor:
-        """Walks from one sample to another of the same class: row ``i`` is of class ``i``, and on from 0 again.
+    def walk(self, a: int, b: int, ways: Sequence[float], seed: int = 0, labels: Sequence[int] | None = None) -> Tensor:
+        """Images on the way from sample ``a`` to sample ``b``; the class changes half-way.
+
+        Args:
+            a: Number of the sample at the beginning.
+            b: Number of the sample at the end.
+            ways: N numbers, how far on the way an image is: 0 is sample ``a``, 1 is sample ``b``.
+            seed: Which sequence.
+            labels: The class of the whole way, or those of its two ends, as there is none in between. None: those that
+                the two samples have.
 
         Returns:
-            rows x frames images in one batch, row by row, in [-1, 1].
+            N x C x H x W on the model's device, in [-1, 1].
         """
-        labels = torch.arange(rows).repeat_interleave(frames) % self.num_classes
-        return self.render(self.indexed_ways(rows, frames, seed), labels)
+        start, end = (self.indexed_latents(i, i + 1, seed) for i in (a, b))
+        if labels is None:
+            labels = [int(self.indexed_labels(i, i + 1, seed)) for i in (a, b)]
+        chosen = torch.tensor([labels[0] if way < 0.5 else labels[-1] for way in ways])
+        return self.render(self.on_the_way(start, end, ways), chosen)
+
+    def kind(self, row: int) -> dict[str, Any]:
+        """Row ``i`` is of class ``i``, and on from 0 again."""
+        return {"labels": [row % self.num_classes]}
 
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
         """Images (N x C x H x W, in [-1, 1]) of latent vectors (N x latent_dim) and labels (N,)."""

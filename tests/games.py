@@ -134,6 +134,15 @@ def flat(value: Any) -> list[Tensor]:
     return [value] if isinstance(value, Tensor) else list(value.values())
 
 
+def vivid(variant: type[AdversarialModule]) -> Any:
+    """A small game whose samples differ to the eye, though it was never trained."""
+    model = small(variant)
+    with torch.no_grad():
+        for weight in model.averaged_generator.parameters():
+            weight.mul_(5)
+    return model
+
+
 class Crash(pl.Callback):
     """Dies in the middle of a step, when a batch has been fetched and not used."""
 

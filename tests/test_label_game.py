@@ -17,7 +17,7 @@ from gan_lightning.cli import main
 from gan_lightning.images import to_uint8
 from gan_lightning.label_game import LabelGame
 from gan_lightning.variants import DCGAN, ConditionalGAN
-from tests.games import play, run_directory, small
+from tests.games import play, run_directory, small, vivid
 
 
 class Shows(nn.Module):
@@ -105,6 +105,23 @@ def test_a_way_from_one_sample_to_another_keeps_its_class() -> None:
     ways = model.interpolate(rows=2, frames=3)
     latents = model.indexed_latents(0, 4, 0)
     torch.testing.assert_close(ways[[0, 2, 3, 5]], model(latents, torch.tensor([0, 0, 1, 1])))
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [([7], [7, 7, 7, 7, 7]), ([2, 9], [2, 2, 9, 9, 9]), (None, [1, 1, 0, 0, 0])],
+    ids=["one class", "two classes", "the samples' own"],
+)
+def test_the_class_changes_half_way(labels: list[int] | None, expected: list[int]) -> None:
+    model = showing()
+    assert classes(model.sample(2, start=4)) == [1, 0]
+    assert classes(model.walk(4, 5, [0, 0.25, 0.5, 0.75, 1], labels=labels)) == expected
+
+
+def test_a_walk_begins_and_ends_with_the_samples() -> None:
+    model = vivid(ConditionalGAN)
+    samples = model.sample(6, seed=3)
+    torch.testing.assert_close(model.walk(5, 2, [0, 1], seed=3), samples[[5, 2]], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

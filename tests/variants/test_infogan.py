@@ -111,16 +111,6 @@ def test_a_picture_sweeps_one_code_along_a_row_and_the_category_down_the_rows(mo
     assert_close(seen[-1][:3, 14:], torch.tensor([[0.0, -1], [0, 0], [0, 1]]))
 
 
-def test_a_way_from_one_sample_to_another_keeps_its_category(model: Any) -> None:
-    start, middle, end = model.indexed_ways(rows=1, frames=3, seed=0)
-    first, last = model.indexed_latents(0, 2, 0)
-    assert_close(start, first)
-    assert_close(end[:4], last[:4])
-    assert_close(middle[4:14], first[4:14])
-    assert_close(end[4:14], first[4:14])
-    assert_close(middle[14:], (first[14:] + last[14:]) / 2)
-
-
 def test_the_networks_are_the_authors() -> None:
     model = InfoGAN()
     q = sum(weight.numel() for weight in model.discriminator.q.parameters())
