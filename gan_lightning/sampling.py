@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from torch import Tensor
 
+from gan_lightning.code_game import Codes
 from gan_lightning.game import AdversarialModule
+from gan_lightning.image_game import evenly
 from gan_lightning.loading import CheckpointError as CheckpointError
 from gan_lightning.loading import load as load
 from gan_lightning.loading import read_checkpoint as read_checkpoint
@@ -26,8 +29,24 @@ def check_labels(model: AdversarialModule, labels: Sequence[int]) -> None:
             raise ValueError(f"There is no label {label}: this {type(model).__name__} has 0 to {num_classes - 1}.")
 
 
+def check_codes(model: AdversarialModule, codes: Codes) -> None:
+    """Refuse codes that the model's samples cannot have.
+
+    Raises:
+        ValueError: The model knows no codes, or not these.
+    """
+    if not hasattr(model, "check_codes"):
+        raise ValueError(f"{type(model).__name__} knows no codes, so its samples cannot be chosen by them.")
+    model.check_codes(codes)  # type: ignore[operator]
+
+
 def generate(
-    model: AdversarialModule, n: int, seed: int = 0, batch_size: int = 64, labels: Sequence[int] | None = None
+    model: AdversarialModule,
+    n: int,
+    seed: int = 0,
+    batch_size: int = 64,
+    labels: Sequence[int] | None = None,
+    codes: Codes | None = None,
 ) -> Iterator[Tensor]:
     """Samples 0 to ``n - 1`` of the sequence that ``seed`` names, in batches.
 
@@ -37,10 +56,79 @@ def generate(
         seed: Which sequence.
         batch_size: Made at a time.
         labels: The classes of the samples, repeated as often as it takes. None: as the model likes.
+        codes: The values of the samples' codes by name, repeated as often as it takes, such as
+            ``{"category": [3], "continuous0": [-1, 0, 1]}``. Codes that are not named are drawn as in training.
 
-    Yields:
-        At most ``batch_size`` x C x H x W images in [-1, 1], on the model's device.
+    Returns:
+        Batches of at most ``batch_size`` x C x H x W images in [-1, 1], on the model's device.
+
+    Raises:
+        ValueError: The model has no such labels or codes. This is noticed at once, before the first batch.
     """
-    chosen = {} if labels is None else {"labels": labels}
-    for start in range(0, n, batch_size):
-        yield model.sample(min(batch_size, n - start), seed=seed, start=start, **chosen)  # type: ignore[operator]
+    chosen = _chosen(model, labels, codes)
+    return (
+        model.sample(min(batch_size, n - start), seed=seed, start=start, **chosen)  # type: ignore[operator]
+        for start in range(0, n, batch_size)
+    )
+
+
+def interpolate(
+    model: AdversarialModule,
+    a: int,
+    b: int,
+    frames: int = 16,
+    seed: int = 0,
+    batch_size: int = 64,
+    labels: Sequence[int] | None = None,
+    codes: Codes | None = None,
+) -> Iterator[Tensor]:
+    """The way from sample ``a`` to sample ``b`` of the sequence that ``seed`` names, in batches.
+
+    The first frame is sample ``a`` and the last one sample ``b``. A class changes half-way; codes change evenly, the
+    category by mixtures of both.
+
+    Args:
+        model: The game.
+        a: Number of the sample at the beginning.
+        b: Number of the sample at the end. From a sample to itself only the labels or codes change.
+        frames: How many images, both ends included.
+        seed: Which sequence.
+        batch_size: Made at a time.
+        labels: The class of the whole way, or those of its two ends. None: those of the two samples.
+        codes: By the code's name one value for the whole way, or those of its two ends. Codes that are not named are
+            those of the two samples.
+
+    Returns:
+        Batches of at most ``batch_size`` x C x H x W images in [-1, 1], on the model's device.
+
+    Raises:
+        ValueError: The model cannot interpolate, has no such labels or codes, or a number is out of its range. This is
+            noticed at once, before the first batch.
+    """
+    if not hasattr(model, "walk"):
+        raise ValueError(f"{type(model).__name__} cannot interpolate: it knows no way from one sample to another.")
+    if frames < 2:
+        raise ValueError(f"A way from one sample to another has at least 2 frames, not {frames}.")
+    if min(a, b) < 0:
+        raise ValueError(f"There is no sample {min(a, b)}: samples are counted from 0.")
+    chosen = _chosen(model, labels, codes)
+    for name, values in {"labels": labels or [], **(codes or {})}.items():
+        if len(values) > 2:
+            raise ValueError(f"A way has two ends, so {name} takes one value or two, not {len(values)}.")
+    ways = evenly(frames)
+    return (
+        model.walk(a, b, ways[first : first + batch_size], seed=seed, **chosen)  # type: ignore[operator]
+        for first in range(0, frames, batch_size)
+    )
+
+
+def _chosen(model: AdversarialModule, labels: Sequence[int] | None, codes: Codes | None) -> dict[str, Any]:
+    """What is asked of the samples, as the model's own methods take it."""
+    chosen: dict[str, Any] = {}
+    if labels is not None:
+        check_labels(model, labels)
+        chosen["labels"] = labels
+    if codes:
+        check_codes(model, codes)
+        chosen["codes"] = codes
+    return chosen

@@ -1,41 +1,63 @@
 """``gan-lightning generate``: pictures from a checkpoint."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gan_lightning.commands.codes import HELP, parse_codes
 from gan_lightning.commands.errors import told_in_a_sentence
 from gan_lightning.commands.from_checkpoint import add_device, load_sampler, positive, refuse_to_overwrite
+from gan_lightning.commands.generated import shown, write_samples, write_way
 
 if TYPE_CHECKING:
-    from gan_lightning.game import AdversarialModule
+    from torch import Tensor
+
+_N = 64
+_FRAMES = 16
+
+_ABOUT = """\
+Write samples from a checkpoint as PNG files, or the way from one sample to another, at the model's own resolution.
+It needs neither the training data nor the config. The same seed makes the same pictures.
+"""
+
+_EXAMPLES = """\
+examples:
+  gan-lightning generate --ckpt last.ckpt --n 100 --grid --out samples
+  gan-lightning generate --ckpt last.ckpt --labels 7 --out sevens
+  gan-lightning generate --ckpt last.ckpt --codes category=3 continuous0=-2:2 --out codes
+  gan-lightning generate --ckpt last.ckpt --interpolate 0 5 --frames 60 --video --out way
+  gan-lightning generate --ckpt last.ckpt --interpolate 0 0 --codes continuous0=-2:2 --out one_code
+"""
 
 
 def run(command: str, arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
+    make, write = (_samples, write_samples) if options.interpolate is None else (_way, write_way)
     with told_in_a_sentence(command):
+        _refuse_to_mix(options)
         refuse_to_overwrite(options.out)
-        model = load_sampler(options.ckpt, options.device)
-        _check_labels(model, options.labels)
-    _write(model, options)
+        n, batches = make(options)
+    options.out.mkdir(parents=True, exist_ok=True)
+    write(shown(batches, n), options)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gan-lightning generate",
-        description="Write samples from a checkpoint as PNG files, at the model's own resolution. It needs neither "
-        "the training data nor the config. The same seed makes the same pictures.",
+        description=_ABOUT,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--ckpt", required=True, type=Path, metavar="PATH", help="checkpoint that `fit` wrote")
-    parser.add_argument("--n", type=positive, default=64, help="number of samples (default: %(default)s)")
+    parser.add_argument("--n", type=positive, help=f"number of samples (default: {_N})")
     parser.add_argument(
         "--out",
         required=True,
         type=Path,
         metavar="DIR",
-        help="folder for 00000.png, 00001.png, ...; it must be new or empty",
+        help="folder for the pictures, such as 00000.png; it must be new or empty",
     )
     parser.add_argument("--seed", type=int, default=0, help="which samples (default: %(default)s)")
     parser.add_argument(
@@ -46,35 +68,49 @@ def _parser() -> argparse.ArgumentParser:
         help="classes of the samples, in turn: `--labels 7`, `--labels 0 1 2`; for models that were told classes "
         "(default: drawn as often as in the data)",
     )
+    parser.add_argument("--codes", nargs="+", metavar="NAME=VALUE", default=[], help=HELP)
     parser.add_argument("--grid", action="store_true", help="write all samples into one picture, grid.png")
-    parser.add_argument("--batch_size", type=positive, default=64, help="samples made at a time (default: %(default)s)")
+    parser.add_argument(
+        "--interpolate",
+        type=int,
+        nargs=2,
+        metavar=("A", "B"),
+        help="instead of samples, write the way from sample A to sample B, side by side, as interpolation.png; "
+        "`--labels` and `--codes` then take one value for the whole way or two, for its ends, and a class changes "
+        "half-way",
+    )
+    parser.add_argument(
+        "--frames", type=int, metavar="N", help=f"images on the way, ends included (default: {_FRAMES})"
+    )
+    parser.add_argument("--video", action="store_true", help="write the way as an animation too, interpolation.gif")
+    parser.add_argument("--batch_size", type=positive, default=64, help="images made at a time (default: %(default)s)")
     add_device(parser)
     return parser
 
 
-def _check_labels(model: "AdversarialModule", labels: list[int] | None) -> None:
+def _refuse_to_mix(options: argparse.Namespace) -> None:
+    for name in ("n", "grid") if options.interpolate else ("frames", "video"):
+        if getattr(options, name) not in (None, False):
+            goes = "does not go with" if options.interpolate else "goes only with"
+            raise ValueError(f"--{name} {goes} --interpolate, which writes the way from one sample to another.")
+
+
+def _samples(options: argparse.Namespace) -> "tuple[int, Iterator[Tensor]]":
+    """How many images, and the images in batches."""
     from gan_lightning import sampling
 
-    if labels is not None:
-        sampling.check_labels(model, labels)
+    n = options.n or _N
+    codes = parse_codes(options.codes, n)
+    model = load_sampler(options.ckpt, options.device)
+    return n, sampling.generate(model, n, options.seed, options.batch_size, options.labels, codes)
 
 
-def _write(model: "AdversarialModule", options: argparse.Namespace) -> None:
-    import torch
-    from tqdm import tqdm
+def _way(options: argparse.Namespace) -> "tuple[int, Iterator[Tensor]]":
+    """The same for the way from one sample to another."""
+    from gan_lightning import sampling
 
-    from gan_lightning import images, sampling
-
-    options.out.mkdir(parents=True, exist_ok=True)
-    samples = []
-    with tqdm(total=options.n, desc="Generating", unit=" images") as bar:
-        for batch in sampling.generate(model, options.n, options.seed, options.batch_size, options.labels):
-            for image in images.to_uint8(batch).cpu():
-                if options.grid:
-                    samples.append(image)
-                else:
-                    images.write_png(options.out / f"{bar.n:05d}.png", image)
-                bar.update()
-    if options.grid:
-        images.write_png(options.out / "grid.png", images.grid(torch.stack(samples)))
-    print(f"{options.n} samples are in {options.out / 'grid.png' if options.grid else options.out}.")
+    n = _FRAMES if options.frames is None else options.frames
+    codes = parse_codes(options.codes, 2)
+    model = load_sampler(options.ckpt, options.device)
+    a, b = options.interpolate
+    return n, sampling.interpolate(model, a, b, n, options.seed, options.batch_size, options.labels, codes)
