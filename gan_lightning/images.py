@@ -18,6 +18,17 @@ def to_uint8(images: Tensor) -> Tensor:
     return ((images.detach().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
+def stack(images: Sequence[Tensor]) -> Tensor:
+    """One batch of images, C x H x W, of any sizes, cut to the smallest in the middle; grey ones become colourful."""
+    channels = max(len(image) for image in images)
+    height, width = (min(image.shape[axis] for image in images) for axis in (1, 2))
+    cut = []
+    for image in images:
+        top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
+        cut.append(image[:, top : top + height, left : left + width].expand(channels, -1, -1))
+    return torch.stack(cut)
+
+
 def grid(images: Tensor, columns: int | None = None, gap: int = 1) -> Tensor:
     """Lay images out row by row, black between them and around them.
 

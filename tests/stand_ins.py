@@ -47,7 +47,7 @@ def paired(root: Path) -> dict[str, Any]:
         pair.paste(image.convert("L"), (64, 0))
     for split, part in {"train": pairs[:40], "val": pairs[40:42], "test": pairs[42:]}.items():
         write(root / split, part)
-    return {"root": str(root)}
+    return {"root": str(root), "image_size": 64, "batch_size": 1}
 
 
 def unpaired(root: Path) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def unpaired(root: Path) -> dict[str, Any]:
     for domain, part in {"A": images[::2], "B": images[1::2]}.items():
         write(root / f"train{domain}", part[:40])
         write(root / f"test{domain}", part[40:])
-    return {"root": str(root)}
+    return {"root": str(root), "image_size": 64, "batch_size": 1}
 
 
 def super_resolution(root: Path) -> dict[str, Any]:
@@ -88,4 +88,4 @@ STAND_INS: dict[type[ImageDataModule], Callable[[Path], dict[str, Any]]] = {
     SuperResolutionDataModule: super_resolution,
     UnpairedImageDataModule: unpaired,
 }
-"""What lays out a stand-in under a folder, and returns the arguments by which its data module finds it there."""
+"""What lays out a stand-in under a folder, and returns the arguments for its data module to make short work of it."""

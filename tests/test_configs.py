@@ -85,7 +85,7 @@ def test_a_config_runs(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", STAND_INS, ids=lambda data: data.__name__)
 def test_a_stand_in_is_what_its_data_module_reads(data: type[ImageDataModule], tmp_path: Path) -> None:
-    module = data(**STAND_INS[data](tmp_path), batch_size=4, num_workers=0)
+    module = data(**{**STAND_INS[data](tmp_path), "batch_size": 4, "num_workers": 0})
     assert len(list(module.train_dataloader())) >= 10
     for loader in (module.val_dataloader(), module.test_dataloader()):
         assert list(loader)
@@ -100,7 +100,10 @@ def test_a_config_says_how_to_use_it(path: Path) -> None:
 def test_the_name_of_a_config_tells_what_it_is(path: Path) -> None:
     model = getattr(gan_lightning.variants, _class_path(path, "model"))
     data = getattr(datamodules, _class_path(path, "data"))
-    assert path.stem == run_name(model, data), f"configs/{path.name} should be configs/{run_name(model, data)}.yaml"
+    # Data in folders have a name of their own, which the config gives to the run.
+    name = yaml.safe_load(path.read_text()).get("name") or run_name(model, data)
+    assert name.startswith(f"{stem(model)}_")
+    assert path.stem == name, f"configs/{path.name} should be configs/{name}.yaml"
 
 
 @pytest.mark.parametrize("path", PIECES, ids=lambda path: path.stem)

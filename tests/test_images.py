@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from gan_lightning.game import AdversarialModule
-from gan_lightning.images import enlarge, grid, to_uint8, write_png
+from gan_lightning.images import enlarge, grid, stack, to_uint8, write_png
 
 
 def test_to_uint8_undoes_what_the_game_does_to_uint8() -> None:
@@ -75,3 +75,11 @@ def test_a_failed_write_leaves_the_old_picture(tmp_path: Path, monkeypatch: pyte
         write_png(path, torch.ones(1, 4, 4, dtype=torch.uint8))
     assert path.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
+
+
+def test_images_of_several_sizes_make_one_batch() -> None:
+    grey, colour = torch.arange(60.0).view(1, 6, 10), torch.ones(3, 8, 4)
+    images = stack([grey, colour])
+    assert images.shape == (2, 3, 6, 4)
+    assert torch.equal(images[0], grey[:, :, 3:7].expand(3, -1, -1))
+    assert torch.equal(images[1], torch.ones(3, 6, 4))

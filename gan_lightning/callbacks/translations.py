@@ -1,6 +1,5 @@
 """Look at the translations while the game is played."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,6 +8,7 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
 from gan_lightning.callbacks.pictures import Picture
+from gan_lightning.images import stack
 from gan_lightning.random import own_randomness
 
 
@@ -46,9 +46,10 @@ class TranslationGrid(Picture):
             if self._examples is None:
                 self._examples = _first(game.trainer, self.n)
             for raw in self._examples:
-                panels = game.panels(game.receive(game.trainer.strategy.batch_to_device(raw, game.device)))
+                hooked = game._on_before_batch_transfer(raw)  # what the data module may make of a batch
+                panels = game.panels(game.receive(game.trainer.strategy.batch_to_device(hooked, game.device)))
                 rows += [[panel[i] for panel in panels] for i in range(len(panels[0]))]
-        return _common([image for row in rows for image in row]), len(rows[0])
+        return stack([image for row in rows for image in row]), len(rows[0])
 
 
 def _first(trainer: Trainer, n: int) -> list[Any]:
@@ -69,14 +70,3 @@ def _first(trainer: Trainer, n: int) -> list[Any]:
         if missing <= 0:
             break
     return batches
-
-
-def _common(images: Sequence[Tensor]) -> Tensor:
-    """One batch of images: as many channels as the one with the most, cut to the smallest."""
-    channels = max(len(image) for image in images)
-    height, width = (min(image.shape[axis] for image in images) for axis in (1, 2))
-    cut = []
-    for image in images:
-        top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
-        cut.append(image[:, top : top + height, left : left + width].expand(channels, -1, -1))
-    return torch.stack(cut)

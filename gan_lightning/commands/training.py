@@ -18,7 +18,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 import datamodules
-import gan_lightning.variants  # noqa: F401  A class is known by its short name once it is imported.
+import gan_lightning.schedulers  # A class is known by its short name once it is imported.
+import gan_lightning.variants  # noqa: F401
 from gan_lightning.callbacks.animation import RunAnimation
 from gan_lightning.callbacks.checkpoint import LastCheckpoint
 from gan_lightning.callbacks.predictions import PredictionWriter
