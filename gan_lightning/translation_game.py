@@ -58,15 +58,21 @@ class TranslationGame(AdversarialModule):
     @property
     def side_multiple(self) -> int:
         """Height and width that the generator takes are multiples of this."""
-        return max(getattr(part, "side_multiple", 1) for part in self.generator.modules())
+        return self._demanded("side_multiple")
+
+    @property
+    def given_channels(self) -> int:
+        """Channels of the images it is given: 1, grey, or 3, RGB."""
+        shape = self.hparams.get("condition_shape") or self.hparams["image_shape"]
+        return int(shape[0])
 
     def translate(
         self, images: Tensor, direction: str | None = None, attributes: Wishes | None = None, seed: int = 0
     ) -> Tensor:
         """Translate images of any size by the averaged generator.
 
-        Where a side is no multiple of what the generator takes, the image is mirrored at its borders, and the result
-        cut back.
+        Where a side is no multiple of what the generator takes, or too small for it, the image is mirrored at its
+        borders, and the result cut back.
 
         Args:
             images: N x C x H x W in [-1, 1].
@@ -83,7 +89,7 @@ class TranslationGame(AdversarialModule):
         """
         self.check_wishes(direction, attributes)
         height, width = images.shape[2:]
-        fitted = mirrored_to_multiple(images.to(self.device), self.side_multiple)
+        fitted = mirrored_to_multiple(images.to(self.device), self.side_multiple, self._demanded("smallest_side"))
         with own_randomness(seed, self.device), evaluating(self.averaged_generator):
             answer = self.answer(fitted, direction or next(iter(self.directions), None), attributes or {})
         scale = answer.shape[2] // fitted.shape[2]
@@ -105,6 +111,10 @@ class TranslationGame(AdversarialModule):
                 known = f"it knows {', '.join(known_attributes)}" if known_attributes else "it knows none"
                 raise ValueError(f"{name} has no attribute {attribute!r}: {known}.")
 
+    def _demanded(self, name: str) -> int:
+        """What the most demanding part of the generator says of the sides that it takes."""
+        return max(getattr(part, name, 1) for part in self.generator.modules())
+
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         self._log_judgement(batch, "val")
 
@@ -122,16 +132,17 @@ class TranslationGame(AdversarialModule):
         return self.translate(self.receive(batch).condition)
 
 
-def mirrored_to_multiple(images: Tensor, multiple: int) -> Tensor:
+def mirrored_to_multiple(images: Tensor, multiple: int, smallest: int = 1) -> Tensor:
     """Continue images to the right and downwards, mirrored as often as it takes, to multiples of a number.
 
     Args:
         images: N x C x H x W.
         multiple: At least 1.
+        smallest: Sides are made at least as large.
     """
     for axis in (2, 3):
         size = images.shape[axis]
-        places = torch.arange(-(-size // multiple) * multiple, device=images.device)
+        places = torch.arange(-(-max(size, smallest) // multiple) * multiple, device=images.device)
         period = max(2 * (size - 1), 1)
         bounced = places % period
         images = images.index_select(axis, torch.where(bounced < size, bounced, period - bounced))

@@ -22,6 +22,7 @@ class ResidualTranslator(nn.Module):
     """
 
     side_multiple = 4
+    smallest_side = 8
 
     def __init__(
         self,
