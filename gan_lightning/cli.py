@@ -11,6 +11,7 @@ COMMANDS = {
     "test": ("gan_lightning.commands.training", "compute the metrics on the test images"),
     "predict": ("gan_lightning.commands.training", "write an image for every image of the test set"),
     "generate": ("gan_lightning.commands.generate", "write samples from a checkpoint; no data needed"),
+    "translate": ("gan_lightning.commands.translate", "write the translations of image files by a checkpoint"),
     "evaluate": ("gan_lightning.commands.evaluate", "compute the metrics of a checkpoint or of a folder of samples"),
 }
 
@@ -30,6 +31,7 @@ examples:
   gan-lightning fit --config configs/quickstart.yaml
   gan-lightning fit --model DCGAN --data CIFAR10DataModule --trainer.max_steps 50000
   gan-lightning generate --ckpt runs/quickstart/version_0/checkpoints/last.ckpt --n 64 --out samples
+  gan-lightning translate --ckpt last.ckpt --input photos --out results
 """
 
 

@@ -13,6 +13,9 @@ from gan_lightning.image_game import evenly
 from gan_lightning.loading import CheckpointError as CheckpointError
 from gan_lightning.loading import load as load
 from gan_lightning.loading import read_checkpoint as read_checkpoint
+from gan_lightning.translating import ImageError as ImageError
+from gan_lightning.translating import check_translation as check_translation
+from gan_lightning.translating import translate as translate
 
 
 def check_labels(model: AdversarialModule, labels: Sequence[int]) -> None:

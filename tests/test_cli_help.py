@@ -20,7 +20,9 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestFrontDoor:
-    @pytest.mark.parametrize("arguments", [["--help"], [], ["generate", "--help"], ["--version"], ["nonsense"]])
+    @pytest.mark.parametrize(
+        "arguments", [["--help"], [], ["generate", "--help"], ["translate", "--help"], ["--version"], ["nonsense"]]
+    )
     def test_it_imports_nothing_heavy(self, arguments: list[str]) -> None:
         code = (
             "import sys\nfrom gan_lightning.cli import main\n"
@@ -37,7 +39,7 @@ class TestFrontDoor:
         assert main(["--help"]) == 0
         told = capsys.readouterr().out
         for name, (_, what) in COMMANDS.items():
-            assert f"  {name:10}{what}\n" in told
+            assert f"  {name:11}{what}\n" in told
 
     def test_an_unknown_command(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["train"]) == 2

@@ -59,5 +59,6 @@ def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":
     """
     model = load_model(checkpoint, device)
     if not hasattr(model, "sample"):
-        raise ValueError(f"{type(model).__name__} makes no samples out of nothing: it needs images as input.")
+        name = type(model).__name__
+        raise ValueError(f"{name} makes no samples out of nothing: it needs images, so use `gan-lightning translate`.")
     return model

@@ -1,0 +1,152 @@
+"""``gan-lightning translate``: images out of images, by a checkpoint."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gan_lightning.commands.errors import told_in_a_sentence
+from gan_lightning.commands.from_checkpoint import add_device, load_model, refuse_to_overwrite
+
+if TYPE_CHECKING:
+    from gan_lightning.game import AdversarialModule
+
+_ABOUT = """\
+Translate images by a checkpoint of a model that turns images into images. It needs neither the training data nor the
+config. Images of any size are read, PNG, JPEG and WebP, turned upright, and grey or RGB as the model takes them.
+
+Every result is a PNG file named like its image: photos/a/b.jpg becomes DIR/a/b.png. A file that cannot be read is left
+out and named at the end, and the exit code is then 1.
+"""
+
+_EXAMPLES = """\
+examples:
+  gan-lightning translate --ckpt last.ckpt --input photos --out results
+  gan-lightning translate --ckpt last.ckpt --input painting.jpg --out results --direction BtoA
+  gan-lightning translate --ckpt last.ckpt --input faces --out results --attributes Smiling Young=0
+"""
+
+
+def run(command: str, arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(arguments)
+    with told_in_a_sentence(command):
+        targets = _targets(options.input, options.out)
+        _check_place(options.input, options.out)
+        model = load_model(options.ckpt, options.device)
+        _check_wishes(model, options)
+        _make_folder(options.out)
+    failures = _write(model, targets, options)
+    if failures:
+        print(
+            f"gan-lightning {command}: {len(failures)} of {len(targets)} images could not be translated:",
+            *failures,
+            sep="\n  ",
+            file=sys.stderr,
+        )
+    print(f"{len(targets) - len(failures)} translations are in {options.out}.")
+    return 1 if failures else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gan-lightning translate",
+        description=_ABOUT,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--ckpt", required=True, type=Path, metavar="PATH", help="checkpoint that `fit` wrote")
+    parser.add_argument(
+        "--input", required=True, type=Path, metavar="PATH", help="an image, or a folder of images at any depth"
+    )
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="folder for the results; it must be new or empty"
+    )
+    parser.add_argument(
+        "--direction",
+        metavar="NAME",
+        help="for models that translate in several: `AtoB` or `BtoA` (default: the model's first)",
+    )
+    parser.add_argument(
+        "--attributes",
+        type=_wish,
+        nargs="+",
+        default=[],
+        metavar="NAME[=0]",
+        help="for models that know attributes: those that the results are to have, or with =0 not to have",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of what chance decides, if anything (default: %(default)s)"
+    )
+    add_device(parser)
+    return parser
+
+
+def _wish(text: str) -> tuple[str, bool]:
+    name, _, value = text.partition("=")
+    if not name or value not in ("", "0", "1") or text.endswith("="):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither NAME nor NAME=0")
+    return name, value != "0"
+
+
+def _targets(source: Path, out: Path) -> dict[Path, Path]:
+    """The file that each image is to be written into, and the image.
+
+    Raises:
+        FileNotFoundError: There are no images.
+        ValueError: Two images would be written into one file.
+    """
+    from datamodules.files import SUFFIXES, list_images
+
+    if not source.exists():
+        raise FileNotFoundError(f"There is no file or folder {source}: give --input an image or a folder of images.")
+    folder, files = (source, list_images(source)) if source.is_dir() else (source.parent, [source])
+    if not files:
+        raise FileNotFoundError(f"There are no images ({', '.join(SUFFIXES)}) in the folder {source}.")
+    targets: dict[Path, Path] = {}
+    for file in files:
+        target = out / file.relative_to(folder).with_suffix(".png")
+        if target in targets:
+            raise ValueError(f"{targets[target]} and {file} would both become {target}: rename one of them.")
+        targets[target] = file
+    return targets
+
+
+def _check_place(source: Path, out: Path) -> None:
+    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        raise ValueError(f"{out} lies in {source}, so its files would be translated next time: give another --out.")
+    refuse_to_overwrite(out)
+
+
+def _check_wishes(model: "AdversarialModule", options: argparse.Namespace) -> None:
+    from gan_lightning import sampling
+
+    sampling.check_translation(model, options.direction, dict(options.attributes))
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if not os.access(out, os.W_OK | os.X_OK):
+            raise PermissionError(None, "Permission denied")
+    except OSError as error:
+        raise ValueError(f"{out} cannot be written into ({error.strerror}): give another --out.") from error
+
+
+def _write(model: "AdversarialModule", targets: dict[Path, Path], options: argparse.Namespace) -> list[str]:
+    """Translate every image; what could not be done, and why."""
+    from tqdm import tqdm
+
+    from gan_lightning import images, sampling
+
+    failures = []
+    for target, file in tqdm(targets.items(), desc="Translating", unit=" images"):
+        try:
+            image = sampling.translate(model, file, options.direction, dict(options.attributes), options.seed)
+        except sampling.ImageError as error:
+            failures.append(str(error))
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        images.write_png(target, images.to_uint8(image).cpu())
+    return failures
