@@ -8,6 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
 from gan_lightning.commands import runs
+from gan_lightning.translation_game import TranslationGame
 
 
 class RunRecord(Callback):
@@ -17,6 +18,7 @@ class RunRecord(Callback):
         self.begun = False
         self.directory: Path | None = None
         self.config = ""
+        self._translates = False
         self._made: list[Path] = []
 
     def claim(self, home: Path, kind: str) -> None:
@@ -26,6 +28,7 @@ class RunRecord(Callback):
         self._made.insert(0, self.directory)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._translates = isinstance(pl_module, TranslationGame)
         if trainer.is_global_zero:
             print(sizes(pl_module))
 
@@ -52,13 +55,16 @@ class RunRecord(Callback):
             return
         last = self.directory / runs.LAST
         lines = [f"Run directory: {self.directory}"]
-        for folder in ("samples", "predictions"):
+        for folder in ("samples", "translations", "predictions"):
             if (self.directory / folder).is_dir():
-                lines.append(f"  {folder:12}{self.directory / folder}")
+                lines.append(f"  {folder:14}{self.directory / folder}")
         if last.is_file():
-            lines.append(f"  draw more   gan-lightning generate --ckpt {last} --n 64 --out samples")
+            more = "translate --ckpt {} --input photos --out results"
+            if not self._translates:
+                more = "generate --ckpt {} --n 64 --out samples"
+            lines.append(f"  draw more     gan-lightning {more.format(last)}")
             lines.append(
-                "  continue    the same command with --ckpt_path last; a finished one with more --trainer.max_steps"
+                "  continue      the same command with --ckpt_path last; a finished one with more --trainer.max_steps"
             )
         print("\n".join(["", *lines]))
 
