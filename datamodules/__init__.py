@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datamodules.cifar10 import CIFAR10DataModule
     from datamodules.digits import DigitsDataModule
     from datamodules.image_folder import ImageFolderDataModule
+    from datamodules.lsun import LSUNDataModule
     from datamodules.mnist import FashionMNISTDataModule, MNISTDataModule
     from datamodules.paired import PairedImageDataModule
     from datamodules.super_resolution import SuperResolutionDataModule
@@ -26,6 +27,7 @@ __all__ = [
     "FashionMNISTDataModule",
     "ImageDataModule",
     "ImageFolderDataModule",
+    "LSUNDataModule",
     "MNISTDataModule",
     "PairedImageDataModule",
     "SuperResolutionDataModule",
@@ -39,6 +41,7 @@ _HOMES = {
     "FashionMNISTDataModule": "mnist",
     "ImageDataModule": "base",
     "ImageFolderDataModule": "image_folder",
+    "LSUNDataModule": "lsun",
     "MNISTDataModule": "mnist",
     "PairedImageDataModule": "paired",
     "SuperResolutionDataModule": "super_resolution",

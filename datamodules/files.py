@@ -142,6 +142,11 @@ def check(path: str | Path) -> tuple[int, int]:
     return (height, width) if lies else (width, height)
 
 
+def reason(error: Exception) -> str:
+    """Why an image cannot be read, in words: PIL names the object where it finds no image."""
+    return "not an image" if isinstance(error, UnidentifiedImageError) else str(error)
+
+
 def find_broken(indices: range, attempt: Callable[[int], object], title: str) -> dict[int, str]:
     """Runs `attempt` on every index, in threads, behind a progress bar.
 
@@ -160,7 +165,7 @@ def find_broken(indices: range, attempt: Callable[[int], object], title: str) ->
             try:
                 attempt(i)
             except Exception as error:  # PIL raises SyntaxError, struct.error, ... besides OSError
-                broken[i] = "not an image" if isinstance(error, UnidentifiedImageError) else str(error)
+                broken[i] = reason(error)
         return broken
 
     tasks = [indices[start : start + _FILES_PER_TASK] for start in range(0, len(indices), _FILES_PER_TASK)]
