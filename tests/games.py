@@ -35,9 +35,11 @@ from gan_lightning.networks import (
     SAGANGenerator,
     SNGANDiscriminator,
     SNGANGenerator,
+    StarGANDiscriminator,
+    StarGANGenerator,
     UNet,
 )
-from gan_lightning.variants import CycleGAN, Pix2Pix
+from gan_lightning.variants import CycleGAN, Pix2Pix, StarGAN
 
 VARIANTS: list[type[AdversarialModule]] = [
     value
@@ -66,6 +68,8 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     PatchDiscriminator: {"width": 4, "n_layers": 1},
     InstancePatchDiscriminator: {"width": 4, "n_layers": 1},
     ResidualTranslator: {"width": 2, "n_blocks": 1},
+    StarGANGenerator: {"width": 2, "n_blocks": 1},
+    StarGANDiscriminator: {"width": 2},
 }
 """How to make each network small; a variant that brings a network of its own adds its line here."""
 
@@ -80,7 +84,8 @@ def small(variant: type[AdversarialModule], side: int = 16, **arguments: Any) ->
         assert network.default in SMALL_NETWORKS, f"say how to make {network.default} small in {__file__}"
         arguments[player] = partial(network.default, **SMALL_NETWORKS[network.default])
     shape = (1, side, side)
-    for name, value in {"image_shape": shape, "condition_shape": shape, "latent_dim": 4}.items():
+    told = {"image_shape": shape, "condition_shape": shape, "latent_dim": 4, "attributes": ["odd", "small"]}
+    for name, value in told.items():
         if argument_of(variant, name) is not None:
             arguments.setdefault(name, value)
     return variant(**arguments)
@@ -118,7 +123,16 @@ def _domains(digits: Tensor, labels: Tensor) -> dict[str, Tensor]:
     return {"A": digits, "B": 255 - digits}
 
 
-EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {Pix2Pix: _mirrored, CycleGAN: _domains}
+def _attributes(digits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether a digit is odd, and whether it is small."""
+    return digits, torch.stack([labels % 2, labels < 5], dim=1).float()
+
+
+EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {
+    Pix2Pix: _mirrored,
+    CycleGAN: _domains,
+    StarGAN: _attributes,
+}
 """What a game that does not learn from images and classes makes of them; a variant of that kind adds its line here."""
 
 

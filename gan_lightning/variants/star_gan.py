@@ -1,0 +1,192 @@
+"""StarGAN: one generator for many attributes, and a discriminator that also names them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor, nn
+
+from gan_lightning.attributes import Attributes
+from gan_lightning.factories import resolve
+from gan_lightning.game import GameBatch, evaluating
+from gan_lightning.image_game import ImageShape
+from gan_lightning.losses import Terms, wasserstein_discriminator, wasserstein_generator
+from gan_lightning.networks import StarGANDiscriminator, StarGANGenerator
+from gan_lightning.networks.labels import one_hot
+from gan_lightning.optimizers import StarGANAdam
+from gan_lightning.regularizers import gradient_penalty
+from gan_lightning.translation_game import TranslationGame, Wishes
+
+AttributeNetworkFactory = Callable[[ImageShape, int], nn.Module]
+
+HAIR_COLOURS = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
+
+
+class StarGAN(TranslationGame):
+    """Choi et al., *StarGAN: Unified Generative Adversarial Networks for Multi-Domain Image-to-Image Translation*,
+    CVPR 2018, arXiv 1711.09020, equations 5 and 6 with the gradient penalty of equation 8.
+
+    With s the scores of patches, c an image's attributes and c' those wanted, a permutation of the batch's own,
+    ``L_D = E s(G(x, c')) - E s(x) + 10 E (||grad s(x~)||_2 - 1)^2 + cls(x, c)`` and
+    ``L_G = -E s(G(x, c')) + cls(G(x, c'), c') + 10 E |x - G(G(x, c'), c)|``. ``cls`` is the binary cross-entropy summed
+    over the attributes, its mean over the batch; of classes, of which an image has one, it is the softmax's. The
+    penalty is on the gradient of an image's summed patches.
+
+    ``latent`` is what the generator is fed beside the image: c'.
+
+    An image to be translated comes without its attributes: those that are not wished for are taken as the
+    discriminator sees them in the image, resized to the size it was trained with.
+
+    Args:
+        image_shape: Channels, height, width of the images. The command line takes it from the data.
+        attributes: Names of the attributes, in the order of the labels, N x A zeros and ones. The command line takes
+            it from the data. None: the labels are classes, named "0", "1", ...
+        num_classes: Where there are no attributes: labels are 0 ... num_classes - 1. The command line takes it from
+            the data.
+        exclusive: Groups of attributes of which an image has one at most: to ask for one is to switch off the others.
+            Those that are not among ``attributes`` do not matter. By default CelebA's colours of hair.
+        generator: Makes the generator from the image shape and the number of attributes; it is called with images and
+            attributes.
+        discriminator: Makes the discriminator from the same; it returns scores of patches and logits of attributes.
+            It must carry no BatchNorm.
+        class_weight: Weight of ``cls`` in both players.
+        reconstruction_weight: Weight of the last term of L_G.
+        penalty_weight: Weight of the gradient penalty.
+        generator_optimizer: Makes the generator's optimiser from its parameters.
+        discriminator_optimizer: Makes the discriminator's optimiser from its parameters.
+        n_critic: Discriminator updates in a step.
+
+    Raises:
+        ValueError: There are neither attributes nor classes.
+    """
+
+    def __init__(
+        self,
+        image_shape: ImageShape = (3, 128, 128),
+        attributes: Sequence[str] | None = None,
+        num_classes: int | None = None,
+        exclusive: Sequence[Sequence[str]] = (HAIR_COLOURS,),
+        generator: AttributeNetworkFactory = StarGANGenerator,
+        discriminator: AttributeNetworkFactory = StarGANDiscriminator,
+        class_weight: float = 1.0,
+        reconstruction_weight: float = 10.0,
+        penalty_weight: float = 10.0,
+        generator_optimizer: OptimizerCallable = StarGANAdam,
+        discriminator_optimizer: OptimizerCallable = StarGANAdam,
+        n_critic: int = 5,
+        **game: Any,
+    ) -> None:
+        names = tuple(attributes or map(str, range(num_classes or 0)))
+        if not names:
+            raise ValueError(
+                "StarGAN learns attributes or classes, so it needs data with labels: there are neither attributes nor "
+                "num_classes."
+            )
+        super().__init__(
+            generator=resolve(generator)(image_shape, len(names)),
+            discriminator=resolve(discriminator)(image_shape, len(names)),
+            generator_optimizer=generator_optimizer,
+            discriminator_optimizer=discriminator_optimizer,
+            n_critic=n_critic,
+            **game,
+        )
+        self.image_shape = image_shape
+        self.attributes = names
+        self.has_classes = not attributes
+        self.rules = Attributes(names, [names] if self.has_classes else exclusive)
+        self.class_weight = class_weight
+        self.reconstruction_weight = reconstruction_weight
+        self.penalty_weight = penalty_weight
+
+    # The game.
+
+    def receive(self, raw: Any) -> GameBatch:
+        batch = super().receive(raw)
+        labels, n = batch.condition, len(self.attributes)
+        shape = tuple(labels.shape) if isinstance(labels, Tensor) else None
+        if self.has_classes and shape == (len(batch.real),) and not labels.is_floating_point():
+            return replace(batch, condition=one_hot(labels, batch.real, n))
+        if not self.has_classes and shape == (len(batch.real), n):
+            return replace(batch, condition=labels.to(batch.real.dtype))
+        wanted = "the class of every image, an integer" if self.has_classes else f"{n} attributes of every image"
+        got = "none" if shape is None else f"{shape} of {labels.dtype}"
+        raise ValueError(f"StarGAN was made for {wanted}, and the data's labels are {got}.")
+
+    def draw(self, batch: GameBatch) -> GameBatch:
+        return replace(batch, latent=batch.condition[torch.randperm(len(batch.condition), device=self.device)])
+
+    def play(self, batch: GameBatch) -> Tensor:
+        return self.generator(batch.real, batch.latent)
+
+    def discriminator_loss(self, batch: GameBatch) -> Terms:
+        real, seen = self.discriminator(batch.real)
+        fake, _ = self.discriminator(batch.fake)
+        return {**wasserstein_discriminator(real, fake), "class": self._classification(seen, batch.condition)}
+
+    def discriminator_penalty(self, batch: GameBatch) -> Terms:
+        penalty = gradient_penalty(lambda images: self.discriminator(images)[0], batch.real, batch.fake)
+        return {"gradient_penalty": self.penalty_weight * penalty}
+
+    def generator_loss(self, batch: GameBatch) -> Terms:
+        fake, seen = self.discriminator(batch.fake)
+        again = self.generator(batch.fake, batch.condition)
+        return {
+            **wasserstein_generator(fake),
+            "class": self._classification(seen, batch.latent),
+            "reconstruction": self.reconstruction_weight * F.l1_loss(again, batch.real),
+        }
+
+    def _classification(self, logits: Tensor, attributes: Tensor) -> Tensor:
+        if self.has_classes:
+            return self.class_weight * F.cross_entropy(logits, attributes)
+        summed = F.binary_cross_entropy_with_logits(logits, attributes, reduction="sum")
+        return self.class_weight * summed / len(logits)
+
+    # Translation.
+
+    def answer(self, images: Tensor, direction: str | None, attributes: Wishes) -> Tensor:
+        return self.averaged_generator(images, self.rules.granted(self.seen(images), attributes))
+
+    def check_wishes(self, direction: str | None, attributes: Wishes | None) -> None:
+        super().check_wishes(direction, attributes)
+        self.rules.check(attributes or {})
+        if self.has_classes and not all((attributes or {}).values()):
+            raise ValueError("StarGAN was trained on classes: ask for the one that an image is to be of.")
+
+    def seen(self, images: Tensor) -> Tensor:
+        """The attributes that the discriminator sees in images of any size: N x A zeros and ones."""
+        fitted = F.interpolate(images, self.image_shape[1:], mode="bilinear", antialias=True)
+        logits = self.discriminator(fitted)[1]
+        if self.has_classes:
+            return one_hot(logits.argmax(dim=1), images, len(self.attributes))
+        return (logits > 0).to(images.dtype)
+
+    # Validation.
+
+    def judge(self, batch: GameBatch) -> Terms:
+        """How far a way there and back leads from the image, there being what its neighbour in the batch has; and for
+        each attribute, how often the discriminator sees it as asked for. The discriminator has trained the generator,
+        so it flatters."""
+        there = self._redrawn(batch.real, batch.condition.roll(1, dims=0))
+        terms = {"reconstruction": F.l1_loss(self._redrawn(there, batch.condition), batch.real)}
+        for i, name in enumerate(self.attributes):
+            asked = self.rules.flipped(batch.condition, name)
+            found = self.seen(self._redrawn(batch.real, asked))[:, i] == asked[:, i]
+            terms[f"accuracy_{name}"] = found.to(batch.real.dtype).mean()
+        return terms
+
+    def panels(self, batch: GameBatch) -> list[Tensor]:
+        """The image, then the image with one attribute after the other flipped, as in the paper's figures."""
+        flipped = (self.rules.flipped(batch.condition, name) for name in self.attributes)
+        return [batch.real, *(self._redrawn(batch.real, attributes) for attributes in flipped)]
+
+    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """The panels of every image side by side, N x C x H x (1 + A) W."""
+        return torch.cat(self.panels(self.receive(batch)), dim=3)
+
+    def _redrawn(self, images: Tensor, attributes: Tensor) -> Tensor:
+        with evaluating(self.averaged_generator):
+            return self.averaged_generator(images, attributes)
