@@ -1,0 +1,94 @@
+"""What the measurements of the README count, on cases made by hand."""
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.labels import accuracy_by_class, matched_accuracy, report
+from gan_lightning.images import to_uint8
+from gan_lightning.metrics.features import Embedding
+from gan_lightning.variants import ConditionalGAN, InfoGAN
+from tests.games import small
+
+
+def test_accuracy_is_counted_by_the_class_asked_for() -> None:
+    seen, asked = torch.tensor([0, 1, 1, 0, 2, 2, 2, 2]), torch.tensor([0, 0, 1, 1, 1, 1, 2, 2])
+    assert accuracy_by_class(seen, asked, 3).tolist() == [0.5, 0.25, 1]
+
+
+@pytest.mark.parametrize(
+    ("categories", "classes", "accuracy", "matching"),
+    [
+        ([0, 0, 1, 1, 2, 2], [1, 1, 2, 2, 0, 0], 1, {0: 1, 1: 2, 2: 0}),
+        ([0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 1, 0], 4 / 6, {0: 0, 1: 1}),
+        # Most of both categories are of class 0, but only one of them can be it.
+        ([0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 0, 1], 4 / 6, {0: 0, 1: 1}),
+        # A category too many, and one too few.
+        ([0, 0, 1, 2, 2, 2], [0, 0, 0, 1, 1, 1], 5 / 6, {0: 0, 2: 1}),
+        ([0, 0, 0, 0, 0, 0], [0, 0, 0, 1, 1, 2], 1 / 2, {0: 0}),
+    ],
+)
+def test_categories_are_matched_to_classes(
+    categories: list[int], classes: list[int], accuracy: float, matching: dict[int, int]
+) -> None:
+    assert matched_accuracy(torch.tensor(categories), torch.tensor(classes)) == (pytest.approx(accuracy), matching)
+
+
+class Shade(nn.Module):
+    """Reads a class from how bright an image is: each is a tenth brighter than the one before."""
+
+    def forward(self, images: Tensor) -> Embedding:
+        shade = ((images[:, 0, 0, 0] / 127.5 - 1) * 10).round().long()
+        return Embedding(shade, F.one_hot(shade, 10).float())
+
+
+def shaded(classes: Tensor) -> Tensor:
+    return (classes / 10)[:, None, None, None].expand(-1, 1, 16, 16)
+
+
+class Draws(nn.Module):
+    """Draws classes in their shades, but a 9 for a 4."""
+
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
+        return shaded(labels.where(labels != 4, 9))
+
+
+class DrawsTheNext(nn.Module):
+    """Draws for each category the class after it."""
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return shaded((latent[:, 4:14].argmax(dim=1) + 1) % 10)
+
+
+class ReadsBack(nn.Module):
+    def forward(self, images: Tensor) -> tuple[None, Tensor]:
+        return None, Shade()((images + 1) * 127.5).logits.roll(-1, dims=1)
+
+
+def printed(model: Any, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    labels = torch.arange(60) % 10
+    judge: Any = Shade()
+    report(model, judge, to_uint8(shaded(labels)), labels, n=1000, seed=0)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_what_is_said_of_a_game_with_classes(capsys: pytest.CaptureFixture[str]) -> None:
+    model = small(ConditionalGAN, ema_decay=None)
+    model.generator = Draws()
+    assert printed(model, capsys) == [
+        "the judge, on 60 held-out images: 100.00%",
+        "1000 samples that show the class asked for: 90.00%",
+        "  the worst class, 4: 0.00%",
+    ]
+
+
+def test_what_is_said_of_a_game_with_categories(capsys: pytest.CaptureFixture[str]) -> None:
+    model = small(InfoGAN, ema_decay=None)
+    model.generator, model.discriminator = DrawsTheNext(), ReadsBack()
+    _, real, fake = printed(model, capsys)
+    matching = {category: (category + 1) % 10 for category in range(10)}
+    assert real == f"held-out images whose category is matched to their class: 100.00% {matching}"
+    assert fake == f"1000 samples whose category is matched to the class they show: 100.00% {matching}"
