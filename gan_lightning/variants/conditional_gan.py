@@ -17,7 +17,9 @@ class ConditionalGAN(LabelGame):
     the discriminator can only win by the images and by how they match; there are no mismatched pairs.
 
     The networks are the paper's for MNIST. Adam takes the place of its SGD, z is normal instead of uniform, and
-    images are in [-1, 1] instead of [0, 1].
+    images are in [-1, 1] instead of [0, 1]. These networks are slow to heed the class: the label enters beside 784
+    pixels, through weights as small as theirs, and after 3,000 steps the discriminator still judges by the image
+    alone. So the configs take ``ConvGenerator`` and ``ConvDiscriminator``.
 
     Args:
         image_shape: Channels, height, width of an image. The command line takes it from the data.
