@@ -1,6 +1,6 @@
 """Small data sets of real photographs in the layouts of the data modules, for tests that need one of every kind.
 
-They hold enough to train for two steps of five batches of four, as WGAN asks for.
+They hold enough to train for two steps of five batches of four, as WGAN asks for. And a small VGG19.
 """
 
 from collections.abc import Callable
@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 from sklearn.datasets import load_sample_images
+from torch import nn
+from torchvision.models.vgg import cfgs, make_layers
 
 from datamodules import (
     CelebADataModule,
@@ -108,6 +111,17 @@ def lsun(root: Path) -> dict[str, Any]:
     write_lmdb(root / "bedroom_train_lmdb", values[:40])
     write_lmdb(root / "bedroom_val_lmdb", values[40:])
     return {"root": str(root)}
+
+
+def vgg19(path: Path) -> nn.Sequential:
+    """Saves random weights as torchvision's vgg19 has them, but for 1/32 of its channels; returns the layers."""
+    layers = make_layers([width if width == "M" else int(width) // 32 for width in cfgs["E"]])
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight)
+    unused = {"classifier.0.weight": torch.zeros(2, 3), "classifier.0.bias": torch.zeros(2)}
+    torch.save({**{f"features.{name}": value for name, value in layers.state_dict().items()}, **unused}, path)
+    return layers
 
 
 STAND_INS: dict[type[ImageDataModule], Callable[[Path], dict[str, Any]]] = {

@@ -19,6 +19,7 @@ from gan_lightning.networks.pyramid import (
 )
 from gan_lightning.networks.residual_translator import ResidualTranslator
 from gan_lightning.networks.resnet import ResNetDiscriminator, ResNetGenerator, SNGANDiscriminator, SNGANGenerator
+from gan_lightning.networks.srresnet import SRGANDiscriminator, SRResNet
 from gan_lightning.networks.stargan import StarGANDiscriminator, StarGANGenerator
 from gan_lightning.networks.unet import UNet
 
@@ -44,6 +45,8 @@ __all__ = [
     "SAGANGenerator",
     "SNGANDiscriminator",
     "SNGANGenerator",
+    "SRGANDiscriminator",
+    "SRResNet",
     "StarGANDiscriminator",
     "StarGANGenerator",
     "UNet",
