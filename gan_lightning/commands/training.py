@@ -40,6 +40,8 @@ from gan_lightning.sampling import CheckpointError, read_checkpoint
 # What Lightning says of itself, and a user cannot change.
 warnings.filterwarnings("ignore", ".*isinstance\\(treespec, LeafSpec\\).*")
 warnings.filterwarnings("ignore", ".*infer the batch indices.*")
+# A discriminator that sits out has a schedule all the same: it counts the game's steps.
+warnings.filterwarnings("ignore", r"Detected call of `lr_scheduler\.step\(\)` before `optimizer\.step\(\)`")
 
 for _name in datamodules.__all__:
     getattr(datamodules, _name)
