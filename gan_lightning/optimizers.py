@@ -177,6 +177,30 @@ class StarGANAdam(DCGANAdam):
         super().__init__(params, lr, betas, eps, weight_decay)
 
 
+class SRGANAdam(DCGANAdam):
+    """Adam with learning rate 1e-4, betas (0.9, 0.999).
+
+    Ledig et al., 2017, arXiv 1609.04802, section 3.2.
+
+    Args:
+        params: What to update.
+        lr: Learning rate.
+        betas: Decay rates of the first and the second moment.
+        eps: Added to the denominator.
+        weight_decay: L2 penalty.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 1e-4,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+
 class WGANRMSprop(torch.optim.RMSprop):
     """RMSProp with learning rate 5e-5.
 

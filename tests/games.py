@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import gan_lightning.variants
 from datamodules import DigitsDataModule
+from datamodules.bicubic import downscale
 from gan_lightning.callbacks import LastCheckpoint
 from gan_lightning.game import AdversarialModule, GameBatch
 from gan_lightning.loggers import RunLogger
@@ -35,11 +36,13 @@ from gan_lightning.networks import (
     SAGANGenerator,
     SNGANDiscriminator,
     SNGANGenerator,
+    SRGANDiscriminator,
+    SRResNet,
     StarGANDiscriminator,
     StarGANGenerator,
     UNet,
 )
-from gan_lightning.variants import CycleGAN, Pix2Pix, StarGAN
+from gan_lightning.variants import SRGAN, CycleGAN, Pix2Pix, StarGAN
 
 VARIANTS: list[type[AdversarialModule]] = [
     value
@@ -70,8 +73,16 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     ResidualTranslator: {"width": 2, "n_blocks": 1},
     StarGANGenerator: {"width": 2, "n_blocks": 1},
     StarGANDiscriminator: {"width": 2},
+    SRResNet: {"width": 2, "n_blocks": 1},
+    SRGANDiscriminator: {"width": 2, "hidden": 4},
 }
 """How to make each network small; a variant that brings a network of its own adds its line here."""
+
+
+OWN_ARGUMENTS: dict[type[AdversarialModule], Callable[[int], dict[str, Any]]] = {
+    SRGAN: lambda side: {"condition_shape": (1, side // 2, side // 2), "content": "mse"},
+}
+"""What a variant needs beside its networks, by the side of the images; few need anything."""
 
 
 def small(variant: type[AdversarialModule], side: int = 16, **arguments: Any) -> AdversarialModule:
@@ -85,7 +96,8 @@ def small(variant: type[AdversarialModule], side: int = 16, **arguments: Any) ->
         arguments[player] = partial(network.default, **SMALL_NETWORKS[network.default])
     shape = (1, side, side)
     told = {"image_shape": shape, "condition_shape": shape, "latent_dim": 4, "attributes": ["odd", "small"]}
-    for name, value in told.items():
+    own = OWN_ARGUMENTS[variant](side) if variant in OWN_ARGUMENTS else {}
+    for name, value in {**told, **own}.items():
         if argument_of(variant, name) is not None:
             arguments.setdefault(name, value)
     return variant(**arguments)
@@ -128,10 +140,15 @@ def _attributes(digits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return digits, torch.stack([labels % 2, labels < 5], dim=1).float()
 
 
+def _halved(digits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    return digits, downscale(digits, 2)
+
+
 EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {
     Pix2Pix: _mirrored,
     CycleGAN: _domains,
     StarGAN: _attributes,
+    SRGAN: _halved,
 }
 """What a game that does not learn from images and classes makes of them; a variant of that kind adds its line here."""
 

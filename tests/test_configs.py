@@ -17,8 +17,8 @@ from gan_lightning.cli import main
 from gan_lightning.commands.names import run_name, stem
 from gan_lightning.commands.training import RunRecord, TrainingCLI
 from gan_lightning.game import AdversarialModule
-from tests.games import VARIANTS
-from tests.stand_ins import STAND_INS
+from tests.games import VARIANTS, argument_of
+from tests.stand_ins import STAND_INS, vgg19
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 GAMES = sorted(CONFIGS.glob("*.yaml"))
@@ -78,6 +78,9 @@ def test_a_config_runs(path: Path, tmp_path: Path) -> None:
     data = getattr(datamodules, _class_path(path, "data"))
     found = STAND_INS[data](tmp_path / "data") if data in STAND_INS else {}
     arguments = [f"--data.{name}={value}" for name, value in {"batch_size": 4, **found}.items()]
+    if argument_of(getattr(gan_lightning.variants, _class_path(path, "model")), "vgg_weights"):
+        vgg19(tmp_path / "vgg19.pth")
+        arguments.append(f"--model.vgg_weights={tmp_path / 'vgg19.pth'}")
     cli = TrainingCLI("fit", ["--config", str(path), *SHORT, *arguments], RunRecord())
     cli.run()
     assert cli.trainer.global_step == 2

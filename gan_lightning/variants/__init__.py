@@ -13,6 +13,7 @@ from gan_lightning.variants.pix2pix import Pix2Pix as Pix2Pix
 from gan_lightning.variants.projection_gan import ProjectionGAN as ProjectionGAN
 from gan_lightning.variants.sagan import SAGAN as SAGAN
 from gan_lightning.variants.sngan import SNGAN as SNGAN
+from gan_lightning.variants.srgan import SRGAN as SRGAN
 from gan_lightning.variants.star_gan import StarGAN as StarGAN
 from gan_lightning.variants.wgan import WGAN as WGAN
 from gan_lightning.variants.wgan_gp import WGANGP as WGANGP
