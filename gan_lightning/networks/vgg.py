@@ -41,7 +41,6 @@ class VGG19Features:
                 layers.append(nn.MaxPool2d(2))
             layers += [layer, nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers).requires_grad_(False).eval()
-        self.side_multiple = 2 ** (pooling - 1)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Map images (N, 3 or 1, H, W) in [-1, 1] to maps (N, channels, H / 2^(i - 1), W / 2^(i - 1)), at least 0."""
