@@ -29,6 +29,7 @@ from gan_lightning.losses import Terms
 from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.random import fold
 from gan_lightning.rounds import gather_rounds
+from gan_lightning.strategy import adopt, agree
 
 Move = Callable[["GameBatch"], Terms]
 
@@ -267,6 +268,7 @@ class AdversarialModule(LightningModule):
 
     def setup(self, stage: str) -> None:
         if stage == "fit":
+            adopt(self.trainer.strategy)
             use_atomic_saves(self.trainer.strategy)
             gather_rounds(self.trainer, self.n_critic * self.accumulate)
 
@@ -280,7 +282,16 @@ class AdversarialModule(LightningModule):
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Nothing, as in validation."""
 
+    # Processes have seen different images; they must agree on what they show, judge and keep.
+
+    def on_validation_start(self) -> None:
+        agree(self)
+
+    def on_train_end(self) -> None:
+        agree(self)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        agree(self)  # The checkpoint holds the buffers themselves, not copies.
         state = {"variant": public_name(type(self)), "version": __version__, "seed": self.seed}
         checkpoint["gan_lightning"] = state
 

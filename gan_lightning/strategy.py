@@ -1,0 +1,114 @@
+"""Data-parallel training of players that take turns."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from lightning.pytorch.strategies import DDPStrategy, Strategy
+from torch import Tensor, distributed, nn
+from torch.optim import Optimizer
+
+from gan_lightning.metrics.parallel import rank_and_size
+
+
+class AlternatingDDPStrategy(DDPStrategy):
+    """Distributed data parallel for games: a player's gradients are averaged over the processes just before it moves.
+
+    The weights of the first process are broadcast once, at the start. From then on nothing is exchanged but one flat
+    gradient an update, that of the player which moves: with accumulation once for all batches of the update. Losses
+    are means over a process's batch, so the players move as one process would on all batches joined, but for what
+    looks across a batch: BatchNorm's statistics in training, EBGAN's repelling term.
+
+    torch's own wrapper averages in every backward pass: it fails on players that take turns, unless it is told to
+    look for unused parameters, and then it exchanges the gradients of both players each time.
+
+    A run on several devices takes this strategy unless it asks for another; by its class it can be configured:
+    ``Trainer(devices=2, strategy=AlternatingDDPStrategy(timeout=...))``.
+
+    Attributes:
+        bytes_averaged: Of gradients, that this process has given to be averaged so far.
+    """
+
+    bytes_averaged: int = 0
+
+    def configure_ddp(self) -> None:
+        assert self.model is not None
+        synchronise(self.model)
+
+    def optimizer_step(self, optimizer: Optimizer, closure: Callable[[], Any], model: Any = None, **kwargs: Any) -> Any:
+        def averaged() -> Any:
+            # Before the precision plugin unscales the gradients, and before the game clips them.
+            result = closure()
+            self._average_gradients(optimizer)
+            return result
+
+        return super().optimizer_step(optimizer, averaged, model, **kwargs)
+
+    def _average_gradients(self, optimizer: Optimizer) -> None:
+        weights = (weight for group in optimizer.param_groups for weight in group["params"])
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        average_over_processes(gradients)
+        self.bytes_averaged += sum(gradient.numel() * gradient.element_size() for gradient in gradients)
+
+
+def adopt(strategy: Strategy) -> None:
+    """Make plain DDP alternate: it cannot train two players, and Lightning takes it unless told otherwise."""
+    if type(strategy) is DDPStrategy and not strategy._ddp_kwargs.get("find_unused_parameters"):
+        strategy.__class__ = AlternatingDDPStrategy
+
+
+def agree(module: nn.Module) -> None:
+    """Make the buffers of a module the same in all processes; all of them must call this. One process: nothing.
+
+    The statistics of BatchNorm become the mean over the processes, which have seen different images. Other buffers
+    become those of the first process.
+    """
+    if rank_and_size()[1] == 1:
+        return
+    norms = [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    statistics = [value for norm in norms for value in (norm.running_mean, norm.running_var) if value is not None]
+    average_over_processes(statistics)
+    known = {id(value) for value in statistics}
+    _broadcast(buffer for buffer in module.buffers() if id(buffer) not in known)
+
+
+def synchronise(module: nn.Module) -> None:
+    """Give all processes the first one's parameters and buffers; all of them must call this."""
+    _broadcast([*(parameter.detach() for parameter in module.parameters()), *module.buffers()])
+
+
+@torch.no_grad()
+def average_over_processes(tensors: Iterable[Tensor]) -> None:
+    """Replace tensors by their mean over the processes, all at once. Every process gives as many, of the same shapes.
+
+    Args:
+        tensors: Of floats, changed in place.
+    """
+    world_size = rank_and_size()[1]
+
+    def average(flat: Tensor) -> None:
+        distributed.all_reduce(flat)
+        flat.div_(world_size)
+
+    if world_size > 1:
+        _flatly(tensors, average)
+
+
+def _broadcast(tensors: Iterable[Tensor]) -> None:
+    _flatly(tensors, lambda flat: distributed.broadcast(flat, src=0))
+
+
+@torch.no_grad()
+def _flatly(tensors: Iterable[Tensor], exchange: Callable[[Tensor], Any]) -> None:
+    """Exchange tensors as one flat tensor of each dtype, and put back what has become of them."""
+    kinds: dict[torch.dtype, list[Tensor]] = defaultdict(list)
+    for tensor in tensors:
+        kinds[tensor.dtype].append(tensor)
+    for alike in kinds.values():
+        flat = torch.cat([tensor.reshape(-1) for tensor in alike])
+        exchange(flat)
+        parts = flat.split([tensor.numel() for tensor in alike])
+        torch._foreach_copy_(alike, [part.view(tensor.shape) for part, tensor in zip(parts, alike, strict=True)])
