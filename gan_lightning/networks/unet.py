@@ -1,5 +1,7 @@
 """The U-Net of pix2pix (Isola et al., 2017, arXiv 1611.07004): an image in, an image of the same size out."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -14,8 +16,7 @@ class UNet(nn.Module):
     At 256 x 256 it is the paper's: 4 x 4 kernels with stride 2 and 64, 128, 256 and five times 512 channels;
     LeakyReLU of slope .2 in the encoder, ReLU in the decoder, each before its convolution; BatchNorm after every
     layer but the first, the 1 x 1 one and the last; a tanh at the end. Dropout is on the decoder's first three
-    layers, as in the paper and the authors' code; the PyTorch reference has it on the second to the fourth, with the
-    same weights.
+    layers, as in the paper and the authors' first code; their PyTorch code has it on the second to the fourth.
 
     Args:
         condition_shape: Channels, height and width of the images given.
@@ -24,6 +25,7 @@ class UNet(nn.Module):
         depth: Convolutions of the encoder, so the sides are multiples of 2 to this power. None: as many as lead to
             the smallest map, at most 8.
         dropout: Probability of the dropout.
+        dropout_layers: Layers of the decoder that have it, counted from the smallest map; the last never has.
 
     Raises:
         ValueError: The sides do not fit each other or the depth.
@@ -36,6 +38,7 @@ class UNet(nn.Module):
         width: int = 64,
         depth: int | None = None,
         dropout: float = 0.5,
+        dropout_layers: Sequence[int] = (0, 1, 2),
     ) -> None:
         super().__init__()
         depth = depth or min(_twos(condition_shape[1]), _twos(condition_shape[2]), _DEEPEST)
@@ -57,7 +60,7 @@ class UNet(nn.Module):
             if level == 0:
                 return nn.Sequential(nn.ReLU(), layer, nn.Tanh())
             after: list[nn.Module] = [nn.BatchNorm2d(outputs)]
-            if level >= depth - 3:
+            if depth - 1 - level in dropout_layers:
                 after.append(nn.Dropout(dropout))
             return nn.Sequential(nn.ReLU(), layer, *after)
 
