@@ -63,7 +63,7 @@ class TranslationGame(AdversarialModule):
     @property
     def given_channels(self) -> int:
         """Channels of the images it is given: 1, grey, or 3, RGB."""
-        shape = self.hparams.get("condition_shape") or self.hparams["image_shape"]
+        shape = self.hparams.get("condition_shape") or self.hparams.get("image_shape") or (3,)
         return int(shape[0])
 
     def translate(

@@ -92,6 +92,13 @@ class TestFunction:
         model = small(Pix2Pix, image_shape=(made, 16, 16), condition_shape=(given, 16, 16))
         assert sampling.translate(model, photograph(tmp_path / "a.png", mode=mode)).shape == (made, 13, 21)
 
+    def test_a_model_that_names_no_channels_is_given_colours(self, tmp_path: Path) -> None:
+        class Plain(TranslationGame):
+            def __init__(self) -> None:
+                super().__init__(nn.Upsample(scale_factor=1), nn.Linear(1, 1))
+
+        assert sampling.translate(Plain(), photograph(tmp_path / "a.png", mode="L")).shape == (3, 13, 21)
+
     def test_what_is_transparent_is_white(self, tmp_path: Path) -> None:
         Image.new("RGBA", (4, 4), (255, 0, 0, 0)).save(tmp_path / "a.png")
         assert torch.equal(sampling.translate(Painter(), tmp_path / "a.png"), torch.ones(1, 8, 8))
