@@ -13,6 +13,8 @@ from gan_lightning.image_game import evenly
 from gan_lightning.loading import CheckpointError as CheckpointError
 from gan_lightning.loading import load as load
 from gan_lightning.loading import read_checkpoint as read_checkpoint
+from gan_lightning.reference_translator import load_reference as load_reference
+from gan_lightning.reference_translator import reference_network as reference_network
 from gan_lightning.translating import ImageError as ImageError
 from gan_lightning.translating import check_translation as check_translation
 from gan_lightning.translating import translate as translate

@@ -41,14 +41,26 @@ def load_model(checkpoint: Path, device: str) -> "AdversarialModule":
     Raises:
         ValueError: The checkpoint is broken or missing, or there is no such device.
     """
-    import torch
-
     from gan_lightning import sampling
 
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda: torch finds no GPU here.")
-    automatic = "cuda" if torch.cuda.is_available() else "cpu"
-    return sampling.load(checkpoint, automatic if device == "auto" else device)
+    return sampling.load(checkpoint, _place(device))
+
+
+def load_translator(checkpoint: Path, device: str) -> "AdversarialModule":
+    """The same, or the generator in a file of weights that the authors of pix2pix and CycleGAN published.
+
+    Raises:
+        ValueError: The file is neither.
+    """
+    from gan_lightning import sampling
+    from gan_lightning.reference_translator import bare_weights
+
+    try:
+        return load_model(checkpoint, device)
+    except sampling.CheckpointError:
+        if bare_weights(checkpoint) is None:
+            raise
+    return sampling.load_reference(checkpoint, _place(device))
 
 
 def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":
@@ -62,3 +74,12 @@ def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":
         name = type(model).__name__
         raise ValueError(f"{name} makes no samples out of nothing: it needs images, so use `gan-lightning translate`.")
     return model
+
+
+def _place(device: str) -> str:
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: torch finds no GPU here.")
+    automatic = "cuda" if torch.cuda.is_available() else "cpu"
+    return automatic if device == "auto" else device

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_lightning.commands.errors import told_in_a_sentence
-from gan_lightning.commands.from_checkpoint import add_device, load_model, refuse_to_overwrite
+from gan_lightning.commands.from_checkpoint import add_device, load_translator, refuse_to_overwrite
 
 if TYPE_CHECKING:
     from gan_lightning.game import AdversarialModule
@@ -34,7 +34,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
     with told_in_a_sentence(command):
         targets = _targets(options.input, options.out)
         _check_place(options.input, options.out)
-        model = load_model(options.ckpt, options.device)
+        model = load_translator(options.ckpt, options.device)
         _check_wishes(model, options)
         _make_folder(options.out)
     failures = _write(model, targets, options)
@@ -56,7 +56,14 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--ckpt", required=True, type=Path, metavar="PATH", help="checkpoint that `fit` wrote")
+    parser.add_argument(
+        "--ckpt",
+        required=True,
+        type=Path,
+        metavar="PATH",
+        help="checkpoint that `fit` wrote, or a generator of the PyTorch code by the authors of pix2pix and CycleGAN "
+        "(latest_net_G.pth)",
+    )
     parser.add_argument(
         "--input", required=True, type=Path, metavar="PATH", help="an image, or a folder of images at any depth"
     )

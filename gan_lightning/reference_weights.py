@@ -1,0 +1,112 @@
+"""Weights of the PyTorch code by the authors of pix2pix and CycleGAN, github.com/junyanz/pytorch-CycleGAN-and-pix2pix.
+
+A file of theirs holds the weights of one network by the names of its layers, and nothing else: names and shapes tell
+which network it is. What is said here holds for that code since October 2017; its U-Net was another one before.
+"""
+
+from collections.abc import Callable, Mapping
+
+from torch import Tensor, nn
+
+from gan_lightning.networks import PatchDiscriminator, ResidualTranslator, UNet
+
+Weights = Mapping[str, Tensor]
+_Recognised = tuple[nn.Module, Callable[[str], str]]
+"""A network that is yet without its weights, and what a weight is called here."""
+
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+def network_of(weights: Weights) -> nn.Module:
+    """The network that these weights belong to, with the weights, in evaluation mode.
+
+    It knows ``unet_256`` and ``unet_128`` with BatchNorm, ``resnet_9blocks`` and ``resnet_6blocks`` with InstanceNorm,
+    and the discriminators ``basic`` and ``n_layers`` with either, of any width and channels. The U-Net has its dropout
+    where they have it; that in residual blocks is left out, and so is what old versions of InstanceNorm remembered.
+
+    Args:
+        weights: By the names that they have there, with or without the ``module.`` of ``DataParallel``.
+
+    Returns:
+        A :class:`UNet`, a :class:`ResidualTranslator` or a :class:`PatchDiscriminator`.
+
+    Raises:
+        ValueError: They belong to another network.
+    """
+    theirs = {name.removeprefix("module."): weight for name, weight in weights.items()}
+    recognise = _patch
+    if any(name.startswith("model.model.") for name in theirs):
+        recognise = _unet
+    elif any(".conv_block." in name for name in theirs):
+        recognise = _resnet
+    try:
+        network, rename = recognise(theirs)
+        ours = {rename(name): weight for name, weight in theirs.items()}
+        left_out = {name for name in ours if name.endswith(_STATISTICS)} - network.state_dict().keys()
+        network.load_state_dict({name: weight for name, weight in ours.items() if name not in left_out})
+    except (IndexError, KeyError, RuntimeError, ValueError) as error:  # A layer is missing, left over or another.
+        raise ValueError(
+            "its weights fit none of the networks of pix2pix and CycleGAN that are known, U-Net with BatchNorm, ResNet "
+            "with InstanceNorm and PatchGAN"
+        ) from error
+    return network.eval()
+
+
+def _unet(weights: Weights) -> _Recognised:
+    depth = sum(weight.ndim == 4 for weight in weights.values()) // 2
+    first, last = weights["model.model.0.weight"], weights["model.model.3.weight"]
+    side = 2**depth
+    network = UNet(
+        (first.shape[1], side, side),
+        (last.shape[1], side, side),
+        width=first.shape[0],
+        depth=depth,
+        dropout_layers=range(1, depth - 4),
+    )
+    names = _unet_layers(depth)
+
+    def rename(name: str) -> str:
+        layer, _, part = name.rpartition(".")
+        return f"{names[layer]}.{part}"
+
+    return network, rename
+
+
+def _unet_layers(depth: int) -> dict[str, str]:
+    """Our layers by the names that they have there, where each level is a sequence with the next one in its middle."""
+    names: dict[str, str] = {}
+    inside = "model.model."
+    for level in range(depth):
+        down, up = f"encoder.{level}", f"decoder.{depth - 1 - level}"
+        if level == 0:
+            places, middle = {0: f"{down}.0", 3: f"{up}.1"}, 1
+        elif level < depth - 1:
+            places, middle = {1: f"{down}.1", 2: f"{down}.2", 5: f"{up}.1", 6: f"{up}.2"}, 3
+        else:
+            places, middle = {1: f"{down}.1", 3: f"{up}.1", 4: f"{up}.2"}, -1
+        names |= {f"{inside}{place}": ours for place, ours in places.items()}
+        inside += f"{middle}.model."
+    return names
+
+
+def _resnet(weights: Weights) -> _Recognised:
+    n_blocks = len({name.split(".")[1] for name in weights if ".conv_block." in name})
+    first, last = weights["model.1.weight"], weights[f"model.{17 + n_blocks}.weight"]
+    shapes = (first.shape[1], 256, 256), (last.shape[0], 256, 256)
+
+    def rename(name: str) -> str:
+        # A dropout between them moves a block's second convolution by one.
+        name = name.replace(".conv_block.6.", ".conv_block.5.").replace(".conv_block.", ".layers.")
+        return name.replace("model.", "layers.", 1)
+
+    return ResidualTranslator(*shapes, width=first.shape[0], n_blocks=n_blocks), rename
+
+
+def _patch(weights: Weights) -> _Recognised:
+    first = weights["model.0.weight"]
+    n_layers = sum(weight.ndim == 4 for weight in weights.values()) - 2
+    shape = (first.shape[1], 3 * 2**n_layers, 3 * 2**n_layers)
+    network = PatchDiscriminator(
+        shape, first.shape[0], n_layers, "batch" if "model.3.weight" in weights else "instance"
+    )
+    return network, lambda name: name.replace("model.", "layers.", 1)
