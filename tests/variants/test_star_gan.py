@@ -220,6 +220,16 @@ def test_validation_by_hand() -> None:
     assert terms == pytest.approx({"reconstruction": 0.05, **accuracies}, rel=1e-4)
 
 
+def test_validation_goes_to_the_neighbours_attributes_and_back() -> None:
+    model, batch = by_hand()
+    model.discriminator = Sees(lambda mean: [0.0, 0.0], lambda mean: [0.0, 0.0, 0.0])
+    fed = []
+    model.generator.register_forward_pre_hook(lambda generator, given: fed.append(given[1]))
+    model.judge(batch)
+    assert fed[0].tolist() == batch.condition.flip(0).tolist()
+    assert fed[1].tolist() == batch.condition.tolist()
+
+
 def test_the_data_tell_the_names() -> None:
     asked = ["--data.attributes=[Male, Bald]", "--data.image_size=16", "--trainer.accelerator=cpu"]
     shrunk = [f"--model.{player}.width=2" for player in ("generator", "discriminator")]
