@@ -25,6 +25,7 @@ from gan_lightning import __version__
 from gan_lightning.checkpoint_io import use_atomic_saves
 from gan_lightning.ema import ExponentialMovingAverage
 from gan_lightning.factories import primitive_arguments, public_name, resolve
+from gan_lightning.logger_guards import guard_loggers
 from gan_lightning.losses import Terms
 from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.random import fold
@@ -270,6 +271,7 @@ class AdversarialModule(LightningModule):
         if stage == "fit":
             adopt(self.trainer.strategy)
             use_atomic_saves(self.trainer.strategy)
+            guard_loggers(self.trainer)
             gather_rounds(self.trainer, self.n_critic * self.accumulate)
 
     def on_fit_start(self) -> None:

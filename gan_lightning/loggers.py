@@ -3,7 +3,7 @@
 import csv
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
@@ -15,13 +15,16 @@ class RunLogger(CSVLogger):
 
     A row is on the disk as soon as it is logged. When a run is resumed in its own directory, the rows of its past
     stay and those that the killed run wrote beyond the resumed step are replaced; Lightning's logger deletes the
-    whole file there.
+    whole file there. What a full disk refuses is kept in memory and written once there is room.
 
     Args:
         save_dir: Folder that holds the runs.
         name: Folder of this kind of run in it.
         version: Number of the run; None takes the next free one.
     """
+
+    forgivable: ClassVar[type[Exception]] = OSError
+    """Trouble with the disk must not stop training. Anything else is a mistake in what resumed runs rest on."""
 
     def __init__(self, save_dir: str = "runs", name: str = "gan", version: int | str | None = None) -> None:
         super().__init__(save_dir, name, version, flush_logs_every_n_steps=1)
@@ -45,10 +48,28 @@ class _ContinuingWriter(ExperimentWriter):
     def _check_log_dir_exists(self) -> None:
         """Lightning deletes the earlier metrics here."""
 
-    def log_metrics(self, metrics_dict: dict[str, float], step: int | None = None) -> None:
-        super().log_metrics(metrics_dict, step)
+    def save(self) -> None:
+        """Write the new rows, all or none, so that a full disk leaves no piece of a row; none are tried again."""
+        if not self.metrics:
+            return
         if self._earlier:
             self._rewind()
+        path = Path(self.metrics_file_path)
+        keys = sorted({*self.metrics_keys, *(key for row in self.metrics for key in row)})
+        if keys == self.metrics_keys and path.is_file():
+            self._append(path)
+        else:
+            self._replace_file([*_read(path), *self.metrics], keys)
+        self.metrics_keys, self.metrics = keys, []
+
+    def _append(self, path: Path) -> None:
+        size = path.stat().st_size
+        try:
+            with open(path, "a", newline="") as file:
+                csv.DictWriter(file, self.metrics_keys).writerows(self.metrics)
+        except OSError:
+            os.truncate(path, size)
+            raise
 
     def _rewind(self) -> None:
         """Drop the rows that the first new row makes void: what is later, or says the same of the same step."""
@@ -60,12 +81,10 @@ class _ContinuingWriter(ExperimentWriter):
             if int(row["step"]) < new["step"]
             or (int(row["step"]) == new["step"] and not any(row.get(name) for name in names))
         ]
+        keys = sorted({key for row in kept for key in row})
+        self._replace_file(kept, keys)
         self._earlier = []
-        self.metrics_keys = sorted({key for row in kept for key in row})
-        self._replace_file(kept, self.metrics_keys)
-
-    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
-        self._replace_file(_read(Path(self.metrics_file_path)), fieldnames)
+        self.metrics_keys = keys
 
     def _replace_file(self, rows: list[dict[str, Any]], fieldnames: list[str]) -> None:
         partial = f"{self.metrics_file_path}.partial"

@@ -1,6 +1,5 @@
 """The whole run in a few seconds."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from lightning.pytorch.loggers import Logger
 from PIL import Image
 
 from gan_lightning.images import write_gif
+from gan_lightning.logger_guards import forgiven
 
 
 class RunAnimation(Callback):
@@ -49,9 +49,9 @@ class RunAnimation(Callback):
 
 
 def _send(logger: Logger, path: Path, step: int) -> None:
-    """Give the animation to a logger that takes one; a logger's trouble is no reason to fail a finished run."""
+    """Give the animation to a logger that takes one."""
     experiment: Any = getattr(logger, "experiment", None)
-    try:
+    with forgiven(logger, step):
         if hasattr(logger, "log_video"):  # Weights & Biases
             logger.log_video("animation", [str(path)], step=step, format=["gif"])
         elif hasattr(experiment, "add_image"):  # TensorBoard, which plays a GIF where it expects a picture
@@ -61,5 +61,3 @@ def _send(logger: Logger, path: Path, step: int) -> None:
             experiment._get_file_writer().add_summary(
                 Summary(value=[Summary.Value(tag="animation", image=image)]), step
             )
-    except Exception as error:
-        warnings.warn(f"{type(logger).__name__} did not take the animation: {error}", stacklevel=2)

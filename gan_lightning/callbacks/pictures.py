@@ -10,6 +10,7 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
 from gan_lightning.images import enlarge, grid, to_pil, to_uint8, write_png
+from gan_lightning.logger_guards import forgiven
 
 _COMFORTABLE_SIDE = 512
 
@@ -86,11 +87,9 @@ class Picture(Callback, ABC):
 
 
 def _send(logger: Logger, subject: str, picture: Tensor, step: int) -> None:
-    """Give a picture to a logger that takes pictures; a logger's trouble is no reason to stop training."""
-    try:
+    """Give a picture to a logger that takes pictures."""
+    with forgiven(logger, step):
         if hasattr(logger, "log_image"):  # Weights & Biases
             logger.log_image(subject, [to_pil(picture)], step=step)
         elif add_image := getattr(getattr(logger, "experiment", None), "add_image", None):  # TensorBoard
             add_image(subject, picture, step)
-    except Exception as error:
-        warnings.warn(f"{type(logger).__name__} did not take the picture of step {step}: {error}", stacklevel=2)
