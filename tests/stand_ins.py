@@ -102,7 +102,7 @@ def celeba(root: Path) -> dict[str, Any]:
     rows = [" ".join([name, *row]) for name, row in zip(names, has, strict=True)]
     (home / "list_eval_partition.txt").write_text("\n".join(partition))
     (home / "list_attr_celeba.txt").write_text("\n".join([str(len(names)), " ".join(ATTRIBUTES), *rows]))
-    return {"data_dir": str(root)}
+    return {"data_dir": str(root), "image_size": 64}
 
 
 def lsun(root: Path) -> dict[str, Any]:
