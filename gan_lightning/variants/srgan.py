@@ -32,7 +32,8 @@ class SRGAN(TranslationGame):
     ``content = 1 / (W H) sum |phi(y) / 12.75 - phi(G(x)) / 12.75|^2``: the difference of VGG19's maps, summed over
     their channels, the mean over their places and the batch. Before that, ``L_G = E (y - G(x))^2`` alone for
     ``warm_up_steps``, while the discriminator sits out: the paper's SRResNet, from which its SRGAN begins. The mean
-    is over pixels and channels. Adam's moments go on at the change, where the paper has a new Adam.
+    is over pixels and channels. At the change the generator's optimiser forgets its moments, as the paper's SRGAN is a
+    training of its own, with the weights of another.
 
     In the game all images are in [-1, 1]; the network converts what it is given to the paper's [0, 1]. VGG19 sees
     colours normalised as it was trained, which the paper leaves open. It is loaded when training begins, and is in
@@ -120,6 +121,10 @@ class SRGAN(TranslationGame):
         if self._features is None:
             self._features = VGG19Features(*_MAPS[self.content], weights=self.vgg_weights)
         return self._features
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        if 0 < self.global_step == self.warm_up_steps:
+            self.trainer.optimizers[1].state.clear()
 
     def receive(self, raw: Any) -> GameBatch:
         target, condition = raw

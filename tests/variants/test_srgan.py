@@ -85,9 +85,18 @@ def test_the_discriminator_sits_out_while_the_warm_up_lasts(tmp_path: Path, weig
     assert not at["3"]["train/generator/mse"]
 
 
+def test_the_generators_optimiser_begins_anew_after_the_warm_up(tmp_path: Path, weights: str) -> None:
+    for warm_up_steps, steps, counted in [(0, 2, 2), (3, 3, 3), (3, 4, 1), (3, 5, 2)]:
+        model = with_vgg(weights, warm_up_steps=warm_up_steps)
+        trainer = play(model, steps, tmp_path / f"{warm_up_steps}_{steps}")
+        states = trainer.optimizers[1].state
+        assert len(states) == len(list(model.generator.parameters()))
+        assert {int(state["step"]) for state in states.values()} == {counted}
+
+
 def test_a_run_that_is_killed_in_the_warm_up_resumes_in_the_same_bits(tmp_path: Path, weights: str) -> None:
     play(with_vgg(weights, warm_up_steps=3), 6, tmp_path / "straight")
-    for crash in (2, 4, None):
+    for crash in (2, 3, 4, None):
         play(with_vgg(weights, warm_up_steps=3), 6, tmp_path / "broken", resume=True, crash_at=crash)
     assert_same_bits(last_state(tmp_path / "broken"), last_state(tmp_path / "straight"))
     assert metrics_file(tmp_path / "broken") == metrics_file(tmp_path / "straight")
