@@ -26,6 +26,7 @@ from gan_lightning.metrics.sources import real_images
 from gan_lightning.variants import InfoGAN
 
 BATCH_SIZE = 500
+DATA = ["MNISTDataModule", "FashionMNISTDataModule", "DigitsDataModule"]
 
 
 def accuracy_by_class(seen: Tensor, asked: Tensor, num_classes: int) -> Tensor:
@@ -80,7 +81,7 @@ def report(model: LabelGame | InfoGAN, judge: Classifier, images: Tensor, labels
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks labels")
     parser.add_argument("--ckpt", type=Path, required=True, help="checkpoint that `gan-lightning fit` wrote")
-    parser.add_argument("--data", choices=["MNISTDataModule", "FashionMNISTDataModule"], default="MNISTDataModule")
+    parser.add_argument("--data", choices=DATA, default=DATA[0], help="default: %(default)s")
     parser.add_argument("--data-dir", default="data", help="folder that holds MNIST/raw")
     parser.add_argument("--n", type=int, default=10_000, help="samples (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="which samples (default: %(default)s)")
@@ -88,7 +89,8 @@ def main(arguments: Sequence[str]) -> None:
     model = sampling.load(options.ckpt)
     if not isinstance(model, LabelGame | InfoGAN):
         parser.error(f"{type(model).__name__} has neither classes nor categories.")
-    data = getattr(datamodules, options.data)(options.data_dir, image_size=model.image_shape[1])
+    folder = {} if options.data == "DigitsDataModule" else {"data_dir": options.data_dir}
+    data = getattr(datamodules, options.data)(image_size=model.image_shape[1], **folder)
     data.prepare_data()
     judge = trained_classifier(real_images(data, "train"), TensorCache())
     held_out = real_images(data, "test")
