@@ -145,7 +145,8 @@ class TestUNet:
         ("arguments", "message"),
         [
             (((1, 20, 6), (1, 20, 6)), "UNet needs sides that are multiples of 4, not 20 x 6: change the data's"),
-            (((1, 24, 24), (1, 24, 24), 1, 4), "multiples of 16, not 24 x 24: change .* image_size, or lower depth."),
+            (((1, 24, 16), (1, 24, 16), 1, 4), "multiples of 16, not 24 x 16: change .* image_size, or lower depth."),
+            (((1, 16, 24), (1, 16, 24), 1, 4), "multiples of 16, not 16 x 24: change .* image_size, or lower depth."),
             (((1, 7, 8), (1, 7, 8)), "multiples of 4, not 7 x 8: change the data's image_size."),
             (((1, 8, 8), (1, 8, 8), 1, 1), "multiples of 4, not 8 x 8"),
             (((1, 8, 8), (1, 16, 8)), "images as large as those it is given, not 16 x 8 of 8 x 8."),
