@@ -1,6 +1,7 @@
 """Write checkpoints so that a crash leaves either the old file or the new one, never half of one."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,18 @@ from lightning.fabric.utilities.types import _PATH
 from lightning.pytorch.strategies import Strategy
 
 
+class SaveError(OSError):
+    """A checkpoint could not be written; the one before it is whole. The message is a sentence for the user."""
+
+
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Saves beside the target, flushes to the disk, then replaces the target in one step.
 
     Lightning's own save writes into the system's temporary folder and moves the file: between file systems that is
     a copy, which a kill can cut short. Remote paths (``s3://...``) are left to Lightning.
+
+    Raises:
+        SaveError: The disk is full, cannot be written to, or is gone.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: _PATH, storage_options: Any = None) -> None:
@@ -22,19 +30,35 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             super().save_checkpoint(checkpoint, path, storage_options)
             return
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # One name for each target: what a killed run left is overwritten by the next save.
-        partial = target.with_name(f".{target.name}.partial")
         try:
-            with open(partial, "wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, target)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-        _sync_folder(target.parent)
+            _replace(target, checkpoint)
+        except Exception as error:
+            disk: BaseException | None = error
+            while disk is not None and not isinstance(disk, OSError):  # On a full disk, torch trips over its own feet.
+                disk = disk.__context__
+            if disk is None:
+                raise
+            raise SaveError(
+                f"{target} could not be saved ({disk.strerror or disk}): what was saved before stands; see to the "
+                "disk, and continue with --ckpt_path last."
+            ) from error
+
+
+def _replace(target: Path, checkpoint: dict[str, Any]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # One name for each target: what a killed run left is overwritten by the next save.
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        with open(partial, "wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+    _sync_folder(target.parent)
 
 
 def use_atomic_saves(strategy: Strategy) -> None:

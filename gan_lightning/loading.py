@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from gan_lightning import __version__
 from gan_lightning.factories import import_name
 from gan_lightning.game import AdversarialModule
 
@@ -29,9 +30,13 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
     broken = f"{path} is no complete checkpoint: it was cut short, or it is another kind of file."
     if not zipfile.is_zipfile(path):  # The table of contents is at the end of the file.
         raise CheckpointError(broken)
-    with zipfile.ZipFile(path) as parts:  # torch itself does not compare the checksums.
-        if (damaged := parts.testzip()) is not None:
-            raise CheckpointError(f"{path} is damaged: the checksum of {damaged} in it is wrong.")
+    try:
+        with zipfile.ZipFile(path) as parts:  # torch itself does not compare the checksums.
+            damaged = parts.testzip()
+    except Exception as error:  # A damaged table of contents breaks the reader in any of many ways.
+        raise CheckpointError(broken) from error
+    if damaged is not None:
+        raise CheckpointError(f"{path} is damaged: the checksum of {damaged} in it is wrong.")
     try:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
@@ -67,10 +72,19 @@ def load(path: str | Path, map_location: Any = "cpu") -> AdversarialModule:
         model.load_state_dict(checkpoint["state_dict"])
     except (KeyError, TypeError, RuntimeError, ValueError) as error:
         raise CheckpointError(
-            f"{path} does not fit the {variant.__name__} of this version of the code: {_first_line(error)}"
+            f"{path} does not fit the {variant.__name__} of this version of the code"
+            f"{other_version(checkpoint)}: {_first_line(error)}"
         ) from error
     model.on_load_checkpoint(checkpoint)
     return model.to(map_location).eval()
+
+
+def other_version(checkpoint: dict[str, Any]) -> str:
+    """What to add to the news that a checkpoint does not fit; nothing if this very version wrote it."""
+    written = checkpoint["gan_lightning"].get("version", __version__)
+    if written == __version__:
+        return ""
+    return f" (GAN Lightning {written} wrote it, and this is {__version__}: install that version, or train anew)"
 
 
 def _import(name: str, path: str | Path) -> Any:

@@ -60,6 +60,11 @@ def adopt(strategy: Strategy) -> None:
         strategy.__class__ = AlternatingDDPStrategy
 
 
+def lost_another(error: BaseException) -> bool:
+    """Whether an error says that another process of the run is gone, or does not answer."""
+    return isinstance(error, distributed.DistError) or "gloo/transport" in str(error)
+
+
 def agree(module: nn.Module) -> None:
     """Make the buffers of a module the same in all processes; all of them must call this. One process: nothing.
 

@@ -246,7 +246,7 @@ class TestContinue:
         assert (RUN / "config.yaml").stat().st_mtime_ns == before
         assert [path.name for path in RUN.glob("config*")] == ["config.yaml"]
 
-    @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)])
+    @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
     def test_a_run_that_is_told_to_stop_can_be_continued(
         self, sent: signal.Signals, code: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:

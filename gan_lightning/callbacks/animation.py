@@ -7,6 +7,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from PIL import Image
 
+from gan_lightning.callbacks.pictures import spared
 from gan_lightning.images import write_gif
 from gan_lightning.logger_guards import forgiven
 
@@ -36,9 +37,10 @@ class RunAnimation(Callback):
             if len(pictures) < 2:
                 continue
             path = Path(log_dir) / f"{subject}.gif"
-            self._write(path, pictures)
-            for logger in trainer.loggers:
-                _send(logger, path, trainer.global_step)
+            with spared(path):
+                self._write(path, pictures)
+                for logger in trainer.loggers:
+                    _send(logger, path, trainer.global_step)
 
     def _write(self, path: Path, pictures: list[Path]) -> None:
         last = len(pictures) - 1

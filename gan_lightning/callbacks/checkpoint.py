@@ -1,20 +1,28 @@
 """Keep the newest state of a run, so that it can be continued in the same bits."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from gan_lightning.callbacks.signals import StopSignals
+from gan_lightning.checkpoint_io import SaveError
 
 
 class LastCheckpoint(Checkpoint):
-    """Writes ``checkpoints/last.ckpt`` in the run directory: at intervals, at the last step, and on SIGTERM.
+    """Writes ``checkpoints/last.ckpt`` in the run directory: at intervals, at the last step, on SIGTERM and on Ctrl-C.
 
     Lightning's ``ModelCheckpoint`` keeps the best; in manual optimisation its time interval saves nothing, its last
     step is not saved unless it falls on the interval, and a state saved after an epoch that ``max_steps`` cut short
     does not continue where the epoch stopped. This one saves between two steps only, where the state is whole.
+
+    A save that fails ends no training: it is told, what was saved before stands, and the next save comes in its turn.
+    If the last one failed, the run raises a ``SaveError`` when it has ended.
 
     Args:
         every_n_steps: Generator updates between two saves.
@@ -28,6 +36,8 @@ class LastCheckpoint(Checkpoint):
         self.path: Path | None = None
         self._saved_step = 0
         self._due = False
+        self._failed: SaveError | None = None
+        self._signals = StopSignals()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit":
@@ -36,22 +46,38 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved_step = trainer.global_step
+        self._failed = None
+        self._signals.listen(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         step = trainer.global_step
+        follows = _validation_follows(trainer)
+        if not follows and step != trainer.max_steps:
+            self._signals.heed(trainer)
         self._due = step % self.every_n_steps == 0 or step == trainer.max_steps or _stops_here(trainer)
         # A state saved before a validation that is due would skip it when resumed.
-        if self._due and not _validation_follows(trainer):
+        if self._due and not follows:
+            _log_now(trainer)
             self._save(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if (self._due or _stops_here(trainer)) and not trainer.sanity_checking:
+        if trainer.sanity_checking:
+            return
+        if trainer.state.fn == TrainerFn.FITTING and trainer.global_step != trainer.max_steps:
+            self._signals.heed(trainer)
+        if self._due or _stops_here(trainer):
             self._save(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._save(trainer)
+        self._signals.release()
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        # Only the first process knows, so it speaks when nobody waits for it any more.
+        if self._failed is not None:
+            raise self._failed
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         # Lightning raises this one between two steps, or in a validation, which is then left out. Any other may come in
@@ -59,6 +85,8 @@ class LastCheckpoint(Checkpoint):
         # not used: the last whole state stands.
         if isinstance(exception, SIGTERMException) and not trainer.sanity_checking:
             self._save(trainer)
+            exception.code = 128 + (self._signals.received or signal.SIGTERM)  # Lightning would leave with 0.
+        self._signals.release()
 
     def _save(self, trainer: Trainer) -> None:
         self._due = False
@@ -66,8 +94,15 @@ class LastCheckpoint(Checkpoint):
         if not fitting or trainer.global_step == self._saved_step or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         assert self.path is not None
-        trainer.save_checkpoint(self.path, weights_only=False)  # False: the whole state, to train on
         self._saved_step = trainer.global_step
+        try:
+            trainer.save_checkpoint(self.path, weights_only=False)  # False: the whole state, to train on
+        except SaveError as error:
+            self._failed = error
+            rank_zero_warn(f"Step {trainer.global_step}: {error}")
+            trainer.strategy.barrier()  # The first process saves, and the others wait here for it.
+        else:
+            self._failed = None
 
 
 def _validation_follows(trainer: Trainer) -> bool:
@@ -80,6 +115,17 @@ def _validation_follows(trainer: Trainer) -> bool:
     trainer.should_stop = stop
     # A validation without a batch is due like any other, but it is skipped, and no hook is called.
     return due and sum(trainer.num_val_batches) > 0
+
+
+def _log_now(trainer: Trainer) -> None:
+    """Log the step before its state is saved: Lightning does it afterwards, and a kill in between would cost a row."""
+    connector = trainer._logger_connector
+    connector.update_train_step_metrics()
+
+    def logged_already() -> None:
+        del connector.update_train_step_metrics  # the method of the class is back
+
+    connector.update_train_step_metrics = logged_already  # type: ignore[method-assign]
 
 
 def _stops_here(trainer: Trainer) -> bool:

@@ -2,6 +2,8 @@
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -80,10 +82,21 @@ class Picture(Callback, ABC):
         images, columns = self.images(pl_module)
         image = grid(to_uint8(images).cpu(), columns)
         picture = enlarge(image, self.scale or -(-_COMFORTABLE_SIDE // image.shape[2]))
-        self._folder.mkdir(parents=True, exist_ok=True)
-        write_png(self._folder / f"step_{step:08d}.png", picture)
+        path = self._folder / f"step_{step:08d}.png"
+        with spared(path):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_png(path, picture)
         for logger in trainer.loggers:
             _send(logger, self.subject, picture, step)
+
+
+@contextmanager
+def spared(path: Path) -> Iterator[None]:
+    """A picture that the disk does not take is told, and costs no training."""
+    try:
+        yield
+    except OSError as error:
+        warnings.warn(f"{path} could not be written ({error.strerror or error}): training goes on.", stacklevel=2)
 
 
 def _send(logger: Logger, subject: str, picture: Tensor, step: int) -> None:

@@ -2,9 +2,12 @@
 
 import inspect
 import logging
+import os
 import signal
+import sys
 import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,16 +29,19 @@ from gan_lightning.callbacks.predictions import PredictionWriter
 from gan_lightning.callbacks.progress import RunProgressBar
 from gan_lightning.callbacks.samples import InterpolationStrip, SampleGrid
 from gan_lightning.callbacks.translations import TranslationGrid
+from gan_lightning.checkpoint_io import SaveError
 from gan_lightning.commands import runs
-from gan_lightning.commands.errors import told_in_a_sentence
+from gan_lightning.commands.errors import DEBUG, told_in_a_sentence
 from gan_lightning.commands.names import run_name
 from gan_lightning.commands.parser import parser_for
 from gan_lightning.commands.record import RunRecord
 from gan_lightning.commands.trainer_options import add_trainer_options
 from gan_lightning.factories import import_name, public_name
 from gan_lightning.game import AdversarialModule
+from gan_lightning.loading import other_version
 from gan_lightning.loggers import RunLogger
 from gan_lightning.sampling import CheckpointError, read_checkpoint
+from gan_lightning.strategy import lost_another
 
 # What Lightning says of itself, and a user cannot change.
 warnings.filterwarnings("ignore", ".*isinstance\\(treespec, LeafSpec\\).*")
@@ -96,12 +102,25 @@ def run(command: str, arguments: Sequence[str]) -> int:
     with told_in_a_sentence(command, kinds, applies=lambda: not record.begun):
         try:
             TrainingCLI(command, arguments, record).run()
-        except SIGTERMException:  # Lightning would leave with 0, as if the job were done.
+        except SIGTERMException as stop:  # Lightning would leave with 0, as if the job were done.
             record.say_where()
-            return 128 + signal.SIGTERM
-        except SystemExit:  # Ctrl-C, which Lightning has handled.
+            # If another process than the first one said so, Lightning would take it for a crash and kill them all.
+            return 0 if rank_zero_only.rank else stop.code or 128 + signal.SIGTERM  # type: ignore[attr-defined, return-value]
+        except SystemExit:  # A second Ctrl-C, which Lightning has handled.
             record.say_where()
             raise
+        except SaveError as error:
+            print(f"gan-lightning {command}: {error}", file=sys.stderr)
+            return 1
+        except RuntimeError as error:
+            if os.environ.get(DEBUG) or not lost_another(error):
+                raise
+            print(
+                f"gan-lightning {command}: process {rank_zero_only.rank} lost another one of this run, which was "  # type: ignore[attr-defined]
+                "killed or failed: see what it said; continue with --ckpt_path last, on any number of devices.",
+                file=sys.stderr,
+            )
+            return 1
         finally:
             record.withdraw()
         record.say_where()
@@ -263,7 +282,13 @@ class TrainingCLI(LightningCLI):
         if path == "last":
             path, directory = _last(home) if self.command == "fit" else (_newest(home), None)
         if path is not None and "://" not in str(path):
-            self._check(path)
+            try:
+                self._check(path)
+            except CheckpointError as error:
+                others = _others(Path(path)) if self.config.ckpt_path == "last" else []
+                if not others:
+                    raise
+                raise CheckpointError(f"{error} Whole beside it: {', '.join(others)}; give --ckpt_path one.") from error
         if not (config["fast_dev_run"] or config["barebones"]):
             self.record.directory = directory
             if directory is None:
@@ -274,6 +299,8 @@ class TrainingCLI(LightningCLI):
         checkpoint = read_checkpoint(path)
         variant = checkpoint["gan_lightning"]["variant"]
         own = public_name(import_name(self.config.model.class_path))
+        with suppress(ImportError, AttributeError, ValueError):
+            variant = public_name(import_name(variant))  # Earlier versions wrote the longer name.
         if variant != own:
             raise CheckpointError(f"{path} holds a {variant}, but the model of this command is a {own}.")
         step, last = checkpoint.get("global_step", 0), self.config.trainer.max_steps
@@ -295,9 +322,11 @@ class TrainingCLI(LightningCLI):
         except RuntimeError as error:
             if "Error(s) in loading state_dict" not in str(error):
                 raise
+            assert self.ckpt_path is not None
             raise CheckpointError(
-                f"{self.ckpt_path} was trained with other networks than this command's: give the --model arguments "
-                "of its run, which are in the config.yaml beside its checkpoints."
+                f"{self.ckpt_path} was trained with other networks than this command's"
+                f"{other_version(read_checkpoint(self.ckpt_path))}: give the --model arguments of its run, which are "
+                "in the config.yaml beside its checkpoints."
             ) from error
 
 
@@ -342,6 +371,15 @@ def _last(home: Path) -> tuple[Path | None, Path | None]:
         return None, directory
     _tell(f"Continuing {directory}.")
     return directory / runs.LAST, directory
+
+
+def _others(path: Path) -> list[str]:
+    """The checkpoints beside one that cannot be read, as ModelCheckpoint keeps them: the newest first."""
+    whole = {}
+    for other in path.parent.glob("*.ckpt"):
+        with suppress(CheckpointError):
+            whole[other] = read_checkpoint(other).get("global_step", 0)
+    return [f"{other} of step {whole[other]}" for other in sorted(whole, key=lambda other: -whole[other])]
 
 
 def _newest(home: Path) -> Path:
