@@ -169,8 +169,10 @@ class AdversarialModule(LightningModule):
 
     # The step.
 
-    def training_step(self, batches: list[Any], batch_idx: int) -> None:
+    def training_step(self, batches: list[Any], batch_idx: int) -> dict[str, Tensor]:
+        """Play one step. Callbacks get each player's loss, the last one if it moved several times, by its name."""
         step = self.global_step
+        losses: dict[str, Tensor] = {}
         assert self.seed is not None
         torch.manual_seed(fold(self.seed, step, self.global_rank))
         discriminator_optimizer, generator_optimizer = cast(list[LightningOptimizer], self.optimizers())
@@ -189,7 +191,7 @@ class AdversarialModule(LightningModule):
             with torch.set_grad_enabled(one_graph and update == self.n_critic - 1):
                 exchanges = [replace(exchange, fake=self.play(exchange)) for exchange in exchanges]
             with frozen(self.generator):
-                self._update(
+                losses |= self._update(
                     "discriminator",
                     discriminator_optimizer,
                     (exchange.detached() for exchange in exchanges),
@@ -200,7 +202,7 @@ class AdversarialModule(LightningModule):
             self.after_discriminator_update()
 
         with frozen(self.discriminator):
-            self._update(
+            losses |= self._update(
                 "generator",
                 generator_optimizer,
                 exchanges if one_graph else self._replay(exchanges),
@@ -212,6 +214,7 @@ class AdversarialModule(LightningModule):
             self.ema.update(self.generator, step + 1)
         for scheduler in self._schedulers():
             scheduler.step()
+        return losses
 
     def _replay(self, exchanges: list[GameBatch]) -> Iterator[GameBatch]:
         """Make fakes with a gradient, one batch at a time: of the same latents again, or of fresh ones."""
@@ -227,13 +230,13 @@ class AdversarialModule(LightningModule):
         loss: Move,
         penalty: Move,
         number: int,
-    ) -> None:
-        """Move one player once. ``number`` counts its updates from 0."""
+    ) -> dict[str, Tensor]:
+        """Move one player once. ``number`` counts its updates from 0. Returns its loss by its name, if it moved."""
         means: dict[str, Tensor] = {}
         for exchange in exchanges:
             terms = loss(exchange)
             if player == "discriminator" and terms == {}:
-                return
+                return {}
             total = _sum(terms, loss)
             if number % self.penalty_interval == 0 and (penalties := penalty(exchange)):
                 total = total + _sum(penalties, penalty) * self.penalty_interval
@@ -244,6 +247,7 @@ class AdversarialModule(LightningModule):
         optimizer.step()
         optimizer.zero_grad()
         self.log_dict({f"train/{player}/{name}": value for name, value in means.items()})
+        return {player: means["loss"]}
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         # Here and not in the step: under fp16 the gradients have just been unscaled.

@@ -429,3 +429,18 @@ def metric_rows(folder: Path) -> list[dict[str, str]]:
 def last_metrics(folder: Path) -> list[float]:
     row = metric_rows(folder)[-1]
     return [float(row[name]) for name in sorted(row) if name.startswith("train/")]
+
+
+def test_callbacks_get_the_losses_of_a_step(tmp_path: Path) -> None:
+    class Seen(pl.Callback):
+        def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, *_: Any) -> None:
+            logged = trainer.callback_metrics
+            assert {name: loss.item() for name, loss in outputs.items()} == {
+                player: logged[f"train/{player}/loss"].item() for player in ("discriminator", "generator")
+            }
+            assert not any(loss.requires_grad for loss in outputs.values())
+            self.steps = trainer.global_step
+
+    seen = Seen()
+    play(small(DCGAN, n_critic=2), 2, tmp_path, callbacks=[seen])
+    assert seen.steps == 2

@@ -45,7 +45,7 @@ class Recorder(pl.Callback):
     def watch(self, model: AdversarialModule) -> AdversarialModule:
         update = model._update
 
-        def watched(player: str, optimizer: Any, exchanges: Any, *rest: Any) -> None:
+        def watched(player: str, optimizer: Any, exchanges: Any, *rest: Any) -> dict[str, Tensor]:
             exchanges = list(exchanges)
             if player not in self.first:
                 kept = [replace(exchange, fake=None) for exchange in exchanges]
@@ -54,7 +54,7 @@ class Recorder(pl.Callback):
             if player == "discriminator":
                 self.images += [flat(exchange.real)[0] for exchange in exchanges]
                 self.latents += [latent for exchange in exchanges for latent in _tensors(exchange.latent)]
-            update(player, optimizer, exchanges, *rest)
+            return update(player, optimizer, exchanges, *rest)
 
         model._update = watched  # type: ignore[method-assign]
         return model

@@ -30,18 +30,19 @@ class Witness:
         self.model = model
         model._update = self.watched_update  # type: ignore[method-assign]
 
-    def watched_update(self, player: str, optimizer: Any, exchanges: Any, *rest: Any) -> None:
+    def watched_update(self, player: str, optimizer: Any, exchanges: Any, *rest: Any) -> dict[str, torch.Tensor]:
         mover: nn.Module = getattr(self.model, player)
         other: nn.Module = self.model.generator if player == "discriminator" else self.model.discriminator
         before = [deepcopy(list(network.parameters())) for network in (mover, other)]
         self.updates.append(player)
-        self.update(player, optimizer, self.noting(player, exchanges), *rest)
+        loss = self.update(player, optimizer, self.noting(player, exchanges), *rest)
         after = [list(network.parameters()) for network in (mover, other)]
         assert any(not torch.equal(*pair) for pair in zip(before[0], after[0], strict=True)), f"{player} stood still"
         assert_same_bits(before[1], after[1])
         assert all(weight.grad is None for weight in other.parameters()), f"a gradient of {player} reached the other"
         assert all(weight.requires_grad for network in (mover, other) for weight in network.parameters()) is False
         assert all(weight.requires_grad for weight in mover.parameters())
+        return loss
 
     def noting(self, player: str, exchanges: Any) -> Any:
         for exchange in exchanges:
@@ -84,15 +85,16 @@ def test_ema_follows_its_formula(variant: Variant, tmp_path: Path) -> None:
     # output without a bound would run away.
     model = small(variant, ema_decay=0.3, generator_optimizer=partial(torch.optim.SGD, lr=3.0), gradient_clip_norm=1.0)
     expected = deepcopy(list(model.generator.parameters()))
-    update: Callable[..., None] = model._update
+    update: Callable[..., dict[str, torch.Tensor]] = model._update
 
-    def follow(player: str, *arguments: Any) -> None:
-        update(player, *arguments)
+    def follow(player: str, *arguments: Any) -> dict[str, torch.Tensor]:
+        loss = update(player, *arguments)
         if player == "generator":
             t = model.global_step
             decay = min(0.3, t / (t + 9))
             for average, weight in zip(expected, model.generator.parameters(), strict=True):
                 average.data = decay * average + (1 - decay) * weight.detach()
+        return loss
 
     model._update = follow  # type: ignore[method-assign]
     play(model, 6, tmp_path)
