@@ -27,9 +27,10 @@ import torch
 
 from gan_lightning.commands import runs
 from gan_lightning.sampling import read_checkpoint
+from tests.command_line import repeatable_metrics
 from tests.games import assert_same_bits
 
-CHECKPOINT, METRICS = Path("checkpoints/last.ckpt"), Path("metrics.csv")
+CHECKPOINT = Path("checkpoints/last.ckpt")
 PARTIAL = Path("checkpoints/.last.ckpt.partial")
 STATE = ("state_dict", "optimizer_states", "lr_schedulers", "global_step", "epoch", "gan_lightning")
 
@@ -126,7 +127,7 @@ class Kills:
     def _end(self, home: Path) -> dict[str, Any]:
         checkpoint = read_checkpoint(home / CHECKPOINT)
         assert checkpoint["global_step"] == self.steps
-        return {name: checkpoint[name] for name in STATE} | {"metrics": (home / METRICS).read_text()}
+        return {name: checkpoint[name] for name in STATE} | {"metrics": repeatable_metrics(home)}
 
 
 def main(arguments: Sequence[str]) -> None:

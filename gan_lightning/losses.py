@@ -5,7 +5,7 @@ mean over every axis (the batch, and the patches where there are any), ``sp(t) =
 softplus, so that ``-log sigmoid(s) = sp(-s)`` and ``-log(1 - sigmoid(s)) = sp(s)``.
 
 Every function takes tensors of any shape, (N,), (N, 1) or (N, 1, h, w) alike, and returns named scalars to
-minimise: the player's loss is their sum.
+minimise: the player's loss is their sum. The discriminators' also tell whoever listens how each image was judged.
 """
 
 import math
@@ -14,6 +14,8 @@ from typing import TypeAlias
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from gan_lightning.verdicts import judged
 
 Terms: TypeAlias = dict[str, Tensor]
 """Named scalar terms of one player's loss, already weighted; the loss is their sum."""
@@ -33,6 +35,7 @@ def minimax_discriminator(real: Tensor, fake: Tensor) -> Terms:
     Returns:
         ``real`` and ``fake``, each in [0, inf).
     """
+    judged(real, fake, boundary=0.0)
     return {"real": _mean(F.softplus(-real)), "fake": _mean(F.softplus(fake))}
 
 
@@ -83,6 +86,7 @@ def least_squares_discriminator(
     Returns:
         ``real`` and ``fake``, each in [0, inf).
     """
+    judged(real, fake, boundary=(real_target + fake_target) / 2)
     return {"real": _half_square(real - real_target), "fake": _half_square(fake - fake_target)}
 
 
@@ -114,6 +118,7 @@ def wasserstein_discriminator(real: Tensor, fake: Tensor) -> Terms:
     Returns:
         ``real`` and ``fake``, each unbounded.
     """
+    judged(real, fake)
     return {"real": -_mean(real), "fake": _mean(fake)}
 
 
@@ -143,6 +148,7 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> Terms:
     Returns:
         ``real`` and ``fake``, each in [0, inf).
     """
+    judged(real, fake, boundary=0.0)
     return {"real": _mean(F.relu(1 - real)), "fake": _mean(F.relu(1 + fake))}
 
 
@@ -173,6 +179,7 @@ def energy_discriminator(real: Tensor, fake: Tensor, margin: float = 10.0) -> Te
     Returns:
         ``real`` and ``fake``, each in [0, inf).
     """
+    judged(real, fake, real_is_higher=False)
     return {"real": _mean(real), "fake": _mean(F.relu(margin - fake))}
 
 

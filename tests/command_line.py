@@ -1,5 +1,6 @@
 """The command line in this process, on a model and data that take no time."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,13 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def step_of(checkpoint: Path) -> int:
     return torch.load(checkpoint, weights_only=True)["global_step"]
+
+
+def repeatable_metrics(run: Path) -> list[dict[str, str]]:
+    """All that a run has logged, but for its speed, which nothing can repeat."""
+    with open(run / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{name: value for name, value in row.items() if name != "train/images_per_second"} for row in rows]
 
 
 def printed_config(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from gan_lightning.callbacks.animation import RunAnimation as RunAnimation
 from gan_lightning.callbacks.checkpoint import LastCheckpoint as LastCheckpoint
 from gan_lightning.callbacks.evaluation import GenerativeMetrics as GenerativeMetrics
+from gan_lightning.callbacks.health import TrainingHealth as TrainingHealth
 from gan_lightning.callbacks.samples import InterpolationStrip as InterpolationStrip
 from gan_lightning.callbacks.samples import SampleGrid as SampleGrid
 from gan_lightning.callbacks.translations import TranslationGrid as TranslationGrid

@@ -10,11 +10,18 @@ from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.trainer.states import TrainerFn
 from tqdm import tqdm
 
-_LABELS = {"train/discriminator/loss": "D", "train/generator/loss": "G"}
+_LABELS = {
+    "train/discriminator/loss": "D",
+    "train/generator/loss": "G",
+    "train/discriminator/accuracy_real": "real",
+    "train/discriminator/accuracy_fake": "fake",
+    "train/generator/diversity": "diversity",
+    "train/images_per_second": "img/s",
+}
 
 
 class RunProgressBar(ProgressBar):
-    """Counts generator updates from the run's first to its last, with both losses and the newest metrics.
+    """Counts generator updates from the run's first to its last, with the losses, the game's health and newest metrics.
 
     A loss lives on the device, and reading it makes the host wait. So the bar is redrawn by the clock and not by the
     step: a few times a second on a terminal; rarely, and each time on a line of its own, where the output is a file.
@@ -137,11 +144,15 @@ class RunProgressBar(ProgressBar):
 
 
 def _figures(trainer: Trainer) -> dict[str, str]:
-    """Both losses and the newest value of every validation metric, read off the device."""
+    """Both losses, the game's health and the newest value of every validation metric, read off the device."""
     metrics = trainer.callback_metrics
     shown = {label: metrics[name] for name, label in _LABELS.items() if name in metrics}
     shown |= {name.removeprefix("val/"): value for name, value in metrics.items() if name.startswith("val/")}
-    return {label: f"{float(value):.3g}" for label, value in shown.items()}
+    return {label: _short(float(value)) for label, value in shown.items()}
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 class _Lines:

@@ -25,6 +25,7 @@ import gan_lightning.schedulers  # A class is known by its short name once it is
 import gan_lightning.variants  # noqa: F401
 from gan_lightning.callbacks.animation import RunAnimation
 from gan_lightning.callbacks.checkpoint import LastCheckpoint
+from gan_lightning.callbacks.health import TrainingHealth
 from gan_lightning.callbacks.predictions import PredictionWriter
 from gan_lightning.callbacks.progress import RunProgressBar
 from gan_lightning.callbacks.samples import InterpolationStrip, SampleGrid
@@ -80,6 +81,7 @@ _CALLBACKS: dict[str, dict[type[Callback], type[Callback]]] = {
     "fit": {
         ProgressBar: RunProgressBar,
         LastCheckpoint: LastCheckpoint,
+        TrainingHealth: TrainingHealth,
         SampleGrid: SampleGrid,
         InterpolationStrip: InterpolationStrip,
         TranslationGrid: TranslationGrid,

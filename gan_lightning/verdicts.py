@@ -1,0 +1,33 @@
+"""How often the discriminator is right, overheard where its loss is computed, so that nothing is computed twice."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+Listener = Callable[[Tensor, Tensor], None]
+"""Is told the shares, scalars from 0 to 1, of real and of fake images that were taken for what they are."""
+
+listeners: list[Listener] = []
+
+
+def judged(real: Tensor, fake: Tensor, boundary: float | None = None, real_is_higher: bool = True) -> None:
+    """Tell the listeners, if there are any, how often a discriminator is right.
+
+    Call it where a discriminator's loss has its outputs. An image with several outputs, such as patches, is judged by
+    their mean.
+
+    Args:
+        real: Outputs on real images, N x ...
+        fake: Outputs on generated images, N x ...
+        boundary: Between real and fake: where a sigmoid is 1/2, half-way between two targets. None, for critics and
+            energies, which have none: half-way between the batch's mean real and mean fake output.
+        real_is_higher: Whether the outputs of real images are to be higher than those of fakes.
+    """
+    if not listeners:
+        return
+    real, fake = (outputs.detach().reshape(len(outputs), -1).float().mean(dim=1) for outputs in (real, fake))
+    limit = (real.mean() + fake.mean()) / 2 if boundary is None else boundary
+    if not real_is_higher:
+        real, fake, limit = -real, -fake, -limit
+    for listener in listeners:
+        listener((real > limit).float().mean(), (fake < limit).float().mean())
