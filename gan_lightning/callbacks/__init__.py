@@ -2,6 +2,7 @@
 
 from gan_lightning.callbacks.animation import RunAnimation as RunAnimation
 from gan_lightning.callbacks.checkpoint import LastCheckpoint as LastCheckpoint
+from gan_lightning.callbacks.divergence import DivergenceGuard as DivergenceGuard
 from gan_lightning.callbacks.evaluation import GenerativeMetrics as GenerativeMetrics
 from gan_lightning.callbacks.health import TrainingHealth as TrainingHealth
 from gan_lightning.callbacks.samples import InterpolationStrip as InterpolationStrip

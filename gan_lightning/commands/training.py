@@ -25,6 +25,7 @@ import gan_lightning.schedulers  # A class is known by its short name once it is
 import gan_lightning.variants  # noqa: F401
 from gan_lightning.callbacks.animation import RunAnimation
 from gan_lightning.callbacks.checkpoint import LastCheckpoint
+from gan_lightning.callbacks.divergence import DivergenceError, DivergenceGuard
 from gan_lightning.callbacks.health import TrainingHealth
 from gan_lightning.callbacks.predictions import PredictionWriter
 from gan_lightning.callbacks.progress import RunProgressBar
@@ -36,6 +37,7 @@ from gan_lightning.commands.errors import DEBUG, told_in_a_sentence
 from gan_lightning.commands.names import run_name
 from gan_lightning.commands.parser import parser_for
 from gan_lightning.commands.record import RunRecord
+from gan_lightning.commands.rollback import with_rollbacks
 from gan_lightning.commands.trainer_options import add_trainer_options
 from gan_lightning.factories import import_name, public_name
 from gan_lightning.game import AdversarialModule
@@ -82,6 +84,7 @@ _CALLBACKS: dict[str, dict[type[Callback], type[Callback]]] = {
         ProgressBar: RunProgressBar,
         LastCheckpoint: LastCheckpoint,
         TrainingHealth: TrainingHealth,
+        DivergenceGuard: DivergenceGuard,
         SampleGrid: SampleGrid,
         InterpolationStrip: InterpolationStrip,
         TranslationGrid: TranslationGrid,
@@ -103,7 +106,11 @@ def run(command: str, arguments: Sequence[str]) -> int:
     kinds = (ValueError, OSError, ModuleNotFoundError, MisconfigurationException)
     with told_in_a_sentence(command, kinds, applies=lambda: not record.begun):
         try:
-            TrainingCLI(command, arguments, record).run()
+            _play(command, arguments, record)
+        except DivergenceError as error:
+            record.say_where()
+            print(f"gan-lightning {command}: {error}", file=sys.stderr)
+            return 1
         except SIGTERMException as stop:  # Lightning would leave with 0, as if the job were done.
             record.say_where()
             # If another process than the first one said so, Lightning would take it for a crash and kill them all.
@@ -127,6 +134,22 @@ def run(command: str, arguments: Sequence[str]) -> int:
             record.withdraw()
         record.say_where()
     return 0
+
+
+def _play(command: str, arguments: Sequence[str], record: RunRecord) -> None:
+    """Run a command, from the run's last good checkpoint again if it asks for that."""
+    cli: TrainingCLI
+
+    def start(directory: Path | None, attempt: int) -> Trainer:
+        nonlocal cli
+        record.directory = directory
+        cli = TrainingCLI(command, arguments, record)
+        for callback in cli.trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, DivergenceGuard):
+                callback.attempt = attempt
+        return cli.trainer
+
+    with_rollbacks(start, lambda: cli.run())
 
 
 def _hush() -> None:
@@ -278,10 +301,13 @@ class TrainingCLI(LightningCLI):
     def _find_places(self, config: dict[str, Any]) -> Path | str | None:
         """The checkpoint to start from; the directory to write to goes on record, unless this is a trial run."""
         home = Path(config["default_root_dir"] or ".") / self.config.name
-        path, directory = self.config.ckpt_path, None
+        path, directory = self.config.ckpt_path, self.record.directory
         if path is None and self.command != "fit":
             _tell(f"No --ckpt_path was given: {self.command} takes the weights that the model begins with.")
-        if path == "last":
+        if directory is not None:  # The run has been rolled back.
+            resumable = (directory / runs.LAST).is_file()
+            path = directory / runs.LAST if resumable else None if path == "last" else path
+        elif path == "last":
             path, directory = _last(home) if self.command == "fit" else (_newest(home), None)
         if path is not None and "://" not in str(path):
             try:

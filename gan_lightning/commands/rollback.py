@@ -1,0 +1,55 @@
+"""Continue a run that has diverged from its last good checkpoint, in the same process."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.utilities import rank_zero_only
+
+from gan_lightning.callbacks.divergence import DivergenceError, DivergenceGuard
+from gan_lightning.commands import runs
+from gan_lightning.loading import read_checkpoint
+
+
+def with_rollbacks(start: Callable[[Path | None, int], Trainer], run: Callable[[], None]) -> None:
+    """Train; where the run's DivergenceGuard asks for it, begin again from the last checkpoint, but not endlessly.
+
+    Lightning cannot go back within a run: loaders, loops and callbacks are under way. So everything is made anew, just
+    as when a killed run is resumed.
+
+    Args:
+        start: Makes everything, given the directory to continue in (None at first) and the number of the attempt.
+        run: Trains.
+
+    Raises:
+        DivergenceError: The run is to stop, or has been rolled back to one checkpoint too often.
+    """
+    directory: Path | None = None
+    attempt, last_step = 0, -1
+    while True:
+        trainer = start(directory, attempt)
+        try:
+            return run()
+        except DivergenceError as error:
+            callbacks = trainer.callbacks  # type: ignore[attr-defined]
+            guard = next(callback for callback in callbacks if isinstance(callback, DivergenceGuard))
+            directory = guard.directory
+            if not error.rolls_back or directory is None or trainer.received_sigterm:
+                raise
+            step = _step(directory)
+            attempt = attempt + 1 if step == last_step else 1
+            last_step = step
+            if attempt > guard.max_rollbacks:
+                raise DivergenceError(
+                    f"{error} It was rolled back to step {step} {guard.max_rollbacks} times: lower the learning rates, "
+                    "or clip the gradients."
+                ) from None
+            _tell(f"{error} Rolling back to step {step}, with other draws: attempt {attempt} of {guard.max_rollbacks}.")
+
+
+def _step(directory: Path) -> int:
+    path = directory / runs.LAST
+    return read_checkpoint(path).get("global_step", 0) if path.is_file() else 0
+
+
+_tell = rank_zero_only(print)
