@@ -1,6 +1,7 @@
 """Callbacks: they watch a game, and a game never imports one."""
 
 from gan_lightning.callbacks.animation import RunAnimation as RunAnimation
+from gan_lightning.callbacks.artifacts import RunArtifacts as RunArtifacts
 from gan_lightning.callbacks.checkpoint import LastCheckpoint as LastCheckpoint
 from gan_lightning.callbacks.divergence import DivergenceGuard as DivergenceGuard
 from gan_lightning.callbacks.evaluation import GenerativeMetrics as GenerativeMetrics

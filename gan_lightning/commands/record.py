@@ -3,11 +3,13 @@
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
 from gan_lightning.commands import runs
+from gan_lightning.loggers import RunLogger
 from gan_lightning.translation_game import TranslationGame
 
 
@@ -18,6 +20,7 @@ class RunRecord(Callback):
         self.begun = False
         self.directory: Path | None = None
         self.config = ""
+        self.settings: dict[str, Any] = {}
         self._translates = False
         self._made: list[Path] = []
 
@@ -26,6 +29,11 @@ class RunRecord(Callback):
         self._made = [folder for folder in (home, *home.parents) if not folder.exists()]
         self.directory = runs.new_directory(home, kind)
         self._made.insert(0, self.directory)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        for logger in trainer.loggers:
+            if not isinstance(logger, RunLogger):  # The run's own has the config beside it.
+                logger.log_hyperparams(self.settings)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._translates = isinstance(pl_module, TranslationGame)

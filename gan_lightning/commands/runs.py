@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_only
@@ -59,6 +60,18 @@ def save_config(directory: Path, text: str, step: int) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text)
     os.replace(partial, path)
+
+
+def run_id(directory: Path | None) -> str:
+    """The name by which services know the run, the same whenever it is resumed: 8 random characters, kept in it."""
+    path = None if directory is None else directory / "run_id"
+    if path is not None and path.is_file():
+        return path.read_text().strip()
+    made = secrets.token_hex(4)
+    if path is not None and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(made)
+    return made
 
 
 def _numbered(home: Path, kind: str) -> list[tuple[int, Path]]:

@@ -1,6 +1,7 @@
 """``gan-lightning fit | validate | test | predict``: Lightning's command line, taught where a run lives."""
 
 import inspect
+import json
 import logging
 import os
 import signal
@@ -24,6 +25,7 @@ import datamodules
 import gan_lightning.schedulers  # A class is known by its short name once it is imported.
 import gan_lightning.variants  # noqa: F401
 from gan_lightning.callbacks.animation import RunAnimation
+from gan_lightning.callbacks.artifacts import RunArtifacts
 from gan_lightning.callbacks.checkpoint import LastCheckpoint
 from gan_lightning.callbacks.divergence import DivergenceError, DivergenceGuard
 from gan_lightning.callbacks.health import TrainingHealth
@@ -89,6 +91,7 @@ _CALLBACKS: dict[str, dict[type[Callback], type[Callback]]] = {
         InterpolationStrip: InterpolationStrip,
         TranslationGrid: TranslationGrid,
         RunAnimation: RunAnimation,
+        RunArtifacts: RunArtifacts,
     },
     "validate": {ProgressBar: RunProgressBar},
     "test": {ProgressBar: RunProgressBar},
@@ -259,6 +262,7 @@ class TrainingCLI(LightningCLI):
         config_of_run = self.config.clone()
         config_of_run.ckpt_path = None  # Where a run was continued from is no part of what it is.
         self.record.config = self.parser.dump(config_of_run, skip_unset=False)
+        self.record.settings = json.loads(self.parser.dump(config_of_run, skip_unset=False, format="json"))
         return self.trainer_class(**config)
 
     def _make_model(
@@ -281,10 +285,13 @@ class TrainingCLI(LightningCLI):
         return class_type(*args, **kwargs)
 
     def _make_logger(self, class_type: type, *args: Any, **kwargs: Any) -> Any:
-        """Make a logger; it may name the directory of the run, which no config can know."""
+        """Make a logger; it may name the directory of the run and its id, which no config can know."""
         directory = str(self.record.directory or self.config.trainer.default_root_dir or ".")
-        known = {name: value.replace("{run}", directory) for name, value in kwargs.items() if isinstance(value, str)}
-        return class_type(*args, **{**kwargs, **known})
+        for name, value in kwargs.items():
+            if isinstance(value, str) and "{run" in value:
+                value = value.replace("{run}", directory)
+                kwargs[name] = value.replace("{run_id}", runs.run_id(self.record.directory))
+        return class_type(*args, **kwargs)
 
     def _callbacks(self, config: dict[str, Any]) -> list[Callback]:
         given = config["callbacks"] or []
