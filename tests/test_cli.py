@@ -265,6 +265,7 @@ class TestContinue:
                 signal.signal(signal.SIGINT, before)  # Lightning leaves it ignored.
         assert ended == code
         assert f"Run directory: {RUN}" in capsys.readouterr().out
+        assert step_of(LAST) == 2
         fit("--ckpt_path", "last", steps=4)
         assert step_of(LAST) == 4
 

@@ -131,6 +131,12 @@ class TestFiles:
             with pytest.raises(sampling.CheckpointError, match=r"cut\.ckpt is no complete checkpoint"):
                 sampling.load(cut)
 
+    def test_a_checkpoint_in_the_format_of_a_torch_before_1_6_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "legacy.ckpt"
+        torch.save(torch.load(OLD, weights_only=True), path, _use_new_zipfile_serialization=False)
+        with pytest.raises(sampling.CheckpointError, match=r"legacy\.ckpt is no complete checkpoint"):
+            sampling.load(path)
+
     def test_flipped_bytes_are_noticed_wherever_they_change_anything(self, tmp_path: Path) -> None:
         whole, flipped = OLD.read_bytes(), tmp_path / "flipped.ckpt"
         right = torch.load(OLD, weights_only=True)

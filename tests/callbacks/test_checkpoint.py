@@ -1,5 +1,6 @@
 """The newest state, saved where it is whole: at epochs' ends, around validations, and when a run is stopped."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import lightning.pytorch as pl
 import pytest
 
 from gan_lightning.callbacks import LastCheckpoint
+from gan_lightning.checkpoint_io import AtomicCheckpointIO
 from gan_lightning.variants import DCGAN
 from tests.games import assert_same_bits, last_state, metrics_file, play, run_directory, small
 
@@ -14,7 +16,7 @@ EVERY_FOUR: dict[str, Any] = {"val_check_interval": 4, "check_val_every_n_epoch"
 
 
 class StopAt(pl.Callback):
-    """Asks the run to stop, by SIGTERM or from within, at a step, in training or in a validation."""
+    """Asks the run to stop, by SIGTERM, Ctrl-C or from within, at a step, in training or in a validation."""
 
     def __init__(self, step: int, hook: str, how: str) -> None:
         self.step = step
@@ -25,6 +27,8 @@ class StopAt(pl.Callback):
         if trainer.global_step == self.step and not trainer.sanity_checking:
             if self.how == "sigterm":
                 trainer._signal_connector.received_sigterm = True
+            elif self.how == "ctrl_c":
+                signal.raise_signal(signal.SIGINT)
             else:
                 trainer.should_stop = True
 
@@ -47,7 +51,7 @@ def run(folder: Path, steps: int = 11, callbacks: Any = (), save_every: int = 10
         assert callbacks
 
 
-@pytest.mark.parametrize("how", ["sigterm", "should_stop"])
+@pytest.mark.parametrize("how", ["sigterm", "ctrl_c", "should_stop"])
 @pytest.mark.parametrize(
     ("step", "hook", "options"),
     [
@@ -70,7 +74,7 @@ def test_a_stopped_run_continues_in_the_same_bits(
     run(stopped, resume=True, **options)
     assert_same_bits(last_state(stopped), last_state(straight))
     assert losses(stopped) == losses(straight)
-    if how == "sigterm":  # Lightning validates once more before it obeys should_stop.
+    if how != "should_stop":  # Lightning validates once more before it obeys should_stop.
         assert metrics_file(stopped) == metrics_file(straight)
 
 
@@ -100,6 +104,28 @@ def test_intervals_are_kept_at_epochs_ends_without_a_validation_loader(tmp_path:
 
     run(tmp_path, 7, callbacks=[NoValidation()], save_every=5, crash_at=6)
     assert last_state(tmp_path)["global_step"] == 5
+
+
+def test_a_step_is_logged_before_it_is_saved_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a kill between the two, nobody would log it."""
+    save, rows = AtomicCheckpointIO.save_checkpoint, []
+
+    def saving(self: AtomicCheckpointIO, checkpoint: dict[str, Any], *rest: Any, **options: Any) -> None:
+        rows.append((checkpoint["global_step"], len(metrics_file(tmp_path).splitlines()) - 1))
+        save(self, checkpoint, *rest, **options)
+
+    monkeypatch.setattr(AtomicCheckpointIO, "save_checkpoint", saving)
+    run(tmp_path, 4, save_every=1, limit_val_batches=0)
+    assert rows == [(1, 1), (2, 2), (3, 3), (4, 4)]
+    assert len(metrics_file(tmp_path).splitlines()) == 5
+
+
+def test_the_signals_are_given_back(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    run(tmp_path, 2)
+    assert signal.getsignal(signal.SIGINT) is before
+    run(tmp_path, 9, callbacks=[StopAt(3, "on_train_batch_end", "ctrl_c")], resume=True)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_nothing_is_saved_when_nothing_moved(tmp_path: Path) -> None:
