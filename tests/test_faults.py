@@ -86,6 +86,14 @@ class TestDisk:
         assert_same_bits(last_state(disk), last_state(straight))
         assert metrics_file(disk) == metrics_file(straight)
 
+    def test_a_disk_that_is_full_in_the_middle_of_an_array_is_told_as_such(self, disk: Path) -> None:
+        path = disk / "last.ckpt"
+        AtomicCheckpointIO().save_checkpoint({"number": 1}, path)
+        with pytest.raises(SaveError, match=r"last\.ckpt could not be saved \(No space left on device\)"):
+            AtomicCheckpointIO().save_checkpoint({"weights": torch.zeros(500_000)}, path)
+        assert torch.load(path, weights_only=True) == {"number": 1}
+        assert [file.name for file in disk.iterdir()] == ["last.ckpt"]
+
     def test_the_command_says_so_in_a_sentence_and_leaves_with_1(
         self, disk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:

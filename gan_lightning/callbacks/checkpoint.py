@@ -72,7 +72,6 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._save(trainer)
-        self._signals.release()
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         # Only the first process knows, so it speaks when nobody waits for it any more.
@@ -86,7 +85,6 @@ class LastCheckpoint(Checkpoint):
         if isinstance(exception, SIGTERMException) and not trainer.sanity_checking:
             self._save(trainer)
             exception.code = 128 + (self._signals.received or signal.SIGTERM)  # Lightning would leave with 0.
-        self._signals.release()
 
     def _save(self, trainer: Trainer) -> None:
         self._due = False

@@ -20,10 +20,12 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._before: dict[int, Any] = {}
 
     def listen(self, trainer: Trainer) -> None:
-        """From now on, only remember that a signal came; a second Ctrl-C interrupts at once."""
+        """From now on, only remember that a signal came; a second Ctrl-C interrupts at once.
+
+        When the run is over, Lightning gives all signals back to whom they belonged before it.
+        """
         alone = trainer.world_size == 1
 
         def remember(number: int, _: Any) -> None:
@@ -38,15 +40,9 @@ class StopSignals:
         self.received = None
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT,) if alone else (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, remember)
+                signal.signal(number, remember)
 
     def heed(self, trainer: Trainer) -> None:
         """Stop all processes if one was told to. All of them must ask, after the same step."""
         if trainer.world_size > 1 and trainer.strategy.reduce_boolean_decision(self.received is not None, all=False):
             trainer._signal_connector.received_sigterm = True
-
-    def release(self) -> None:
-        """Give the signals back to whom they belonged."""
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before.clear()
