@@ -15,6 +15,7 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 import gan_lightning
 from benchmarks.kills import Kills
@@ -85,6 +86,13 @@ class TestDisk:
         play(small(DCGAN), 5, straight)
         assert_same_bits(last_state(disk), last_state(straight))
         assert metrics_file(disk) == metrics_file(straight)
+
+    def test_a_full_disk_for_the_best_ends_the_run_and_keeps_the_best_before(self, disk: Path) -> None:
+        best = ModelCheckpoint(disk / "best", "{step}", monitor="step", mode="max", every_n_train_steps=1)
+        with pytest.raises(SaveError, match=r"step=4\.ckpt could not be saved \(No space left on device\)"):
+            play(small(DCGAN), 6, disk, callbacks=[At(3, lambda: fill(disk)), best], save_every=3)
+        assert [file.name for file in (disk / "best").iterdir()] == ["step=3.ckpt"]
+        assert last_state(disk)["global_step"] == 3
 
     def test_a_disk_that_is_full_in_the_middle_of_an_array_is_told_as_such(self, disk: Path) -> None:
         path = disk / "last.ckpt"
