@@ -30,7 +30,7 @@ from gan_lightning.losses import Terms
 from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.random import fold
 from gan_lightning.rounds import gather_rounds
-from gan_lightning.strategy import adopt, agree
+from gan_lightning.strategy import adopt, agree, buffers_apart, give_back
 
 Move = Callable[["GameBatch"], Terms]
 
@@ -121,6 +121,7 @@ class AdversarialModule(LightningModule):
         self.penalty_interval = penalty_interval
         self.gradient_clip_norm = gradient_clip_norm
         self.seed: int | None = None
+        self._buffers_apart: list[dict[str, Tensor]] = []
 
     # What a variant says. Terms are already weighted; they are summed for the gradient and logged one by one.
 
@@ -280,7 +281,10 @@ class AdversarialModule(LightningModule):
 
     def on_fit_start(self) -> None:
         if self.seed is None:
-            self.seed = torch.initial_seed()
+            # One for all: where a cluster starts the processes, each may have drawn its own.
+            self.seed = self.trainer.strategy.broadcast(torch.initial_seed())
+        give_back(self, self._buffers_apart)
+        self._buffers_apart = []
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Nothing: callbacks judge the samples. It is here because Lightning validates only what has this method."""
@@ -297,12 +301,19 @@ class AdversarialModule(LightningModule):
         agree(self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        agree(self)  # The checkpoint holds the buffers themselves, not copies.
-        state = {"variant": public_name(type(self)), "version": __version__, "seed": self.seed}
+        state: dict[str, Any] = {"variant": public_name(type(self)), "version": __version__, "seed": self.seed}
+        if any(apart := buffers_apart(self)):
+            # The weights go with what all agree on; to train on in the same bits, each process needs its own.
+            agree(self)
+            agreed = {name: buffer.clone() for name, buffer in self.named_buffers() if name in apart[0]}
+            checkpoint["state_dict"].update(agreed)
+            give_back(self, apart)
+            state["buffers"] = apart
         checkpoint["gan_lightning"] = state
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.seed = checkpoint.get("gan_lightning", {}).get("seed")
+        self._buffers_apart = checkpoint.get("gan_lightning", {}).get("buffers", [])
         before = checkpoint.get("hyper_parameters", {})
         for name in sorted(name for name in self.hparams if name in before and before[name] != self.hparams[name]):
             # The states of optimisers and schedulers hold their settings, and they are loaded after this.

@@ -80,6 +80,28 @@ def agree(module: nn.Module) -> None:
     _broadcast(buffer for buffer in module.buffers() if id(buffer) not in known)
 
 
+def buffers_apart(module: nn.Module) -> list[dict[str, Tensor]]:
+    """Of each process, its buffers that are not the same in all; all of them must call this. One process: none."""
+    world_size = rank_and_size()[1]
+    if world_size == 1:
+        return [{}]
+    everyone: list[dict[str, Tensor]] = [{}] * world_size
+    distributed.all_gather_object(everyone, {name: buffer.cpu() for name, buffer in module.named_buffers()})
+    first = everyone[0]
+    apart = {name for name in first if not all(torch.equal(first[name], other[name]) for other in everyone)}
+    return [{name: other[name] for name in first if name in apart} for other in everyone]
+
+
+@torch.no_grad()
+def give_back(module: nn.Module, apart: list[dict[str, Tensor]]) -> None:
+    """Give each process the buffers that it had in :func:`buffers_apart`, if there are as many processes as then."""
+    rank, world_size = rank_and_size()
+    if len(apart) == world_size:
+        buffers = dict(module.named_buffers())
+        for name, value in apart[rank].items():
+            buffers[name].copy_(value)
+
+
 def synchronise(module: nn.Module) -> None:
     """Give all processes the first one's parameters and buffers; all of them must call this."""
     _broadcast([*(parameter.detach() for parameter in module.parameters()), *module.buffers()])

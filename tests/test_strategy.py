@@ -64,7 +64,7 @@ class Recorder(pl.Callback):
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         self.first[player].setdefault("gradients", [weight.grad.clone() for weight in weights])
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:  # when the processes have agreed
         path = self.folder / f"rank_{trainer.global_rank}.pt"
         told = {
             "first": self.first,

@@ -12,6 +12,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from gan_lightning.callbacks.signals import StopSignals
 from gan_lightning.checkpoint_io import SaveError
+from gan_lightning.slurm import SlurmJob
 
 
 class LastCheckpoint(Checkpoint):
@@ -23,6 +24,8 @@ class LastCheckpoint(Checkpoint):
 
     A save that fails ends no training: it is told, what was saved before stands, and the next save comes in its turn.
     If the last one failed, the run raises a ``SaveError`` when it has ended.
+
+    In a Slurm job it saves, and stops the run, when Slurm says that the time is nearly over; then it requeues the job.
 
     Args:
         every_n_steps: Generator updates between two saves.
@@ -38,11 +41,13 @@ class LastCheckpoint(Checkpoint):
         self._due = False
         self._failed: SaveError | None = None
         self._signals = StopSignals()
+        self._job: SlurmJob | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "fit":
             folder = trainer.log_dir or trainer.default_root_dir
             self.path = Path(trainer.strategy.broadcast(folder)) / "checkpoints" / "last.ckpt"
+            self._job = SlurmJob.of(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved_step = trainer.global_step
@@ -54,8 +59,8 @@ class LastCheckpoint(Checkpoint):
     ) -> None:
         step = trainer.global_step
         follows = _validation_follows(trainer)
-        if not follows and step != trainer.max_steps:
-            self._signals.heed(trainer)
+        if not follows:
+            self._heed(trainer)
         self._due = step % self.every_n_steps == 0 or step == trainer.max_steps or _stops_here(trainer)
         # A state saved before a validation that is due would skip it when resumed.
         if self._due and not follows:
@@ -65,8 +70,7 @@ class LastCheckpoint(Checkpoint):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking:
             return
-        if trainer.state.fn == TrainerFn.FITTING and trainer.global_step != trainer.max_steps:
-            self._signals.heed(trainer)
+        self._heed(trainer)
         if self._due or _stops_here(trainer):
             self._save(trainer)
 
@@ -85,6 +89,14 @@ class LastCheckpoint(Checkpoint):
         if isinstance(exception, SIGTERMException) and not trainer.sanity_checking:
             self._save(trainer)
             exception.code = 128 + (self._signals.received or signal.SIGTERM)  # Lightning would leave with 0.
+            if self._job is not None and self._job.goes_on and self._failed is None and trainer.is_global_zero:
+                self._job.requeue()
+
+    def _heed(self, trainer: Trainer) -> None:
+        if trainer.state.fn == TrainerFn.FITTING and trainer.global_step != trainer.max_steps:
+            self._signals.heed(trainer)
+            if self._job is not None:
+                self._job.heed(trainer)
 
     def _save(self, trainer: Trainer) -> None:
         self._due = False

@@ -19,6 +19,7 @@ class RunRecord(Callback):
     def __init__(self) -> None:
         self.begun = False
         self.directory: Path | None = None
+        self.start: Path | str | None = None
         self.config = ""
         self.settings: dict[str, Any] = {}
         self._translates = False
@@ -31,6 +32,15 @@ class RunRecord(Callback):
         self._made.insert(0, self.directory)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        # All processes must agree on the places: each has found its own before it could ask the others.
+        mine = str(self.start)
+        first = trainer.strategy.broadcast(mine)
+        self.directory = trainer.strategy.broadcast(self.directory)
+        if not trainer.strategy.reduce_boolean_decision(mine == first, all=True):
+            raise ValueError(
+                f"Process {trainer.global_rank} starts from {mine}, but another one does not: "
+                "trainer.default_root_dir must be on a disk that all nodes share."
+            )
         for logger in trainer.loggers:
             if not isinstance(logger, RunLogger):  # The run's own has the config beside it.
                 logger.log_hyperparams(self.settings)

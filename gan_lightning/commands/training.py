@@ -105,6 +105,7 @@ _SWITCHES: dict[type[Callback], str] = {
 
 def run(command: str, arguments: Sequence[str]) -> int:
     _hush()
+    _know_the_node()
     record = RunRecord()
     kinds = (ValueError, OSError, ModuleNotFoundError, MisconfigurationException)
     with told_in_a_sentence(command, kinds, applies=lambda: not record.begun):
@@ -159,6 +160,12 @@ def _hush() -> None:
     """Leave out Lightning's advertisements."""
     logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
     logger.addFilter(lambda message: "Tip: For seamless cloud" not in message.getMessage())
+
+
+def _know_the_node() -> None:
+    """Started by hand on several nodes, a process on each takes itself for the first until the trainer knows better."""
+    if "RANK" not in os.environ and int(os.environ.get("NODE_RANK") or 0) > 0:
+        rank_zero_only.rank = int(os.environ["NODE_RANK"])  # type: ignore[attr-defined]
 
 
 class TrainingCLI(LightningCLI):
@@ -245,7 +252,7 @@ class TrainingCLI(LightningCLI):
             raise ValueError(f"name is {self.config.name!r}: it must be the name of one folder.")
 
     def instantiate_classes(self) -> None:
-        self.ckpt_path = self._find_places(self.config.trainer)
+        self.ckpt_path = self.record.start = self._find_places(self.config.trainer)
         instantiators = [(self._make_model, AdversarialModule, True), (self._make_logger, Logger, True)]
         self.config_init = self.parser.instantiate(self.config, instantiators=instantiators)
         self.datamodule = self.config_init.data
