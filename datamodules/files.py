@@ -137,14 +137,16 @@ def check(path: str | Path) -> tuple[int, int]:
     with Image.open(path, formats=_FORMATS) as image:
         width, height = image.size
         lies = image.getexif().get(_ORIENTATION, 1) >= 5
-        image.draft(None, (width // 8, height // 8))  # JPEG only: skips most of the arithmetic
+        image.draft(None, (max(1, width // 8), max(1, height // 8)))  # JPEG only: skips most of the arithmetic
         image.load()
     return (height, width) if lies else (width, height)
 
 
 def reason(error: Exception) -> str:
-    """Why an image cannot be read, in words: PIL names the object where it finds no image."""
-    return "not an image" if isinstance(error, UnidentifiedImageError) else str(error)
+    """Why an image cannot be read, in words: PIL names the object where it finds no image, and may say nothing."""
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def find_broken(indices: range, attempt: Callable[[int], object], title: str) -> dict[int, str]:

@@ -19,6 +19,8 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from gan_lightning.limits import check_limits
+
 
 def resolve(recipe: Any) -> Callable[..., Any]:
     """Turn any form of a recipe into a callable.
@@ -26,7 +28,7 @@ def resolve(recipe: Any) -> Callable[..., Any]:
     Raises:
         TypeError: The recipe is none of the three forms.
         ValueError: A record names what cannot be imported, or what may not be called because a file says so:
-            only what is known to make a network, an optimiser or a scheduler may.
+            only what is known to make a network, an optimiser or a scheduler may. Or an argument is out of range.
     """
     if isinstance(recipe, Mapping) and "class_path" in recipe:
         path = recipe["class_path"]
@@ -37,7 +39,9 @@ def resolve(recipe: Any) -> Callable[..., Any]:
         made = maker if isinstance(maker, type) else _annotated_return(maker)
         if not (isinstance(made, type) and issubclass(made, nn.Module | Optimizer | LRScheduler)):
             raise ValueError(f"{path} is not known to make a network, an optimiser or a scheduler: it is not called.")
-        return partial(maker, **recipe.get("init_args", {}))
+        recipe = partial(maker, **recipe.get("init_args", {}))
+    if isinstance(recipe, partial):
+        check_limits(recipe.keywords)
     if callable(recipe):
         return recipe
     raise TypeError(f"{recipe!r} is no class, no partial of a class and no record with a 'class_path'.")

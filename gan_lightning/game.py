@@ -25,6 +25,7 @@ from gan_lightning import __version__
 from gan_lightning.checkpoint_io import use_atomic_saves
 from gan_lightning.ema import ExponentialMovingAverage
 from gan_lightning.factories import primitive_arguments, public_name, resolve
+from gan_lightning.limits import check_limits
 from gan_lightning.logger_guards import guard_loggers
 from gan_lightning.losses import Terms
 from gan_lightning.optimizers import DCGANAdam
@@ -105,9 +106,11 @@ class AdversarialModule(LightningModule):
         ]:
             if count < 1:
                 raise ValueError(f"{name} is {count}: it must be at least 1.")
-        if gradient_clip_norm is not None and gradient_clip_norm <= 0:
+        if gradient_clip_norm is not None and not gradient_clip_norm > 0:
             raise ValueError(f"gradient_clip_norm is {gradient_clip_norm}: it must be greater than 0.")
-        self.save_hyperparameters(primitive_arguments(inspect.currentframe()))
+        arguments = primitive_arguments(inspect.currentframe())
+        check_limits(arguments)
+        self.save_hyperparameters(arguments)
         self.automatic_optimization = False
         self.generator = generator
         self.discriminator = discriminator
@@ -258,15 +261,21 @@ class AdversarialModule(LightningModule):
     # What Lightning asks for.
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
-        optimizers = [
-            self.discriminator_optimizer(self.discriminator.parameters()),
-            self.generator_optimizer(self.generator.parameters()),
-        ]
-        makers = [self.discriminator_scheduler, self.generator_scheduler]
-        schedulers = [make(optimizer) for make, optimizer in zip(makers, optimizers, strict=True) if make]
+        optimizers, schedulers = [], []
+        for player in ("discriminator", "generator"):
+            optimizer = self._make(f"{player}_optimizer", getattr(self, player).parameters())
+            optimizers.append(optimizer)
+            if getattr(self, f"{player}_scheduler"):
+                schedulers.append(self._make(f"{player}_scheduler", optimizer))
         if any(isinstance(scheduler, ReduceLROnPlateau) for scheduler in schedulers):
             raise ValueError("ReduceLROnPlateau waits for a loss to fall, and a GAN's losses do not: choose another.")
         return optimizers, schedulers
+
+    def _make(self, name: str, of: Any) -> Any:
+        try:
+            return getattr(self, name)(of)
+        except (ValueError, ZeroDivisionError) as error:  # torch tells neither whose setting it is nor its name
+            raise ValueError(f"{name} cannot be made: {error}.") from error
 
     def _schedulers(self) -> list[Any]:
         schedulers = self.lr_schedulers()

@@ -165,3 +165,68 @@ class TestMistakes:
         monkeypatch.setenv("GAN_LIGHTNING_DEBUG", "1")
         with pytest.raises(ValueError, match="n_critic is 0"):
             fit("--model.n_critic", "0")
+
+
+def callback(name: str, option: str) -> list[str]:
+    return [f"--trainer.callbacks+={name}", f"--trainer.callbacks.{option}"]
+
+
+class TestRefusals:
+    """Before training starts, in one sentence that names the key, and nothing is left behind."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            # Misspelt.
+            (["--modle", "DCGAN"], "fit has no option modle: it has config, name,"),
+            (["--trainer.max_step", "3"], "fit has no option trainer.max_step: it has config,"),
+            (["--data.batch_siz", "3"], "DigitsDataModule has no option batch_siz: it has batch_size,"),
+            (callback("SampleGrid", "evry=3"), "SampleGrid has no option evry: it has every_n_steps,"),
+            # Of another type.
+            (["--model.n_critic", "many"], "model.n_critic is many: it must be a whole number."),
+            (["--model.r1_weight", "nan"], "model.r1_weight is nan: it must be a number."),
+            (["--model.r1_weight", ".nan"], "r1_weight is nan: it must be at least 0."),
+            (["--model.ema_decay", "high"], "model.ema_decay is high: it must be a number or null."),
+            (["--model.generator.width", "1.5"], "model.generator.width is 1.5: it must be a whole number."),
+            (["--model.generator_optimizer.lr", "x"], "model.generator_optimizer.lr is x: it must be a number."),
+            (["--model.generator_optimizer.betas", "[1]"], "betas is [1]: it must be a list of 2 elements."),
+            (["--model.generator_scheduler", "StepLR"], "model.generator_scheduler.step_size must be given."),
+            (["--trainer.max_steps", "1.5"], "trainer.max_steps is 1.5: it must be a whole number."),
+            (["--trainer.precision", "17"], "trainer.precision is 17: it must be one of"),
+            (["--seed_everything", "never"], "seed_everything is never: it must be true or false or a whole number."),
+            # Impossible.
+            (["--model.accumulate", "0"], "accumulate is 0: it must be at least 1."),
+            (["--model.ema_decay", "1.5"], "ema_decay is 1.5: it must be at least 0 and less than 1"),
+            (["--model.latent_dim", "0"], "latent_dim is 0: it must be at least 1."),
+            (["--model.gradient_clip_norm", "0"], "gradient_clip_norm is 0.0: it must be greater than 0."),
+            (["--model.gradient_clip_norm", ".nan"], "gradient_clip_norm is nan: it must be greater than 0."),
+            (["--model.generator.width", "0"], "width is 0: it must be at least 1."),
+            (["--model.generator.n_extra_layers", "-1"], "n_extra_layers is -1: it must be at least 0."),
+            (["--model.generator_optimizer.lr", "-1"], "generator_optimizer cannot be made: Invalid learning rate"),
+            (["--model.discriminator_optimizer.betas", "[0.5,1.5]"], "discriminator_optimizer cannot be made: Inval"),
+            (["--model.generator_scheduler=StepLR", "--model.generator_scheduler.step_size=0"], "step_size is 0"),
+            (["--model=GAN", "--model.discriminator.hidden_dropout=2"], "hidden_dropout is 2.0: it must be at least"),
+            (["--model=GAN", "--model.generator.hidden=0"], "hidden is 0: it must be at least 1."),
+            (["--model=GAN", "--model.discriminator.pieces=0"], "pieces is 0: it must be at least 1."),
+            (["--model=EBGAN", "--model.pulling_away_weight=-1"], "pulling_away_weight is -1.0: it must be at least 0"),
+            (["--model=EBGAN", "--model.margin=-1"], "margin is -1.0: it must be at least 0."),
+            (["--model=InfoGAN", "--model.n_categories=0"], "n_categories is 0: it must be at least 1."),
+            (["--model=ACGAN", "--model.class_weight=-1"], "class_weight is -1.0: it must be at least 0."),
+            (["--model=ConditionalGAN", "--model.num_classes=5"], "model.num_classes is 5, but the data says 10"),
+            (["--data.batch_size", "0"], "batch_size is 0: it must be at least 1."),
+            (["--data.seed", "-1"], "seed is -1: it must be at least 0."),
+            (["--seed_everything", "-1"], "seed_everything is -1: it must be at least 0 and less than 2^32."),
+            (["--trainer.devices", "-2"], "`devices` selected with `CPUAccelerator` should be an int > 0."),
+            (["--trainer.val_check_interval", "0"], "trainer.val_check_interval is 0"),
+            (["--trainer.check_val_every_n_epoch", "0"], "trainer.check_val_every_n_epoch is 0: it must be at least 1"),
+            (callback("SampleGrid", "every_n_steps=0"), "every_n_steps is 0: it must be at least 1."),
+            (callback("LastCheckpoint", "every_n_steps=0"), "every_n_steps is 0: it must be at least 1."),
+            (callback("GenerativeMetrics", "metrics=[fidd]"), "There is no metric 'fidd': choose from fid,"),
+        ],
+    )
+    def test_what_cannot_be(self, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+        given = TINY if "--model=" not in arguments[0] else [*TINY[:6], *TINY[12:]]
+        (told,) = [line for line in refused(capsys, "fit", *given, *arguments).splitlines() if "Seed set" not in line]
+        assert told.startswith("gan-lightning fit: ")
+        assert says in told
+        assert not Path("runs").exists()

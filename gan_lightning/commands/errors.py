@@ -27,6 +27,13 @@ def told_in_a_sentence(
     except kinds as error:
         if os.environ.get(DEBUG) or not applies():
             raise
-        sentence = " ".join(str(error).split())
+        sentence = " ".join(str(_innermost(error)).split())
         print(f"gan-lightning {command}: {sentence}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What was wrong with a value: the parser tells besides how it fails to be everything else that it could be."""
+    while "Does not validate against any of the Union" in str(error) and error.__cause__ is not None:
+        error = error.__cause__
+    return error

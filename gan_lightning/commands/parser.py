@@ -13,11 +13,26 @@ from gan_lightning.commands.help import HelpFormatter, about, gallery
 
 # jsonargparse wraps the mistake of a nested parser into text, once a level. These marks let us find it in there.
 _SENTENCE = re.compile("\x02(.*?)\x03", re.DOTALL)
-_NO_OPTION = re.compile(r"Option '([^']+)' is not accepted")
+_HERE = "\x04"  # begins a sentence on an option of the nested parser, whose own place comes before it
+_NO_OPTION = re.compile(r"Option '([^']+)' is not accepted|unrecognized arguments: (?:--)?([^\s=]+)")
 _NO_CLASS = re.compile(
     r"Expected a dot import path string: (?P<name>\S+)"
     r"|Problem with given class_path '(?P<path>[^']+)':\s+(?P<why>No module named .*|module \S+ has no attribute .*)"
 )
+_PLACE = re.compile(r'Parser key "([\w.+]+)"')
+_EXPECTED = re.compile(r"Expected an? (?:<class '(\w+)'>|(typing\.Literal\[.*\])|(tuple with \d+ elements))")
+_GIVEN = re.compile(r"(?:Got value|Given value): (.*?)(?:\. Got value: |$)", re.MULTILINE)
+_REQUIRED = re.compile(r"the following arguments are required: ([\w, -]+)")
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "NoneType": "null",
+    "tuple": "a list",
+    "list": "a list",
+    "dict": "a mapping",
+}
 _NOUNS = {"data": "data module", "callbacks": "callback", "plugins": "plugin"}
 _KEY = re.compile(r'Parser key "([\w.]+)"|--([\w.]+)\.help:')
 
@@ -53,23 +68,24 @@ class Parser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         sentence = self._sentence(message)
-        if sentence is None:
-            super().error(message, ex)
         if not self.exit_on_error:
             raise mistake(sentence) from ex
-        print(f"{self.prog}: {sentence}", file=sys.stderr)
+        one_line = " ".join(sentence.removeprefix(_HERE).split())  # a key may hold anything
+        print(f"{self.prog}: {one_line}", file=sys.stderr)
         self.exit(2)
 
-    def _sentence(self, message: str) -> str | None:
+    def _sentence(self, message: str) -> str:
         if told := _SENTENCE.search(message):
-            return told[1]
+            place = _place(message[: told.start()])
+            return _HERE + place + "." + told[1].removeprefix(_HERE) if told[1].startswith(_HERE) and place else told[1]
         if no_option := _NO_OPTION.search(message):
-            return f"{self._name} has no option {no_option[1]}: it has {', '.join(self._options())}."
+            name = no_option[1] or no_option[2]
+            return f"{self._name} has no option {name}: it has {', '.join(self._options())}."
         no_class = _NO_CLASS.search(message)
         keys = _KEY.findall(message[: no_class.start()]) if no_class else []
         action = next((action for action in self._actions if keys and action.dest in keys[-1]), None)
         if no_class is None or action is None:
-            return None
+            return _of_a_value(message)
         option = action.dest.rpartition(".")[2]
         name = no_class["name"] or f"{no_class['path']} ({no_class['why'].strip().rstrip('.')})"
         return (
@@ -103,6 +119,31 @@ class Parser(LightningArgumentParser):
         for group in (self.groups or {}).values():
             group.title = "options"
         return super().format_help(formatter)
+
+
+def _place(message: str) -> str:
+    """Where jsonargparse has noticed a mistake: the keys that it names one inside the other."""
+    return ".".join(dict.fromkeys(_PLACE.findall(message)))
+
+
+def _of_a_value(message: str) -> str:
+    """The sentence on a value of the wrong type, or on whatever else jsonargparse has to say: in one line."""
+    place = _place(message)
+    if required := _REQUIRED.search(message):
+        return f"{_HERE}{place and place + '.'}{required[1]} must be given."
+    given, expected = _GIVEN.search(message), _EXPECTED.findall(message)
+    if place and given and expected:
+        kinds = dict.fromkeys(_KINDS.get(kind) or _read(kind or literal or of) for kind, literal, of in expected)
+        return f"{_HERE}{place} is {given[1]}: it must be {' or '.join(kinds)}."
+    told = " ".join(_PLACE.sub("", message).replace("- :", "").split()).lstrip(": ").rstrip(".")
+    return f"{_HERE}{place}: {told}." if place else f"{told[:1].upper()}{told[1:]}."
+
+
+def _read(type_hint: str) -> str:
+    """A type of several values in words."""
+    if type_hint.startswith("typing.Literal"):
+        return f"one of {type_hint[len('typing.Literal[') : -1]}"
+    return type_hint.replace("tuple with", "a list of")
 
 
 @cache

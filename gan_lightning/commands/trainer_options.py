@@ -1,7 +1,7 @@
 """The trainer's options: Lightning's, less what means nothing to a game, in words that are true here."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lightning.pytorch.cli import LightningArgumentParser
@@ -28,6 +28,22 @@ _TEXTS = {
     "barebones": "Measure the trainer's own cost: without checkpoints, loggers, progress bar and sanity check.",
     "default_root_dir": "Folder that holds the runs.",
 }
+
+_LEAST = {"log_every_n_steps": 0, "check_val_every_n_epoch": 1, "num_sanity_val_steps": -1, "min_steps": 0}
+"""Where Lightning takes any number, and fails later or not at all."""
+
+
+def check_trainer_options(options: Mapping[str, Any]) -> None:
+    """Refuse what Lightning would take.
+
+    Raises:
+        ValueError: A number is too small to mean anything.
+    """
+    for name, least in _LEAST.items():
+        if options[name] is not None and options[name] < least:
+            raise ValueError(f"trainer.{name} is {options[name]}: it must be at least {least}.")
+    if options["val_check_interval"] == 0:
+        raise ValueError("trainer.val_check_interval is 0: it must be a number of steps, or a part of an epoch.")
 
 
 def add_trainer_options(parser: LightningArgumentParser, trainer_class: Any) -> None:

@@ -40,7 +40,7 @@ from gan_lightning.commands.names import run_name
 from gan_lightning.commands.parser import parser_for
 from gan_lightning.commands.record import RunRecord
 from gan_lightning.commands.rollback import with_rollbacks
-from gan_lightning.commands.trainer_options import add_trainer_options
+from gan_lightning.commands.trainer_options import add_trainer_options, check_trainer_options
 from gan_lightning.factories import import_name, public_name
 from gan_lightning.game import AdversarialModule
 from gan_lightning.loading import other_version
@@ -190,6 +190,7 @@ class TrainingCLI(LightningCLI):
                 "usage": f"gan-lightning {command} [--config FILE] [--model CLASS] [--data CLASS] [options]",
                 "description": _ABOUT[command] + _HOW.format(command=command),
                 "default_env": True,
+                "allow_abbrev": False,  # a name cut short is more often a slip
                 "env_prefix": "GAN_LIGHTNING",
             },
             parser_class=parser_for(command),
@@ -242,10 +243,17 @@ class TrainingCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         self.config = parser.parse_args(args)  # Lightning warns if these are not sys.argv.
+        for key in ("trainer", "seed_everything"):
+            if self.config[key] is None:
+                raise ValueError(f"{key} is null: leave it out to take the default.")
+        seed = self.config.seed_everything
+        if not 0 <= seed < 2**32:  # before Lightning uses it
+            raise ValueError(f"seed_everything is {seed}: it must be at least 0 and less than 2^32.")
 
     # Objects.
 
     def before_instantiate_classes(self) -> None:
+        check_trainer_options(self.config.trainer)
         if self.config.name is None:
             self.config.name = run_name(*(import_name(self.config[key].class_path) for key in ("model", "data")))
         if self.config.name in ("", ".", "..") or Path(self.config.name).name != self.config.name:
@@ -270,7 +278,10 @@ class TrainingCLI(LightningCLI):
         config_of_run.ckpt_path = None  # Where a run was continued from is no part of what it is.
         self.record.config = self.parser.dump(config_of_run, skip_unset=False)
         self.record.settings = json.loads(self.parser.dump(config_of_run, skip_unset=False, format="json"))
-        return self.trainer_class(**config)
+        try:
+            return self.trainer_class(**config)
+        except TypeError as error:  # Lightning's word for a value that no device or strategy can have.
+            raise ValueError(str(error)) from error
 
     def _make_model(
         self, class_type: type, *args: Any, applied_instantiation_links: dict[str, Any], **kwargs: Any

@@ -1,0 +1,32 @@
+"""What a number may be by its name: the same names mean the same in every game and network."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_LEAST = {
+    **dict.fromkeys(("width", "pieces", "depth", "n_categories", "step_size"), 1),
+    **dict.fromkeys(("margin", "buffer_size"), 0),
+}
+
+
+def check_limits(arguments: Mapping[str, Any]) -> None:
+    """Refuse what no network and no loss can be made with, before anything is.
+
+    Raises:
+        ValueError: A size is below 1, a count (``n_*``) or a coefficient (``*_weight``) is negative, or a dropout is
+            not a probability below 1.
+    """
+    for name, value in arguments.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        if "dropout" in name and not 0 <= value < 1:
+            raise ValueError(f"{name} is {value}: it must be at least 0 and less than 1.")
+        least = _least(name)
+        if least is not None and not value >= least:
+            raise ValueError(f"{name} is {value}: it must be at least {least}.")
+
+
+def _least(name: str) -> int | None:
+    if name.endswith("hidden"):
+        return 1
+    return 0 if (name.startswith("n_") and name not in _LEAST) or name.endswith("_weight") else _LEAST.get(name)
