@@ -32,7 +32,10 @@ def list_files(folder: Path) -> list[Path]:
     """All files under a folder, at any depth, sorted; hidden files and folders (`.name`) are left out."""
     found = []
     for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        here = Path(parent)
+        way = {os.path.realpath(on_it) for on_it in (here, *here.parents) if on_it.is_relative_to(folder)}
+        # A link may lead back to where one comes from.
+        folders[:] = [name for name in folders if not name.startswith(".") and os.path.realpath(here / name) not in way]
         found += [Path(parent, name) for name in names if not name.startswith(".")]
     return sorted(found)
 

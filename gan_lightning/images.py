@@ -2,6 +2,7 @@
 
 import math
 import os
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,8 @@ def write_gif(path: Path, frames: Sequence[Image.Image], durations: Sequence[int
 
 
 def _write(path: Path, picture: Image.Image, **options: Any) -> None:
-    partial = path.with_name(f".{path.name}.partial")
+    # A name of its own for each target, and not longer than the longest that a system takes.
+    partial = path.with_name(f".{zlib.crc32(os.fsencode(path.name)):08x}.partial")
     try:
         picture.save(partial, **options)
         os.replace(partial, path)

@@ -207,8 +207,13 @@ def pulling_away(codes: Tensor) -> Tensor:
 
     Returns:
         A scalar in [0, 1].
+
+    Raises:
+        ValueError: There is one code only.
     """
     n = len(codes)
+    if n < 2:
+        raise ValueError("pulling_away compares the images of a batch, so a batch needs 2 at least: raise batch_size.")
     unit = F.normalize(codes.flatten(1).to(torch.promote_types(codes.dtype, torch.float32)), dim=1)
     squares = (unit @ unit.T).square()
     return (squares.sum() - squares.diagonal().sum()) / (n * (n - 1))

@@ -55,5 +55,5 @@ def slerp(start: Tensor, end: Tensor, way: float) -> Tensor:
 def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
     """Draw from a sequence of its own; the one outside goes on where it stood."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+        torch.manual_seed(seed % 2**64)  # any integer names a sequence, as it does for `fold`
         yield

@@ -62,11 +62,15 @@ def translate(
     image = game.scaled(_pixels(file, game.given_channels))
     try:
         return game.translate(image[None], direction, attributes, seed)[0]
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        # torch has a class of its own for a GPU's memory, and none for the CPU's.
+        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
         height, width = image.shape[1:]
+        instead = "" if game.device.type == "cpu" else ", or translate it on the CPU"
         raise ImageError(
-            f"{file}, {width} x {height} pixels, does not fit into the memory of {game.device}: make it smaller, or "
-            "translate it on the CPU."
+            f"{file}, {width} x {height} pixels, does not fit into the memory of {game.device}: make it smaller"
+            f"{instead}."
         ) from error
 
 

@@ -78,7 +78,7 @@ class TranslationGame(AdversarialModule):
             images: N x C x H x W in [-1, 1].
             direction: One of :attr:`directions`. None: the first, or the only one.
             attributes: What the results are to have, for a game that knows attributes.
-            seed: Of what chance decides in the generator, if anything. The same for every image.
+            seed: Of what chance decides in the generator, if anything; it goes on from image to image of a batch.
 
         Returns:
             N x C' x H' x W' on the model's device, in [-1, 1]: of the same size, or as many times larger as the

@@ -111,6 +111,12 @@ class TestInterpolate:
         expected = torch.cat([*sampling.interpolate(sampling.load(checkpoint), 5, 2, 7, seed=3)])
         assert np.array_equal(pixels(out / "interpolation.png"), strip(expected))
 
+    def test_a_folder_that_cannot_be_made(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (tmp_path / "notes.txt").write_text("Dear diary")
+        with pytest.raises(SystemExit, match="2"):
+            generate(saved(DCGAN, tmp_path), tmp_path / "notes.txt" / "out", "--interpolate", 0, 1)
+        assert "cannot be written into (Not a directory): give another --out." in capsys.readouterr().err
+
     def test_a_video(self, tmp_path: Path) -> None:
         checkpoint, out = saved(DCGAN, tmp_path), tmp_path / "out"
         given = ["--interpolate", 0, 1, "--frames", 4, "--video"]

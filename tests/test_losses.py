@@ -140,6 +140,11 @@ def test_energy_hinge_is_per_image():
     assert losses.energy_generator(torch.tensor([0.0, 12.0]))["adversarial"].item() == 6
 
 
+def test_pulling_away_takes_two():
+    with pytest.raises(ValueError, match="a batch needs 2 at least: raise batch_size"):
+        losses.pulling_away(torch.ones(1, 5))
+
+
 def test_pulling_away_by_hand():
     east, north, west = torch.tensor([2.0, 0.0]), torch.tensor([0.0, 3.0]), torch.tensor([-5.0, 0.0])
     assert losses.pulling_away(torch.stack([east, north])).item() == pytest.approx(0)

@@ -11,14 +11,14 @@ from lightning.pytorch import Trainer
 from PIL import Image
 from torch import Tensor, nn
 
-from gan_lightning import sampling
+from gan_lightning import images, sampling
 from gan_lightning.cli import main
 from gan_lightning.commands import runs
 from gan_lightning.commands.record import RunRecord
 from gan_lightning.game import AdversarialModule
 from gan_lightning.images import to_uint8
 from gan_lightning.translation_game import TranslationGame, Wishes
-from gan_lightning.variants import DCGAN, CycleGAN, Pix2Pix
+from gan_lightning.variants import DCGAN, CycleGAN, Pix2Pix, StarGAN
 from tests.games import small
 
 
@@ -80,9 +80,10 @@ class TestFunction:
             assert torch.equal(made, model.translate(as_game_sees(pixels(file)), expected)[0])
 
     @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 30), (4, 5), (8, 3), (33, 16)])
-    @pytest.mark.parametrize("variant", [CycleGAN, Pix2Pix])
+    @pytest.mark.parametrize("variant", [CycleGAN, Pix2Pix, StarGAN])
     def test_any_size(self, variant: type[AdversarialModule], width: int, height: int, tmp_path: Path) -> None:
-        made = sampling.translate(small(variant), photograph(tmp_path / "a.png", width, height))
+        model = small(variant, **({"side": 64, "num_classes": 10} if variant is StarGAN else {}))
+        made = sampling.translate(model, photograph(tmp_path / "a.png", width, height))
         assert made.shape == (1, height, width)
         assert made.isfinite().all()
 
@@ -116,9 +117,18 @@ class TestFunction:
         with pytest.raises(ValueError, match=r"^DCGAN makes images out of nothing: use `gan-lightning generate`\.$"):
             sampling.translate(small(DCGAN), photograph(tmp_path / "a.png"))
 
-    def test_an_image_too_large_for_the_device(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(
+        "error",
+        [
+            torch.OutOfMemoryError("CUDA out of memory."),
+            RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: ..."),
+        ],
+    )
+    def test_an_image_too_large_for_the_device(
+        self, error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def exhausted(*_: Any) -> Tensor:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
+            raise error
 
         monkeypatch.setattr(Painter, "answer", exhausted)
         with pytest.raises(sampling.ImageError, match=r"a\.png, 21 x 13 pixels, does not fit into the memory of cpu"):
@@ -227,6 +237,45 @@ class TestCommand:
         told = self.refused(capsys, "--ckpt", cycle_gan, "--input", tmp_path / "in", "--out", out)
         assert f"{a} and {b} would both become {out / 'x' / 'a.png'}: rename one of them." in told
         assert not out.exists()
+
+    def test_an_image_that_would_become_a_folder_is_refused(
+        self, cycle_gan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        a, b = photograph(tmp_path / "in" / "x.jpg"), photograph(tmp_path / "in" / "x.png" / "a.png")
+        out = tmp_path / "out"
+        told = self.refused(capsys, "--ckpt", cycle_gan, "--input", tmp_path / "in", "--out", out)
+        assert f"{a} would become {out / 'x.png'}, the folder of {b}: rename one of them." in told
+
+    def test_the_longest_names_and_any_seed(self, cycle_gan: Path, tmp_path: Path) -> None:
+        name = "\N{CJK UNIFIED IDEOGRAPH-5199}" * 83
+        file = photograph(tmp_path / "in" / f"{name}.jpg")
+        for out, seed in [("a", 10**23), ("b", -1)]:
+            assert self.run("--ckpt", cycle_gan, "--input", file, "--out", tmp_path / out, "--seed", seed) == 0
+            assert [path.stem for path in (tmp_path / out).iterdir()] == [name]
+
+    def test_what_cannot_be_written_is_named_and_all_others_done(
+        self, cycle_gan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in "ab":
+            photograph(tmp_path / "in" / f"{name}.png")
+        write = images.write_png
+
+        def full(path: Path, image: Tensor) -> None:
+            if path.stem == "a":
+                raise OSError(28, "No space left on device")
+            write(path, image)
+
+        monkeypatch.setattr(images, "write_png", full)
+        out = tmp_path / "out"
+        assert self.run("--ckpt", cycle_gan, "--input", tmp_path / "in", "--out", out) == 1
+        assert [path.name for path in out.iterdir()] == ["b.png"]
+        assert f"{out / 'a.png'} cannot be written: No space left on device." in capsys.readouterr().err
+
+    def test_a_wish_is_said_once(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        file, model = photograph(tmp_path / "a.png"), saved(Painter(), tmp_path / "p.ckpt")
+        wishes = ["--attributes", "Bright", "Bright=0"]
+        told = self.refused(capsys, "--ckpt", model, "--input", file, "--out", tmp_path / "out", *wishes)
+        assert "--attributes names Bright 2 times" in told
 
     def test_no_input(self, cycle_gan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         told = self.refused(capsys, "--ckpt", cycle_gan, "--input", tmp_path / "nowhere", "--out", tmp_path / "out")

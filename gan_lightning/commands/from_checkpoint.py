@@ -1,6 +1,7 @@
 """What the commands that start from a checkpoint have in common."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,3 +84,13 @@ def _place(device: str) -> str:
         raise ValueError("--device cuda: torch finds no GPU here.")
     automatic = "cuda" if torch.cuda.is_available() else "cpu"
     return automatic if device == "auto" else device
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder for the results, or say why that cannot be."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if not os.access(out, os.W_OK | os.X_OK):
+            raise PermissionError(None, "Permission denied")
+    except OSError as error:
+        raise ValueError(f"{out} cannot be written into ({error.strerror}): give another --out.") from error

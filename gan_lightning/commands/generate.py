@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gan_lightning.commands.codes import HELP, parse_codes
 from gan_lightning.commands.errors import told_in_a_sentence
-from gan_lightning.commands.from_checkpoint import add_device, load_sampler, positive, refuse_to_overwrite
+from gan_lightning.commands.from_checkpoint import add_device, load_sampler, make_folder, positive, refuse_to_overwrite
 from gan_lightning.commands.generated import shown, write_samples, write_way
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
         _refuse_to_mix(options)
         refuse_to_overwrite(options.out)
         n, batches = make(options)
-    options.out.mkdir(parents=True, exist_ok=True)
+        make_folder(options.out)
     write(shown(batches, n), options)
     return 0
 

@@ -1,14 +1,13 @@
 """``gan-lightning translate``: images out of images, by a checkpoint."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_lightning.commands.errors import told_in_a_sentence
-from gan_lightning.commands.from_checkpoint import add_device, load_translator, refuse_to_overwrite
+from gan_lightning.commands.from_checkpoint import add_device, load_translator, make_folder, refuse_to_overwrite
 
 if TYPE_CHECKING:
     from gan_lightning.game import AdversarialModule
@@ -36,7 +35,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
         _check_place(options.input, options.out)
         model = load_translator(options.ckpt, options.device)
         _check_wishes(model, options)
-        _make_folder(options.out)
+        make_folder(options.out)
     failures = _write(model, targets, options)
     if failures:
         print(
@@ -117,6 +116,10 @@ def _targets(source: Path, out: Path) -> dict[Path, Path]:
         if target in targets:
             raise ValueError(f"{targets[target]} and {file} would both become {target}: rename one of them.")
         targets[target] = file
+    for target, file in targets.items():
+        for folder in target.parents:
+            if folder in targets:
+                raise ValueError(f"{targets[folder]} would become {folder}, the folder of {file}: rename one of them.")
     return targets
 
 
@@ -129,16 +132,11 @@ def _check_place(source: Path, out: Path) -> None:
 def _check_wishes(model: "AdversarialModule", options: argparse.Namespace) -> None:
     from gan_lightning import sampling
 
+    names = [name for name, _ in options.attributes]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"--attributes names {name} {names.count(name)} times: say once what it is to be.")
     sampling.check_translation(model, options.direction, dict(options.attributes))
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if not os.access(out, os.W_OK | os.X_OK):
-            raise PermissionError(None, "Permission denied")
-    except OSError as error:
-        raise ValueError(f"{out} cannot be written into ({error.strerror}): give another --out.") from error
 
 
 def _write(model: "AdversarialModule", targets: dict[Path, Path], options: argparse.Namespace) -> list[str]:
@@ -154,6 +152,9 @@ def _write(model: "AdversarialModule", targets: dict[Path, Path], options: argpa
         except sampling.ImageError as error:
             failures.append(str(error))
             continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        images.write_png(target, images.to_uint8(image).cpu())
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            images.write_png(target, images.to_uint8(image).cpu())
+        except OSError as error:
+            failures.append(f"{file}: {target} cannot be written: {error.strerror}.")
     return failures

@@ -27,6 +27,7 @@ class StarGANGenerator(nn.Module):
     """
 
     side_multiple = 4
+    smallest_side = 8
 
     def __init__(
         self,

@@ -60,7 +60,7 @@ class StarGAN(TranslationGame):
         n_critic: Discriminator updates in a step.
 
     Raises:
-        ValueError: There are neither attributes nor classes.
+        ValueError: There are neither attributes nor classes, or an attribute is there twice.
     """
 
     def __init__(
@@ -85,6 +85,8 @@ class StarGAN(TranslationGame):
                 "StarGAN learns attributes or classes, so it needs data with labels: there are neither attributes nor "
                 "num_classes."
             )
+        if len(set(names)) < len(names):
+            raise ValueError(f"attributes has a name twice: {', '.join(names)}.")
         super().__init__(
             generator=resolve(generator)(image_shape, len(names)),
             discriminator=resolve(discriminator)(image_shape, len(names)),

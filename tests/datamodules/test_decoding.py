@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.files import decode
+from datamodules.files import decode, list_files
 from tests.datamodules.test_image_folder import images_of, module
 
 
@@ -83,3 +83,14 @@ def test_a_batch_of_mixed_sizes_modes_and_formats(tmp_path: Path) -> None:
     for in_memory in (True, False):
         data = module(tmp_path, batch_size=4, val_size=0, in_memory=in_memory)
         assert next(iter(data.train_dataloader())).shape == (4, 3, 8, 8)
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").touch()
+        (tmp_path / name / "up").symlink_to(tmp_path)
+    (tmp_path / "one" / "across").symlink_to(tmp_path / "other")
+    (tmp_path / "other" / "across").symlink_to(tmp_path / "one")
+    found = [str(path.relative_to(tmp_path)) for path in list_files(tmp_path)]
+    assert found == ["one/a.png", "one/across/a.png", "other/a.png", "other/across/a.png"]

@@ -126,6 +126,11 @@ def test_the_generator_is_fed_what_is_wanted() -> None:
     assert model.play(batch).mean(dim=(1, 2, 3)).tolist() == pytest.approx([0.14, 0.21])
 
 
+def test_an_attribute_is_there_once() -> None:
+    with pytest.raises(ValueError, match="attributes has a name twice: Male, Young, Male"):
+        StarGAN(attributes=["Male", "Young", "Male"])
+
+
 def test_the_paper_is_the_default() -> None:
     model = StarGAN(attributes=["Black_Hair", "Blond_Hair", "Brown_Hair", "Male", "Young"])
     assert sum(weight.numel() for weight in model.generator.parameters()) == 8_430_528
