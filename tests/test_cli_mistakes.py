@@ -69,7 +69,7 @@ class TestMistakes:
                 ["--model.generator", "Conv"],
                 "There is no generator Conv: choose from ConditionalMLPGenerator, ConvGenerator,",
             ),
-            (["--trainer.callbacks", "Foo"], "There is no callback Foo: choose from GenerativeMetrics,"),
+            (["--trainer.callbacks", "Foo"], "There is no callback Foo: choose from DivergenceGuard,"),
             (["--model.lr", "3"], "DCGAN has no option lr: it has latent_dim, generator,"),
             (
                 ["--model.generator.widht", "3"],

@@ -83,7 +83,7 @@ def test_loggers_that_take_images_get_them(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_loggers_trouble_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     logger = TakesPictures(tmp_path, fails=True)
-    with pytest.warns(UserWarning, match="TakesPictures did not take the picture of step 1: no network"):
+    with pytest.warns(UserWarning, match="TakesPictures failed at step 0: no network"):
         draw_for(logger, tmp_path, monkeypatch)
     assert (Path(logger.log_dir) / "samples" / "step_00000001.png").exists()
 
