@@ -37,7 +37,8 @@ class Witness(Callback):
         self.images += [images for images, _ in batch]
 
     def on_fit_end(self, trainer: Trainer, pl_module: AdversarialModule) -> None:  # when both have agreed
-        told = {"images": torch.cat(self.images), "state": pl_module.state_dict(), "world_size": trainer.world_size}
+        told = {"images": torch.cat(self.images), "state": pl_module.state_dict(), "seed": pl_module.seed}
+        told["world_size"] = trainer.world_size
         torch.save(told, self.folder / f"rank_{trainer.global_rank}_to_{trainer.global_step}.pt")
 
 
@@ -78,6 +79,7 @@ def test_two_nodes_make_one_run_and_continue_it(tmp_path: Path) -> None:
     assert [path.name for path in home.iterdir()] == ["version_0"]
     ranks = witnessed(tmp_path, BATCHES)
     assert [rank["world_size"] for rank in ranks] == [2, 2]
+    assert ranks[0]["seed"] == ranks[1]["seed"]
     images = torch.cat([rank["images"] for rank in ranks])
     assert len(images) == 2 * BATCHES * 40
     # The digits themselves have a few twins.

@@ -19,6 +19,7 @@ from PIL import Image
 
 from datamodules import files
 from gan_lightning.cli import main
+from gan_lightning.commands import training
 from gan_lightning.commands.training import TrainingCLI
 
 QUICK = settings(derandomize=True, deadline=None, database=None, suppress_health_check=[*HealthCheck])
@@ -110,8 +111,8 @@ def is_taken_or_refused(config: Any) -> None:
 @pytest.fixture
 def _only_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("instantiate_classes", "run"):  # A network a million wide is not for this test.
-        monkeypatch.setattr(TrainingCLI, name, lambda self: None)
+    monkeypatch.setattr(TrainingCLI, "instantiate_classes", lambda self: None)  # a network may be a million wide
+    monkeypatch.setattr(training, "_play", TrainingCLI)
 
 
 @pytest.mark.usefixtures("_only_parsed")

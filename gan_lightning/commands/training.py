@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
@@ -243,10 +244,11 @@ class TrainingCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         self.config = parser.parse_args(args)  # Lightning warns if these are not sys.argv.
-        for key in ("trainer", "seed_everything"):
-            if self.config[key] is None:
-                raise ValueError(f"{key} is null: leave it out to take the default.")
-        seed = self.config.seed_everything
+        trainer, seed = self.config.trainer, self.config.seed_everything
+        if not isinstance(trainer, Namespace):
+            raise ValueError(f"trainer is {trainer}: it must be a mapping of the trainer's options.")
+        if seed is None:
+            raise ValueError("seed_everything is null: leave it out to take the default.")
         if not 0 <= seed < 2**32:  # before Lightning uses it
             raise ValueError(f"seed_everything is {seed}: it must be at least 0 and less than 2^32.")
 
