@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.utilities import rank_zero_only
 
 from gan_lightning.callbacks.divergence import DivergenceError, DivergenceGuard
 from gan_lightning.commands import runs
+from gan_lightning.commands.continuing import tell
 from gan_lightning.loading import read_checkpoint
 
 
@@ -44,12 +44,9 @@ def with_rollbacks(start: Callable[[Path | None, int], Trainer], run: Callable[[
                     f"{error} It was rolled back to step {step} {guard.max_rollbacks} times: lower the learning rates, "
                     "or clip the gradients."
                 ) from None
-            _tell(f"{error} Rolling back to step {step}, with other draws: attempt {attempt} of {guard.max_rollbacks}.")
+            tell(f"{error} Rolling back to step {step}, with other draws: attempt {attempt} of {guard.max_rollbacks}.")
 
 
 def _step(directory: Path) -> int:
     path = directory / runs.LAST
     return read_checkpoint(path).get("global_step", 0) if path.is_file() else 0
-
-
-_tell = rank_zero_only(print)

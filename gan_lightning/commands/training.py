@@ -35,7 +35,7 @@ from gan_lightning.callbacks.progress import RunProgressBar
 from gan_lightning.callbacks.samples import InterpolationStrip, SampleGrid
 from gan_lightning.callbacks.translations import TranslationGrid
 from gan_lightning.checkpoint_io import SaveError
-from gan_lightning.commands import runs
+from gan_lightning.commands import continuing, runs
 from gan_lightning.commands.errors import DEBUG, told_in_a_sentence
 from gan_lightning.commands.names import run_name
 from gan_lightning.commands.parser import parser_for
@@ -330,17 +330,17 @@ class TrainingCLI(LightningCLI):
         home = Path(config["default_root_dir"] or ".") / self.config.name
         path, directory = self.config.ckpt_path, self.record.directory
         if path is None and self.command != "fit":
-            _tell(f"No --ckpt_path was given: {self.command} takes the weights that the model begins with.")
+            continuing.tell(f"No --ckpt_path was given: {self.command} takes the weights that the model begins with.")
         if directory is not None:  # The run has been rolled back.
             resumable = (directory / runs.LAST).is_file()
             path = directory / runs.LAST if resumable else None if path == "last" else path
         elif path == "last":
-            path, directory = _last(home) if self.command == "fit" else (_newest(home), None)
+            path, directory = continuing.last(home) if self.command == "fit" else (continuing.newest(home), None)
         if path is not None and "://" not in str(path):
             try:
                 self._check(path)
             except CheckpointError as error:
-                others = _others(Path(path)) if self.config.ckpt_path == "last" else []
+                others = continuing.others(Path(path)) if self.config.ckpt_path == "last" else []
                 if not others:
                     raise
                 raise CheckpointError(f"{error} Whole beside it: {', '.join(others)}; give --ckpt_path one.") from error
@@ -360,7 +360,9 @@ class TrainingCLI(LightningCLI):
             raise CheckpointError(f"{path} holds a {variant}, but the model of this command is a {own}.")
         step, last = checkpoint.get("global_step", 0), self.config.trainer.max_steps
         if self.command == "fit" and 0 <= last <= step:
-            _tell(f"{path} is at step {step} already: to train on, give a larger --trainer.max_steps than {last}.")
+            continuing.tell(
+                f"{path} is at step {step} already: to train on, give a larger --trainer.max_steps than {last}."
+            )
 
     # Running.
 
@@ -410,38 +412,3 @@ def _loggers(given: Logger | Iterable[Logger] | bool | None, directory: Path) ->
     if given is None or given is True:
         return [own]
     return [own, *(given if isinstance(given, Iterable) else [given])]
-
-
-def _last(home: Path) -> tuple[Path | None, Path | None]:
-    """The checkpoint and the directory of the run to continue.
-
-    The newest run counts even if it was killed before it saved anything: it begins again, in its own directory.
-    """
-    directory = runs.newest_run(home)
-    if directory is None:
-        _tell(f"There is no run in {home} to continue: starting from scratch.")
-        return None, None
-    if not (directory / runs.LAST).is_file():
-        _tell(f"{directory} has no checkpoint yet: starting it from scratch.")
-        return None, directory
-    _tell(f"Continuing {directory}.")
-    return directory / runs.LAST, directory
-
-
-def _others(path: Path) -> list[str]:
-    """The checkpoints beside one that cannot be read, as ModelCheckpoint keeps them: the newest first."""
-    whole = {}
-    for other in path.parent.glob("*.ckpt"):
-        with suppress(CheckpointError):
-            whole[other] = read_checkpoint(other).get("global_step", 0)
-    return [f"{other} of step {whole[other]}" for other in sorted(whole, key=lambda other: -whole[other])]
-
-
-def _newest(home: Path) -> Path:
-    path = runs.newest_checkpoint(home)
-    if path is None:
-        raise CheckpointError(f"There is no checkpoint in {home}: give --ckpt_path a file, or --name another run's.")
-    return path
-
-
-_tell = rank_zero_only(print)
