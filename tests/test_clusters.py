@@ -74,7 +74,7 @@ def state_of(run: Path) -> dict[str, Any]:
 
 
 def test_two_nodes_make_one_run_and_continue_it(tmp_path: Path) -> None:
-    two_nodes(tmp_path, BATCHES, "--seed_everything", "true")  # each process draws a seed
+    two_nodes(tmp_path, BATCHES, "--seed_everything", "false")  # each process has a seed of its own
     home = tmp_path / "runs" / "quickstart"
     assert [path.name for path in home.iterdir()] == ["version_0"]
     ranks = witnessed(tmp_path, BATCHES)
