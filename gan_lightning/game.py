@@ -31,7 +31,7 @@ from gan_lightning.losses import Terms
 from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.random import fold
 from gan_lightning.rounds import gather_rounds
-from gan_lightning.strategy import adopt, agree, buffers_apart, give_back
+from gan_lightning.strategy import adopt, agree, buffers_apart, give_back, leave_group_at_exit
 
 Move = Callable[["GameBatch"], Terms]
 
@@ -282,6 +282,7 @@ class AdversarialModule(LightningModule):
         return schedulers if isinstance(schedulers, list) else [schedulers] if schedulers else []
 
     def setup(self, stage: str) -> None:
+        leave_group_at_exit()
         if stage == "fit":
             adopt(self.trainer.strategy)
             use_atomic_saves(self.trainer.strategy)

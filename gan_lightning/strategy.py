@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -58,6 +59,22 @@ def adopt(strategy: Strategy) -> None:
     """Make plain DDP alternate: it cannot train two players, and Lightning takes it unless told otherwise."""
     if type(strategy) is DDPStrategy and not strategy._ddp_kwargs.get("find_unused_parameters"):
         strategy.__class__ = AlternatingDDPStrategy
+
+
+def leave_group_at_exit() -> None:
+    """Leave the process group before Python ends, whatever the strategy; it may be called any number of times.
+
+    gloo's threads give back the tensors of the last exchange when they come to it. If the interpreter is gone by then,
+    the process aborts (SIGABRT) after all its work is done. Lightning leaves NCCL's groups only.
+    """
+    if rank_and_size()[1] > 1:
+        atexit.unregister(_leave)
+        atexit.register(_leave)
+
+
+def _leave() -> None:
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def lost_another(error: BaseException) -> bool:

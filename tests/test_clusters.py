@@ -1,5 +1,6 @@
 """Several processes that no parent tells anything: of torchrun's agents and of a Slurm job. All are real, but Slurm."""
 
+import atexit
 import os
 import re
 import signal
@@ -27,10 +28,11 @@ BATCHES = 1597 // 2 // 40  # of each of two processes in an epoch
 
 
 class Witness(Callback):
-    """Writes what a process saw: every image, and the weights that it ended with."""
+    """Writes what a process saw: every image, the weights that it ended with, and whether it left its group."""
 
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
+        atexit.register(self._look_back)  # The last to be registered is the first to be called.
         self.images: list[torch.Tensor] = []
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
@@ -40,6 +42,10 @@ class Witness(Callback):
         told = {"images": torch.cat(self.images), "state": pl_module.state_dict(), "seed": pl_module.seed}
         told["world_size"] = trainer.world_size
         torch.save(told, self.folder / f"rank_{trainer.global_rank}_to_{trainer.global_step}.pt")
+
+    def _look_back(self) -> None:
+        if torch.distributed.is_initialized():
+            (self.folder / f"still_in_the_group_{os.getpid()}").touch()
 
 
 def free_port() -> int:
@@ -60,6 +66,7 @@ def two_nodes(folder: Path, steps: int, *arguments: str) -> str:
         agents.append(subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True))
     said = [agent.communicate(timeout=120)[0] for agent in agents]
     assert [agent.returncode for agent in agents] == [0, 0]
+    assert not [*folder.glob("still_in_the_group_*")], "a process may abort when all its work is done"
     assert said[1] == "", "only the first process has anything to say"
     return said[0]
 
