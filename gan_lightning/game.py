@@ -31,6 +31,7 @@ from gan_lightning.losses import Terms
 from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.random import fold
 from gan_lightning.rounds import gather_rounds
+from gan_lightning.speed import eagerly
 from gan_lightning.strategy import adopt, agree, buffers_apart, give_back, leave_group_at_exit
 
 Move = Callable[["GameBatch"], Terms]
@@ -242,9 +243,12 @@ class AdversarialModule(LightningModule):
             if player == "discriminator" and terms == {}:
                 return {}
             total = _sum(terms, loss)
-            if number % self.penalty_interval == 0 and (penalties := penalty(exchange)):
-                total = total + _sum(penalties, penalty) * self.penalty_interval
-                terms = {**terms, **penalties}
+            if number % self.penalty_interval == 0:
+                with eagerly(self.generator, self.discriminator):
+                    penalties = penalty(exchange)
+                if penalties:
+                    total = total + _sum(penalties, penalty) * self.penalty_interval
+                    terms = {**terms, **penalties}
             self.manual_backward(total / self.accumulate)
             for name, term in {"loss": total, **terms}.items():
                 means[name] = means.get(name, 0) + term.detach() / self.accumulate

@@ -5,6 +5,7 @@ from gan_lightning.callbacks.artifacts import RunArtifacts as RunArtifacts
 from gan_lightning.callbacks.checkpoint import LastCheckpoint as LastCheckpoint
 from gan_lightning.callbacks.divergence import DivergenceGuard as DivergenceGuard
 from gan_lightning.callbacks.evaluation import GenerativeMetrics as GenerativeMetrics
+from gan_lightning.callbacks.fast import FastTraining as FastTraining
 from gan_lightning.callbacks.health import TrainingHealth as TrainingHealth
 from gan_lightning.callbacks.samples import InterpolationStrip as InterpolationStrip
 from gan_lightning.callbacks.samples import SampleGrid as SampleGrid

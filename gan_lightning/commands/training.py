@@ -29,6 +29,7 @@ from gan_lightning.callbacks.animation import RunAnimation
 from gan_lightning.callbacks.artifacts import RunArtifacts
 from gan_lightning.callbacks.checkpoint import LastCheckpoint
 from gan_lightning.callbacks.divergence import DivergenceError, DivergenceGuard
+from gan_lightning.callbacks.fast import FastTraining
 from gan_lightning.callbacks.health import TrainingHealth
 from gan_lightning.callbacks.predictions import PredictionWriter
 from gan_lightning.callbacks.progress import RunProgressBar
@@ -219,6 +220,12 @@ class TrainingCLI(LightningCLI):
             default=self.seed_everything_default,
             help="Seed of all random numbers; true: draw one.",
         )
+        if self.command == "fit":
+            parser.add_argument(
+                "--fast",
+                action="store_true",
+                help="Turn on what makes this game faster on this machine, and say what and why: FastTraining.",
+            )
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         for key, kind in [("model", AdversarialModule), ("data", LightningDataModule)]:
@@ -321,6 +328,8 @@ class TrainingCLI(LightningCLI):
             wanted = wanted and hasattr(self.model, getattr(kind, "asks", "training_step"))
             if wanted and not any(isinstance(callback, kind) for callback in callbacks):
                 callbacks.append(make())
+        if self.config.get("fast") and not any(isinstance(callback, FastTraining) for callback in callbacks):
+            callbacks.append(FastTraining())
         return [*callbacks, self.record]
 
     # Places.

@@ -1,0 +1,96 @@
+"""Ways to train faster, each by itself, that leave what is computed as it is but for rounding."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether the device has instructions for bfloat16, without which it is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    cpu = torch.cpu
+    return device.type == "cpu" and (cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())
+
+
+def keep_freed_memory() -> bool:
+    """Let the process keep the memory that large tensors give back, for the next ones; where there is no glibc: False.
+
+    glibc hands it back to the system and asks for it again in every step, which clears each page first.
+    """
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        most = 2**31 - 1
+        return libc.mallopt(_M_MMAP_THRESHOLD, most) == 1 and libc.mallopt(_M_TRIM_THRESHOLD, most) == 1
+    except (OSError, AttributeError):
+        return False
+
+
+@torch.no_grad()
+def lay_out(module: nn.Module, memory_format: torch.memory_format, optimizers: Iterable[Optimizer] = ()) -> None:
+    """Lay the weights of convolutions out anew, in place, and with them what the optimisers remember of them.
+
+    A fused optimiser goes through both side by side and does not look how they are laid out.
+
+    Args:
+        module: Its weights keep their identity and their values.
+        memory_format: torch.channels_last or torch.contiguous_format.
+        optimizers: Of these weights.
+    """
+    for weight in module.parameters():
+        if weight.ndim == 4:
+            weight.data = weight.data.contiguous(memory_format=memory_format)
+            if weight.grad is not None:
+                weight.grad = weight.grad.contiguous(memory_format=memory_format)
+    for optimizer in optimizers:
+        for moved, state in optimizer.state.items():
+            for name, value in state.items():
+                if isinstance(value, torch.Tensor) and value.shape == moved.shape:
+                    state[name] = torch.empty_like(moved, dtype=value.dtype).copy_(value)
+
+
+def fuse(optimizer: Optimizer) -> bool:
+    """Let an optimiser go through all weights in one pass, where torch has a fused one of its kind."""
+    if "fused" not in optimizer.defaults or optimizer.defaults.get("differentiable"):
+        return False
+    for group in optimizer.param_groups:
+        group.update(fused=True, foreach=False)
+        for weight in group["params"]:
+            if isinstance(count := optimizer.state.get(weight, {}).get("step"), torch.Tensor):
+                optimizer.state[weight]["step"] = count.to(weight.device)
+    return True
+
+
+@contextmanager
+def eagerly(*players: nn.Module) -> Iterator[None]:
+    """Run compiled players, or their parts, as they were written: compiled code has no second derivative."""
+    parts = [part for player in players for part in (player, *player.children())]
+    compiled = [(part, part._compiled_call_impl) for part in parts if part._compiled_call_impl is not None]
+    for part, _ in compiled:
+        part._compiled_call_impl = None
+    try:
+        yield
+    finally:
+        for part, call in compiled:
+            part._compiled_call_impl = call
+
+
+def seconds(work: Callable[[], object], device: torch.device, repeats: int = 3) -> float:
+    """How long the work takes: the fastest of some repeats, after one that does not count."""
+    times = []
+    for _ in range(repeats + 1):
+        start = perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(perf_counter() - start)
+    return min(times[1:])

@@ -1,0 +1,86 @@
+"""Each way to train faster by itself: that it computes the same, and that it does what it says."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from gan_lightning.optimizers import DCGANAdam
+from gan_lightning.speed import eagerly, fuse, lay_out, multiplies_bf16
+
+
+def trained(*, fast: bool) -> list[torch.Tensor]:
+    """A convolution after three steps, before the last of which everything is turned on."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(4, 8, 3), nn.ConvTranspose2d(8, 2, 3)).double()
+    optimizer = DCGANAdam(network.parameters(), lr=0.1)
+    for step in range(3):
+        if fast and step == 2:
+            assert fuse(optimizer)
+            lay_out(network, torch.channels_last, [optimizer])
+        network(torch.randn(2, 4, 9, 9, dtype=torch.float64)).square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert network[0].weight.is_contiguous(memory_format=torch.channels_last) == fast
+    return list(network.parameters())
+
+
+def test_a_fused_optimiser_moves_weights_that_have_been_laid_out_anew_as_any_other_does() -> None:
+    for mine, theirs in zip(trained(fast=True), trained(fast=False), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_there_is_no_fused_rmsprop() -> None:
+    assert not fuse(torch.optim.RMSprop([nn.Parameter(torch.zeros(1))]))
+
+
+def test_weights_keep_their_identity_and_can_be_laid_back() -> None:
+    network = nn.Conv2d(4, 8, 3)
+    weight, before = network.weight, network.weight.detach().clone()
+    lay_out(network, torch.channels_last)
+    lay_out(network, torch.contiguous_format)
+    assert network.weight is weight
+    assert weight.is_contiguous()
+    assert torch.equal(weight, before)
+
+
+def test_eagerly_runs_what_was_written_and_gives_the_compiled_back() -> None:
+    network = nn.Sequential(nn.Linear(1, 1))
+    compiled = network._compiled_call_impl = lambda x: "compiled"
+    with eagerly(network):
+        assert isinstance(network(torch.ones(1)), torch.Tensor)
+    assert network._compiled_call_impl is compiled
+    assert network(torch.ones(1)) == "compiled"
+
+
+def test_bf16_is_for_devices_with_instructions_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert not multiplies_bf16(torch.device("cpu"))
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    assert multiplies_bf16(torch.device("cpu"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc can be told to keep memory")
+def test_kept_memory_is_not_asked_for_again() -> None:
+    program = """
+import resource, sys, torch
+from gan_lightning.speed import keep_freed_memory
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def work():
+    for _ in range(10):
+        torch.ones(2**24)  # 64 MiB
+work()
+before = faults()
+work()
+print(faults() - before)
+"""
+    counted = [
+        int(subprocess.run([sys.executable, "-c", program, mode], capture_output=True, text=True, check=True).stdout)
+        for mode in ("keep", "give back")
+    ]
+    assert counted[0] * 10 < counted[1]
