@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import WandbLogger
 
 from gan_lightning.callbacks import RunArtifacts, TranslationGrid
 from gan_lightning.variants import Pix2Pix
-from tests.command_line import LAST, RUN, fit
+from tests.command_line import LAST, RUN, TINY, fit, refused
 from tests.games import play, small
 from tests.wandb_files import Written
 
@@ -117,3 +117,22 @@ def test_tensorboard_shows_the_same() -> None:
     assert [event.step for event in events.Scalars("val/fid")] == [1, 3]
     assert [event.step for event in events.Images("samples")] == [0, 2, 4]
     assert "batch_size: 100" in (RUN / "tensorboard" / "hparams.yaml").read_text()
+
+
+def test_a_run_goes_on_offline_where_the_service_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"MODE": "online", "BASE_URL": "http://127.0.0.1:9", "API_KEY": "0" * 40, "INIT_TIMEOUT": "1"}
+    for name, value in told.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    with pytest.warns(UserWarning, match=r"cannot be reached .* logged offline. Upload it later with: wandb sync "):
+        written = watched(steps=2)
+    assert set(written.series("train/generator/loss")) == {0, 1}
+
+
+def test_a_missing_key_is_told_before_anything_is_trained(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {"MODE": "online", "BASE_URL": "http://127.0.0.1:9"}.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    said = refused(capsys, "fit", *TINY, "--config", str(PIECES / "wandb.yaml"), "--trainer.max_steps", "2")
+    assert "gan-lightning fit: Weights & Biases: No API key configured." in said

@@ -18,7 +18,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
@@ -46,7 +46,7 @@ from gan_lightning.commands.trainer_options import add_trainer_options, check_tr
 from gan_lightning.factories import import_name, public_name
 from gan_lightning.game import AdversarialModule
 from gan_lightning.loading import other_version
-from gan_lightning.loggers import RunLogger
+from gan_lightning.loggers import RunLogger, SteadyWandbLogger
 from gan_lightning.sampling import CheckpointError, read_checkpoint
 from gan_lightning.strategy import lost_another
 
@@ -318,7 +318,7 @@ class TrainingCLI(LightningCLI):
             if isinstance(value, str) and "{run" in value:
                 value = value.replace("{run}", directory)
                 kwargs[name] = value.replace("{run_id}", runs.run_id(self.record.directory))
-        return class_type(*args, **kwargs)
+        return (SteadyWandbLogger if class_type is WandbLogger else class_type)(*args, **kwargs)
 
     def _callbacks(self, config: dict[str, Any]) -> list[Callback]:
         given = config["callbacks"] or []
