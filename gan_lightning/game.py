@@ -16,6 +16,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.core.optimizer import LightningOptimizer, do_nothing_closure
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -277,9 +278,12 @@ class AdversarialModule(LightningModule):
 
     def _make(self, name: str, of: Any) -> Any:
         try:
-            return getattr(self, name)(of)
+            made = getattr(self, name)(of)
         except (ValueError, ZeroDivisionError) as error:  # torch tells neither whose setting it is nor its name
             raise ValueError(f"{name} cannot be made: {error}.") from error
+        if isinstance(made, torch.optim.LBFGS):
+            raise ValueError(f"{name} is LBFGS, which asks for the loss several times in a step: choose another.")
+        return made
 
     def _schedulers(self) -> list[Any]:
         schedulers = self.lr_schedulers()
@@ -326,14 +330,29 @@ class AdversarialModule(LightningModule):
         checkpoint["gan_lightning"] = state
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the state of the draws; tell what has changed since.
+
+        Raises:
+            ValueError: A run is to be continued with another kind of optimiser or scheduler, which cannot take over
+                what the one before remembers.
+        """
         self.seed = checkpoint.get("gan_lightning", {}).get("seed")
         self._buffers_apart = checkpoint.get("gan_lightning", {}).get("buffers", [])
         before = checkpoint.get("hyper_parameters", {})
         for name in sorted(name for name in self.hparams if name in before and before[name] != self.hparams[name]):
             # The states of optimisers and schedulers hold their settings, and they are loaded after this.
             kept = name.endswith(("_optimizer", "_scheduler"))
+            goes_on = self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
+            was, now = (_kind(recipes[name]) if kept else "" for recipes in (before, self.hparams))
+            if goes_on and was != now:
+                raise ValueError(f"{name} was {was} and is now {now}: a run goes on with the kind that it began with.")
             rule = "the checkpoint's settings stay" if kept else "from here on the new value holds"
             warnings.warn(f"{name} was {before[name]} and is now {self.hparams[name]}: {rule}.", stacklevel=2)
+
+
+def _kind(recipe: Any) -> str:
+    """The name of the class that a checkpoint's record of a recipe makes."""
+    return str(recipe["class_path"]).rpartition(".")[2] if recipe else "none"
 
 
 def _sum(terms: Terms, move: Move) -> Tensor:

@@ -1,11 +1,12 @@
 """What a number may be by its name: the same names mean the same in every game and network."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 _LEAST = {
-    **dict.fromkeys(("width", "pieces", "depth", "n_categories", "step_size"), 1),
-    **dict.fromkeys(("margin", "buffer_size"), 0),
+    **dict.fromkeys(("width", "pieces", "depth", "n_categories", "step_size", "T_max", "T_0"), 1),
+    **dict.fromkeys(("margin", "buffer_size", "gamma"), 0),
 }
 
 
@@ -13,14 +14,16 @@ def check_limits(arguments: Mapping[str, Any]) -> None:
     """Refuse what no network and no loss can be made with, before anything is.
 
     Raises:
-        ValueError: A size is below 1, a count (``n_*``) or a coefficient (``*_weight``) is negative, or a dropout is
-            not a probability below 1.
+        ValueError: A size is below 1, a count (``n_*``), or a coefficient (``*_weight``) is negative, a learning rate
+            infinite, or a dropout is not a probability below 1.
     """
     for name, value in arguments.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         if "dropout" in name and not 0 <= value < 1:
             raise ValueError(f"{name} is {value}: it must be at least 0 and less than 1.")
+        if name == "lr" and not math.isfinite(value):
+            raise ValueError(f"{name} is {value}: it must be a finite number.")
         least = _least(name)
         if least is not None and not value >= least:
             raise ValueError(f"{name} is {value}: it must be at least {least}.")

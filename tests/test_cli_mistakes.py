@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from gan_lightning.cli import main
 from gan_lightning.variants import DCGAN
 from tests.command_line import LAST, TINY, fit, printed_config, refused
+
+SCHEDULE = ["--model.generator_scheduler"]
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +78,16 @@ class TestMistakes:
                 ["--model.generator.widht", "3"],
                 "ConvGenerator has no option widht: it has num_classes, width, batch_norm, n_extra_layers.",
             ),
+            (["--model", "ImageGame"], "ImageGame does not say what its players minimise: choose from ACGAN,"),
+            (["--model.generator_optimizer", "LBFGS"], "generator_optimizer is LBFGS, which asks for the loss several"),
+            ([*SCHEDULE, "CosineAnnealingLR", f"{SCHEDULE[0]}.T_max", "0"], "T_max is 0: it must be at least 1."),
+            (
+                [*SCHEDULE, "StepLR", f"{SCHEDULE[0]}.step_size", "1", f"{SCHEDULE[0]}.gamma", "-1"],
+                "gamma is -1.0: it must be at least 0.",
+            ),
+            (["--model.generator_optimizer.lr", ".inf"], "lr is inf: it must be a finite number."),
+            (["--trainer.precision", "16-true"], "trainer.precision is 16-true, which is for GPUs"),
+            (["--trainer.limit_train_batches", "0"], "trainer.limit_train_batches is 0: nothing would be trained"),
             (["--trainer.accumulate_grad_batches", "2"], "give --model.accumulate instead."),
             (["--trainer.gradient_clip_val", "1"], "give --model.gradient_clip_norm instead."),
             (["--model.image_shape", "[1,16,16]"], "model.image_shape is (1, 16, 16), but the data says (1, 8, 8)"),
@@ -230,3 +243,38 @@ class TestRefusals:
         assert told.startswith("gan-lightning fit: ")
         assert says in told
         assert not Path("runs").exists()
+
+
+class TestWhatOnlyTrainingShows:
+    def test_networks_that_do_not_fit_into_memory(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert fit("--model.generator.width", "100000000") == 2
+        assert "gan-lightning fit: there is not enough memory: take smaller networks" in capsys.readouterr().err
+        assert not Path("runs").exists()
+
+    def test_a_metric_that_nobody_logs(self, capsys: pytest.CaptureFixture[str]) -> None:
+        stop = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor", "x"]
+        assert fit(*stop, "--trainer.check_val_every_n_epoch", "1", steps=20) == 1
+        said = capsys.readouterr().err
+        assert "gan-lightning fit: Early stopping conditioned on metric `x` which is not available." in said
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (["--model.generator_optimizer", "RMSprop"], "generator_optimizer was DCGANAdam and is now RMSprop: a run"),
+            ([*SCHEDULE, "StepLR", f"{SCHEDULE[0]}.step_size", "1"], "generator_scheduler was none and is now StepLR"),
+        ],
+    )
+    def test_a_run_cannot_go_on_with_another_kind_of_optimiser(
+        self, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fit("--name", "run")
+        more = ["fit", *TINY, "--trainer.max_steps", "4", "--ckpt_path", "runs/run/version_0/checkpoints/last.ckpt"]
+        assert says in refused(capsys, *more, *arguments)
+
+    def test_weights_alone_are_no_state_to_train_on(self, capsys: pytest.CaptureFixture[str]) -> None:
+        fit("--name", "run")
+        state = torch.load("runs/run/version_0/checkpoints/last.ckpt", weights_only=True)
+        del state["optimizer_states"]
+        torch.save(state, "weights.ckpt")
+        assert "weights.ckpt holds weights alone" in refused(capsys, "fit", *TINY, "--ckpt_path", "weights.ckpt")
+        assert main(["validate", *TINY, "--ckpt_path", "weights.ckpt"]) == 0

@@ -42,6 +42,8 @@ def check_trainer_options(options: Mapping[str, Any]) -> None:
     for name, least in _LEAST.items():
         if options[name] is not None and options[name] < least:
             raise ValueError(f"trainer.{name} is {options[name]}: it must be at least {least}.")
+    if options["limit_train_batches"] == 0:
+        raise ValueError("trainer.limit_train_batches is 0: nothing would be trained; validate and test only judge.")
     if options["val_check_interval"] == 0:
         raise ValueError("trainer.val_check_interval is 0: it must be a number of steps, or a part of an epoch.")
 

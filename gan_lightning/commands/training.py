@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningDataModule, Trainer
@@ -37,6 +38,7 @@ from gan_lightning.callbacks.samples import InterpolationStrip, SampleGrid
 from gan_lightning.callbacks.translations import TranslationGrid
 from gan_lightning.checkpoint_io import SaveError
 from gan_lightning.commands import continuing, runs
+from gan_lightning.commands.choices import derived
 from gan_lightning.commands.errors import DEBUG, told_in_a_sentence
 from gan_lightning.commands.names import run_name
 from gan_lightning.commands.parser import parser_for
@@ -128,18 +130,30 @@ def run(command: str, arguments: Sequence[str]) -> int:
             print(f"gan-lightning {command}: {error}", file=sys.stderr)
             return 1
         except RuntimeError as error:
-            if os.environ.get(DEBUG) or not lost_another(error):
+            sentence = None if os.environ.get(DEBUG) else _explained(error)
+            if sentence is None:
                 raise
-            print(
-                f"gan-lightning {command}: process {rank_zero_only.rank} lost another one of this run, which was "  # type: ignore[attr-defined]
-                "killed or failed: see what it said; continue with --ckpt_path last, on any number of devices.",
-                file=sys.stderr,
-            )
-            return 1
+            print(f"gan-lightning {command}: {sentence}", file=sys.stderr)
+            return 1 if record.begun else 2
         finally:
             record.withdraw()
         record.say_where()
     return 0
+
+
+def _explained(error: RuntimeError) -> str | None:
+    """What a user can do about an error that torch and Lightning do not tell apart from mistakes in the code."""
+    said = str(error)
+    if lost_another(error):
+        return (
+            f"process {rank_zero_only.rank} lost another one of this run, which was "  # type: ignore[attr-defined]
+            "killed or failed: see what it said; continue with --ckpt_path last, on any number of devices."
+        )
+    if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in said:
+        return "there is not enough memory: take smaller networks, smaller images or a smaller batch_size."
+    if said.startswith(("Early stopping conditioned on metric", "`ModelCheckpoint(monitor=")):
+        return " ".join(said.split())
+    return None
 
 
 def _play(command: str, arguments: Sequence[str], record: RunRecord) -> None:
@@ -288,14 +302,24 @@ class TrainingCLI(LightningCLI):
         self.record.config = self.parser.dump(config_of_run, skip_unset=False)
         self.record.settings = json.loads(self.parser.dump(config_of_run, skip_unset=False, format="json"))
         try:
-            return self.trainer_class(**config)
+            trainer = self.trainer_class(**config)
         except TypeError as error:  # Lightning's word for a value that no device or strategy can have.
             raise ValueError(str(error)) from error
+        if trainer.strategy.root_device.type == "cpu" and trainer.precision in ("16-true", "16-mixed"):
+            raise ValueError(f"trainer.precision is {trainer.precision}, which is for GPUs: on a CPU take bf16-mixed.")
+        return trainer
 
     def _make_model(
-        self, class_type: type, *args: Any, applied_instantiation_links: dict[str, Any], **kwargs: Any
+        self,
+        class_type: type[AdversarialModule],
+        *args: Any,
+        applied_instantiation_links: dict[str, Any],
+        **kwargs: Any,
     ) -> Any:
         """Make the model with what it takes of what the data tells."""
+        if class_type.generator_loss is AdversarialModule.generator_loss:
+            games = ", ".join(sorted(kind.__name__ for kind in derived(AdversarialModule)))
+            raise ValueError(f"{class_type.__name__} does not say what its players minimise: choose from {games}.")
         told = {target.rpartition(".")[2] for target in applied_instantiation_links}
         for name in _TOLD:
             given = self.config.model.init_args.get(name)
@@ -367,6 +391,11 @@ class TrainingCLI(LightningCLI):
             variant = public_name(import_name(variant))  # Earlier versions wrote the longer name.
         if variant != own:
             raise CheckpointError(f"{path} holds a {variant}, but the model of this command is a {own}.")
+        if self.command == "fit" and not checkpoint.get("optimizer_states"):
+            raise CheckpointError(
+                f"{path} holds weights alone, and training goes on from a whole state only: give --ckpt_path a "
+                "checkpoint that was not saved with save_weights_only, such as last.ckpt."
+            )
         step, last = checkpoint.get("global_step", 0), self.config.trainer.max_steps
         if self.command == "fit" and 0 <= last <= step:
             continuing.tell(
