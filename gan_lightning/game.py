@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -33,7 +33,7 @@ from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.random import fold
 from gan_lightning.rounds import gather_rounds
 from gan_lightning.speed import eagerly
-from gan_lightning.strategy import adopt, agree, buffers_apart, give_back, leave_group_at_exit
+from gan_lightning.strategy import adopt, agree, agreed, buffers_apart, give_back, leave_group_at_exit
 
 Move = Callable[["GameBatch"], Terms]
 
@@ -127,6 +127,7 @@ class AdversarialModule(LightningModule):
         self.gradient_clip_norm = gradient_clip_norm
         self.seed: int | None = None
         self._buffers_apart: list[dict[str, Tensor]] = []
+        self._agreement = ExitStack()
 
     # What a variant says. Terms are already weighted; they are summed for the gradient and logged one by one.
 
@@ -310,22 +311,25 @@ class AdversarialModule(LightningModule):
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Nothing, as in validation."""
 
-    # Processes have seen different images; they must agree on what they show, judge and keep.
+    # Processes have seen different images. They agree on what they judge and keep, and train on as before.
 
     def on_validation_start(self) -> None:
-        agree(self)
+        self._agreement.enter_context(agreed(self))
+
+    def on_validation_epoch_end(self) -> None:  # Callbacks have measured, and have not saved yet.
+        self._agreement.close()
 
     def on_train_end(self) -> None:
         agree(self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._agreement.close()  # A validation may have been interrupted.
         state: dict[str, Any] = {"variant": public_name(type(self)), "version": __version__, "seed": self.seed}
         if any(apart := buffers_apart(self)):
             # The weights go with what all agree on; to train on in the same bits, each process needs its own.
-            agree(self)
-            agreed = {name: buffer.clone() for name, buffer in self.named_buffers() if name in apart[0]}
-            checkpoint["state_dict"].update(agreed)
-            give_back(self, apart)
+            with agreed(self):
+                shared = {name: buffer.clone() for name, buffer in self.named_buffers() if name in apart[0]}
+            checkpoint["state_dict"].update(shared)
             state["buffers"] = apart
         checkpoint["gan_lightning"] = state
 

@@ -22,12 +22,13 @@ class SlurmJob:
         environment: Its ``requeue_signal`` is what Slurm sends.
 
     Attributes:
+        is_told: Whether this process has been told.
         goes_on: Whether the processes have agreed to stop and to be continued.
     """
 
     def __init__(self, environment: SLURMEnvironment) -> None:
         self.goes_on = False
-        self._is_told = False
+        self.is_told = False
         if threading.current_thread() is threading.main_thread():
             assert environment.requeue_signal is not None
             signal.signal(environment.requeue_signal, self._remember)
@@ -40,11 +41,11 @@ class SlurmJob:
         return cls(environment) if is_ours else None  # type: ignore[arg-type]
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
-        self._is_told = True
+        self.is_told = True
 
     def heed(self, trainer: Trainer) -> None:
         """Stop the run if any process has been told to. All of them must ask, after the same step."""
-        if trainer.strategy.reduce_boolean_decision(self._is_told, all=False):
+        if trainer.strategy.reduce_boolean_decision(self.is_told, all=False):
             self.goes_on = True
             trainer._signal_connector.received_sigterm = True
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import atexit
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -95,6 +96,19 @@ def agree(module: nn.Module) -> None:
     average_over_processes(statistics)
     known = {id(value) for value in statistics}
     _broadcast(buffer for buffer in module.buffers() if id(buffer) not in known)
+
+
+@contextmanager
+def agreed(module: nn.Module) -> Iterator[None]:
+    """Within it the buffers are the same in all processes, as by :func:`agree`; afterwards each has its own again."""
+    own = [(buffer, buffer.clone()) for buffer in module.buffers()] if rank_and_size()[1] > 1 else []
+    agree(module)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for buffer, value in own:
+                buffer.copy_(value)
 
 
 def buffers_apart(module: nn.Module) -> list[dict[str, Tensor]]:

@@ -12,10 +12,11 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from gan_lightning.callbacks import GenerativeMetrics
 from gan_lightning.game import AdversarialModule, GameBatch
 from gan_lightning.strategy import AlternatingDDPStrategy
-from gan_lightning.variants import DCGAN, EBGAN, WGANGP
-from tests.games import VARIANTS, flat, play, small
+from gan_lightning.variants import DCGAN, EBGAN, WGANGP, CycleGAN
+from tests.games import VARIANTS, assert_same_bits, flat, play, small
 
 STEPS = 20
 FORK: dict[str, Any] = {"devices": 2, "strategy": "ddp_fork"}  # forked: to import everything again takes longer
@@ -64,6 +65,9 @@ class Recorder(pl.Callback):
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         self.first[player].setdefault("gradients", [weight.grad.clone() for weight in weights])
 
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
+        self.own = {name: buffer.clone() for name, buffer in pl_module.named_buffers()}
+
     def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:  # when the processes have agreed
         path = self.folder / f"rank_{trainer.global_rank}.pt"
         told = {
@@ -71,6 +75,7 @@ class Recorder(pl.Callback):
             "images": torch.cat(self.images),
             "latents": self.latents,
             "state": dict(pl_module.state_dict()),
+            "own": self.own,
             "step": trainer.global_step,
             "bytes": getattr(trainer.strategy, "bytes_averaged", None),
         }
@@ -122,7 +127,8 @@ def _without_chance(model: AdversarialModule) -> AdversarialModule:
 def two_processes(model: AdversarialModule, folder: Path, steps: int = STEPS, **arguments: Any) -> list[dict[str, Any]]:
     recorder = Recorder(folder)
     arguments = {"batch_size": 20, **FORK, **arguments}
-    play(recorder.watch(model), steps, folder, callbacks=[recorder], **arguments)
+    callbacks = [recorder, *arguments.pop("callbacks", [])]
+    play(recorder.watch(model), steps, folder, callbacks=callbacks, **arguments)
     return [torch.load(folder / f"rank_{rank}.pt") for rank in range(2)]
 
 
@@ -181,6 +187,38 @@ def test_buffers_agree_when_they_are_saved_and_their_mean_is_kept(tmp_path: Path
         assert torch.equal(value, ranks[1]["state"][name]), name
     saved = torch.load(tmp_path / "run" / "version_0" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert all(torch.equal(value, ranks[0]["state"][name]) for name, value in saved.items())
+
+
+@pytest.mark.parametrize("variant", [DCGAN, CycleGAN])
+def test_judging_leaves_each_process_its_own_buffers(variant: type[AdversarialModule], tmp_path: Path) -> None:
+    """The statistics of BatchNorm and the remembered fakes: training goes on as if nobody had looked."""
+    plain = two_processes(small(variant), tmp_path / "plain", steps=3, save_every=100, limit_val_batches=0)
+    judged = two_processes(
+        small(variant), tmp_path / "judged", steps=3, save_every=100, limit_val_batches=1, val_check_interval=1
+    )
+    for rank in range(2):
+        assert_same_bits(plain[rank]["own"], judged[rank]["own"])
+    apart = [name for name, value in plain[0]["own"].items() if not torch.equal(value, plain[1]["own"][name])]
+    assert apart, "they have seen different images"
+
+
+class Judge:
+    """Writes what it is given to judge in each process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def score(self, samples: Any, reference: Any) -> dict[str, float]:
+        torch.save(samples.sample(4), self.folder / f"samples_{torch.distributed.get_rank()}.pt")
+        return {}
+
+
+def test_all_processes_measure_the_same_samples(tmp_path: Path) -> None:
+    callback = GenerativeMetrics(extractor="pixels", every_n_steps=2)
+    callback._prepare = lambda trainer, device: (Judge(tmp_path), None, 4)  # type: ignore[assignment, return-value]
+    two_processes(small(DCGAN, ema_decay=None), tmp_path / "run", steps=2, callbacks=[callback], limit_val_batches=0)
+    one, other = (torch.load(tmp_path / f"samples_{rank}.pt") for rank in range(2))
+    assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize("game", [{}, {"accumulate": 2}, {"n_critic": 2}], ids=str)

@@ -98,6 +98,12 @@ class LastCheckpoint(Checkpoint):
             if self._job is not None:
                 self._job.heed(trainer)
 
+    def was_told_to_stop(self, trainer: Trainer) -> bool:
+        """Whether a signal came that nobody has heeded yet, in any process. All of them must ask."""
+        told = trainer.received_sigterm or self._signals.received is not None
+        told = told or (self._job is not None and self._job.is_told)
+        return trainer.strategy.reduce_boolean_decision(told, all=False)
+
     def _save(self, trainer: Trainer) -> None:
         self._due = False
         fitting = trainer.state.fn == TrainerFn.FITTING

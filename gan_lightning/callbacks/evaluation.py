@@ -14,6 +14,7 @@ from gan_lightning.metrics.extractors import Ingredients, make_extractor
 from gan_lightning.metrics.features import FeatureExtractor
 from gan_lightning.metrics.scores import Options, Reference, chosen
 from gan_lightning.metrics.sources import MOST_SAMPLES, SPLITS, Samples, label_of, real_images
+from gan_lightning.strategy import agreed
 
 
 class GenerativeMetrics(Callback):
@@ -117,7 +118,7 @@ class GenerativeMetrics(Callback):
         self._network = self._judge = None
 
     def _measure(self, trainer: Trainer, pl_module: LightningModule, prefix: str) -> dict[str, float]:
-        with _unnoticed(pl_module.device):
+        with agreed(pl_module), _unnoticed(pl_module.device):
             if self._judge is None:
                 self._judge = self._prepare(trainer, pl_module.device)
             evaluator, reference, n = self._judge

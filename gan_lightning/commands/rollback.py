@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lightning.pytorch import Trainer
 
+from gan_lightning.callbacks.checkpoint import LastCheckpoint
 from gan_lightning.callbacks.divergence import DivergenceError, DivergenceGuard
 from gan_lightning.commands import runs
 from gan_lightning.commands.continuing import tell
@@ -33,8 +34,9 @@ def with_rollbacks(start: Callable[[Path | None, int], Trainer], run: Callable[[
         except DivergenceError as error:
             callbacks = trainer.callbacks  # type: ignore[attr-defined]
             guard = next(callback for callback in callbacks if isinstance(callback, DivergenceGuard))
+            keepers = [callback for callback in callbacks if isinstance(callback, LastCheckpoint)]
             directory = guard.directory
-            if not error.rolls_back or directory is None or trainer.received_sigterm:
+            if not error.rolls_back or directory is None or any(one.was_told_to_stop(trainer) for one in keepers):
                 raise
             step = _step(directory)
             attempt = attempt + 1 if step == last_step else 1

@@ -117,6 +117,8 @@ def run(command: str, arguments: Sequence[str]) -> int:
             _play(command, arguments, record)
         except DivergenceError as error:
             record.say_where()
+            if rank_zero_only.rank:  # type: ignore[attr-defined]
+                return 0  # The first process tells it, and must not be killed by Lightning for another one's failure.
             print(f"gan-lightning {command}: {error}", file=sys.stderr)
             return 1
         except SIGTERMException as stop:  # Lightning would leave with 0, as if the job were done.

@@ -1,6 +1,10 @@
 """Runs whose losses or weights are no longer numbers."""
 
 import math
+import os
+import signal
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +24,7 @@ from tests.command_line import TINY
 from tests.games import assert_same_bits, last_state, metrics_file, play, run_directory, small
 
 Verb = Literal["warn", "stop", "rollback"]
+ROOT = Path(__file__).parents[2]
 
 
 class Unlucky(DCGAN):
@@ -34,19 +39,31 @@ class Unlucky(DCGAN):
         return terms
 
 
+class Interrupted(pl.Callback):
+    """The second of two processes is told to stop just before divergence is noticed."""
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.global_step == 10 and trainer.global_rank == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
 class Hopeless(Unlucky):
     """No draw helps, not even that of the third attempt."""
 
     unlucky_seeds = (0, *(fold(0, attempt) for attempt in (1, 2, 3)))
 
 
-def fit(folder: Path, verb: Verb, game: str = "Unlucky", save_every: int = 5) -> int:
+def command(folder: Path, verb: Verb, game: str = "Unlucky", save_every: int = 5) -> list[str]:
     options = ["--trainer.callbacks+=LastCheckpoint", f"--trainer.callbacks.every_n_steps={save_every}"]
     options += ["--trainer.callbacks+=DivergenceGuard", f"--trainer.callbacks.on_divergence={verb}"]
     options += ["--trainer.max_steps=12", f"--trainer.default_root_dir={folder}", "--name=run"]
     model = TINY.index("DCGAN")
     arguments = [*TINY[:model], f"{__name__}.{game}", *TINY[model + 1 :]]
-    return main(["fit", *arguments, *options, "--trainer.limit_val_batches=0"])
+    return ["fit", *arguments, *options, "--trainer.limit_val_batches=0"]
+
+
+def fit(*arguments: Any, **options: Any) -> int:
+    return main(command(*arguments, **options))
 
 
 def finite(folder: Path) -> bool:
@@ -157,3 +174,31 @@ def test_impossible_arguments_are_refused() -> None:
         DivergenceGuard("pray")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="every_n_steps is 0"):
         DivergenceGuard(every_n_steps=0)
+
+
+def two_processes(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    program = [sys.executable, "-m", "gan_lightning", *arguments, "--trainer.devices=2", "--data.batch_size=32"]
+    return subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("verb", "code", "ends_at"), [("rollback", 0, 12), ("stop", 1, 5)])
+def test_two_processes_decide_alike(verb: Verb, code: int, ends_at: int, tmp_path: Path) -> None:
+    ran = two_processes(*command(tmp_path, verb))
+    assert ran.returncode == code, ran.stderr
+    assert ran.stderr.count("gan-lightning fit: Training has diverged at step 10") == (verb == "stop")
+    assert ran.stdout.count("Rolling back to step 5, with other draws: attempt 1 of 3.") == (verb == "rollback")
+    assert last_state(tmp_path)["global_step"] == ends_at
+    assert finite(tmp_path)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["version_0"]
+
+
+@pytest.mark.slow
+def test_a_rollback_does_not_swallow_the_order_to_stop(tmp_path: Path) -> None:
+    interrupted = f"--trainer.callbacks+={__name__}.Interrupted"
+    fit_, *arguments = command(tmp_path, "rollback")
+    ran = two_processes(fit_, interrupted, *arguments)
+    assert ran.returncode == 1, ran.stderr
+    assert "gan-lightning fit: Training has diverged at step 10" in ran.stderr
+    assert "Rolling back" not in ran.stdout
+    assert last_state(tmp_path)["global_step"] == 5
