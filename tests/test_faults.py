@@ -195,12 +195,13 @@ class TestVersions:
     def test_the_first_checkpoints_load_sample_and_train_on(self) -> None:
         model = sampling.load(OLD)
         saved = torch.load(OLD, weights_only=True)
+        assert saved["gan_lightning"].get("version", "0.1.0") == "0.1.0" != gan_lightning.__version__
         assert_same_bits(model.state_dict(), saved["state_dict"])
         assert model.sample(3).shape == (3, 1, 8, 8)
         assert main(["fit", *OLD_MODEL, "--trainer.max_steps", "5", "--ckpt_path", str(OLD)]) == 0
         assert step_of(LAST) == saved["global_step"] + 2
 
-    @pytest.mark.parametrize("version", ["0.0.1", "99.0.0"])
+    @pytest.mark.parametrize("version", ["0.1.0", "99.0.0"])
     def test_a_checkpoint_that_does_not_fit_says_which_version_wrote_it(
         self, version: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
