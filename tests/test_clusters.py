@@ -107,6 +107,7 @@ TOOLS = {
     # Stands for Slurm: starts the tasks, one of which is slow, and writes down who they are.
     "srun": """
 shift  # its own option
+echo "${SRUN_CPUS_PER_TASK:-none}" > "$FAKE/cpus_per_task"
 for ((task = 0; task < SLURM_NTASKS; task++)); do
     SLURM_PROCID=$task SLURM_LOCALID=$task SLURM_NODEID=0 "$@" &
     echo $! > "$FAKE/task_$task"
@@ -133,6 +134,7 @@ class Job:
 
     def submit(self, steps: int) -> "subprocess.Popen[str]":
         numbers = {"JOB_ID": self.number, "NTASKS": 2, "NTASKS_PER_NODE": 2, "NNODES": 1, "JOB_NUM_NODES": 1}
+        numbers["CPUS_PER_TASK"] = 8
         slurm = {f"SLURM_{name}": str(value) for name, value in {**numbers, "JOB_NAME": "gan"}.items()}
         path = f"{self.folder}:{os.environ['PATH']}"
         arguments = [*QUICKSTART, "--trainer.max_steps", str(steps), "--trainer.val_check_interval", "7"]
@@ -200,6 +202,7 @@ def test_a_slurm_job_whose_time_is_over_queues_again_and_ends_in_the_same_bits(t
     undisturbed.communicate(timeout=120)
     assert undisturbed.returncode == 0
     assert straight.asked_of_slurm() == ""
+    assert (straight.folder / "cpus_per_task").read_text() == "8\n", "srun does not inherit --cpus-per-task"
     assert_same_bits(state_of(broken.run), state_of(straight.run))
     assert state_of(broken.run)["global_step"] == 60
     assert repeatable_metrics(broken.run) == repeatable_metrics(straight.run)
