@@ -1,6 +1,7 @@
 """How often the discriminator is right, overheard where its loss is computed, so that nothing is computed twice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from torch import Tensor
 
@@ -8,6 +9,22 @@ Listener = Callable[[Tensor, Tensor], None]
 """Is told the shares, scalars from 0 to 1, of real and of fake images that were taken for what they are."""
 
 listeners: list[Listener] = []
+_names: list[str] = []
+
+
+@contextmanager
+def judge_named(name: str) -> Iterator[None]:
+    """Say whose outputs :func:`judged` is given here, in a game of several discriminators."""
+    _names.append(name)
+    try:
+        yield
+    finally:
+        _names.pop()
+
+
+def name_of_judge() -> str:
+    """The name of the discriminator that a listener is told of, '' where there is only one."""
+    return "_".join(_names)
 
 
 def judged(real: Tensor, fake: Tensor, boundary: float | None = None, real_is_higher: bool = True) -> None:

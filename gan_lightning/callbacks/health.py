@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
-from gan_lightning.verdicts import listeners
+from gan_lightning.verdicts import listeners, name_of_judge
 
 
 class TrainingHealth(Callback):
@@ -18,7 +18,8 @@ class TrainingHealth(Callback):
 
     - ``train/discriminator/accuracy_real``, ``accuracy_fake``: shares, from 0 to 1, of the last update's images that
       the discriminator takes for what they are; see :func:`gan_lightning.verdicts.judged`. Both at 1 for long: it has
-      nothing left to learn from. Around 1/2: it is guessing.
+      nothing left to learn from. Around 1/2: it is guessing. Of several discriminators each has its own, by its name:
+      ``accuracy_real_A``.
     - ``train/<player>/gradient_norm``: of the last update, before any clipping, over all processes' batches.
     - ``train/<player>/learning_rate``: of the last update; that of the first parameter group.
     - ``train/generator/diversity``: the mean distance between two samples over that between two real images of the
@@ -90,8 +91,9 @@ class TrainingHealth(Callback):
         self._stop_listening()
 
     def _listen(self, real: Tensor, fake: Tensor) -> None:
-        self._values["train/discriminator/accuracy_real"] = real
-        self._values["train/discriminator/accuracy_fake"] = fake
+        name = name_of_judge()
+        for kind, share in [("real", real), ("fake", fake)]:
+            self._values[f"train/discriminator/accuracy_{kind}{name and '_' + name}"] = share
 
     def _stop_listening(self) -> None:
         if self._listen in listeners:

@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -13,8 +14,8 @@ from tqdm import tqdm
 _LABELS = {
     "train/discriminator/loss": "D",
     "train/generator/loss": "G",
-    "train/discriminator/accuracy_real": "real",
-    "train/discriminator/accuracy_fake": "fake",
+    "train/discriminator/gradient_norm": "|dD|",
+    "train/generator/gradient_norm": "|dG|",
     "train/generator/diversity": "diversity",
     "train/images_per_second": "img/s",
 }
@@ -111,7 +112,7 @@ class RunProgressBar(ProgressBar):
             total=int(total) if 0 <= total < math.inf else None,
             initial=initial,
             unit=unit,
-            ncols=None if on_terminal else 110,
+            ncols=None if on_terminal else 160,
             dynamic_ncols=on_terminal,
             mininterval=math.inf,  # tqdm's own clock knows nothing of the figures: refresh() alone draws.
             maxinterval=math.inf,
@@ -147,8 +148,19 @@ def _figures(trainer: Trainer) -> dict[str, str]:
     """Both losses, the game's health and the newest value of every validation metric, read off the device."""
     metrics = trainer.callback_metrics
     shown = {label: metrics[name] for name, label in _LABELS.items() if name in metrics}
+    shown |= _accuracies(metrics)
     shown |= {name.removeprefix("val/"): value for name, value in metrics.items() if name.startswith("val/")}
     return {label: _short(float(value)) for label, value in shown.items()}
+
+
+def _accuracies(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The shares of images that the discriminator is right about; of several discriminators, the mean."""
+    shown = {}
+    for kind in ("real", "fake"):
+        name = f"train/discriminator/accuracy_{kind}"
+        if shares := [float(value) for key, value in metrics.items() if key == name or key.startswith(f"{name}_")]:
+            shown[kind] = sum(shares) / len(shares)
+    return shown
 
 
 def _short(value: float) -> str:

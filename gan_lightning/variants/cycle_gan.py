@@ -13,6 +13,7 @@ from gan_lightning.losses import Terms, least_squares_discriminator, least_squar
 from gan_lightning.networks import InstancePatchDiscriminator, ResidualTranslator
 from gan_lightning.translation_game import TranslationGame, Wishes
 from gan_lightning.variants.pix2pix import TranslatorFactory
+from gan_lightning.verdicts import judge_named
 
 Domains = dict[str, Tensor]
 
@@ -77,7 +78,8 @@ class CycleGAN(TranslationGame):
         terms: Terms = {}
         for domain, judge in self.discriminator.items():
             fake = cast(ImageBuffer, self.buffers_of_fakes[domain]).exchange(batch.fake[domain])
-            of_domain = least_squares_discriminator(judge(batch.real[domain]), judge(fake))
+            with judge_named(domain):
+                of_domain = least_squares_discriminator(judge(batch.real[domain]), judge(fake))
             terms |= {f"{name}_{domain}": term for name, term in of_domain.items()}
         return terms
 

@@ -75,10 +75,13 @@ def test_a_game_is_looked_at_where_it_is_logged(tmp_path: Path) -> None:
 def test_games_of_other_kinds_are_looked_at_too(variant: type[AdversarialModule], tmp_path: Path) -> None:
     """Critics, energies, patches, two discriminators, several heads."""
     row = logged(small(variant), tmp_path, 2, side=16, batch_size=10)[1]
-    assert row.keys() >= LOGGED
+    judges = ["_A", "_B"] if variant is CycleGAN else [""]
+    accuracies = {f"train/discriminator/accuracy_{kind}{judge}" for kind in ("real", "fake") for judge in judges}
+    assert {name for name in row if "accuracy_" in name and "discriminator" in name} == accuracies
+    assert row.keys() >= {name for name in LOGGED if "accuracy" not in name}
     assert ("train/generator/diversity" in row) == hasattr(variant, "sample")
-    for name in ("real", "fake"):
-        assert 0 <= row[f"train/discriminator/accuracy_{name}"] <= 1
+    for name in accuracies:
+        assert 0 <= row[name] <= 1
 
 
 def test_a_discriminator_that_sits_out_has_no_health(tmp_path: Path) -> None:

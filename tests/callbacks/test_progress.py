@@ -21,14 +21,16 @@ class Says(pl.Callback):
         pl_module.log("val/fid", 12.5)
 
 
-def train(bar: RunProgressBar, variant: Any = DCGAN, batch_size: int = 100, **arguments: Any) -> pl.Trainer:
+def train(
+    bar: RunProgressBar, variant: Any = DCGAN, batch_size: int = 100, more: Any = (), **arguments: Any
+) -> pl.Trainer:
     trainer = pl.Trainer(
         accelerator="cpu",
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        callbacks=[bar, Says()],
+        callbacks=[bar, Says(), *more],
         **arguments,
     )
     trainer.fit(small(variant), DigitsDataModule(batch_size=batch_size, image_size=16))
@@ -48,6 +50,23 @@ def test_the_last_line_shows_the_losses_and_the_newest_metric(capsys: pytest.Cap
     line = next(line for line in capsys.readouterr().err.splitlines() if "15/15" in line)
     d, g = (float(trainer.callback_metrics[f"train/{player}/loss"]) for player in ("discriminator", "generator"))
     assert f"D={d:.3g}, G={g:.3g}, fid=12.5" in line
+
+
+class Sick(pl.Callback):
+    """Logs the health of a game of two discriminators."""
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        named = {"accuracy_real_A": 0.25, "accuracy_real_B": 0.75, "accuracy_fake": 1.0, "gradient_norm": 3.5}
+        pl_module.log_dict({f"train/discriminator/{name}": value for name, value in named.items()})
+        pl_module.log("train/generator/gradient_norm", 1.5)
+        _ = trainer.callback_metrics
+
+
+def test_the_bar_shows_the_games_health(capsys: pytest.CaptureFixture[str]) -> None:
+    train(RunProgressBar(), max_steps=2, more=[Sick()])
+    line = next(line for line in capsys.readouterr().err.splitlines() if "2/2" in line)
+    for said in ("|dD|=3.5", "|dG|=1.5", "real=0.5", "fake=1"):
+        assert said in line
 
 
 def test_a_resumed_bar_starts_where_the_run_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
