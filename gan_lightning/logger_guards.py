@@ -23,6 +23,15 @@ _CALLS = (
 _told: WeakSet[Logger] = WeakSet()
 
 
+def logged_at(step: int) -> int:
+    """Where on the loggers' axis stands what is seen after so many generator updates.
+
+    Lightning counts from 0, so the losses of the n-th update stand at n - 1; what is seen right after it stands with
+    them. What is seen before the first update stands at 0 too.
+    """
+    return max(step - 1, 0)
+
+
 def guard_loggers(trainer: Trainer) -> None:
     """Let the trainer's loggers fail without an end to training, whoever calls them; see :func:`forgiven`.
 

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
+from gan_lightning.logger_guards import logged_at
 from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.evaluator import Evaluator
 from gan_lightning.metrics.extractors import Ingredients, make_extractor
@@ -110,9 +111,9 @@ class GenerativeMetrics(Callback):
         self._step = step  # Batches that end without a step must not be measured again.
         scores = self._measure(trainer, pl_module, "val")
         pl_module.log_dict(scores, prog_bar=True, logger=False)
-        # Lightning's own logging would leave out steps that log_every_n_steps does not fall on. It counts from 0.
+        # Lightning's own logging would leave out steps that log_every_n_steps does not fall on.
         for logger in trainer.loggers:
-            logger.log_metrics(scores, step=step - 1)
+            logger.log_metrics(scores, step=logged_at(step))
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self._network = self._judge = None

@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
 from gan_lightning.images import enlarge, grid, to_pil, to_uint8, write_png
-from gan_lightning.logger_guards import forgiven
+from gan_lightning.logger_guards import forgiven, logged_at
 
 _COMFORTABLE_SIDE = 512
 
@@ -20,7 +20,8 @@ _COMFORTABLE_SIDE = 512
 class Picture(Callback, ABC):
     """Draws the same picture again and again, into a folder of the run directory, and sends it to the loggers.
 
-    The files are named by the step, and the last one shows the last step. Training's random numbers are left as they
+    The files are named by the step, and the last one shows the last step. In a logger a picture stands with the losses
+    of that step, one less, as Lightning counts. Training's random numbers are left as they
     are.
 
     Args:
@@ -103,6 +104,6 @@ def _send(logger: Logger, subject: str, picture: Tensor, step: int) -> None:
     """Give a picture to a logger that takes pictures."""
     with forgiven(logger, step):
         if hasattr(logger, "log_image"):  # Weights & Biases
-            logger.log_image(subject, [to_pil(picture)], step=step)
+            logger.log_image(subject, [to_pil(picture)], step=logged_at(step))
         elif add_image := getattr(getattr(logger, "experiment", None), "add_image", None):  # TensorBoard
-            add_image(subject, picture, step)
+            add_image(subject, picture, logged_at(step))
