@@ -10,8 +10,12 @@ _LEAST = {
 }
 
 
-def check_limits(arguments: Mapping[str, Any]) -> None:
+def check_limits(arguments: Mapping[str, Any], place: str = "") -> None:
     """Refuse what no network and no loss can be made with, before anything is.
+
+    Args:
+        arguments: Values by their names.
+        place: What is told before a name, such as ``model.generator.``.
 
     Raises:
         ValueError: A size is below 1, a count (``n_*``), or a coefficient (``*_weight``) is negative, a learning rate
@@ -21,12 +25,12 @@ def check_limits(arguments: Mapping[str, Any]) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         if "dropout" in name and not 0 <= value < 1:
-            raise ValueError(f"{name} is {value}: it must be at least 0 and less than 1.")
+            raise ValueError(f"{place}{name} is {value}: it must be at least 0 and less than 1.")
         if name == "lr" and not math.isfinite(value):
-            raise ValueError(f"{name} is {value}: it must be a finite number.")
+            raise ValueError(f"{place}{name} is {value}: it must be a finite number.")
         least = _least(name)
         if least is not None and not value >= least:
-            raise ValueError(f"{name} is {value}: it must be at least {least}.")
+            raise ValueError(f"{place}{name} is {value}: it must be at least {least}.")
 
 
 def _least(name: str) -> int | None:

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from gan_lightning.cli import main
-from gan_lightning.variants import DCGAN
+from gan_lightning.commands.trainer_options import check_monitors
+from gan_lightning.variants import DCGAN, SRGAN
 from tests.command_line import LAST, TINY, fit, printed_config, refused
 
 SCHEDULE = ["--model.generator_scheduler"]
@@ -24,6 +27,13 @@ class Buggy(DCGAN):
 
     def generator_loss(self, batch: Any) -> Any:
         raise ValueError("a bug")
+
+
+class Logs(Callback):
+    """Of the user's own: it may log anything."""
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        pl_module.log("mine", 1.0)
 
 
 class TestPlaces:
@@ -80,12 +90,15 @@ class TestMistakes:
             ),
             (["--model", "ImageGame"], "ImageGame does not say what its players minimise: choose from ACGAN,"),
             (["--model.generator_optimizer", "LBFGS"], "generator_optimizer is LBFGS, which asks for the loss several"),
-            ([*SCHEDULE, "CosineAnnealingLR", f"{SCHEDULE[0]}.T_max", "0"], "T_max is 0: it must be at least 1."),
+            (
+                [*SCHEDULE, "CosineAnnealingLR", f"{SCHEDULE[0]}.T_max", "0"],
+                "model.generator_scheduler.T_max is 0: it m",
+            ),
             (
                 [*SCHEDULE, "StepLR", f"{SCHEDULE[0]}.step_size", "1", f"{SCHEDULE[0]}.gamma", "-1"],
-                "gamma is -1.0: it must be at least 0.",
+                "model.generator_scheduler.gamma is -1.0: it must be at least 0.",
             ),
-            (["--model.generator_optimizer.lr", ".inf"], "lr is inf: it must be a finite number."),
+            (["--model.generator_optimizer.lr", ".inf"], "model.generator_optimizer.lr is inf: it must be a finite"),
             (["--trainer.precision", "16-true"], "trainer.precision is 16-true, which is for GPUs"),
             (["--trainer.limit_train_batches", "0"], "trainer.limit_train_batches is 0: nothing would be trained"),
             (["--trainer.accumulate_grad_batches", "2"], "give --model.accumulate instead."),
@@ -213,7 +226,9 @@ class TestRefusals:
             (["--model.latent_dim", "0"], "latent_dim is 0: it must be at least 1."),
             (["--model.gradient_clip_norm", "0"], "gradient_clip_norm is 0.0: it must be greater than 0."),
             (["--model.gradient_clip_norm", ".nan"], "gradient_clip_norm is nan: it must be greater than 0."),
-            (["--model.generator.width", "0"], "width is 0: it must be at least 1."),
+            (["--model.generator.width", "0"], "model.generator.width is 0: it must be at least 1."),
+            (callback("EarlyStopping", "monitor=x"), "EarlyStopping.monitor is x, which nothing logs: it begins with"),
+            (callback("ModelCheckpoint", "monitor=val/fid"), "ModelCheckpoint.monitor is val/fid, which nothing logs"),
             (["--model.generator.n_extra_layers", "-1"], "n_extra_layers is -1: it must be at least 0."),
             (["--model.generator_optimizer.lr", "-1"], "generator_optimizer cannot be made: Invalid learning rate"),
             (["--model.discriminator_optimizer.betas", "[0.5,1.5]"], "discriminator_optimizer cannot be made: Inval"),
@@ -252,10 +267,24 @@ class TestWhatOnlyTrainingShows:
         assert not Path("runs").exists()
 
     def test_a_metric_that_nobody_logs(self, capsys: pytest.CaptureFixture[str]) -> None:
-        stop = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor", "x"]
+        stop = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor", "train/x"]
         assert fit(*stop, "--trainer.check_val_every_n_epoch", "1", steps=20) == 1
         said = capsys.readouterr().err
-        assert "gan-lightning fit: Early stopping conditioned on metric `x` which is not available." in said
+        assert "gan-lightning fit: Early stopping conditioned on metric `train/x` which is not available." in said
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            callback("ModelCheckpoint", "monitor=step"),
+            callback("EarlyStopping", "monitor=train/generator/loss"),
+            [*callback("EarlyStopping", "monitor=mine"), "--trainer.callbacks+=tests.test_cli_mistakes.Logs"],
+        ],
+    )
+    def test_a_metric_that_somebody_may_log(self, arguments: list[str]) -> None:
+        assert fit(*arguments) == 0
+
+    def test_a_game_that_judges_itself_logs_what_it_finds(self) -> None:
+        check_monitors(SRGAN.__new__(SRGAN), [ModelCheckpoint(monitor="val/psnr")])
 
     @pytest.mark.parametrize(
         ("arguments", "says"),

@@ -1,12 +1,16 @@
 """The trainer's options: Lightning's, less what means nothing to a game, in words that are true here."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser
 
+from gan_lightning.callbacks.evaluation import GenerativeMetrics
 from gan_lightning.commands.parser import mistake
+from gan_lightning.translation_game import TranslationGame
 
 _ELSEWHERE = {
     # Option of the trainer: (its default, the model's option that does it)
@@ -46,6 +50,28 @@ def check_trainer_options(options: Mapping[str, Any]) -> None:
         raise ValueError("trainer.limit_train_batches is 0: nothing would be trained; validate and test only judge.")
     if options["val_check_interval"] == 0:
         raise ValueError("trainer.val_check_interval is 0: it must be a number of steps, or a part of an epoch.")
+
+
+def check_monitors(model: Any, callbacks: Iterable[Callback]) -> None:
+    """Refuse to watch what nothing logs, as far as that is known: code of the user's own may log anything.
+
+    Raises:
+        ValueError: A callback's ``monitor`` is never logged.
+    """
+    callbacks = [*callbacks]
+    others = [each for each in callbacks if type(each) not in (EarlyStopping, ModelCheckpoint)]
+    if not all(type(each).__module__.startswith("gan_lightning.") for each in (model, *others)):
+        return
+    measured = any(isinstance(each, GenerativeMetrics | TranslationGame) for each in (model, *callbacks))
+    logged = ("train/", "val/") if measured else ("train/",)
+    for each in callbacks:
+        monitor = getattr(each, "monitor", None)
+        if monitor in (None, "epoch", "step") or monitor.startswith(logged) or not getattr(each, "strict", True):
+            continue
+        raise ValueError(
+            f"{type(each).__name__}.monitor is {monitor}, which nothing logs: it begins with train/, or with val/ if "
+            "there is GenerativeMetrics among the callbacks."
+        )
 
 
 def add_trainer_options(parser: LightningArgumentParser, trainer_class: Any) -> None:

@@ -44,9 +44,10 @@ from gan_lightning.commands.names import run_name
 from gan_lightning.commands.parser import parser_for
 from gan_lightning.commands.record import RunRecord
 from gan_lightning.commands.rollback import with_rollbacks
-from gan_lightning.commands.trainer_options import add_trainer_options, check_trainer_options
+from gan_lightning.commands.trainer_options import add_trainer_options, check_monitors, check_trainer_options
 from gan_lightning.factories import import_name, public_name
 from gan_lightning.game import AdversarialModule
+from gan_lightning.limits import check_limits
 from gan_lightning.loading import other_version
 from gan_lightning.loggers import RunLogger, SteadyWandbLogger
 from gan_lightning.sampling import CheckpointError, read_checkpoint
@@ -295,6 +296,8 @@ class TrainingCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = {**self.config_init.trainer, **kwargs}
         config["callbacks"] = self._callbacks(config)
+        if self.command == "fit":
+            check_monitors(self.model, config["callbacks"])
         if (directory := self.record.directory) is not None:
             config["logger"] = _loggers(config["logger"], directory)
             if not config["logger"]:
@@ -335,6 +338,9 @@ class TrainingCLI(LightningCLI):
                 )
             if (name in kwargs and not _takes(class_type, name)) or (name not in told and given is None):
                 kwargs.pop(name, None)
+        for name, value in kwargs.items():
+            if isinstance(value, partial):  # The model checks it as well, and does not know its key.
+                check_limits(value.keywords, f"model.{name}.")
         return class_type(*args, **kwargs)
 
     def _make_logger(self, class_type: type, *args: Any, **kwargs: Any) -> Any:
