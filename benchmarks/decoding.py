@@ -66,10 +66,10 @@ def main(arguments: Sequence[str]) -> None:
         for workers in (0, 2):
             both = loaders(Path(folder), workers)
             times = [[seconds(loader) for loader in both] for _ in range(options.rounds)]
-            ours, theirs = ([f"{median(runs):.2f}"] for runs in zip(*times, strict=True))
+            ours, theirs = (median(runs) for runs in zip(*times, strict=True))
             ratios = [slow / fast for fast, slow in times]
             print(
-                f"{workers} workers: ours {ours[0]} s, torchvision {theirs[0]} s an epoch of {options.count}: "
+                f"{workers} workers: ours {ours:.2f} s, torchvision {theirs:.2f} s an epoch of {options.count}: "
                 f"{median(ratios):.2f} times ({min(ratios):.2f} to {max(ratios):.2f})",
                 flush=True,
             )

@@ -114,3 +114,10 @@ def test_a_fraction_looks_like_the_whole_and_is_turned_upright(tmp_path: Path) -
     Image.open(tmp_path / "x.jpg").save(tmp_path / "x.png", exif=exif)
     small, whole = decode(tmp_path / "x.jpg", 32, 3), decode(tmp_path / "x.png", 32, 3)
     assert np.abs(small.astype(int) - whole).mean() < 1.5
+
+
+def test_a_jpeg_below_four_times_the_result_is_decoded_whole(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (120, 120, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "x.jpg")
+    Image.open(tmp_path / "x.jpg").save(tmp_path / "x.png")
+    assert (decode(tmp_path / "x.jpg", 32, 3) == decode(tmp_path / "x.png", 32, 3)).all()
