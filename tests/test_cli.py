@@ -21,7 +21,8 @@ from gan_lightning.callbacks.samples import SampleGrid
 from gan_lightning.cli import main
 from gan_lightning.commands import runs
 from gan_lightning.commands.names import run_name
-from gan_lightning.commands.training import RunRecord, TrainingCLI
+from gan_lightning.commands.record import RunRecord
+from gan_lightning.commands.training_cli import TrainingCLI
 from gan_lightning.variants import DCGAN, WGAN
 from tests.command_line import LAST, RUN, TINY, fit, printed_config, refused, repeatable_metrics, step_of
 

@@ -15,7 +15,8 @@ from datamodules import CIFAR10DataModule, ImageDataModule, MNISTDataModule
 from datamodules.torchvision_base import TorchvisionDataModule
 from gan_lightning.cli import main
 from gan_lightning.commands.names import run_name, stem
-from gan_lightning.commands.training import RunRecord, TrainingCLI
+from gan_lightning.commands.record import RunRecord
+from gan_lightning.commands.training_cli import TrainingCLI
 from gan_lightning.game import AdversarialModule
 from tests.games import VARIANTS, argument_of
 from tests.stand_ins import STAND_INS, vgg19

@@ -20,7 +20,7 @@ from PIL import Image
 from datamodules import files
 from gan_lightning.cli import main
 from gan_lightning.commands import training
-from gan_lightning.commands.training import TrainingCLI
+from gan_lightning.commands.training_cli import TrainingCLI
 
 QUICK = settings(derandomize=True, deadline=None, database=None, suppress_health_check=[*HealthCheck])
 CONFIG: dict[str, Any] = {

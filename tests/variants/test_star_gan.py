@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gan_lightning.commands.training import RunRecord, TrainingCLI
+from gan_lightning.commands.record import RunRecord
+from gan_lightning.commands.training_cli import TrainingCLI
 from gan_lightning.game import GameBatch
 from gan_lightning.variants import StarGAN
 from tests.games import small

@@ -1,0 +1,369 @@
+"""The options of ``fit``, ``validate``, ``test`` and ``predict``, and the objects that they make."""
+
+import inspect
+import json
+import warnings
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+from lightning.pytorch import Callback, LightningDataModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import Logger, WandbLogger
+
+import datamodules
+import gan_lightning.schedulers  # A class is known by its short name once it is imported.
+import gan_lightning.variants  # noqa: F401
+from gan_lightning.callbacks.animation import RunAnimation
+from gan_lightning.callbacks.artifacts import RunArtifacts
+from gan_lightning.callbacks.checkpoint import LastCheckpoint
+from gan_lightning.callbacks.divergence import DivergenceGuard
+from gan_lightning.callbacks.fast import FastTraining
+from gan_lightning.callbacks.health import TrainingHealth
+from gan_lightning.callbacks.predictions import PredictionWriter
+from gan_lightning.callbacks.progress import RunProgressBar
+from gan_lightning.callbacks.samples import InterpolationStrip, SampleGrid
+from gan_lightning.callbacks.translations import TranslationGrid
+from gan_lightning.commands import continuing, runs
+from gan_lightning.commands.choices import derived
+from gan_lightning.commands.names import run_name
+from gan_lightning.commands.parser import parser_for
+from gan_lightning.commands.record import RunRecord
+from gan_lightning.commands.trainer_options import add_trainer_options, check_monitors, check_trainer_options
+from gan_lightning.factories import import_name, public_name
+from gan_lightning.game import AdversarialModule
+from gan_lightning.limits import check_limits
+from gan_lightning.loading import other_version
+from gan_lightning.loggers import RunLogger, SteadyWandbLogger
+from gan_lightning.sampling import CheckpointError, read_checkpoint
+
+# What Lightning says of itself, and a user cannot change.
+warnings.filterwarnings("ignore", ".*isinstance\\(treespec, LeafSpec\\).*")
+warnings.filterwarnings("ignore", ".*infer the batch indices.*")
+# A discriminator that sits out has a schedule all the same: it counts the game's steps.
+warnings.filterwarnings("ignore", r"Detected call of `lr_scheduler\.step\(\)` before `optimizer\.step\(\)`")
+
+for _name in datamodules.__all__:
+    getattr(datamodules, _name)
+
+_ABOUT = {
+    "fit": "Train a model.",
+    "validate": "Judge a checkpoint by the metrics that the config's GenerativeMetrics names.",
+    "test": "Judge a checkpoint as validate does, with the names test/fid, ...",
+    "predict": "Write the image that the model makes for every image of the test set.",
+}
+_HOW = """
+
+Everything can stand in a config (--config, several are merged in their order) or on the command line, which has the
+last word. What neither says can come from the environment, but for the arguments of the model and of the data:
+GAN_LIGHTNING_TRAINER__MAX_STEPS=1000 is --trainer.max_steps 1000, GAN_LIGHTNING_NAME=mine is --name mine.
+
+  gan-lightning {command} --config configs/dcgan_mnist.yaml --config configs/trainer/gpu.yaml
+  gan-lightning {command} --model WGANGP --data CIFAR10DataModule --model.n_critic 3 --data.batch_size 128
+  gan-lightning {command} --model DCGAN --data MNISTDataModule --model.generator.width 32
+  gan-lightning {command} --model.help WGANGP                        what a class takes
+  gan-lightning {command} --config configs/dcgan_mnist.yaml --print_config > my.yaml
+
+In a config, `callbacks:` replaces the list of an earlier config and `callbacks+:` adds to it."""
+
+_TOLD = ("image_shape", "num_classes", "condition_shape", "attributes", "scale")
+"""What the data tells the model."""
+
+_CALLBACKS: dict[str, dict[type[Callback], type[Callback]]] = {
+    # What each command puts in where the user has not put one of that kind.
+    "fit": {
+        ProgressBar: RunProgressBar,
+        LastCheckpoint: LastCheckpoint,
+        TrainingHealth: TrainingHealth,
+        DivergenceGuard: DivergenceGuard,
+        SampleGrid: SampleGrid,
+        InterpolationStrip: InterpolationStrip,
+        TranslationGrid: TranslationGrid,
+        RunAnimation: RunAnimation,
+        RunArtifacts: RunArtifacts,
+    },
+    "validate": {ProgressBar: RunProgressBar},
+    "test": {ProgressBar: RunProgressBar},
+    "predict": {ProgressBar: RunProgressBar, PredictionWriter: PredictionWriter},
+}
+_SWITCHES: dict[type[Callback], str] = {
+    ProgressBar: "enable_progress_bar",
+    LastCheckpoint: "enable_checkpointing",
+}
+
+
+class TrainingCLI(LightningCLI):
+    """One command and its options.
+
+    It is a flat Lightning command line, without Lightning's own subcommands: only one command's parser is built,
+    and a config or an environment variable serves all commands.
+    """
+
+    def __init__(self, command: str, arguments: Sequence[str], record: RunRecord) -> None:
+        self.command = command
+        self.record = record
+        super().__init__(
+            AdversarialModule,
+            LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_callback=None,
+            seed_everything_default=0,
+            trainer_defaults={"default_root_dir": "runs", "enable_model_summary": False},
+            parser_kwargs={
+                "usage": f"gan-lightning {command} [--config FILE] [--model CLASS] [--data CLASS] [options]",
+                "description": _ABOUT[command] + _HOW.format(command=command),
+                "default_env": True,
+                "allow_abbrev": False,  # a name cut short is more often a slip
+                "env_prefix": "GAN_LIGHTNING",
+            },
+            parser_class=parser_for(command),
+            args=list(arguments),
+            run=False,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+        )
+
+    # Options.
+
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument(
+            "--name", type=str | None, help="Folder of the run, under default_root_dir; null: <model>_<data>."
+        )
+        parser.add_argument(
+            "--ckpt_path",
+            type=str | None,
+            help="Checkpoint to continue from. 'last': the newest run of that name, in its own folder; fit starts "
+            "from scratch if there is none.",
+        )
+        parser.add_argument(
+            "--seed_everything",
+            type=bool | int,
+            default=self.seed_everything_default,
+            help="Seed of all random numbers; true: draw one.",
+        )
+        if self.command == "fit":
+            parser.add_argument(
+                "--fast",
+                action="store_true",
+                help="Turn on what makes this game faster on this machine, and say what and why: FastTraining.",
+            )
+
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        for key, kind in [("model", AdversarialModule), ("data", LightningDataModule)]:
+            # With a default of None the type becomes "or None", and a mistake is told once for either.
+            parser.add_subclass_arguments(
+                kind,
+                key,
+                required=True,
+                fail_untyped=False,
+                default=inspect.Parameter.empty,
+                metavar="CLASS",
+                help=f"The {key}: a class, by its name; --{key}.OPTION VALUE sets what it takes.",
+            )
+            assert parser.groups is not None
+            parser.groups[key].title = key.capitalize()
+        add_trainer_options(parser, self.trainer_class)
+        parser.set_defaults({f"trainer.{name}": value for name, value in self.trainer_defaults.items()})
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        for name in _TOLD:
+            ask = partial(_ask, name)
+            parser.link_arguments("data", f"model.init_args.{name}", compute_fn=ask, apply_on="instantiate")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        self.config = parser.parse_args(args)  # Lightning warns if these are not sys.argv.
+        trainer, seed = self.config.trainer, self.config.seed_everything
+        if not isinstance(trainer, Namespace):
+            raise ValueError(f"trainer is {trainer}: it must be a mapping of the trainer's options.")
+        if seed is None:
+            raise ValueError("seed_everything is null: leave it out to take the default.")
+        if not 0 <= seed < 2**32:  # before Lightning uses it
+            raise ValueError(f"seed_everything is {seed}: it must be at least 0 and less than 2^32.")
+
+    # Objects.
+
+    def before_instantiate_classes(self) -> None:
+        check_trainer_options(self.config.trainer)
+        if self.config.name is None:
+            self.config.name = run_name(*(import_name(self.config[key].class_path) for key in ("model", "data")))
+        if self.config.name in ("", ".", "..") or Path(self.config.name).name != self.config.name:
+            raise ValueError(f"name is {self.config.name!r}: it must be the name of one folder.")
+
+    def instantiate_classes(self) -> None:
+        self.ckpt_path = self.record.start = self._find_places(self.config.trainer)
+        instantiators = [(self._make_model, AdversarialModule, True), (self._make_logger, Logger, True)]
+        self.config_init = self.parser.instantiate(self.config, instantiators=instantiators)
+        self.datamodule = self.config_init.data
+        self.model = self.config_init.model
+        self.trainer = self.instantiate_trainer()
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        config = {**self.config_init.trainer, **kwargs}
+        config["callbacks"] = self._callbacks(config)
+        if self.command == "fit":
+            check_monitors(self.model, config["callbacks"])
+        if (directory := self.record.directory) is not None:
+            config["logger"] = _loggers(config["logger"], directory)
+            if not config["logger"]:
+                config["default_root_dir"] = directory
+        config_of_run = self.config.clone()
+        config_of_run.ckpt_path = None  # Where a run was continued from is no part of what it is.
+        self.record.config = self.parser.dump(config_of_run, skip_unset=False)
+        self.record.settings = json.loads(self.parser.dump(config_of_run, skip_unset=False, format="json"))
+        try:
+            trainer = self.trainer_class(**config)
+        except TypeError as error:  # Lightning's word for a value that no device or strategy can have.
+            raise ValueError(str(error)) from error
+        if trainer.strategy.root_device.type == "cpu" and trainer.precision in ("16-true", "16-mixed"):
+            raise ValueError(f"trainer.precision is {trainer.precision}, which is for GPUs: on a CPU take bf16-mixed.")
+        return trainer
+
+    def _make_model(
+        self,
+        class_type: type[AdversarialModule],
+        *args: Any,
+        applied_instantiation_links: dict[str, Any],
+        **kwargs: Any,
+    ) -> Any:
+        """Make the model with what it takes of what the data tells."""
+        if class_type.generator_loss is AdversarialModule.generator_loss:
+            games = ", ".join(sorted(kind.__name__ for kind in derived(AdversarialModule)))
+            raise ValueError(f"{class_type.__name__} does not say what its players minimise: choose from {games}.")
+        told = {target.rpartition(".")[2] for target in applied_instantiation_links}
+        for name in _TOLD:
+            given = self.config.model.init_args.get(name)
+            says = kwargs.get(name) if name in told else None
+            if says is None and given is not None:
+                kwargs[name] = given
+            elif given is not None and given != says:
+                raise ValueError(
+                    f"model.{name} is {given}, but the data says {says}: leave it out, and change the data's "
+                    "options instead."
+                )
+            if (name in kwargs and not _takes(class_type, name)) or (name not in told and given is None):
+                kwargs.pop(name, None)
+        for name, value in kwargs.items():
+            if isinstance(value, partial):  # The model checks it as well, and does not know its key.
+                check_limits(value.keywords, f"model.{name}.")
+        return class_type(*args, **kwargs)
+
+    def _make_logger(self, class_type: type, *args: Any, **kwargs: Any) -> Any:
+        """Make a logger; it may name the directory of the run and its id, which no config can know."""
+        directory = str(self.record.directory or self.config.trainer.default_root_dir or ".")
+        for name, value in kwargs.items():
+            if isinstance(value, str) and "{run" in value:
+                value = value.replace("{run}", directory)
+                kwargs[name] = value.replace("{run_id}", runs.run_id(self.record.directory))
+        return (SteadyWandbLogger if class_type is WandbLogger else class_type)(*args, **kwargs)
+
+    def _callbacks(self, config: dict[str, Any]) -> list[Callback]:
+        given = config["callbacks"] or []
+        callbacks = [*given] if isinstance(given, Iterable) else [given]
+        for kind, make in _CALLBACKS[self.command].items():
+            wanted = config.get(_SWITCHES.get(kind, "")) is not False
+            wanted = wanted and hasattr(self.model, getattr(kind, "asks", "training_step"))
+            if wanted and not any(isinstance(callback, kind) for callback in callbacks):
+                callbacks.append(make())
+        if self.config.get("fast") and not any(isinstance(callback, FastTraining) for callback in callbacks):
+            callbacks.append(FastTraining())
+        return [*callbacks, self.record]
+
+    # Places.
+
+    def _find_places(self, config: dict[str, Any]) -> Path | str | None:
+        """The checkpoint to start from; the directory to write to goes on record, unless this is a trial run."""
+        home = Path(config["default_root_dir"] or ".") / self.config.name
+        path, directory = self.config.ckpt_path, self.record.directory
+        if path is None and self.command != "fit":
+            continuing.tell(f"No --ckpt_path was given: {self.command} takes the weights that the model begins with.")
+        if directory is not None:  # The run has been rolled back.
+            resumable = (directory / runs.LAST).is_file()
+            path = directory / runs.LAST if resumable else None if path == "last" else path
+        elif path == "last":
+            path, directory = continuing.last(home) if self.command == "fit" else (continuing.newest(home), None)
+        if path is not None and "://" not in str(path):
+            try:
+                self._check(path)
+            except CheckpointError as error:
+                others = continuing.others(Path(path)) if self.config.ckpt_path == "last" else []
+                if not others:
+                    raise
+                raise CheckpointError(f"{error} Whole beside it: {', '.join(others)}; give --ckpt_path one.") from error
+        if not (config["fast_dev_run"] or config["barebones"]):
+            self.record.directory = directory
+            if directory is None:
+                self.record.claim(home, "version" if self.command == "fit" else self.command)
+        return path
+
+    def _check(self, path: Path | str) -> None:
+        checkpoint = read_checkpoint(path)
+        variant = checkpoint["gan_lightning"]["variant"]
+        own = public_name(import_name(self.config.model.class_path))
+        with suppress(ImportError, AttributeError, ValueError):
+            variant = public_name(import_name(variant))  # Earlier versions wrote the longer name.
+        if variant != own:
+            raise CheckpointError(f"{path} holds a {variant}, but the model of this command is a {own}.")
+        if self.command == "fit" and not checkpoint.get("optimizer_states"):
+            raise CheckpointError(
+                f"{path} holds weights alone, and training goes on from a whole state only: give --ckpt_path a "
+                "checkpoint that was not saved with save_weights_only, such as last.ckpt."
+            )
+        step, last = checkpoint.get("global_step", 0), self.config.trainer.max_steps
+        if self.command == "fit" and 0 <= last <= step:
+            continuing.tell(
+                f"{path} is at step {step} already: to train on, give a larger --trainer.max_steps than {last}."
+            )
+
+    # Running.
+
+    def run(self) -> None:
+        extra = {"return_predictions": False} if self.command == "predict" else {}
+        try:
+            with warnings.catch_warnings():
+                # Steps count what is logged, whatever the length of an epoch.
+                if self.trainer.max_steps >= self.trainer.log_every_n_steps:  # type: ignore[attr-defined]
+                    warnings.filterwarnings("ignore", ".*is smaller than the logging interval.*")
+                getattr(self.trainer, self.command)(
+                    self.model, datamodule=self.datamodule, ckpt_path=self.ckpt_path, weights_only=True, **extra
+                )
+        except RuntimeError as error:
+            if "Error(s) in loading state_dict" not in str(error):
+                raise
+            assert self.ckpt_path is not None
+            raise CheckpointError(
+                f"{self.ckpt_path} was trained with other networks than this command's"
+                f"{other_version(read_checkpoint(self.ckpt_path))}: give the --model arguments of its run, which are "
+                "in the config.yaml beside its checkpoints."
+            ) from error
+
+
+def _ask(name: str, data: LightningDataModule) -> Any:
+    """What the data tells under a name; None: nothing."""
+    return getattr(data, name, None)
+
+
+def _takes(class_type: type, name: str) -> bool:
+    """Whether a class has a constructor argument, its own or one that it hands on by ``**kwargs``."""
+    for level in class_type.__mro__:
+        if "__init__" in vars(level):
+            parameters = inspect.signature(level.__init__).parameters  # type: ignore[misc]
+            if name in parameters:
+                return True
+            if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+                return False
+    return False
+
+
+def _loggers(given: Logger | Iterable[Logger] | bool | None, directory: Path) -> list[Logger]:
+    """The run's own logger, which makes the directory the trainer's, then the user's; none if they said false."""
+    if given is False:
+        return []
+    own = RunLogger(str(directory.parent.parent), directory.parent.name, directory.name)
+    if given is None or given is True:
+        return [own]
+    return [own, *(given if isinstance(given, Iterable) else [given])]
