@@ -3,6 +3,7 @@
 The disks are real: small ones in memory, which only root may mount.
 """
 
+import os
 import shutil
 import signal
 import subprocess
@@ -297,6 +298,22 @@ def test_two_processes_that_are_told_to_stop_save_first(sent: signal.Signals, ra
     assert process.returncode == (128 + sent if rank == 0 else 128 + signal.SIGTERM), said
     rows = (home / "metrics.csv").read_text().splitlines()
     assert step_of(home / "checkpoints" / "last.ckpt") == len(rows) - 1, "the step that it stopped at was not saved"
+
+
+class ToldEarly(pl.Callback):
+    """The second process is told to stop before it has trained."""
+
+    def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if trainer.global_rank == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.slow
+def test_two_processes_that_are_told_to_stop_before_they_train_do_not_hang(tmp_path: Path) -> None:
+    process = two_ranks(tmp_path, f"--trainer.callbacks+={__name__}.ToldEarly", "--trainer.num_sanity_val_steps", "1")
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 128 + signal.SIGTERM, said
+    assert step_of(tmp_path / "dcgan_digits" / "version_0" / "checkpoints" / "last.ckpt") == 1
 
 
 def test_every_test_that_the_page_names_exists() -> None:

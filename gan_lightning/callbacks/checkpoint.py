@@ -48,6 +48,10 @@ class LastCheckpoint(Checkpoint):
             folder = trainer.log_dir or trainer.default_root_dir
             self.path = Path(trainer.strategy.broadcast(folder)) / "checkpoints" / "last.ckpt"
             self._job = SlurmJob.of(trainer)
+            self._signals = StopSignals()
+
+    def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._signals.listen(trainer)  # The first step is played, and then the run stops.
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved_step = trainer.global_step

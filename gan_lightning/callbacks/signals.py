@@ -37,7 +37,6 @@ class StopSignals:
             if alone:
                 trainer._signal_connector.received_sigterm = True
 
-        self.received = None
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT,) if alone else (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, remember)
