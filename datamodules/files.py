@@ -55,26 +55,20 @@ def unpack(path: bytes) -> str:
     return os.fsdecode(path)
 
 
-def read(file: str | Path | IO[bytes], channels: int, at_least: int | None = None) -> Image.Image:
+def read(file: str | Path | IO[bytes], channels: int) -> Image.Image:
     """Reads an image of any size and mode: upright, over white where it is transparent.
 
     Args:
         file: PNG, JPEG or WebP.
         channels: 3: RGB, a grey image three times the same; 1: grey, a colour image its luma.
-        at_least: a JPEG may be decoded at a half, a quarter or an eighth of its size, while both sides stay at least
-            so long; None: at its own size.
 
     Raises:
         Exception: of any kind that PIL raises for a broken file.
     """
-    mode = "RGB" if channels == 3 else "L"
     with Image.open(file, formats=_FORMATS) as image:
-        if at_least is not None:
-            image.draft(None, (at_least, at_least))  # other formats ignore it
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)  # else it copies also what is upright
-    opaque = _opaque(image)
-    return opaque if opaque.mode == mode else opaque.convert(mode)
+        upright = ImageOps.exif_transpose(image)
+        upright.load()
+    return _opaque(upright).convert("RGB" if channels == 3 else "L")
 
 
 def decode(file: str | Path | IO[bytes], size: int, channels: int) -> NDArray[np.uint8]:
@@ -82,8 +76,7 @@ def decode(file: str | Path | IO[bytes], size: int, channels: int) -> NDArray[np
 
     Args:
         file: as in `read`.
-        size: height and width of the result; an image of that size is not resampled (bicubic, antialiased). A JPEG
-            of four times that size or more is decoded at a fraction of its own, at least twice the result.
+        size: height and width of the result; an image of that size is not resampled (bicubic, antialiased).
         channels: as in `read`.
 
     Returns:
@@ -92,7 +85,7 @@ def decode(file: str | Path | IO[bytes], size: int, channels: int) -> NDArray[np
     Raises:
         Exception: of any kind that PIL raises for a broken file.
     """
-    image = read(file, channels, at_least=2 * size)
+    image = read(file, channels)
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     box = (left, top, left + side, top + side)

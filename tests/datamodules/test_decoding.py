@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.files import decode, list_files, read
+from datamodules.files import decode, list_files
 from tests.datamodules.test_image_folder import images_of, module
 
 
@@ -94,30 +94,3 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     (tmp_path / "other" / "across").symlink_to(tmp_path / "one")
     found = [str(path.relative_to(tmp_path)) for path in list_files(tmp_path)]
     assert found == ["one/a.png", "one/across/a.png", "other/a.png", "other/across/a.png"]
-
-
-@pytest.mark.parametrize(("side", "decoded"), [(127, 127), (128, 64), (250, 125), (256, 64), (512, 64)])
-def test_a_large_jpeg_is_decoded_at_a_fraction_of_at_least_twice_the_result(
-    tmp_path: Path, side: int, decoded: int
-) -> None:
-    picture("RGB", (side + 9, side)).save(tmp_path / "x.jpg", quality=95)
-    assert read(tmp_path / "x.jpg", 3, at_least=64).height == decoded
-    assert read(tmp_path / "x.jpg", 3).height == side
-
-
-def test_a_fraction_looks_like_the_whole_and_is_turned_upright(tmp_path: Path) -> None:
-    ramp = np.linspace(0, 255, 400, dtype=np.uint8)
-    pixels = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :300], np.uint8(90)), -1)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(pixels).save(tmp_path / "x.jpg", quality=95, exif=exif)
-    Image.open(tmp_path / "x.jpg").save(tmp_path / "x.png", exif=exif)
-    small, whole = decode(tmp_path / "x.jpg", 32, 3), decode(tmp_path / "x.png", 32, 3)
-    assert np.abs(small.astype(int) - whole).mean() < 1.5
-
-
-def test_a_jpeg_below_four_times_the_result_is_decoded_whole(tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (120, 120, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(tmp_path / "x.jpg")
-    Image.open(tmp_path / "x.jpg").save(tmp_path / "x.png")
-    assert (decode(tmp_path / "x.jpg", 32, 3) == decode(tmp_path / "x.png", 32, 3)).all()
