@@ -36,7 +36,8 @@ def with_rollbacks(start: Callable[[Path | None, int], Trainer], run: Callable[[
             guard = next(callback for callback in callbacks if isinstance(callback, DivergenceGuard))
             keepers = [callback for callback in callbacks if isinstance(callback, LastCheckpoint)]
             directory = guard.directory
-            if not error.rolls_back or directory is None or any(one.was_told_to_stop(trainer) for one in keepers):
+            told_to_stop = any(one.was_told_to_stop(trainer) for one in keepers) or trainer.received_sigterm
+            if not error.rolls_back or directory is None or told_to_stop:
                 raise
             step = _step(directory)
             attempt = attempt + 1 if step == last_step else 1

@@ -47,6 +47,14 @@ class Interrupted(pl.Callback):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
+class InterruptedAtStep(pl.Callback):
+    """The only process is told to stop just before divergence is noticed."""
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.global_step == 10:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
 class Hopeless(Unlucky):
     """No draw helps, not even that of the third attempt."""
 
@@ -116,6 +124,18 @@ def test_a_run_that_has_saved_nothing_begins_again(tmp_path: Path, capsys: pytes
     assert "Rolling back to step 0" in capsys.readouterr().out
     assert len(losses(tmp_path)) == 12
     assert finite(tmp_path)
+
+
+def test_an_order_to_stop_is_heeded_where_nothing_is_saved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name, *arguments = command(tmp_path, "rollback")
+    keeper = arguments.index("--trainer.callbacks+=LastCheckpoint")
+    arguments[keeper : keeper + 2] = [f"--trainer.callbacks+={__name__}.InterruptedAtStep"]
+    guard = arguments.index("--trainer.callbacks.on_divergence=rollback")
+    arguments.insert(guard, "--trainer.callbacks.every_n_steps=10")
+    assert main([name, *arguments, "--trainer.enable_checkpointing=false"]) == 1
+    said = capsys.readouterr()
+    assert "gan-lightning fit: Training has diverged at step 10" in said.err
+    assert "Rolling back" not in said.out
 
 
 def guarded(
