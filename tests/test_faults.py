@@ -20,6 +20,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 import gan_lightning
 from benchmarks.kills import Kills
+from datamodules import DigitsDataModule
 from gan_lightning import sampling
 from gan_lightning.checkpoint_io import AtomicCheckpointIO, SaveError
 from gan_lightning.cli import main
@@ -300,20 +301,25 @@ def test_two_processes_that_are_told_to_stop_save_first(sent: signal.Signals, ra
     assert step_of(home / "checkpoints" / "last.ckpt") == len(rows) - 1, "the step that it stopped at was not saved"
 
 
-class ToldEarly(pl.Callback):
-    """The second process is told to stop before it has trained."""
+class ToldEarly(DigitsDataModule):
+    """The second process is told to stop while its images are made ready."""
 
-    def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        if trainer.global_rank == 1:
+    def train_dataloader(self) -> Any:
+        if self.trainer is not None and self.trainer.global_rank == 1:
             os.kill(os.getpid(), signal.SIGTERM)
+        return super().train_dataloader()
 
 
 @pytest.mark.slow
-def test_two_processes_that_are_told_to_stop_before_they_train_do_not_hang(tmp_path: Path) -> None:
-    process = two_ranks(tmp_path, f"--trainer.callbacks+={__name__}.ToldEarly", "--trainer.num_sanity_val_steps", "1")
+@pytest.mark.parametrize("n_sanity_batches", [0, 1])
+def test_two_processes_that_are_told_to_stop_before_they_train_do_not_hang(
+    n_sanity_batches: int, tmp_path: Path
+) -> None:
+    sanity = f"--trainer.num_sanity_val_steps={n_sanity_batches}"
+    process = two_ranks(tmp_path, "--data", f"{__name__}.ToldEarly", "--name", "run", sanity)
     said = process.communicate(timeout=120)[1]
     assert process.returncode == 128 + signal.SIGTERM, said
-    assert step_of(tmp_path / "dcgan_digits" / "version_0" / "checkpoints" / "last.ckpt") == 1
+    assert step_of(tmp_path / "run" / "version_0" / "checkpoints" / "last.ckpt") == 1
 
 
 def test_every_test_that_the_page_names_exists() -> None:

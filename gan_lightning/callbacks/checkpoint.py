@@ -49,14 +49,11 @@ class LastCheckpoint(Checkpoint):
             self.path = Path(trainer.strategy.broadcast(folder)) / "checkpoints" / "last.ckpt"
             self._job = SlurmJob.of(trainer)
             self._signals = StopSignals()
-
-    def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._signals.listen(trainer)  # The first step is played, and then the run stops.
+            self._signals.listen_from_the_start(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved_step = trainer.global_step
         self._failed = None
-        self._signals.listen(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

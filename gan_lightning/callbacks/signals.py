@@ -21,6 +21,17 @@ class StopSignals:
     def __init__(self) -> None:
         self.received: int | None = None
 
+    def listen_from_the_start(self, trainer: Trainer) -> None:
+        """Listen as soon as Lightning has put its own handlers in; a run that is told before it trains plays a step."""
+        connector = trainer._signal_connector
+        register = connector.register_signal_handlers
+
+        def register_and_listen() -> None:
+            register()
+            self.listen(trainer)
+
+        connector.register_signal_handlers = register_and_listen  # type: ignore[method-assign]
+
     def listen(self, trainer: Trainer) -> None:
         """From now on, only remember that a signal came; a second Ctrl-C interrupts at once.
 
