@@ -18,7 +18,7 @@ def check_limits(arguments: Mapping[str, Any], place: str = "") -> None:
         place: What is told before a name, such as ``model.generator.``.
 
     Raises:
-        ValueError: A size is below 1, a count (``n_*``), or a coefficient (``*_weight``) is negative, a learning rate
+        ValueError: A size is below 1, a count (``n_*``) or a coefficient (``*_weight``) is negative, a learning rate is
             infinite, or a dropout is not a probability below 1.
     """
     for name, value in arguments.items():
