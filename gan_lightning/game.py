@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -28,14 +28,19 @@ from gan_lightning.ema import ExponentialMovingAverage
 from gan_lightning.factories import primitive_arguments, public_name, resolve
 from gan_lightning.limits import check_limits
 from gan_lightning.logger_guards import guard_loggers
+from gan_lightning.logs import log_terms
 from gan_lightning.losses import Terms
+from gan_lightning.modes import evaluating as evaluating
+from gan_lightning.modes import frozen as frozen
 from gan_lightning.optimizers import DCGANAdam
-from gan_lightning.random import fold
+from gan_lightning.random import fold, seed_draws
 from gan_lightning.rounds import gather_rounds
 from gan_lightning.speed import eagerly
 from gan_lightning.strategy import adopt, agree, agreed, buffers_apart, give_back, leave_group_at_exit
 
 Move = Callable[["GameBatch"], Terms]
+
+PLAYERS = ("discriminator", "generator")
 
 
 @dataclass(frozen=True)
@@ -179,16 +184,13 @@ class AdversarialModule(LightningModule):
     def training_step(self, batches: list[Any], batch_idx: int) -> dict[str, Tensor]:
         """Play one step. Callbacks get each player's loss, the last one if it moved several times, by its name."""
         step = self.global_step
-        losses: dict[str, Tensor] = {}
+        terms: dict[str, Tensor] = {}
         assert self.seed is not None
-        torch.manual_seed(fold(self.seed, step, self.global_rank))
+        seed_draws(fold(self.seed, step, self.global_rank), self.device)
         discriminator_optimizer, generator_optimizer = cast(list[LightningOptimizer], self.optimizers())
         # Lightning counts every optimiser's step; leaving the discriminator's out makes a step a generator update.
         discriminator_optimizer._on_before_step = do_nothing_closure
         discriminator_optimizer._on_after_step = do_nothing_closure
-        # Lightning goes on logging a name's last value until the epoch ends; a penalty that is skipped has none.
-        for metric in self.trainer._results.values():  # type: ignore[union-attr]
-            metric.has_reset |= metric.meta.name.startswith("train/")
 
         # One graph may serve both players only if it need not be kept for several batches at once.
         one_graph = self.shares_fakes and self.accumulate == 1
@@ -198,7 +200,7 @@ class AdversarialModule(LightningModule):
             with torch.set_grad_enabled(one_graph and update == self.n_critic - 1):
                 exchanges = [replace(exchange, fake=self.play(exchange)) for exchange in exchanges]
             with frozen(self.generator):
-                losses |= self._update(
+                terms |= self._update(
                     "discriminator",
                     discriminator_optimizer,
                     (exchange.detached() for exchange in exchanges),
@@ -209,7 +211,7 @@ class AdversarialModule(LightningModule):
             self.after_discriminator_update()
 
         with frozen(self.discriminator):
-            losses |= self._update(
+            terms |= self._update(
                 "generator",
                 generator_optimizer,
                 exchanges if one_graph else self._replay(exchanges),
@@ -221,7 +223,8 @@ class AdversarialModule(LightningModule):
             self.ema.update(self.generator, step + 1)
         for scheduler in self._schedulers():
             scheduler.step()
-        return losses
+        log_terms(self, terms)
+        return {player: terms[loss] for player in PLAYERS if (loss := f"train/{player}/loss") in terms}
 
     def _replay(self, exchanges: list[GameBatch]) -> Iterator[GameBatch]:
         """Make fakes with a gradient, one batch at a time: of the same latents again, or of fresh ones."""
@@ -238,7 +241,10 @@ class AdversarialModule(LightningModule):
         penalty: Move,
         number: int,
     ) -> dict[str, Tensor]:
-        """Move one player once. ``number`` counts its updates from 0. Returns its loss by its name, if it moved."""
+        """Move one player once. ``number`` counts its updates from 0. Returns its terms by the names they have in logs.
+
+        They are means over the batches of the update; none if the player did not move.
+        """
         means: dict[str, Tensor] = {}
         for exchange in exchanges:
             terms = loss(exchange)
@@ -251,13 +257,17 @@ class AdversarialModule(LightningModule):
                 if penalties:
                     total = total + _sum(penalties, penalty) * self.penalty_interval
                     terms = {**terms, **penalties}
-            self.manual_backward(total / self.accumulate)
+            self.manual_backward(self._share(total))
             for name, term in {"loss": total, **terms}.items():
-                means[name] = means.get(name, 0) + term.detach() / self.accumulate
+                name, share = f"train/{player}/{name}", self._share(term.detach())
+                means[name] = means[name] + share if name in means else share
         optimizer.step()
         optimizer.zero_grad()
-        self.log_dict({f"train/{player}/{name}": value for name, value in means.items()})
-        return {player: means["loss"]}
+        return means
+
+    def _share(self, term: Tensor) -> Tensor:
+        """What one batch contributes to the mean over the batches of an update."""
+        return term if self.accumulate == 1 else term / self.accumulate
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         # Here and not in the step: under fp16 the gradients have just been unscaled.
@@ -268,7 +278,7 @@ class AdversarialModule(LightningModule):
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         optimizers, schedulers = [], []
-        for player in ("discriminator", "generator"):
+        for player in PLAYERS:
             optimizer = self._make(f"{player}_optimizer", getattr(self, player).parameters())
             optimizers.append(optimizer)
             if getattr(self, f"{player}_scheduler"):
@@ -366,30 +376,5 @@ def _sum(terms: Terms, move: Move) -> Tensor:
     for name, term in terms.items():
         if term.ndim > 0:
             raise ValueError(f"{move.__qualname__}: {name!r} has the shape {tuple(term.shape)}, and must be a scalar.")
-    return torch.stack(list(terms.values())).sum()
-
-
-@contextmanager
-def frozen(module: nn.Module) -> Iterator[None]:
-    """Let no gradient reach the module's weights; those that were frozen before stay so afterwards."""
-    weights = [weight for weight in module.parameters() if weight.requires_grad]
-    for weight in weights:
-        weight.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for weight in weights:
-            weight.requires_grad_(True)
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradient, for making samples; the modes of the parts come back as they were."""
-    modes = {part: part.training for part in module.modules()}
-    module.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for part, training in modes.items():
-            part.training = training
+    first, *others = terms.values()
+    return torch.stack([first, *others]).sum() if others else first

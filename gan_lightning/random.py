@@ -14,6 +14,18 @@ def fold(*parts: int) -> int:
     return int(state[0]) % 2**63
 
 
+def seed_draws(seed: int, device: torch.device) -> None:
+    """Let all draws on the CPU and on a device follow from a seed, like ``torch.manual_seed``.
+
+    That one also notes the seed for every kind of device that the process has not used, with the stack it was called
+    from, which in a step of a small game is felt.
+    """
+    if device.type == "cpu":
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
+
+
 def indexed_normal(start: int, stop: int, dim: int, seed: int, block: int = 256) -> Tensor:
     """Standard normal vectors number ``start`` to ``stop - 1`` of the endless sequence that ``seed`` names.
 

@@ -43,6 +43,7 @@ class RunProgressBar(ProgressBar):
         self._bar: tqdm | None = None
         self._wait = 0.0
         self._next_look = 0.0
+        self._losses: dict[str, Any] = {}
 
     def disable(self) -> None:
         self._enabled = False
@@ -60,11 +61,14 @@ class RunProgressBar(ProgressBar):
     # Training: one bar from the first epoch to the last.
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._losses = {}
         self._open("Training", trainer.estimated_stepping_batches, " steps", trainer.global_step)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        # Those of this very step, which is not logged unless `log_every_n_steps` falls on it.
+        self._losses |= {f"train/{player}/loss": loss for player, loss in (outputs or {}).items()}
         self._move(trainer.global_step, trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -126,7 +130,7 @@ class RunProgressBar(ProgressBar):
         self._bar.n = n
         if time.monotonic() >= self._next_look:
             if trainer is not None:
-                self._bar.set_postfix(_figures(trainer), refresh=False)
+                self._bar.set_postfix(_figures(trainer, self._losses), refresh=False)
             self._bar.refresh()
             self._next_look = time.monotonic() + self._wait
 
@@ -139,14 +143,14 @@ class RunProgressBar(ProgressBar):
             return
         if trainer is not None:
             self._bar.n = trainer.global_step
-            self._bar.set_postfix(_figures(trainer), refresh=False)
+            self._bar.set_postfix(_figures(trainer, self._losses), refresh=False)
         self._bar.close()  # This draws.
         self._bar = None
 
 
-def _figures(trainer: Trainer) -> dict[str, str]:
+def _figures(trainer: Trainer, losses: Mapping[str, Any]) -> dict[str, str]:
     """Both losses, the game's health and the newest value of every validation metric, read off the device."""
-    metrics = trainer.callback_metrics
+    metrics = {**trainer.callback_metrics, **losses}
     shown = {label: metrics[name] for name, label in _LABELS.items() if name in metrics}
     shown |= _accuracies(metrics)
     shown |= {name.removeprefix("val/"): value for name, value in metrics.items() if name.startswith("val/")}
