@@ -17,6 +17,8 @@ from gan_lightning.callbacks import LastCheckpoint
 from gan_lightning.game import AdversarialModule, GameBatch
 from gan_lightning.loggers import RunLogger
 from gan_lightning.networks import (
+    BEGANAutoencoder,
+    BEGANGenerator,
     ClassifyingDiscriminator,
     ConditionalMLPDiscriminator,
     ConditionalMLPGenerator,
@@ -29,6 +31,7 @@ from gan_lightning.networks import (
     MLPDiscriminator,
     MLPGenerator,
     PatchDiscriminator,
+    PlainConvDiscriminator,
     ResidualTranslator,
     ResNetDiscriminator,
     ResNetGenerator,
@@ -56,6 +59,9 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     InfoGANDiscriminator: {"width": 2},
     ConvGenerator: {"width": 4},
     ConvDiscriminator: {"width": 4},
+    PlainConvDiscriminator: {"width": 4},
+    BEGANGenerator: {"width": 2},
+    BEGANAutoencoder: {"width": 2, "code_dim": 4},
     MLPGenerator: {"hidden": 16},
     MLPDiscriminator: {"hidden": 8, "pieces": 2},
     ConditionalMLPGenerator: {"latent_hidden": 8, "label_hidden": 8, "hidden": 16},
