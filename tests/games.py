@@ -205,6 +205,7 @@ def play(
     save_every: int = 1,
     crash_at: int | None = None,
     callbacks: list[pl.Callback] | None = None,
+    accelerator: str = "cpu",
     **trainer_arguments: Any,
 ) -> pl.Trainer:
     """Train on the digits for some steps, in the run directory ``folder / "run" / "version_0"``."""
@@ -212,7 +213,7 @@ def play(
     extra = [Crash(crash_at)] if crash_at is not None else []
     trainer = pl.Trainer(
         max_steps=steps,
-        accelerator="cpu",
+        accelerator=accelerator,
         logger=RunLogger(str(folder), "run", 0),
         log_every_n_steps=1,
         num_sanity_val_steps=0,
