@@ -197,6 +197,57 @@ def energy_generator(fake: Tensor) -> Terms:
     return {"adversarial": _mean(fake)}
 
 
+def energy_balance_discriminator(real: Tensor, fake: Tensor, k: Tensor) -> Terms:
+    """Discriminator's loss of the boundary equilibrium game (Berthelot et al., 2017, arXiv 1703.10717, section 3.4).
+
+    ``L_D = L(x) - k_t L(G(z))``. The generator's is that of :func:`energy_generator`.
+
+    Args:
+        real: L(x), energies of real images, at least 0, any shape.
+        fake: L(G(z)), energies of generated images.
+        k: How much of the discriminator's attention goes to the generated images, a scalar in [0, 1].
+
+    Returns:
+        ``real`` in [0, inf) and ``fake`` in (-inf, 0].
+    """
+    judged(real, fake, real_is_higher=False)
+    return {"real": _mean(real), "fake": -k * _mean(fake)}
+
+
+def next_balance(k: Tensor, real: Tensor, fake: Tensor, gamma: float, rate: float) -> Tensor:
+    """The control of the boundary equilibrium game (Berthelot et al., 2017, arXiv 1703.10717, section 3.4).
+
+    ``k_{t+1} = k_t + rate (gamma L(x) - L(G(z)))``, kept within [0, 1].
+
+    Args:
+        k: k_t, a scalar.
+        real: L(x), the mean energy of real images, a scalar.
+        fake: L(G(z)), the mean energy of generated images, a scalar.
+        gamma: The ratio L(G(z)) / L(x) to be held; the lower, the better and the less varied the images.
+        rate: lambda_k of the paper, how fast k follows.
+
+    Returns:
+        k_{t+1}, a scalar in [0, 1].
+    """
+    return (k + rate * (gamma * real - fake)).clamp(0, 1)
+
+
+def convergence(real: Tensor, fake: Tensor, gamma: float) -> Tensor:
+    """The measure of convergence of BEGAN (Berthelot et al., 2017, arXiv 1703.10717, section 3.4.1).
+
+    ``M = L(x) + |gamma L(x) - L(G(z))|``, which falls as the images become better and the players balanced.
+
+    Args:
+        real: L(x), the mean energy of real images, a scalar.
+        fake: L(G(z)), the mean energy of generated images, a scalar.
+        gamma: The ratio L(G(z)) / L(x) to be held.
+
+    Returns:
+        A scalar in [0, inf).
+    """
+    return real + (gamma * real - fake).abs()
+
+
 def pulling_away(codes: Tensor) -> Tensor:
     """The repelling regulariser of EBGAN (Zhao, Mathieu, LeCun, 2017, arXiv 1609.03126, equation 4).
 
@@ -217,6 +268,76 @@ def pulling_away(codes: Tensor) -> Tensor:
     unit = F.normalize(codes.flatten(1).to(torch.promote_types(codes.dtype, torch.float32)), dim=1)
     squares = (unit @ unit.T).square()
     return (squares.sum() - squares.diagonal().sum()) / (n * (n - 1))
+
+
+def relativistic(own: Tensor, other: Tensor) -> Tensor:
+    """RSGAN: an image is to look more real than another (Jolicoeur-Martineau, 2019, arXiv 1807.00734, section 4).
+
+    ``E sp(-(s - s'))`` over the pairs of a batch. The discriminator's own images are the real ones, and the generator's
+    the fakes: here and in the three forms below, one player's loss is the other's with the roles exchanged.
+
+    Args:
+        own: s, logits on the images that are to look more real, any shape.
+        other: s', logits on the others, of the same shape.
+
+    Returns:
+        A scalar in [0, inf); log 2 where all logits are equal.
+
+    Raises:
+        ValueError: The shapes differ, which would pair every image with every other.
+    """
+    if own.shape != other.shape:
+        raise ValueError(
+            f"relativistic compares images pair by pair, so the shapes of the logits must agree: got "
+            f"{tuple(own.shape)} and {tuple(other.shape)}."
+        )
+    return _mean(F.softplus(other - own))
+
+
+def relativistic_average(own: Tensor, other: Tensor) -> Tensor:
+    """RaSGAN: an image is to look more real than the mean of the others (Jolicoeur-Martineau, 2019, arXiv 1807.00734).
+
+    ``1/2 E sp(-(s - E s')) + 1/2 E sp(s' - E s)``. The factors 1/2, here and in the forms below, are the author's
+    code's. The means carry a gradient.
+
+    Args:
+        own: s, logits on the images that are to look more real, any shape.
+        other: s', logits on the others, any shape.
+
+    Returns:
+        A scalar in [0, inf); log 2 where all logits are equal.
+    """
+    return 0.5 * (_mean(F.softplus(_mean(other) - own)) + _mean(F.softplus(other - _mean(own))))
+
+
+def relativistic_average_least_squares(own: Tensor, other: Tensor) -> Tensor:
+    """RaLSGAN: as :func:`relativistic_average`, in squares (Jolicoeur-Martineau, 2019, arXiv 1807.00734).
+
+    ``1/2 E (s - E s' - 1)^2 + 1/2 E (s' - E s + 1)^2``.
+
+    Args:
+        own: s, outputs on the images that are to look more real, any shape.
+        other: s', outputs on the others, any shape.
+
+    Returns:
+        A scalar in [0, inf); 1 where all outputs are equal.
+    """
+    return _half_square(own - _mean(other) - 1) + _half_square(other - _mean(own) + 1)
+
+
+def relativistic_average_hinge(own: Tensor, other: Tensor) -> Tensor:
+    """RaHingeGAN: as :func:`relativistic_average`, with a hinge (Jolicoeur-Martineau, 2019, arXiv 1807.00734).
+
+    ``1/2 E max(0, 1 - (s - E s')) + 1/2 E max(0, 1 + (s' - E s))``.
+
+    Args:
+        own: s, outputs on the images that are to look more real, any shape.
+        other: s', outputs on the others, any shape.
+
+    Returns:
+        A scalar in [0, inf); 1 where all outputs are equal.
+    """
+    return 0.5 * (_mean(F.relu(1 - (own - _mean(other)))) + _mean(F.relu(1 + (other - _mean(own)))))
 
 
 def gaussian_nll(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:

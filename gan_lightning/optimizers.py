@@ -153,6 +153,30 @@ class EBGANAdam(DCGANAdam):
         super().__init__(params, lr, betas, eps, weight_decay)
 
 
+class BEGANAdam(DCGANAdam):
+    """Adam with learning rate 1e-4, betas (0.9, 0.999).
+
+    Berthelot, Schumm, Metz, 2017, arXiv 1703.10717, section 4.1: an initial rate of 5e-5 to 1e-4.
+
+    Args:
+        params: What to update.
+        lr: Learning rate.
+        betas: Decay rates of the first and the second moment.
+        eps: Added to the denominator.
+        weight_decay: L2 penalty.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 1e-4,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+
 class StarGANAdam(DCGANAdam):
     """DCGAN's Adam, half as fast: learning rate 1e-4, betas (0.5, 0.999).
 

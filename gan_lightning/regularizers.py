@@ -42,12 +42,31 @@ def gradient_penalty(
             f"got {tuple(real.shape)} and {tuple(fake.shape)}."
         )
     real, fake = _at_least_float32(real), _at_least_float32(fake)
-    eps = torch.rand(len(real), *[1] * (real.ndim - 1), dtype=real.dtype, device=real.device)
-    gradient = _input_gradient(discriminator, torch.lerp(real, fake, eps))
-    # vector_norm takes the subgradient 0 where the norm is 0, so a flat discriminator gets a finite gradient.
-    # The root of a sum of squares would give inf * 0 = nan there, and an eps under it would bias the penalty.
-    norm = torch.linalg.vector_norm(gradient, dim=1)
-    return (norm - target).square().mean()
+    return _norm_penalty(discriminator, torch.lerp(real, fake, _uniform_per_image(real)), target)
+
+
+def dragan_penalty(
+    discriminator: Callable[[Tensor], Tensor], real: Tensor, perturbation: float = 0.5, target: float = 1.0
+) -> Tensor:
+    """Gradient penalty around the data of DRAGAN (Kodali et al., 2017, arXiv 1705.07215).
+
+    ``E (||grad D(x)||_2 - target)^2`` at ``x = x_r + perturbation * std * alpha * u``, with one ``alpha ~ U(0, 1)`` per
+    image, one ``u ~ U(0, 1)`` per pixel, ``std`` over all pixels of the batch and the norm over all of the image's
+    axes. This is the noise of the authors' code, which only brightens; the paper's is normal. It multiplies the
+    penalty by 10.
+
+    Args:
+        discriminator: Maps images to outputs (N,), (N, 1) or (N, 1, h, w).
+        real: Real images, (N, ...).
+        perturbation: How far from the data the gradient is looked at, in standard deviations; 0: at the data.
+        target: Gradient norm that costs nothing.
+
+    Returns:
+        A scalar in [0, inf).
+    """
+    real = _at_least_float32(real)
+    noise = _uniform_per_image(real) * torch.rand(real.shape, dtype=real.dtype, device=real.device)
+    return _norm_penalty(discriminator, real + perturbation * real.std(correction=0) * noise, target)
 
 
 def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
@@ -81,6 +100,23 @@ def r2_penalty(discriminator: Callable[[Tensor], Tensor], fake: Tensor) -> Tenso
     return r1_penalty(discriminator, fake)
 
 
+def refuse_batch_norm(discriminator: nn.Module, game: str) -> None:
+    """Let no BatchNorm into a discriminator whose gradient is penalised at each image by itself.
+
+    Args:
+        discriminator: The network.
+        game: Who penalises it, for the message.
+
+    Raises:
+        ValueError: There is BatchNorm in it.
+    """
+    if any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in discriminator.modules()):
+        raise ValueError(
+            f"{game} penalises the discriminator's gradient at each image alone, and BatchNorm ties the images of a "
+            "batch together: take it out of the discriminator (batch_norm: false)."
+        )
+
+
 @torch.no_grad()
 def clip_weights(module: nn.Module, limit: float) -> None:
     """Clip every parameter to [-limit, limit] (WGAN, Arjovsky et al., 2017, arXiv 1701.07875, algorithm 1).
@@ -93,6 +129,17 @@ def clip_weights(module: nn.Module, limit: float) -> None:
     """
     for parameter in module.parameters():
         parameter.clamp_(-limit, limit)
+
+
+def _norm_penalty(discriminator: Callable[[Tensor], Tensor], x: Tensor, target: float) -> Tensor:
+    # vector_norm takes the subgradient 0 where the norm is 0, so a flat discriminator gets a finite gradient.
+    # The root of a sum of squares would give inf * 0 = nan there, and an eps under it would bias the penalty.
+    norm = torch.linalg.vector_norm(_input_gradient(discriminator, x), dim=1)
+    return (norm - target).square().mean()
+
+
+def _uniform_per_image(images: Tensor) -> Tensor:
+    return torch.rand(len(images), *[1] * (images.ndim - 1), dtype=images.dtype, device=images.device)
 
 
 def _input_gradient(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

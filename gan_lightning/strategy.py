@@ -22,7 +22,7 @@ class AlternatingDDPStrategy(DDPStrategy):
     The weights of the first process are broadcast once, at the start. From then on one flat gradient is exchanged for
     each update, that of the player which moves: with accumulation once for all batches of the update. Losses are means
     over a process's batch, so the players move as one process would on all batches joined, but for what looks across a
-    batch: BatchNorm's statistics in training, EBGAN's repelling term.
+    batch: BatchNorm's statistics in training, EBGAN's repelling term, a relativistic loss's mean, DRAGAN's spread.
 
     torch's own wrapper averages in every backward pass: it fails on players that take turns, unless it is told to
     look for unused parameters, and then it exchanges the gradients of both players each time.

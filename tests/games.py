@@ -17,6 +17,8 @@ from gan_lightning.callbacks import LastCheckpoint
 from gan_lightning.game import AdversarialModule, GameBatch
 from gan_lightning.loggers import RunLogger
 from gan_lightning.networks import (
+    BEGANAutoencoder,
+    BEGANGenerator,
     ClassifyingDiscriminator,
     ConditionalMLPDiscriminator,
     ConditionalMLPGenerator,
@@ -29,6 +31,7 @@ from gan_lightning.networks import (
     MLPDiscriminator,
     MLPGenerator,
     PatchDiscriminator,
+    PlainConvDiscriminator,
     ResidualTranslator,
     ResNetDiscriminator,
     ResNetGenerator,
@@ -56,6 +59,9 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     InfoGANDiscriminator: {"width": 2},
     ConvGenerator: {"width": 4},
     ConvDiscriminator: {"width": 4},
+    PlainConvDiscriminator: {"width": 4},
+    BEGANGenerator: {"width": 2},
+    BEGANAutoencoder: {"width": 2, "code_dim": 4},
     MLPGenerator: {"hidden": 16},
     MLPDiscriminator: {"hidden": 8, "pieces": 2},
     ConditionalMLPGenerator: {"latent_hidden": 8, "label_hidden": 8, "hidden": 16},
@@ -199,6 +205,7 @@ def play(
     save_every: int = 1,
     crash_at: int | None = None,
     callbacks: list[pl.Callback] | None = None,
+    accelerator: str = "cpu",
     **trainer_arguments: Any,
 ) -> pl.Trainer:
     """Train on the digits for some steps, in the run directory ``folder / "run" / "version_0"``."""
@@ -206,7 +213,7 @@ def play(
     extra = [Crash(crash_at)] if crash_at is not None else []
     trainer = pl.Trainer(
         max_steps=steps,
-        accelerator="cpu",
+        accelerator=accelerator,
         logger=RunLogger(str(folder), "run", 0),
         log_every_n_steps=1,
         num_sanity_val_steps=0,

@@ -11,8 +11,9 @@ from torch.testing import assert_close
 from gan_lightning import losses
 from gan_lightning.losses import Terms
 
-# An energy is low where an image looks real, a logit is high: the energies have tests of their own.
-LOGIT_LOSSES = {name: loss for name, loss in vars(losses).items() if not name.startswith("energy_")}
+# An energy is low where an image looks real, a logit is high: the energies have tests of their own. So have the
+# relativistic losses, whose generator is shown real images too.
+LOGIT_LOSSES = {name: loss for name, loss in vars(losses).items() if not name.startswith(("energy_", "relativistic"))}
 DISCRIMINATOR_LOSSES = [loss for name, loss in LOGIT_LOSSES.items() if name.endswith("_discriminator")]
 GENERATOR_LOSSES = [loss for name, loss in LOGIT_LOSSES.items() if name.endswith("_generator")]
 
@@ -138,6 +139,102 @@ def test_energy_hinge_is_per_image():
     assert terms["real"].item() == 2
     assert terms["fake"].item() == 5
     assert losses.energy_generator(torch.tensor([0.0, 12.0]))["adversarial"].item() == 6
+
+
+def test_energy_balance_by_hand():
+    real, fake = torch.tensor([1.0, 3.0]), torch.tensor([4.0, 8.0])
+    terms = losses.energy_balance_discriminator(real, fake, k=torch.tensor(0.25))
+    assert {name: term.item() for name, term in terms.items()} == {"real": 2, "fake": -1.5}
+
+
+@pytest.mark.parametrize(
+    ("k", "real", "fake", "then"),
+    [
+        (0.5, 4.0, 1.0, 0.6),  # 0.5 + 0.1 (0.5 * 4 - 1)
+        (0.5, 4.0, 3.0, 0.4),
+        (0.05, 4.0, 3.0, 0.0),
+        (0.95, 4.0, 1.0, 1.0),
+    ],
+)
+def test_the_next_balance_by_hand(k, real, fake, then):
+    """Good fakes, of a low energy, turn the discriminator's attention to them."""
+    k, real, fake = (torch.tensor(value) for value in (k, real, fake))
+    assert losses.next_balance(k, real, fake, gamma=0.5, rate=0.1).item() == pytest.approx(then)
+
+
+def test_convergence_by_hand():
+    assert losses.convergence(torch.tensor(4.0), torch.tensor(3.5), gamma=0.5).item() == 5.5
+    assert losses.convergence(torch.tensor(4.0), torch.tensor(0.5), gamma=0.5).item() == 5.5
+
+
+RELATIVISTIC = {name: loss for name, loss in vars(losses).items() if name.startswith("relativistic")}
+
+
+def softplus(t: float) -> float:
+    return math.log(1 + math.exp(t))
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        # s = (1, 3) and s' = (0, -2), with the means 2 and -1.
+        ("relativistic", (softplus(-1) + softplus(-5)) / 2),
+        ("relativistic_average", (softplus(-2) + softplus(-4)) / 4 + (softplus(-2) + softplus(-4)) / 4),
+        ("relativistic_average_least_squares", (1 + 9) / 4 + (1 + 9) / 4),
+        ("relativistic_average_hinge", 0),
+    ],
+)
+def test_relativistic_by_hand(form, expected):
+    own, other = torch.tensor([1.0, 3.0]), torch.tensor([0.0, -2.0])
+    assert RELATIVISTIC[form](own, other).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        # The other player's loss: s = (0, -2) and s' = (1, 3), with the means -1 and 2.
+        ("relativistic", (softplus(1) + softplus(5)) / 2),
+        ("relativistic_average", (softplus(2) + softplus(4)) / 2),
+        ("relativistic_average_least_squares", (9 + 25) / 2),
+        ("relativistic_average_hinge", (3 + 5) / 2),
+    ],
+)
+def test_relativistic_with_the_roles_exchanged_by_hand(form, expected):
+    own, other = torch.tensor([0.0, -2.0]), torch.tensor([1.0, 3.0])
+    assert RELATIVISTIC[form](own, other).item() == pytest.approx(expected)
+
+
+def test_all_relativistic_forms_are_tested():
+    assert len(RELATIVISTIC) == 4
+
+
+@pytest.mark.parametrize("form", RELATIVISTIC)
+def test_relativistic_losses_compare(form):
+    loss, equal = RELATIVISTIC[form], torch.full((5, 1), 3.0)
+    undecided = math.log(2) if form in ("relativistic", "relativistic_average") else 1
+    assert loss(equal, equal).item() == pytest.approx(undecided)
+    own, other = torch.randn(2, 7, dtype=torch.float64)
+    assert_close(loss(own + 100, other + 100), loss(own, other))
+
+
+@pytest.mark.parametrize("form", RELATIVISTIC)
+def test_relativistic_shapes_cannot_broadcast(form):
+    """A column and a row would pair every image with every other."""
+    own, other = torch.randn(2, 4)
+    if form == "relativistic":
+        for column, row in [(own[:, None], other), (own, other[:3]), (own[:1], other)]:
+            with pytest.raises(ValueError, match="the shapes of the logits must agree: got"):
+                RELATIVISTIC[form](column, row)
+    else:
+        assert_close(RELATIVISTIC[form](own[:, None], other), RELATIVISTIC[form](own, other))
+        assert RELATIVISTIC[form](own, other[:3]).isfinite()
+
+
+def test_relativistic_means_carry_a_gradient():
+    """Of 1/2 (s - E s' - 1)^2 + 1/2 (s' - E s + 1)^2, one image each: d/ds = d + d, with d = s - s' - 1."""
+    own = torch.tensor([0.5], requires_grad=True)
+    losses.relativistic_average_least_squares(own, torch.tensor([2.0])).backward()
+    assert own.grad.item() == pytest.approx(2 * (0.5 - 2 - 1))
 
 
 def test_pulling_away_takes_two():

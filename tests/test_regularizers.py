@@ -7,7 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from gan_lightning.regularizers import clip_weights, gradient_penalty, r1_penalty, r2_penalty
+from gan_lightning.regularizers import (
+    clip_weights,
+    dragan_penalty,
+    gradient_penalty,
+    r1_penalty,
+    r2_penalty,
+    refuse_batch_norm,
+)
 
 SHAPE = (3, 4, 4)
 DIRECTION = torch.zeros(SHAPE)
@@ -49,6 +56,7 @@ def images(n: int, dtype: torch.dtype = torch.float32) -> Tensor:
 def test_unit_gradient_costs_nothing(n):
     """One norm over the whole batch would be sqrt(n); a norm over channels alone would not be 1 either."""
     assert gradient_penalty(linear_critic(1.0), images(n), images(n)).item() == pytest.approx(0, abs=1e-12)
+    assert dragan_penalty(linear_critic(1.0), images(n)).item() == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize(("norm", "target", "expected"), [(3.0, 1.0, 4.0), (0.25, 1.0, 0.5625), (3.0, 0.0, 9.0)])
@@ -56,6 +64,7 @@ def test_unit_gradient_costs_nothing(n):
 def test_gradient_penalty_is_two_sided(norm, target, expected, n):
     penalty = gradient_penalty(linear_critic(norm), images(n), images(n), target=target)
     assert penalty.item() == pytest.approx(expected, rel=1e-5)
+    assert dragan_penalty(linear_critic(norm), images(n), target=target).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_gradient_penalty_mixes_each_image_by_one_number():
@@ -70,6 +79,33 @@ def test_gradient_penalty_mixes_each_image_by_one_number():
     assert_close(eps, eps[:, :1].expand_as(eps))
     assert len(eps[:, 0].unique()) == 8
     assert ((eps >= 0) & (eps < 1)).all()
+
+
+def test_dragan_looks_around_the_data():
+    """Up to half a standard deviation above each pixel, and each image as far as its own number says."""
+    seen = []
+
+    def critic(x: Tensor) -> Tensor:
+        seen.append(x.detach())
+        return x.sum(dim=(1, 2, 3))
+
+    real = torch.zeros(2000, *SHAPE)
+    real[:1000], real[1000:] = 3.0, 7.0  # a standard deviation of 2
+    dragan_penalty(critic, real, perturbation=0.5)
+    noise = (seen[0] - real).flatten(1)
+    assert 0 <= noise.min() < 0.001
+    assert 0.95 < noise.max() <= 1
+    assert noise.mean().item() == pytest.approx(1 / 4, abs=0.02)  # of alpha u
+    # Given alpha, the 48 pixels of an image have the mean alpha / 2, whose standard deviation is that of U(0, 1/2).
+    assert noise.mean(dim=1).std().item() == pytest.approx(0.5 / 12**0.5, abs=0.01)
+    dragan_penalty(critic, real, perturbation=0)
+    assert torch.equal(seen[1], real)
+
+
+def test_batch_norm_is_refused():
+    with pytest.raises(ValueError, match=r"Game penalises .* each image alone, and BatchNorm ties"):
+        refuse_batch_norm(nn.Sequential(nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3)), "Game")
+    refuse_batch_norm(nn.Sequential(nn.Conv2d(3, 3, 3), nn.InstanceNorm2d(3)), "Game")
 
 
 def test_gradient_penalty_refuses_unequal_batches():
@@ -97,10 +133,13 @@ def test_penalties_equal_a_loop_over_images(head):
     norms = torch.stack(norms)
     # With real == fake every mixture is that image.
     assert_close(gradient_penalty(critic, x, x), ((norms - 1) ** 2).mean())
+    assert_close(dragan_penalty(critic, x, perturbation=0), ((norms - 1) ** 2).mean())
     assert_close(r1_penalty(critic, x), (norms**2).mean() / 2)
 
 
-@pytest.mark.parametrize("penalty", [lambda d, x: gradient_penalty(d, x, x), r1_penalty])
+@pytest.mark.parametrize(
+    "penalty", [lambda d, x: gradient_penalty(d, x, x), lambda d, x: dragan_penalty(d, x, perturbation=0), r1_penalty]
+)
 def test_weight_gradient_equals_finite_differences(penalty):
     critic = SmoothCritic(HEADS["(N, 1)"]()).double()
     x = images(3, torch.float64)
@@ -127,7 +166,15 @@ def test_flat_critic_gets_a_finite_gradient():
     assert critic[1].weight.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("penalty", [lambda d, x: gradient_penalty(d, x, x), r1_penalty, r2_penalty])
+@pytest.mark.parametrize(
+    "penalty",
+    [
+        lambda d, x: gradient_penalty(d, x, x),
+        lambda d, x: dragan_penalty(d, x, perturbation=0),
+        r1_penalty,
+        r2_penalty,
+    ],
+)
 def test_autocast_changes_nothing(penalty):
     critic, x = SmoothCritic(HEADS["(N, 1)"]()), images(4)
     exact = penalty(copy.deepcopy(critic).double(), x.double()).float()
@@ -144,7 +191,8 @@ def test_inputs_stay_out_of_it():
     """Attached fakes carry no gradient back to the generator, and plain inputs are not changed."""
     critic, source = SmoothCritic(HEADS["(N,)"]()), images(4).requires_grad_()
     fake, real = source.tanh(), images(4)
-    (gradient_penalty(critic, real, fake) + r1_penalty(critic, real) + r2_penalty(critic, fake)).backward()
+    penalties = [gradient_penalty(critic, real, fake), dragan_penalty(critic, real), dragan_penalty(critic, fake)]
+    sum([*penalties, r1_penalty(critic, real), r2_penalty(critic, fake)]).backward()
     assert source.grad is None
     assert not real.requires_grad
     assert critic.layers[0].weight.grad.abs().sum() > 0

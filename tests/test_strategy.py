@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from gan_lightning.callbacks import GenerativeMetrics
 from gan_lightning.game import AdversarialModule, GameBatch
 from gan_lightning.strategy import AlternatingDDPStrategy
-from gan_lightning.variants import DCGAN, EBGAN, WGANGP, CycleGAN
+from gan_lightning.variants import BEGAN, DCGAN, DRAGAN, EBGAN, WGANGP, CycleGAN, RelativisticGAN
 from tests.games import VARIANTS, assert_same_bits, flat, play, small
 
 STEPS = 20
@@ -23,6 +23,13 @@ FORK: dict[str, Any] = {"devices": 2, "strategy": "ddp_fork"}  # forked: to impo
 PLAIN = "ddp_fork_find_unused_parameters_true"
 
 Variant = type[AdversarialModule]
+
+WITHIN_A_PROCESS: dict[Variant, dict[str, Any]] = {
+    EBGAN: {"pulling_away_weight": 0.0},
+    DRAGAN: {"perturbation": 0.0},
+    RelativisticGAN: {"form": "RSGAN"},
+}
+"""What turns off the terms that compare the images of a batch, so of a process."""
 
 
 @pytest.fixture(autouse=True)
@@ -139,8 +146,7 @@ def test_two_processes_move_as_one_on_the_joined_batch(
     # Where the penalties look is left to chance: here always at the same place between a real image and a fake.
     rand = torch.rand
     monkeypatch.setattr(torch, "rand", lambda *shape, **kind: 0.3 + 0 * rand(*shape, **kind))
-    # The repelling term compares the images of a batch, so of a process.
-    extra: dict[str, Any] = {"pulling_away_weight": 0.0} if variant is EBGAN else {}
+    extra: dict[str, Any] = WITHIN_A_PROCESS.get(variant, {})
     arguments = {"penalty_interval": 2, **extra}
     # In double precision: the gradients of real images and of fakes nearly cancel in some games.
     ranks = two_processes(_without_chance(small(variant, **arguments)), tmp_path, precision="64-true")
@@ -187,6 +193,13 @@ def test_buffers_agree_when_they_are_saved_and_their_mean_is_kept(tmp_path: Path
         assert torch.equal(value, ranks[1]["state"][name]), name
     saved = torch.load(tmp_path / "run" / "version_0" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert all(torch.equal(value, ranks[0]["state"][name]) for name, value in saved.items())
+
+
+def test_the_balance_of_began_follows_the_images_of_all_processes(tmp_path: Path) -> None:
+    ranks = two_processes(small(BEGAN, balance_rate=0.5), tmp_path, steps=3, save_every=100)
+    k, other = (rank["own"]["k"] for rank in ranks)
+    assert torch.equal(k, other)
+    assert 0 < k < 1
 
 
 @pytest.mark.parametrize("variant", [DCGAN, CycleGAN])

@@ -1,8 +1,9 @@
 """Generators and discriminators: plain modules without losses, optimisers or logging."""
 
 from gan_lightning.networks.autoencoder import ConvAutoencoder
+from gan_lightning.networks.began import BEGANAutoencoder, BEGANGenerator
 from gan_lightning.networks.classifying import ClassifyingDiscriminator
-from gan_lightning.networks.convolutional import ConvDiscriminator, ConvGenerator
+from gan_lightning.networks.convolutional import ConvDiscriminator, ConvGenerator, PlainConvDiscriminator
 from gan_lightning.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
 from gan_lightning.networks.mlp import (
     ConditionalMLPDiscriminator,
@@ -24,6 +25,8 @@ from gan_lightning.networks.stargan import StarGANDiscriminator, StarGANGenerato
 from gan_lightning.networks.unet import UNet
 
 __all__ = [
+    "BEGANAutoencoder",
+    "BEGANGenerator",
     "ClassifyingDiscriminator",
     "ConditionalMLPDiscriminator",
     "ConditionalMLPGenerator",
@@ -36,6 +39,7 @@ __all__ = [
     "MLPDiscriminator",
     "MLPGenerator",
     "PatchDiscriminator",
+    "PlainConvDiscriminator",
     "PyramidDiscriminator",
     "PyramidGenerator",
     "ResNetDiscriminator",

@@ -126,6 +126,26 @@ class ConvDiscriminator(nn.Module):
         return self.layers(image).flatten()
 
 
+class PlainConvDiscriminator(ConvDiscriminator):
+    """:class:`ConvDiscriminator` without BatchNorm, for penalties on its gradient.
+
+    Args:
+        image_shape: Channels, height and width of the images judged; square, a power of two from 8 up.
+        num_classes: Classes told to the discriminator. None: none.
+        width: Channels of the first layer; they double with every level down to 4 x 4.
+        n_extra_layers: 3 x 3 convolutions more, at half the image's side, after the first layer.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int] = (3, 64, 64),
+        num_classes: int | None = None,
+        width: int = 64,
+        n_extra_layers: int = 0,
+    ) -> None:
+        super().__init__(image_shape, num_classes, width, batch_norm=False, n_extra_layers=n_extra_layers)
+
+
 def dcgan_init(module: nn.Module) -> None:
     """Initialise one layer as DCGAN does; for ``nn.Module.apply``.
 

@@ -3,14 +3,13 @@
 from typing import Any
 
 from lightning.pytorch.cli import OptimizerCallable
-from torch import nn
 
 from gan_lightning.game import GameBatch
 from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
 from gan_lightning.losses import Terms, wasserstein_discriminator, wasserstein_generator
 from gan_lightning.networks import ResNetDiscriminator, ResNetGenerator
 from gan_lightning.optimizers import WGANGPAdam
-from gan_lightning.regularizers import gradient_penalty
+from gan_lightning.regularizers import gradient_penalty, refuse_batch_norm
 
 
 class WGANGP(ImageGame):
@@ -59,11 +58,7 @@ class WGANGP(ImageGame):
             **game,
         )
         self.penalty_weight = penalty_weight
-        if any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in self.discriminator.modules()):
-            raise ValueError(
-                "WGANGP penalises the critic's gradient at each image alone, and BatchNorm ties the images of a batch "
-                "together: take it out of the discriminator (batch_norm: false)."
-            )
+        refuse_batch_norm(self.discriminator, "WGANGP")
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         return wasserstein_discriminator(self.discriminator(batch.real), self.discriminator(batch.fake))

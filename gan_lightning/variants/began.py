@@ -1,0 +1,91 @@
+"""BEGAN: an auto-encoder as the discriminator, and a control that keeps the two players in balance."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor
+
+from gan_lightning.game import GameBatch
+from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.losses import Terms, convergence, energy_balance_discriminator, energy_generator, next_balance
+from gan_lightning.networks import BEGANAutoencoder, BEGANGenerator
+from gan_lightning.optimizers import BEGANAdam
+from gan_lightning.strategy import average_over_processes
+
+
+class BEGAN(ImageGame):
+    """Berthelot, Schumm, Metz, *BEGAN: Boundary Equilibrium GANs*, 2017, arXiv 1703.10717, section 3.4.
+
+    ``L(v) = mean |v - D(v)|``, one number an image; ``L_D = L(x) - k_t L(G(z))``, ``L_G = L(G(z))`` and
+    ``k_{t+1} = k_t + balance_rate (gamma L(x) - L(G(z)))``, from 0 on and within [0, 1]. G's gradient passes through
+    both sides of the difference. Logged with the losses: k, and the measure of convergence
+    ``M = L(x) + |gamma L(x) - L(G(z))|``.
+
+    k moves with the discriminator, by the energies that it moved on, over all batches of the update and all
+    processes. It is in the checkpoint.
+
+    z is normal instead of uniform. The paper halves the rates when M stalls; here a scheduler may lower them.
+
+    Args:
+        image_shape: Channels, height, width of an image. The command line takes it from the data.
+        latent_dim: Length of the latent vector.
+        generator: Makes the generator from the image shape and the latent length.
+        discriminator: Makes the auto-encoder from the image shape; it returns reconstructions and codes.
+        gamma: The ratio L(G(z)) / L(x) to be held; the lower, the better and the less varied the images.
+        balance_rate: How fast k follows, lambda_k in the paper.
+        generator_optimizer: Makes the generator's optimiser from its parameters.
+        discriminator_optimizer: Makes the discriminator's optimiser from its parameters.
+    """
+
+    k: Tensor
+    energies: Tensor
+
+    def __init__(
+        self,
+        image_shape: ImageShape = (3, 64, 64),
+        latent_dim: int = 64,
+        generator: GeneratorFactory = BEGANGenerator,
+        discriminator: DiscriminatorFactory = BEGANAutoencoder,
+        gamma: float = 0.5,
+        balance_rate: float = 1e-3,
+        generator_optimizer: OptimizerCallable = BEGANAdam,
+        discriminator_optimizer: OptimizerCallable = BEGANAdam,
+        **game: Any,
+    ) -> None:
+        if balance_rate < 0:
+            raise ValueError(f"balance_rate is {balance_rate}: it must be at least 0.")
+        super().__init__(
+            image_shape,
+            latent_dim,
+            generator,
+            discriminator,
+            generator_optimizer=generator_optimizer,
+            discriminator_optimizer=discriminator_optimizer,
+            **game,
+        )
+        self.gamma = gamma
+        self.balance_rate = balance_rate
+        self.register_buffer("k", torch.zeros(()))
+        # L(x) and L(G(z)), summed over the batches of an update that is under way.
+        self.register_buffer("energies", torch.zeros(2), persistent=False)
+
+    def energy(self, images: Tensor) -> Tensor:
+        """How badly the auto-encoder reconstructs each image (N,)."""
+        reconstruction, _ = self.discriminator(images)
+        return (reconstruction - images).float().abs().flatten(1).mean(dim=1)
+
+    def discriminator_loss(self, batch: GameBatch) -> Terms:
+        real, fake = self.energy(batch.real), self.energy(batch.fake)
+        self.energies += torch.stack([real.detach().mean(), fake.detach().mean()])
+        return energy_balance_discriminator(real, fake, self.k)
+
+    def generator_loss(self, batch: GameBatch) -> Terms:
+        return energy_generator(self.energy(batch.fake))
+
+    def after_discriminator_update(self) -> None:
+        means = self.energies / self.accumulate
+        average_over_processes([means])
+        self.k.copy_(next_balance(self.k, means[0], means[1], self.gamma, self.balance_rate))
+        self.energies.zero_()
+        self.log_dict({"train/k": self.k.clone(), "train/convergence": convergence(means[0], means[1], self.gamma)})

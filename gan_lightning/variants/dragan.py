@@ -1,0 +1,58 @@
+"""DRAGAN: the original game, with the discriminator's gradient penalised around the data."""
+
+from typing import Any
+
+from gan_lightning.game import GameBatch
+from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
+from gan_lightning.networks import ConvGenerator, PlainConvDiscriminator
+from gan_lightning.regularizers import dragan_penalty, refuse_batch_norm
+
+
+class DRAGAN(ImageGame):
+    """Kodali et al., *On Convergence and Stability of GANs*, 2017, arXiv 1705.07215, algorithm 1.
+
+    ``L_D = E softplus(-D(x)) + E softplus(D(G(z))) + penalty_weight * E (||grad D(x + delta)||_2 - 1)^2`` and
+    ``L_G = E softplus(-D(G(z)))`` on logits. The penalty is on the logit, one norm a sample, at real images only:
+    ``delta = perturbation * std(x) * alpha * u`` with one alpha ~ U(0, 1) an image and one u ~ U(0, 1) a pixel, as in
+    the authors' code; the paper's delta is normal. std is the batch's.
+
+    The networks are DCGAN's, with its Adam, but without BatchNorm in the discriminator: it would tie the images of a
+    batch together, and the penalty is on each alone. The authors' code for MNIST has one hidden layer of 128, and Adam
+    with 1e-4 and betas (0.5, 0.9).
+
+    Args:
+        image_shape: Channels, height, width of an image. The command line takes it from the data.
+        latent_dim: Length of the latent vector.
+        generator: Makes the generator from the image shape and the latent length.
+        discriminator: Makes the discriminator from the image shape. It must carry no BatchNorm.
+        penalty_weight: Weight of the gradient penalty, lambda in the paper.
+        perturbation: How far around the data the gradient is penalised, in standard deviations of the data.
+    """
+
+    def __init__(
+        self,
+        image_shape: ImageShape = (3, 64, 64),
+        latent_dim: int = 100,
+        generator: GeneratorFactory = ConvGenerator,
+        discriminator: DiscriminatorFactory = PlainConvDiscriminator,
+        penalty_weight: float = 10.0,
+        perturbation: float = 0.5,
+        **game: Any,
+    ) -> None:
+        if perturbation < 0:
+            raise ValueError(f"perturbation is {perturbation}: it must be at least 0.")
+        super().__init__(image_shape, latent_dim, generator, discriminator, **game)
+        self.penalty_weight = penalty_weight
+        self.perturbation = perturbation
+        refuse_batch_norm(self.discriminator, "DRAGAN")
+
+    def discriminator_loss(self, batch: GameBatch) -> Terms:
+        return minimax_discriminator(self.discriminator(batch.real), self.discriminator(batch.fake))
+
+    def discriminator_penalty(self, batch: GameBatch) -> Terms:
+        penalty = dragan_penalty(self.discriminator, batch.real, self.perturbation)
+        return {"gradient_penalty": self.penalty_weight * penalty}
+
+    def generator_loss(self, batch: GameBatch) -> Terms:
+        return non_saturating_generator(self.discriminator(batch.fake))
