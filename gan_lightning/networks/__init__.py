@@ -4,6 +4,12 @@ from gan_lightning.networks.autoencoder import ConvAutoencoder
 from gan_lightning.networks.classifying import ClassifyingDiscriminator
 from gan_lightning.networks.convolutional import ConvDiscriminator, ConvGenerator
 from gan_lightning.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
+from gan_lightning.networks.lapgan import (
+    LAPGANCoarseDiscriminator,
+    LAPGANDiscriminator,
+    LAPGANGenerator,
+    LaplacianGenerator,
+)
 from gan_lightning.networks.mlp import (
     ConditionalMLPDiscriminator,
     ConditionalMLPGenerator,
@@ -33,6 +39,10 @@ __all__ = [
     "InfoGANDiscriminator",
     "InfoGANGenerator",
     "InstancePatchDiscriminator",
+    "LAPGANCoarseDiscriminator",
+    "LAPGANDiscriminator",
+    "LAPGANGenerator",
+    "LaplacianGenerator",
     "MLPDiscriminator",
     "MLPGenerator",
     "PatchDiscriminator",
