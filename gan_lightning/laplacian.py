@@ -7,6 +7,7 @@ are N x C x side x side. All lists begin with the coarsest level.
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -16,7 +17,9 @@ def down(images: Tensor, side: int) -> Tensor:
 
     It keeps centres where they are, as :func:`up` does, so that a residual has no shifted image in it.
     """
-    return F.interpolate(images, (side, side), mode="bilinear", antialias=True)
+    # On a CPU torch does this in no half precision.
+    exact = images.to(torch.promote_types(images.dtype, torch.float32))
+    return F.interpolate(exact, (side, side), mode="bilinear", antialias=True).to(images.dtype)
 
 
 def up(images: Tensor, side: int) -> Tensor:

@@ -50,3 +50,7 @@ def test_nothing_is_shifted(sides: list[int], pixels: float) -> None:
     for residual in laplacian_pyramid(place, sides)[1:]:
         inner = residual[..., residual.shape[-1] // 4 : -residual.shape[-1] // 4]
         assert_close(inner, torch.zeros_like(inner), rtol=0, atol=pixels / sides[0])
+
+
+def test_half_precision_keeps_its_type() -> None:
+    assert_close(down(images(8).bfloat16(), 4), down(images(8).bfloat16().float(), 4).bfloat16())
