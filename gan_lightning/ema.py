@@ -12,7 +12,8 @@ class ExponentialMovingAverage(nn.Module):
     After update ``t`` (from 1): ``average = decay_t * average + (1 - decay_t) * weights`` with
     ``decay_t = min(decay, t / (t + 9))``. The ramp lets the average leave the random initial weights at once; it
     is the rule of TensorFlow's ``ExponentialMovingAverage(num_updates=t - 1)``. Buffers (BatchNorm's statistics,
-    spectral norm's vectors) are copied: they are estimates already, and their averages mean nothing.
+    spectral norm's vectors) are copied: they are estimates already, and their averages mean nothing. Where weights
+    are frozen, their average stays.
 
     Args:
         module: The network to follow. It is copied; the copy takes no gradient.
@@ -30,6 +31,8 @@ class ExponentialMovingAverage(nn.Module):
     def update(self, module: nn.Module, step: int) -> None:
         """Move the average towards ``module`` after its update number ``step``, counted from 1."""
         decay = min(self.decay, step / (step + 9))
-        torch._foreach_lerp_(list(self.module.parameters()), list(module.parameters()), 1 - decay)
+        pairs = zip(self.module.parameters(), module.parameters(), strict=True)
+        moving = [(mine, theirs) for mine, theirs in pairs if theirs.requires_grad]
+        torch._foreach_lerp_([mine for mine, _ in moving], [theirs for _, theirs in moving], 1 - decay)
         for mine, theirs in zip(self.module.buffers(), module.buffers(), strict=True):
             mine.copy_(theirs)

@@ -28,6 +28,9 @@ from gan_lightning.networks import (
     InfoGANDiscriminator,
     InfoGANGenerator,
     InstancePatchDiscriminator,
+    LAPGANCoarseDiscriminator,
+    LAPGANDiscriminator,
+    LAPGANGenerator,
     MLPDiscriminator,
     MLPGenerator,
     PatchDiscriminator,
@@ -45,7 +48,7 @@ from gan_lightning.networks import (
     StarGANGenerator,
     UNet,
 )
-from gan_lightning.variants import SRGAN, CycleGAN, Pix2Pix, StarGAN
+from gan_lightning.variants import LAPGAN, SRGAN, CycleGAN, Pix2Pix, StarGAN
 
 VARIANTS: list[type[AdversarialModule]] = [
     value
@@ -72,6 +75,8 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     SNGANDiscriminator: {"width": 4},
     SAGANGenerator: {"width": 4},
     SAGANDiscriminator: {"width": 4},
+    LAPGANGenerator: {"width": 4},
+    LAPGANDiscriminator: {"width": 4},
     ConvAutoencoder: {"width": 2},
     UNet: {"width": 2},
     PatchDiscriminator: {"width": 4, "n_layers": 1},
@@ -86,6 +91,10 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
 
 
 OWN_ARGUMENTS: dict[type[AdversarialModule], Callable[[int], dict[str, Any]]] = {
+    LAPGAN: lambda side: {
+        "coarse_generator": partial(MLPGenerator, hidden=16),
+        "coarse_discriminator": partial(LAPGANCoarseDiscriminator, hidden=8),
+    },
     SRGAN: lambda side: {"condition_shape": (1, side // 2, side // 2), "content": "mse"},
 }
 """What a variant needs beside its networks, by the side of the images; few need anything."""

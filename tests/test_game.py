@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 from torch.utils.data import DataLoader, TensorDataset
 
+from gan_lightning.ema import ExponentialMovingAverage
 from gan_lightning.game import AdversarialModule, GameBatch, evaluating, frozen
 from gan_lightning.image_game import ImageGame
 from gan_lightning.losses import Terms
@@ -280,6 +281,19 @@ def test_average_off_and_what_makes_the_samples(tmp_path: Path) -> None:
     assert_same_bits(averaged(latent), expected)
     with evaluating(averaged.generator):
         assert not torch.equal(expected, averaged.generator(latent))
+
+
+def test_the_average_of_frozen_weights_stays() -> None:
+    network = nn.Linear(2, 1)
+    ema = ExponentialMovingAverage(network, decay=0.0)
+    before = ema.module.bias.clone()
+    network.bias.requires_grad_(False)
+    for weight in network.parameters():
+        weight.data.add_(1.0)
+    ema.update(network, step=1)
+    assert torch.equal(ema.module.bias, before)
+    # After update 1 the decay is min(0, 1 / 10): the average is the weights.
+    assert torch.equal(ema.module.weight, network.weight)
 
 
 def test_sample_i_depends_on_the_seed_and_i_alone() -> None:

@@ -5,6 +5,12 @@ from gan_lightning.networks.began import BEGANAutoencoder, BEGANGenerator
 from gan_lightning.networks.classifying import ClassifyingDiscriminator
 from gan_lightning.networks.convolutional import ConvDiscriminator, ConvGenerator, PlainConvDiscriminator
 from gan_lightning.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
+from gan_lightning.networks.lapgan import (
+    LAPGANCoarseDiscriminator,
+    LAPGANDiscriminator,
+    LAPGANGenerator,
+    LaplacianGenerator,
+)
 from gan_lightning.networks.mlp import (
     ConditionalMLPDiscriminator,
     ConditionalMLPGenerator,
@@ -36,6 +42,10 @@ __all__ = [
     "InfoGANDiscriminator",
     "InfoGANGenerator",
     "InstancePatchDiscriminator",
+    "LAPGANCoarseDiscriminator",
+    "LAPGANDiscriminator",
+    "LAPGANGenerator",
+    "LaplacianGenerator",
     "MLPDiscriminator",
     "MLPGenerator",
     "PatchDiscriminator",

@@ -10,6 +10,7 @@ from gan_lightning.variants.ebgan import EBGAN as EBGAN
 from gan_lightning.variants.gan import GAN as GAN
 from gan_lightning.variants.gan import MinimaxGAN as MinimaxGAN
 from gan_lightning.variants.infogan import InfoGAN as InfoGAN
+from gan_lightning.variants.lapgan import LAPGAN as LAPGAN
 from gan_lightning.variants.lsgan import LSGAN as LSGAN
 from gan_lightning.variants.pix2pix import Pix2Pix as Pix2Pix
 from gan_lightning.variants.projection_gan import ProjectionGAN as ProjectionGAN

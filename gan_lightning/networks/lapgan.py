@@ -1,0 +1,142 @@
+"""The networks of LAPGAN (Denton et al., 2015, arXiv 1506.05751) for CIFAR-10, after the authors' code.
+
+Not to be confused with ``pyramid.py``, whose networks are pyramids of features; here each level of a pyramid of images
+has a network of its own. Initial weights are torch's, which are those of the authors' Lua Torch.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from gan_lightning.laplacian import up
+
+
+class LAPGANGenerator(nn.Module):
+    """Makes the details of one level: two convolutions 7 x 7, one 5 x 5, rectifiers between, and no tanh at the end.
+
+    The noise is one more channel of the image that lacks the details. Borders are padded, so that sides stay.
+
+    Args:
+        image_shape: Channels, height and width of the level's images.
+        width: Channels of the hidden layers.
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], width: int = 64) -> None:
+        super().__init__()
+        channels = image_shape[0]
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels + 1, width, kernel_size=7, padding=3),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, kernel_size=7, padding=3),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, channels, kernel_size=5, padding=2),
+        )
+
+    def forward(self, noise: Tensor, low_pass: Tensor) -> Tensor:
+        """Map noise (N, 1, H, W) and images without details (N, C, H, W) to the details (N, C, H, W), unbounded."""
+        return self.layers(torch.cat([noise, low_pass], dim=1))
+
+
+class LAPGANDiscriminator(nn.Module):
+    """Judges one level: convolutions 5 x 5, the second of stride 2, with rectifiers; dropout, a linear layer.
+
+    It is shown the sum of low-pass image and residual, which the authors' network adds up in its first layer. Borders
+    are padded, where theirs are cut, so that it takes small images too. There is no sigmoid: it is in the loss.
+
+    Args:
+        image_shape: Channels, height and width of the images judged.
+        width: Channels of the hidden layers.
+        dropout: Probability of dropping a feature before the linear layer.
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], width: int = 64, dropout: float = 0.5) -> None:
+        super().__init__()
+        channels, *sides = image_shape
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, width, kernel_size=5, padding=2),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, kernel_size=5, stride=2, padding=2),
+            nn.ReLU(inplace=True),
+            nn.Flatten(),
+            nn.Dropout(dropout),
+            nn.Linear(width * math.prod((side + 1) // 2 for side in sides), 1),
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map images (N, C, H, W) to logits (N,)."""
+        return self.layers(image).squeeze(1)
+
+
+class LAPGANCoarseDiscriminator(nn.Module):
+    """Judges the coarsest level: two hidden layers of rectifiers with dropout.
+
+    Args:
+        image_shape: Channels, height and width of the images judged.
+        hidden: Units in each of the two hidden layers.
+        dropout: Probability of dropping a hidden unit.
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], hidden: int = 600, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(math.prod(image_shape), hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, 1),
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map images (N, C, H, W) to logits (N,)."""
+        return self.layers(image).squeeze(1)
+
+
+class LaplacianGenerator(nn.Module):
+    """The generators of all levels: one makes the coarsest image, each other one adds the details of its level.
+
+    Args:
+        levels: A generator by the side of its level, from coarse to fine. The first maps latents to images, the others
+            noise and low-pass images to residuals.
+        latent_dim: Length of the coarsest level's latent; each other level takes a plane of noise.
+    """
+
+    def __init__(self, levels: Mapping[int, nn.Module], latent_dim: int) -> None:
+        super().__init__()
+        self.sides = list(levels)
+        self.levels = nn.ModuleDict({str(side): network for side, network in levels.items()})
+        self.lengths = lengths(self.sides, latent_dim)
+
+    def noises(self, latent: Tensor) -> dict[int, Tensor]:
+        """What each level takes of latents (N, sum of ``lengths``): a vector the coarsest, a plane any other."""
+        coarsest, *planes = latent.split(self.lengths, dim=1)
+        sides = self.sides[1:]
+        return {self.sides[0]: coarsest} | {
+            side: plane.unflatten(1, (1, side, side)) for side, plane in zip(sides, planes, strict=True)
+        }
+
+    def at(self, side: int, noise: Tensor, low_pass: Tensor | None) -> Tensor:
+        """A level's images (N, C, side, side), of its noise and of the images without its details."""
+        network = self.levels[str(side)]
+        return network(noise) if low_pass is None else low_pass + network(noise, low_pass)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Map latents (N, sum of ``lengths``) to images (N, C, H, W) in [-1, 1], each level upon the one before.
+
+        Nothing is cut off to the range before the end.
+        """
+        noises = self.noises(latent)
+        images = self.at(self.sides[0], noises[self.sides[0]], None)
+        for side in self.sides[1:]:
+            images = self.at(side, noises[side], up(images, side))
+        return images.clamp(-1, 1)
+
+
+def lengths(sides: Sequence[int], latent_dim: int) -> list[int]:
+    """How many numbers of noise each level of a :class:`LaplacianGenerator` takes."""
+    return [latent_dim, *(side**2 for _, side in pairwise(sides))]

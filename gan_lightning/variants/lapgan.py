@@ -1,0 +1,174 @@
+"""LAPGAN: a game at each level of a Laplacian pyramid, so that images are made coarse first, then finer and finer."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, cast
+
+from torch import Tensor, nn
+
+from gan_lightning.factories import resolve
+from gan_lightning.game import GameBatch
+from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.laplacian import gaussian_pyramid, up
+from gan_lightning.loading import read_checkpoint
+from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
+from gan_lightning.networks import (
+    LAPGANCoarseDiscriminator,
+    LAPGANDiscriminator,
+    LAPGANGenerator,
+    LaplacianGenerator,
+    MLPGenerator,
+)
+from gan_lightning.networks.lapgan import lengths
+from gan_lightning.verdicts import judge_named
+
+ResidualFactory = Callable[[ImageShape], nn.Module]
+
+
+class LAPGAN(ImageGame):
+    """Denton, Chintala, Szlam, Fergus, *Deep Generative Image Models using a Laplacian Pyramid of Adversarial
+    Networks*, NeurIPS 2015, arXiv 1506.05751, section 3.
+
+    At each side k of the pyramid ``L_Dk = E -log D_k(I_k) + E -log(1 - D_k(l_k + G_k(z_k, l_k)))`` and
+    ``L_Gk = E -log D_k(l_k + G_k(z_k, l_k))`` with ``l_k = up(I_{k-1})``, ``I_{k-1} = down(I_k)``; at the coarsest
+    ``G(z)`` alone. The paper's D_k is given low-pass image and residual and adds them up: it is shown the image. In
+    training the low-pass images are those of the data, never generated ones, so the levels learn nothing of each other
+    and may learn in one run or each in its own. A sample goes through all levels, with the same ``up``, and is cut off
+    to [-1, 1] at its end only.
+
+    The networks are the authors' for CIFAR-10, of 8, 16 and 32 pixels as in their code. Adam takes the place of SGD
+    (0.02, momentum .5 rising to .8): it moves each level at its own pace, though residuals are a tenth of an image.
+    Noise is normal instead of uniform, and images are in [-1, 1] instead of standardised.
+
+    Args:
+        image_shape: Channels, height, width of an image, which is square. The command line takes it from the data.
+        latent_dim: Length of the coarsest level's latent vector; each other level has a plane of noise beside.
+        sides: Sides of the levels' images, from coarse to fine; the last is the image's own. None: halved twice.
+        generator: Makes a level's generator from the shape of its images; it maps noise and low-pass images to
+            residuals.
+        discriminator: Makes a level's discriminator from the shape of its images.
+        coarse_generator: Makes the coarsest level's generator from image shape and latent length.
+        coarse_discriminator: Makes the coarsest level's discriminator from its image shape.
+        levels: Sides of the levels that learn in this run; the others stay as they are. None: all.
+        from_levels: By the side of a level the checkpoint of the run from which it is taken when training begins.
+
+    Raises:
+        ValueError: The sides make no pyramid, or there are no such levels.
+    """
+
+    def __init__(
+        self,
+        image_shape: ImageShape = (3, 32, 32),
+        latent_dim: int = 100,
+        sides: Sequence[int] | None = None,
+        generator: ResidualFactory = LAPGANGenerator,
+        discriminator: DiscriminatorFactory = LAPGANDiscriminator,
+        coarse_generator: GeneratorFactory = MLPGenerator,
+        coarse_discriminator: DiscriminatorFactory = LAPGANCoarseDiscriminator,
+        levels: Sequence[int] | None = None,
+        from_levels: Mapping[int, str] | None = None,
+        **game: Any,
+    ) -> None:
+        if latent_dim < 1:
+            raise ValueError(f"latent_dim is {latent_dim}: it must be at least 1.")
+        all_sides = _sides(image_shape, sides)
+        coarsest, *finer = ((image_shape[0], side, side) for side in all_sides)
+        generators = [resolve(coarse_generator)(coarsest, latent_dim), *map(resolve(generator), finer)]
+        judges = [resolve(coarse_discriminator)(coarsest), *map(resolve(discriminator), finer)]
+        super().__init__(
+            image_shape,
+            sum(lengths(all_sides, latent_dim)),
+            lambda _, __: LaplacianGenerator(dict(zip(all_sides, generators, strict=True)), latent_dim),
+            lambda _: nn.ModuleDict({str(side): judge for side, judge in zip(all_sides, judges, strict=True)}),
+            **game,
+        )
+        self.sides = all_sides
+        self.levels = self._known("levels", all_sides if levels is None else levels)
+        if not self.levels:
+            raise ValueError(f"levels is empty: name the sides of levels that learn, of {self.sides}.")
+        taken = from_levels or {}
+        self.from_levels = dict(zip(self._known("from_levels", taken), taken.values(), strict=True))
+        for players in (self.generator.levels, self.discriminator):
+            for side, network in cast(nn.ModuleDict, players).items():
+                # Without a gradient neither an optimiser nor the average moves them.
+                network.requires_grad_(int(side) in self.levels)
+
+    def _known(self, argument: str, levels: Iterable[Any]) -> list[int]:
+        """The levels that an argument names, if there are such."""
+        named = [int(side) for side in levels]
+        for side in named:
+            if side not in self.sides:
+                raise ValueError(f"{argument} names {side}, and the sides of the levels are {self.sides}.")
+        return named
+
+    def on_fit_start(self) -> None:
+        if self.seed is None:  # A run that goes on has all levels in its checkpoint.
+            for side, path in self.from_levels.items():
+                self.take(side, path)
+        super().on_fit_start()
+
+    def take(self, side: int, path: str | Path) -> None:
+        """Take a level, both players and the average, from the checkpoint of another run.
+
+        Raises:
+            ValueError: There is no such checkpoint, or it has no such level.
+        """
+        theirs = _level(read_checkpoint(path)["state_dict"], side)
+        mine = _level(self.state_dict(), side)
+        if {name: weight.shape for name, weight in theirs.items()} != {n: w.shape for n, w in mine.items()}:
+            raise ValueError(
+                f"{path} has no level of side {side} with the networks, or with the average, that are here."
+            )
+        self.load_state_dict(theirs, strict=False)
+
+    def draw(self, batch: GameBatch) -> GameBatch:
+        """Draw the noise, and part the images into levels, each beside what it looks like without its details."""
+        latent = super().draw(batch).latent
+        images = dict(zip(self.sides, gaussian_pyramid(batch.real, self.sides), strict=True))
+        low_pass = {fine: up(images[coarse], fine) for coarse, fine in pairwise(self.sides)}
+        return GameBatch({side: images[side] for side in self.levels}, low_pass, latent)
+
+    def play(self, batch: GameBatch) -> dict[int, Tensor]:
+        generator = cast(LaplacianGenerator, self.generator)
+        noises = generator.noises(batch.latent)
+        return {side: generator.at(side, noises[side], batch.condition.get(side)) for side in self.levels}
+
+    def _judge(self, side: int) -> nn.Module:
+        return cast(nn.ModuleDict, self.discriminator)[str(side)]
+
+    def discriminator_loss(self, batch: GameBatch) -> Terms:
+        terms: Terms = {}
+        for side in self.levels:
+            judge = self._judge(side)
+            with judge_named(str(side)):
+                of_level = minimax_discriminator(judge(batch.real[side]), judge(batch.fake[side]))
+            terms |= {f"{name}_{side}": term for name, term in of_level.items()}
+        return terms
+
+    def generator_loss(self, batch: GameBatch) -> Terms:
+        return {
+            f"adversarial_{side}": non_saturating_generator(self._judge(side)(fake))["adversarial"]
+            for side, fake in batch.fake.items()
+        }
+
+
+def _sides(image_shape: ImageShape, sides: Sequence[int] | None) -> list[int]:
+    """The sides of the levels, from coarse to fine."""
+    _, height, width = image_shape
+    if height != width:
+        raise ValueError(f"LAPGAN works on square images, not {height} x {width}.")
+    if sides is None:
+        if height % 4:
+            raise ValueError(f"{height} cannot be halved twice: give LAPGAN its sides, from coarse to fine.")
+        return [height // 4, height // 2, height]
+    sides = [int(side) for side in sides]
+    if len(sides) < 2 or sides[-1] != height or sides[0] < 1 or any(a >= b for a, b in pairwise(sides)):
+        raise ValueError(f"sides is {sides}: it must be two sides or more that grow up to the image's {height}.")
+    return sides
+
+
+def _level(state: Mapping[str, Tensor], side: int) -> dict[str, Tensor]:
+    """The weights of one level, of both players and the average."""
+    starts = tuple(f"{place}.{side}." for place in ("generator.levels", "discriminator", "ema.module.levels"))
+    return {name: weight for name, weight in state.items() if name.startswith(starts)}
