@@ -23,6 +23,8 @@ from gan_lightning.networks import (
     ConvAutoencoder,
     ConvDiscriminator,
     ConvGenerator,
+    CoupledDiscriminator,
+    CoupledGenerator,
     InfoGANDiscriminator,
     InfoGANGenerator,
     InstancePatchDiscriminator,
@@ -42,7 +44,7 @@ from gan_lightning.networks import (
     StarGANGenerator,
     UNet,
 )
-from gan_lightning.variants import SRGAN, CycleGAN, Pix2Pix, StarGAN
+from gan_lightning.variants import SRGAN, CoGAN, CycleGAN, Pix2Pix, StarGAN
 
 VARIANTS: list[type[AdversarialModule]] = [
     value
@@ -66,6 +68,8 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     SNGANDiscriminator: {"width": 4},
     SAGANGenerator: {"width": 4},
     SAGANDiscriminator: {"width": 4},
+    CoupledGenerator: {"width": 2},
+    CoupledDiscriminator: {"width": 2},
     ConvAutoencoder: {"width": 2},
     UNet: {"width": 2},
     PatchDiscriminator: {"width": 4, "n_layers": 1},
@@ -147,6 +151,7 @@ def _halved(digits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {
     Pix2Pix: _mirrored,
     CycleGAN: _domains,
+    CoGAN: _domains,
     StarGAN: _attributes,
     SRGAN: _halved,
 }

@@ -3,6 +3,7 @@
 from gan_lightning.networks.autoencoder import ConvAutoencoder
 from gan_lightning.networks.classifying import ClassifyingDiscriminator
 from gan_lightning.networks.convolutional import ConvDiscriminator, ConvGenerator
+from gan_lightning.networks.coupled import CoupledDiscriminator, CoupledGenerator
 from gan_lightning.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
 from gan_lightning.networks.mlp import (
     ConditionalMLPDiscriminator,
@@ -30,6 +31,8 @@ __all__ = [
     "ConvAutoencoder",
     "ConvDiscriminator",
     "ConvGenerator",
+    "CoupledDiscriminator",
+    "CoupledGenerator",
     "InfoGANDiscriminator",
     "InfoGANGenerator",
     "InstancePatchDiscriminator",
