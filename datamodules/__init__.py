@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datamodules.image_folder import ImageFolderDataModule
     from datamodules.lsun import LSUNDataModule
     from datamodules.mnist import FashionMNISTDataModule, MNISTDataModule
+    from datamodules.mnist_edges import MNISTEdgesDataModule
     from datamodules.paired import PairedImageDataModule
     from datamodules.super_resolution import SuperResolutionDataModule
     from datamodules.unpaired import UnpairedImageDataModule
@@ -29,6 +30,7 @@ __all__ = [
     "ImageFolderDataModule",
     "LSUNDataModule",
     "MNISTDataModule",
+    "MNISTEdgesDataModule",
     "PairedImageDataModule",
     "SuperResolutionDataModule",
     "UnpairedImageDataModule",
@@ -43,6 +45,7 @@ _HOMES = {
     "ImageFolderDataModule": "image_folder",
     "LSUNDataModule": "lsun",
     "MNISTDataModule": "mnist",
+    "MNISTEdgesDataModule": "mnist_edges",
     "PairedImageDataModule": "paired",
     "SuperResolutionDataModule": "super_resolution",
     "UnpairedImageDataModule": "unpaired",

@@ -59,6 +59,11 @@ class GameBatch:
     latent: Any = None
     fake: Any = None
 
+    @property
+    def examples(self) -> Any:
+        """The real images; those of the first domain where there are several."""
+        return next(iter(self.real.values())) if isinstance(self.real, dict) else self.real
+
     def detached(self) -> GameBatch:
         """The same exchange, with no path from the fakes back into the generator."""
         return replace(self, fake=apply_to_collection(self.fake, Tensor, Tensor.detach))

@@ -52,16 +52,24 @@ class ImageGame(AdversarialModule):
 
     def receive(self, raw: Any) -> GameBatch:
         batch = super().receive(raw)
-        if batch.real.shape[1:] != self.image_shape:
+        self.check_shape(batch.real)
+        return batch
+
+    def check_shape(self, images: Tensor) -> None:
+        """Refuse images of another shape than those that the game was made for.
+
+        Raises:
+            ValueError: They have another shape.
+        """
+        if images.shape[1:] != self.image_shape:
             raise ValueError(
-                f"The data has images of {' x '.join(map(str, batch.real.shape[1:]))}, but the model was made for "
+                f"The data has images of {' x '.join(map(str, images.shape[1:]))}, but the model was made for "
                 f"{' x '.join(map(str, self.image_shape))} (channels x height x width): change the data's "
                 "image_size or the model's image_shape."
             )
-        return batch
 
     def draw(self, batch: GameBatch) -> GameBatch:
-        latent = torch.randn(len(batch.real), self.latent_dim, device=self.device, dtype=batch.real.dtype)
+        latent = torch.randn(len(batch.examples), self.latent_dim, device=self.device, dtype=batch.examples.dtype)
         return replace(batch, latent=latent)
 
     def indexed_latents(self, start: int, stop: int, seed: int) -> Tensor:
@@ -78,13 +86,19 @@ class ImageGame(AdversarialModule):
         """
         return self.render(self.indexed_latents(start, start + n, seed), batch_size=batch_size)
 
-    def render(self, *inputs: Tensor, batch_size: int = 256) -> Tensor:
-        """What the averaged generator makes of its inputs, N x ... each, so many at a time; on the model's device."""
+    @property
+    def image_generator(self) -> nn.Module:
+        """What makes images of latents: the averaged generator, or the part of it that does."""
+        return self.averaged_generator
+
+    def render(self, *inputs: Tensor, batch_size: int = 256, generator: nn.Module | None = None) -> Tensor:
+        """What the generator makes of its inputs, N x ... each, so many at a time; on the model's device."""
+        generator = self.image_generator if generator is None else generator
         images = [torch.empty(0, *self.image_shape, device=self.device)]
-        with evaluating(self.averaged_generator):
+        with evaluating(generator):
             for first in range(0, len(inputs[0]), batch_size):
                 some = [one[first : first + batch_size].to(self.device) for one in inputs]
-                images.append(self.averaged_generator(*some))
+                images.append(generator(*some))
         return torch.cat(images)
 
     def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
@@ -136,12 +150,12 @@ class ImageGame(AdversarialModule):
 
     def forward(self, latent: Tensor) -> Tensor:
         """Images (N x C x H x W, in [-1, 1]) of latent vectors (N x latent_dim)."""
-        with evaluating(self.averaged_generator):
-            return self.averaged_generator(latent)
+        with evaluating(self.image_generator):
+            return self.image_generator(latent)
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         """As many samples as the batch has images, N x C x H x W in [-1, 1]; no two batches or ranks share one."""
-        n = len(self.receive(batch).real)
+        n = len(self.receive(batch).examples)
         # Blocks as long as the loader's batches, the last of which may be shorter.
         number = batch_idx * self.trainer.world_size + self.global_rank
         size = getattr(self.trainer.predict_dataloaders, "batch_size", None) or n

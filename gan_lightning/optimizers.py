@@ -81,6 +81,30 @@ class InfoGANAdam(DCGANAdam):
         super().__init__(params, lr, betas, eps, weight_decay)
 
 
+class CoGANAdam(DCGANAdam):
+    """DCGAN's Adam with a penalty on the weights: learning rate 2e-4, betas (0.5, 0.999), weight decay 5e-4.
+
+    Liu, Tuzel, 2016, arXiv 1606.07536, the authors' code.
+
+    Args:
+        params: What to update.
+        lr: Learning rate.
+        betas: Decay rates of the first and the second moment.
+        eps: Added to the denominator.
+        weight_decay: L2 penalty.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 5e-4,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+
 class SNGANAdam(DCGANAdam):
     """Adam without momentum: learning rate 2e-4, betas (0, 0.9).
 

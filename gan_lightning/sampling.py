@@ -45,6 +45,20 @@ def check_codes(model: AdversarialModule, codes: Codes) -> None:
     model.check_codes(codes)  # type: ignore[operator]
 
 
+def check_domain(model: AdversarialModule, domain: str) -> None:
+    """Refuse a domain that the model's samples cannot be of.
+
+    Raises:
+        ValueError: The model knows no domains, or not this one.
+    """
+    domains = getattr(model, "domains", None)
+    name = type(model).__name__
+    if domains is None:
+        raise ValueError(f"{name} makes images of one domain, so its samples cannot be chosen by it.")
+    if domain not in domains:
+        raise ValueError(f"{name} has no domain {domain!r}: choose {' or '.join(domains)}.")
+
+
 def generate(
     model: AdversarialModule,
     n: int,
@@ -52,6 +66,7 @@ def generate(
     batch_size: int = 64,
     labels: Sequence[int] | None = None,
     codes: Codes | None = None,
+    domain: str | None = None,
 ) -> Iterator[Tensor]:
     """Samples 0 to ``n - 1`` of the sequence that ``seed`` names, in batches.
 
@@ -63,14 +78,15 @@ def generate(
         labels: The classes of the samples, repeated as often as it takes. None: as the model likes.
         codes: The values of the samples' codes by name, repeated as often as it takes, such as
             ``{"category": [3], "continuous0": [-1, 0, 1]}``. Codes that are not named are drawn as in training.
+        domain: The domain of the images, for a game of several such as CoGAN. None: the first.
 
     Returns:
         Batches of at most ``batch_size`` x C x H x W images in [-1, 1], on the model's device.
 
     Raises:
-        ValueError: The model has no such labels or codes. This is noticed at once, before the first batch.
+        ValueError: The model has no such labels, codes or domain. This is noticed at once, before the first batch.
     """
-    chosen = _chosen(model, labels, codes)
+    chosen = _chosen(model, labels, codes, domain)
     return (
         model.sample(min(batch_size, n - start), seed=seed, start=start, **chosen)  # type: ignore[operator]
         for start in range(0, n, batch_size)
@@ -86,6 +102,7 @@ def interpolate(
     batch_size: int = 64,
     labels: Sequence[int] | None = None,
     codes: Codes | None = None,
+    domain: str | None = None,
 ) -> Iterator[Tensor]:
     """The way from sample ``a`` to sample ``b`` of the sequence that ``seed`` names, in batches.
 
@@ -102,13 +119,14 @@ def interpolate(
         labels: The class of the whole way, or those of its two ends. None: those of the two samples.
         codes: By the code's name one value for the whole way, or those of its two ends. Codes that are not named are
             those of the two samples.
+        domain: The domain of the images, for a game of several such as CoGAN. None: the first.
 
     Returns:
         Batches of at most ``batch_size`` x C x H x W images in [-1, 1], on the model's device.
 
     Raises:
-        ValueError: The model cannot interpolate, has no such labels or codes, or a number is out of its range. This is
-            noticed at once, before the first batch.
+        ValueError: The model cannot interpolate, has no such labels, codes or domain, or a number is out of its range.
+            This is noticed at once, before the first batch.
     """
     if not hasattr(model, "walk"):
         raise ValueError(f"{type(model).__name__} cannot interpolate: it knows no way from one sample to another.")
@@ -116,7 +134,7 @@ def interpolate(
         raise ValueError(f"A way from one sample to another has at least 2 frames, not {frames}.")
     if min(a, b) < 0:
         raise ValueError(f"There is no sample {min(a, b)}: samples are counted from 0.")
-    chosen = _chosen(model, labels, codes)
+    chosen = _chosen(model, labels, codes, domain)
     for name, values in {"labels": labels or [], **(codes or {})}.items():
         if len(values) > 2:
             raise ValueError(f"A way has two ends, so {name} takes one value or two, not {len(values)}.")
@@ -127,7 +145,9 @@ def interpolate(
     )
 
 
-def _chosen(model: AdversarialModule, labels: Sequence[int] | None, codes: Codes | None) -> dict[str, Any]:
+def _chosen(
+    model: AdversarialModule, labels: Sequence[int] | None, codes: Codes | None, domain: str | None
+) -> dict[str, Any]:
     """What is asked of the samples, as the model's own methods take it."""
     chosen: dict[str, Any] = {}
     if labels is not None:
@@ -136,4 +156,7 @@ def _chosen(model: AdversarialModule, labels: Sequence[int] | None, codes: Codes
     if codes:
         check_codes(model, codes)
         chosen["codes"] = codes
+    if domain is not None:
+        check_domain(model, domain)
+        chosen["domain"] = domain
     return chosen

@@ -123,9 +123,8 @@ class TranslationGame(AdversarialModule):
 
     def _log_judgement(self, raw: Any, split: str) -> None:
         batch = self.receive(raw)
-        examples = batch.real if isinstance(batch.real, Tensor) else next(iter(batch.real.values()))
         terms = {f"{split}/{name}": term for name, term in self.judge(batch).items()}
-        self.log_dict(terms, batch_size=len(examples), sync_dist=True)
+        self.log_dict(terms, batch_size=len(batch.examples), sync_dist=True)
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         """The translations of what the batch gives, N x C x H x W in [-1, 1]."""

@@ -25,6 +25,8 @@ from gan_lightning.networks import (
     ConvAutoencoder,
     ConvDiscriminator,
     ConvGenerator,
+    CoupledDiscriminator,
+    CoupledGenerator,
     InfoGANDiscriminator,
     InfoGANGenerator,
     InstancePatchDiscriminator,
@@ -48,7 +50,7 @@ from gan_lightning.networks import (
     StarGANGenerator,
     UNet,
 )
-from gan_lightning.variants import LAPGAN, SRGAN, CycleGAN, Pix2Pix, StarGAN
+from gan_lightning.variants import LAPGAN, SRGAN, CoGAN, CycleGAN, Pix2Pix, StarGAN
 
 VARIANTS: list[type[AdversarialModule]] = [
     value
@@ -77,6 +79,8 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     SAGANDiscriminator: {"width": 4},
     LAPGANGenerator: {"width": 4},
     LAPGANDiscriminator: {"width": 4},
+    CoupledGenerator: {"width": 2},
+    CoupledDiscriminator: {"width": 2},
     ConvAutoencoder: {"width": 2},
     UNet: {"width": 2},
     PatchDiscriminator: {"width": 4, "n_layers": 1},
@@ -162,6 +166,7 @@ def _halved(digits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {
     Pix2Pix: _mirrored,
     CycleGAN: _domains,
+    CoGAN: _domains,
     StarGAN: _attributes,
     SRGAN: _halved,
 }

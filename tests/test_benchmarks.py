@@ -7,10 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks import pairs
 from benchmarks.labels import accuracy_by_class, matched_accuracy, report
+from datamodules.tensors import edges
 from gan_lightning.images import to_uint8
 from gan_lightning.metrics.features import Embedding
-from gan_lightning.variants import ConditionalGAN, InfoGAN
+from gan_lightning.variants import CoGAN, ConditionalGAN, InfoGAN
 from tests.games import small
 
 
@@ -92,3 +94,33 @@ def test_what_is_said_of_a_game_with_categories(capsys: pytest.CaptureFixture[st
     matching = {category: (category + 1) % 10 for category in range(10)}
     assert real == f"held-out images whose category is matched to their class: 100.00% {matching}"
     assert fake == f"1000 samples whose category is matched to the class they show: 100.00% {matching}"
+
+
+def test_pixels_agree_where_both_are_bright_or_both_dark() -> None:
+    one, other = torch.tensor([[200, 200, 0, 0, 127]]).byte(), torch.tensor([[255, 0, 128, 100, 0]]).byte()
+    assert pairs.agreement(one, other) == (pytest.approx(3 / 5), pytest.approx(1 / 3))
+    assert pairs.agreement(one * 0, other * 0) == (1, 0)
+
+
+class Outlines(nn.Module):
+    """Makes one bright pixel, at a place that the latent says, or its outline."""
+
+    def of(self, domain: str) -> nn.Module:
+        made = Outlines()
+        made.outline = domain == "B"
+        return made
+
+    def forward(self, latent: Tensor) -> Tensor:
+        places = (latent[:, 0].abs() * 1000).long() % 256
+        images = F.one_hot(places, 256).view(-1, 1, 16, 16).float()
+        return 2 * (edges(images) if self.outline else images) - 1
+
+
+def test_what_is_said_of_pairs(capsys: pytest.CaptureFixture[str]) -> None:
+    model: Any = small(CoGAN, ema_decay=None)
+    model.generator = Outlines()
+    pairs.report(model, n=200, seed=0)
+    same, other = capsys.readouterr().out.splitlines()
+    assert same == "200 pairs of the same latent: 100.00% of the pixels agree, bright ones overlap by 100.00%"
+    assert other.startswith("200 pairs of another latent: 9")
+    assert float(other.split()[-1].rstrip("%")) < 20

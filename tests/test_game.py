@@ -306,6 +306,24 @@ def test_sample_i_depends_on_the_seed_and_i_alone() -> None:
     assert model.sample(0).shape == (0, 1, 8, 8)
 
 
+def test_a_part_of_the_generator_may_make_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small(DCGAN, side=8)
+    samples = model.sample(3)
+    model.ema.module = nn.ModuleDict({"maker": model.ema.module, "another": nn.Linear(1, 1)})
+    monkeypatch.setattr(type(model), "image_generator", property(lambda game: game.averaged_generator["maker"]))
+    assert torch.equal(model.sample(3), samples)
+    assert torch.equal(model(model.indexed_latents(0, 3, 0)), samples)
+    zero = nn.Sequential(nn.Linear(4, 64), nn.Unflatten(1, (1, 8, 8)), nn.Hardtanh(0, 0.5))
+    assert float(model.render(torch.ones(3, 4), generator=zero).min()) >= 0
+    assert model.training
+
+
+def test_the_examples_of_an_exchange_are_its_real_images_whatever_the_domains() -> None:
+    a, b = torch.zeros(2, 1, 8, 8), torch.ones(2, 1, 8, 8)
+    assert GameBatch(a).examples is a
+    assert GameBatch({"A": a, "B": b}).examples is a
+
+
 def test_sampling_leaves_everything_as_it_was() -> None:
     model = small(DCGAN, side=8, ema_decay=None).train()
     model.generator.layers[1].eval()

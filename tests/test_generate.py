@@ -14,7 +14,7 @@ from gan_lightning.cli import main
 from gan_lightning.commands.codes import parse_codes
 from gan_lightning.game import AdversarialModule
 from gan_lightning.images import grid, to_uint8
-from gan_lightning.variants import DCGAN, ConditionalGAN, InfoGAN
+from gan_lightning.variants import DCGAN, CoGAN, ConditionalGAN, InfoGAN
 from tests.command_line import refused
 from tests.games import vivid
 
@@ -91,6 +91,34 @@ class TestCodes:
             capsys, "generate", "--ckpt", str(checkpoint), "--out", str(out), "--codes", code
         ).splitlines()
         assert told in line
+        assert not out.exists()
+
+
+class TestDomains:
+    def test_samples_and_ways_of_either_domain(self, tmp_path: Path) -> None:
+        checkpoint = saved(CoGAN, tmp_path)
+        model = sampling.load(checkpoint)
+        for domain, options in {"A": [], "B": ["--domain", "B"]}.items():
+            out = tmp_path / domain
+            generate(checkpoint, out / "grid", "--n", 4, "--grid", *options)
+            expected = grid(to_uint8(model.sample(4, domain=domain)))[0].numpy()
+            assert np.array_equal(pixels(out / "grid" / "grid.png"), expected)
+            generate(checkpoint, out / "way", "--interpolate", 0, 1, "--frames", 2, *options)
+            expected = strip(model.sample(2, domain=domain)).astype(int)
+            assert np.abs(pixels(out / "way" / "interpolation.png") - expected).max() <= 1
+
+    @pytest.mark.parametrize(
+        ("variant", "told"),
+        [
+            (CoGAN, "CoGAN has no domain 'C': choose A or B."),
+            (DCGAN, "DCGAN makes images of one domain, so its samples cannot be chosen by it."),
+        ],
+    )
+    def test_domains_that_there_are_not(
+        self, variant: Any, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        checkpoint, out = saved(variant, tmp_path), tmp_path / "out"
+        assert told in refused(capsys, "generate", "--ckpt", str(checkpoint), "--out", str(out), "--domain", "C")
         assert not out.exists()
 
 

@@ -69,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
         "(default: drawn as often as in the data)",
     )
     parser.add_argument("--codes", nargs="+", metavar="NAME=VALUE", default=[], help=HELP)
+    parser.add_argument(
+        "--domain", metavar="NAME", help="for models of two domains, such as CoGAN: `A` or `B` (default: the first)"
+    )
     parser.add_argument("--grid", action="store_true", help="write all samples into one picture, grid.png")
     parser.add_argument(
         "--interpolate",
@@ -102,7 +105,7 @@ def _samples(options: argparse.Namespace) -> "tuple[int, Iterator[Tensor]]":
     n = options.n or _N
     codes = parse_codes(options.codes, n)
     model = load_sampler(options.ckpt, options.device)
-    return n, sampling.generate(model, n, options.seed, options.batch_size, options.labels, codes)
+    return n, sampling.generate(model, n, options.seed, options.batch_size, options.labels, codes, options.domain)
 
 
 def _way(options: argparse.Namespace) -> "tuple[int, Iterator[Tensor]]":
@@ -113,4 +116,5 @@ def _way(options: argparse.Namespace) -> "tuple[int, Iterator[Tensor]]":
     codes = parse_codes(options.codes, 2)
     model = load_sampler(options.ckpt, options.device)
     a, b = options.interpolate
-    return n, sampling.interpolate(model, a, b, n, options.seed, options.batch_size, options.labels, codes)
+    chosen = (options.labels, codes, options.domain)
+    return n, sampling.interpolate(model, a, b, n, options.seed, options.batch_size, *chosen)

@@ -4,6 +4,8 @@ from gan_lightning.networks.autoencoder import ConvAutoencoder
 from gan_lightning.networks.began import BEGANAutoencoder, BEGANGenerator
 from gan_lightning.networks.classifying import ClassifyingDiscriminator
 from gan_lightning.networks.convolutional import ConvDiscriminator, ConvGenerator, PlainConvDiscriminator
+from gan_lightning.networks.convolutional import ConvDiscriminator, ConvGenerator
+from gan_lightning.networks.coupled import CoupledDiscriminator, CoupledGenerator
 from gan_lightning.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
 from gan_lightning.networks.lapgan import (
     LAPGANCoarseDiscriminator,
@@ -39,6 +41,8 @@ __all__ = [
     "ConvAutoencoder",
     "ConvDiscriminator",
     "ConvGenerator",
+    "CoupledDiscriminator",
+    "CoupledGenerator",
     "InfoGANDiscriminator",
     "InfoGANGenerator",
     "InstancePatchDiscriminator",

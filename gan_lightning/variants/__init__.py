@@ -2,6 +2,7 @@
 
 from gan_lightning.variants.acgan import ACGAN as ACGAN
 from gan_lightning.variants.began import BEGAN as BEGAN
+from gan_lightning.variants.co_gan import CoGAN as CoGAN
 from gan_lightning.variants.conditional_gan import ConditionalGAN as ConditionalGAN
 from gan_lightning.variants.cycle_gan import CycleGAN as CycleGAN
 from gan_lightning.variants.dcgan import DCGAN as DCGAN

@@ -1,0 +1,116 @@
+"""CoGAN: two generators that share their first layers, so that one latent is one thing seen in two ways."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor, nn
+
+from gan_lightning.game import GameBatch
+from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
+from gan_lightning.networks import CoupledDiscriminator, CoupledGenerator
+from gan_lightning.optimizers import CoGANAdam
+from gan_lightning.verdicts import judge_named
+
+
+class CoGAN(ImageGame):
+    """Liu, Tuzel, *Coupled Generative Adversarial Networks*, NeurIPS 2016, arXiv 1606.07536, equation 2.
+
+    ``max_{G_A, G_B} min_{D_A, D_B}`` of two games at once, with the same z in both domains:
+    ``L_D = sum_k (-E log D_k(x_k) - E log(1 - D_k(G_k(z))))`` and ``L_G = sum_k -E log D_k(G_k(z))``, k in {A, B}. No
+    pair is ever seen. What ties the domains is that G_A and G_B share their first layers, which decide what is shown,
+    and D_A and D_B their last ones; only the layers next to the pixels are a domain's own.
+
+    Shared layers are one module that both networks are made of, where other codes copy weights. The networks are the
+    authors' for digits. z is normal instead of uniform, images are in [-1, 1] instead of [0, 1], the sum over the two
+    domains is the paper's, where the authors' code takes the mean. The classifier of the paper's domain adaptation is
+    left out.
+
+    Args:
+        image_shape: Channels, height, width of the images of both domains. The command line takes it from the data.
+        latent_dim: Length of the latent vector.
+        generator: Makes the coupled generators from the image shape and the latent length.
+        discriminator: Makes the coupled discriminators from the image shape.
+        generator_optimizer: Makes the generators' optimiser from their parameters.
+        discriminator_optimizer: Makes the discriminators' optimiser from their parameters.
+    """
+
+    domains = ("A", "B")
+
+    def __init__(
+        self,
+        image_shape: ImageShape = (1, 28, 28),
+        latent_dim: int = 100,
+        generator: GeneratorFactory = CoupledGenerator,
+        discriminator: DiscriminatorFactory = CoupledDiscriminator,
+        generator_optimizer: OptimizerCallable = CoGANAdam,
+        discriminator_optimizer: OptimizerCallable = CoGANAdam,
+        **game: Any,
+    ) -> None:
+        super().__init__(
+            image_shape,
+            latent_dim,
+            generator,
+            discriminator,
+            generator_optimizer=generator_optimizer,
+            discriminator_optimizer=discriminator_optimizer,
+            **game,
+        )
+
+    def receive(self, raw: Any) -> GameBatch:
+        if not isinstance(raw, dict):
+            raise ValueError(
+                "CoGAN needs images of two domains, as MNISTEdgesDataModule gives them: {'A': ..., 'B': ...}."
+            )
+        for images in raw.values():
+            self.check_shape(images)
+        return GameBatch({domain: self.scaled(images) for domain, images in raw.items()})
+
+    def discriminator_loss(self, batch: GameBatch) -> Terms:
+        terms: Terms = {}
+        real, fake = self.discriminator(batch.real), self.discriminator(batch.fake)
+        for domain in self.domains:
+            with judge_named(domain):
+                of_domain = minimax_discriminator(real[domain], fake[domain])
+            terms |= {f"{name}_{domain}": term for name, term in of_domain.items()}
+        return terms
+
+    def generator_loss(self, batch: GameBatch) -> Terms:
+        logits = self.discriminator(batch.fake)
+        return {f"adversarial_{x}": non_saturating_generator(logits[x])["adversarial"] for x in self.domains}
+
+    def generator_of(self, domain: str) -> nn.Module:
+        """The averaged generator of one domain.
+
+        Raises:
+            ValueError: There is no such domain.
+        """
+        if domain not in self.domains:
+            raise ValueError(f"CoGAN has no domain {domain!r}: choose {' or '.join(self.domains)}.")
+        return cast(CoupledGenerator, self.averaged_generator).of(domain)
+
+    @property
+    def image_generator(self) -> nn.Module:
+        """That of A, unless the other is asked for."""
+        return self.generator_of(self.domains[0])
+
+    def sample(self, n: int, seed: int = 0, start: int = 0, batch_size: int = 256, domain: str = "A") -> Tensor:
+        """Samples of one domain; those of the same number in the other one show the same, and are their pairs.
+
+        Returns:
+            n x C x H x W on the model's device, in [-1, 1].
+        """
+        latents = self.indexed_latents(start, start + n, seed)
+        return self.render(latents, batch_size=batch_size, generator=self.generator_of(domain))
+
+    def walk(self, a: int, b: int, ways: Sequence[float], seed: int = 0, domain: str = "A") -> Tensor:
+        """Images of one domain on the way from sample ``a`` to sample ``b``; see ImageGame."""
+        start, end = (self.indexed_latents(i, i + 1, seed) for i in (a, b))
+        return self.render(self.on_the_way(start, end, ways), generator=self.generator_of(domain))
+
+    def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
+        """Pairs side by side, A and B."""
+        pairs = [self.sample(max(n // 2, 1), seed, domain=domain) for domain in self.domains]
+        return torch.stack(pairs, dim=1).flatten(0, 1), 2 * max(round(n**0.5 / 2), 1)
