@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datamodules.mnist import FashionMNISTDataModule, MNISTDataModule
     from datamodules.paired import PairedImageDataModule
     from datamodules.super_resolution import SuperResolutionDataModule
+    from datamodules.toy import ToyDataModule
     from datamodules.unpaired import UnpairedImageDataModule
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "MNISTDataModule",
     "PairedImageDataModule",
     "SuperResolutionDataModule",
+    "ToyDataModule",
     "UnpairedImageDataModule",
 ]
 
@@ -45,6 +47,7 @@ _HOMES = {
     "MNISTDataModule": "mnist",
     "PairedImageDataModule": "paired",
     "SuperResolutionDataModule": "super_resolution",
+    "ToyDataModule": "toy",
     "UnpairedImageDataModule": "unpaired",
 }
 

@@ -11,6 +11,7 @@ from gan_lightning.networks.mlp import (
     MLPGenerator,
 )
 from gan_lightning.networks.patch import InstancePatchDiscriminator, PatchDiscriminator
+from gan_lightning.networks.points import PointDiscriminator, PointGenerator
 from gan_lightning.networks.pyramid import (
     PyramidDiscriminator,
     PyramidGenerator,
@@ -36,6 +37,8 @@ __all__ = [
     "MLPDiscriminator",
     "MLPGenerator",
     "PatchDiscriminator",
+    "PointDiscriminator",
+    "PointGenerator",
     "PyramidDiscriminator",
     "PyramidGenerator",
     "ResNetDiscriminator",
