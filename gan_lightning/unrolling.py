@@ -26,7 +26,7 @@ def looked_ahead(
 ) -> Judge:
     """The network as it will be after some steps of its optimiser down a loss.
 
-    ``theta^{k+1} = theta^k - step(grad L(theta^k))`` (Metz et al., 2017, arXiv 1611.02163, equation 7): the optimiser
+    ``theta^{k+1} = theta^k - step(grad L(theta^k))`` (Metz et al., 2017, arXiv 1611.02163, section 2): the optimiser
     is the network's own, whose momenta go on from where they are, and every step is differentiable, so that what the
     result says has a gradient with respect to all that the loss was computed from. Network, gradients, buffers such
     as BatchNorm's, and optimiser stay as they are; the buffers move with the thought, as they would in earnest.

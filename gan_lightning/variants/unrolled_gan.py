@@ -20,8 +20,8 @@ class UnrolledGAN(GAN):
 
     With ``f = E log D(x) + E log(1 - D(G(z)))`` the discriminator D of weights ``theta`` maximises f, and the
     generator minimises ``f(G, theta^K)`` where ``theta^0 = theta`` and ``theta^{k+1} = theta^k + step(grad f(G,
-    theta^k))``: it sees K steps of D's optimiser ahead, and its gradient passes through all of them (equations 7 to
-    10). What was seen ahead is forgotten: D learns as it does in ``GAN``.
+    theta^k))``: it sees K steps of D's optimiser ahead, and its gradient passes through all of them (section 2). What
+    was seen ahead is forgotten: D learns as it does in ``GAN``.
 
     As in the authors' notebook, both terms of f stand in the generator's loss: the term of the real images depends on
     G through ``theta^K``. With ``saturating`` off it minimises ``-E log D(G(z))`` under ``theta^K`` instead. With
