@@ -35,7 +35,7 @@ def looked_ahead(
         network: All of its weights that the optimiser holds take part, whether they are frozen at the moment or not.
         optimizer: SGD, Adam or AdamW, or a class derived from one that changes only defaults.
         loss: What is minimised, a scalar, given the network as it is in the middle of the thought.
-        steps: How many; with 0 it is the network as it is, and nothing can be told from calling that.
+        steps: How many; after 0 it is the network as it is.
         clip_norm: Scale the gradient down to this norm before each step, as the engine does. None: never.
 
     Returns:

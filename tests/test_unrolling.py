@@ -158,3 +158,16 @@ def test_what_cannot_be_thought_is_refused(make: Callable[..., Optimizer], told:
     network = plain()
     with pytest.raises(ValueError, match=told):
         looked_ahead(network, make(network.parameters()), judged_by, 1)
+
+
+def test_a_compiled_network_is_run_as_it_was_written() -> None:
+    """Compiled code has no second derivative; here it has not even a first value."""
+    network, optimizer = game(plain, "adam", 1)
+    expected = looked_ahead(network, optimizer, judged_by, 2)(REAL)
+
+    def compiled(*inputs: Tensor) -> Tensor:
+        raise AssertionError
+
+    network._compiled_call_impl = compiled
+    assert_same_bits(looked_ahead(network, optimizer, judged_by, 2)(REAL), expected)
+    assert network._compiled_call_impl is compiled
