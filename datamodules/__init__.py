@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datamodules.mnist_edges import MNISTEdgesDataModule
     from datamodules.paired import PairedImageDataModule
     from datamodules.super_resolution import SuperResolutionDataModule
+    from datamodules.toy import ToyDataModule
     from datamodules.unpaired import UnpairedImageDataModule
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "MNISTEdgesDataModule",
     "PairedImageDataModule",
     "SuperResolutionDataModule",
+    "ToyDataModule",
     "UnpairedImageDataModule",
 ]
 
@@ -48,6 +50,7 @@ _HOMES = {
     "MNISTEdgesDataModule": "mnist_edges",
     "PairedImageDataModule": "paired",
     "SuperResolutionDataModule": "super_resolution",
+    "ToyDataModule": "toy",
     "UnpairedImageDataModule": "unpaired",
 }
 

@@ -25,7 +25,7 @@ class ImageSource(Protocol):
     def __len__(self) -> int: ...
 
     def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
-        """Yields, for each tensor of n indices, a fresh contiguous uint8 tensor, n x C x H x W."""
+        """Yields, for each tensor of n indices, a fresh contiguous tensor, n x C x H x W: uint8, or float32 points."""
 
 
 class TensorImages:

@@ -19,6 +19,11 @@ def to_uint8(images: Tensor) -> Tensor:
     return ((images.detach().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
+def are_points(image_shape: Sequence[int]) -> bool:
+    """Whether images of this shape (C, H, W) are points in the plane, which no picture shows as pixels."""
+    return tuple(image_shape) == (2, 1, 1)
+
+
 def stack(images: Sequence[Tensor]) -> Tensor:
     """One batch of images, C x H x W, of any sizes, cut to the smallest in the middle; grey ones become colourful."""
     channels = max(len(image) for image in images)

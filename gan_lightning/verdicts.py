@@ -22,6 +22,17 @@ def judge_named(name: str) -> Iterator[None]:
         _names.pop()
 
 
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Keep from the listeners what is judged only in thought."""
+    kept = listeners.copy()
+    listeners.clear()
+    try:
+        yield
+    finally:
+        listeners.extend(kept)
+
+
 def name_of_judge() -> str:
     """The name of the discriminator that a listener is told of, '' where there is only one."""
     return "_".join(_names)

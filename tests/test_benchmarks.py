@@ -1,14 +1,19 @@
 """What the measurements of the README count, on cases made by hand."""
 
+import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor, nn
 
 from benchmarks import pairs
 from benchmarks.labels import accuracy_by_class, matched_accuracy, report
+from benchmarks.modes import drawn
+from benchmarks.modes import main as count_modes
 from datamodules.tensors import edges
 from gan_lightning.images import to_uint8
 from gan_lightning.metrics.features import Embedding
@@ -124,3 +129,36 @@ def test_what_is_said_of_pairs(capsys: pytest.CaptureFixture[str]) -> None:
     assert same == "200 pairs of the same latent: 100.00% of the pixels agree, bright ones overlap by 100.00%"
     assert other.startswith("200 pairs of another latent: 9")
     assert float(other.split()[-1].rstrip("%")) < 20
+
+
+def test_points_are_drawn_where_they_lie() -> None:
+    """The picture is 6 wide, from -3 to 3, in 96 pixels: y points up, and a point darkens the pixels around its own."""
+    picture = drawn(torch.tensor([[-2.0, 1.0], [2.0, 2.0], [2.0, 2.0], [5.0, 0.0], [0.0, float("nan")]]))
+    assert picture.shape == (1, 96, 96)
+    dark = (picture[0] < 255).nonzero().tolist()
+    once, twice = [(32, 16), (16, 80)]
+    assert sorted(map(tuple, dark)) == sorted(
+        (r + i, c + j) for r, c in (once, twice) for i in (-1, 0, 1) for j in (-1, 0, 1)
+    )
+    assert picture[0, 16, 80] < picture[0, 32, 16]
+
+
+@pytest.fixture
+def _settings_of_the_process() -> Any:
+    threads, logger = torch.get_num_threads(), logging.getLogger("lightning.pytorch")
+    level = logger.level
+    yield
+    torch.set_num_threads(threads)
+    logger.setLevel(level)
+
+
+@pytest.mark.usefixtures("_settings_of_the_process")
+def test_modes_are_counted_run_by_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    count_modes(["--n-unrolled", "0", "1", "--seeds", "2", "--steps", "6", "--batch-size", "8", "--out", str(tmp_path)])
+    table = (tmp_path / "modes.md").read_text()
+    assert table in capsys.readouterr().out
+    assert [line.split("|")[1:3] for line in table.splitlines()[2:]] == [
+        [f" {k} ", f" {s} "] for k in (0, 1) for s in (0, 1)
+    ]
+    with Image.open(tmp_path / "modes.png") as picture:
+        assert picture.size == (7 * 97 + 1, 4 * 97 + 1)

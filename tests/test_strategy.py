@@ -1,5 +1,6 @@
 """Two processes play one game: the same moves as one process on the joined batches, and the same bits in both."""
 
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from gan_lightning.callbacks import GenerativeMetrics
 from gan_lightning.game import AdversarialModule, GameBatch
 from gan_lightning.strategy import AlternatingDDPStrategy
-from gan_lightning.variants import BEGAN, DCGAN, DRAGAN, EBGAN, WGANGP, CycleGAN, RelativisticGAN
+from gan_lightning.variants import BEGAN, DCGAN, DRAGAN, EBGAN, WGANGP, CycleGAN, RelativisticGAN, UnrolledGAN
 from tests.games import VARIANTS, assert_same_bits, flat, play, small
 
 STEPS = 20
@@ -28,6 +29,7 @@ WITHIN_A_PROCESS: dict[Variant, dict[str, Any]] = {
     EBGAN: {"pulling_away_weight": 0.0},
     DRAGAN: {"perturbation": 0.0},
     RelativisticGAN: {"form": "RSGAN"},
+    UnrolledGAN: {"n_unrolled": 0},
 }
 """What turns off the terms that compare the images of a batch, so of a process."""
 
@@ -146,8 +148,7 @@ def test_two_processes_move_as_one_on_the_joined_batch(
     # Where the penalties look is left to chance: here always at the same place between a real image and a fake.
     rand = torch.rand
     monkeypatch.setattr(torch, "rand", lambda *shape, **kind: 0.3 + 0 * rand(*shape, **kind))
-    extra: dict[str, Any] = WITHIN_A_PROCESS.get(variant, {})
-    arguments = {"penalty_interval": 2, **extra}
+    arguments = {"penalty_interval": 2, **WITHIN_A_PROCESS.get(variant, {})}
     # In double precision: the gradients of real images and of fakes nearly cancel in some games.
     ranks = two_processes(_without_chance(small(variant, **arguments)), tmp_path, precision="64-true")
     one = _without_chance(small(variant, **arguments)).double()
@@ -184,6 +185,27 @@ def test_two_processes_move_as_one_on_the_joined_batch(
     an_epoch = min(n_images, 700)  # of about 1,500 images, half for each process
     first = torch.cat([rank["images"][:an_epoch] for rank in ranks])
     assert len(torch.unique(first.flatten(1), dim=0)) == 2 * an_epoch
+
+
+def test_each_process_looks_ahead_on_its_own_images(tmp_path: Path) -> None:
+    arguments = {"n_unrolled": 2, "discriminator_optimizer": partial(torch.optim.SGD, lr=0.1)}
+    model = _without_chance(small(UnrolledGAN, **arguments))
+    for weight in model.parameters():
+        weight.data *= 20  # the gradients are tiny otherwise
+    one = deepcopy(model).double()
+    ranks = two_processes(model, tmp_path, 1, precision="64-true")
+    gradients = []
+    for rank in ranks:
+        told = rank["first"]["generator"]
+        one.discriminator.load_state_dict(told["other"])
+        batch = GameBatch(**told["exchanges"][0])
+        total = sum(one.generator_loss(replace(batch, fake=one.play(batch))).values())
+        gradients.append(torch.autograd.grad(total, [*one.generator.parameters()]))
+    averaged = [rank["first"]["generator"]["gradients"] for rank in ranks]
+    for *apart, one_rank, other in zip(*gradients, *averaged, strict=True):
+        assert not torch.allclose(*apart)
+        torch.testing.assert_close(one_rank, sum(apart) / 2)
+        assert torch.equal(one_rank, other)
 
 
 def test_buffers_agree_when_they_are_saved_and_their_mean_is_kept(tmp_path: Path) -> None:

@@ -1,24 +1,20 @@
 """Measure the samples while the game is played."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 
-from gan_lightning.logger_guards import logged_at
+from gan_lightning.callbacks.measuring import Measurement, check_at_least, unnoticed
 from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.evaluator import Evaluator
 from gan_lightning.metrics.extractors import Ingredients, make_extractor
 from gan_lightning.metrics.features import FeatureExtractor
 from gan_lightning.metrics.scores import Options, Reference, chosen
 from gan_lightning.metrics.sources import MOST_SAMPLES, SPLITS, Samples, label_of, real_images
-from gan_lightning.strategy import agreed
 
 
-class GenerativeMetrics(Callback):
+class GenerativeMetrics(Measurement):
     """Computes metrics of the generator's samples against the data, and logs them as ``val/fid``, ``val/kid``, ...
 
     The samples are those that ``sample()`` makes, from the average of the weights, and the same latents every time,
@@ -63,25 +59,24 @@ class GenerativeMetrics(Callback):
         kid_subset_size: int = 1000,
         cache_dir: str | None = None,
     ) -> None:
+        super().__init__(every_n_steps)
         chosen(metrics)
         if split not in SPLITS:
             raise ValueError(f"split is {split!r}: choose from {', '.join(SPLITS)}.")
-        _check(2, num_samples=num_samples, num_real=num_real, kid_subset_size=kid_subset_size)
-        _check(1, every_n_steps=every_n_steps, batch_size=batch_size, kid_subsets=kid_subsets)
+        check_at_least(2, num_samples=num_samples, num_real=num_real, kid_subset_size=kid_subset_size)
+        check_at_least(1, batch_size=batch_size, kid_subsets=kid_subsets)
         self.metrics = list(metrics)
         self.extractor = extractor
         self.weights_path = weights_path
         self.split = split
         self.num_samples = num_samples
         self.num_real = num_real
-        self.every_n_steps = every_n_steps
         self.batch_size = batch_size
         self.seed = seed
         self._options = Options(kid_subsets, kid_subset_size)
         self._cache = TensorCache(cache_dir)
         self._network: FeatureExtractor | None = None
         self._judge: tuple[Evaluator, Reference, int] | None = None
-        self._step = -1
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         # Here and not at the first measurement, so that missing weights are told before hours of training.
@@ -91,40 +86,17 @@ class GenerativeMetrics(Callback):
             raise ValueError(f"GenerativeMetrics needs samples, and {type(pl_module).__name__} has no sample().")
         data = _data(trainer)
         ingredients = Ingredients(self.weights_path, lambda: real_images(data, "train"), self._cache)
-        with _unnoticed(torch.device("cpu")):
+        with unnoticed(torch.device("cpu")):
             self._network = make_extractor(self.extractor, ingredients)
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        standing_alone = trainer.state.fn == TrainerFn.VALIDATING
-        if standing_alone or (self.every_n_steps is None and not trainer.sanity_checking):
-            pl_module.log_dict(self._measure(trainer, pl_module, "val"), prog_bar=True, sync_dist=True)
-
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        pl_module.log_dict(self._measure(trainer, pl_module, "test"), prog_bar=True, sync_dist=True)
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        step = trainer.global_step
-        if self.every_n_steps is None or step % self.every_n_steps or step == self._step:
-            return
-        self._step = step  # Batches that end without a step must not be measured again.
-        scores = self._measure(trainer, pl_module, "val")
-        pl_module.log_dict(scores, prog_bar=True, logger=False)
-        # Lightning's own logging would leave out steps that log_every_n_steps does not fall on.
-        for logger in trainer.loggers:
-            logger.log_metrics(scores, step=logged_at(step))
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         self._network = self._judge = None
 
-    def _measure(self, trainer: Trainer, pl_module: LightningModule, prefix: str) -> dict[str, float]:
-        with agreed(pl_module), _unnoticed(pl_module.device):
-            if self._judge is None:
-                self._judge = self._prepare(trainer, pl_module.device)
-            evaluator, reference, n = self._judge
-            scores = evaluator.score(Samples(pl_module.sample, n, self.seed), reference)  # type: ignore[arg-type]
-        return {f"{prefix}/{name}": score for name, score in scores.items()}
+    def measure(self, trainer: Trainer, game: Any) -> dict[str, float]:
+        if self._judge is None:
+            self._judge = self._prepare(trainer, game.device)
+        evaluator, reference, n = self._judge
+        return evaluator.score(Samples(game.sample, n, self.seed), reference)
 
     def _prepare(self, trainer: Trainer, device: torch.device) -> tuple[Evaluator, Reference, int]:
         """Look at the real images, once, and count the samples."""
@@ -141,17 +113,3 @@ def _data(trainer: Trainer) -> LightningDataModule:
     if data is None:
         raise ValueError("GenerativeMetrics reads the real images from a data module: give the trainer datamodule=...")
     return data
-
-
-@contextmanager
-def _unnoticed(device: torch.device) -> Iterator[None]:
-    """Leave the random numbers as they are; make tensors that training may use, though validation may not train."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices), torch.inference_mode(False), torch.no_grad():
-        yield
-
-
-def _check(minimum: int, **counts: int | None) -> None:
-    for name, count in counts.items():
-        if count is not None and count < minimum:
-            raise ValueError(f"{name} is {count}: it must be at least {minimum}.")

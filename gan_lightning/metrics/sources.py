@@ -16,7 +16,7 @@ from torch import Tensor
 
 from datamodules.files import SUFFIXES, list_files
 from datamodules.loading import ImageSource, Subset, TensorImages
-from gan_lightning.images import to_uint8
+from gan_lightning.images import are_points, to_uint8
 from gan_lightning.metrics.digest import digest_of
 
 SPLITS = ("train", "val", "test")
@@ -117,10 +117,12 @@ def real_images(data: LightningDataModule | None, split: str, at_most: int | Non
         at_most: Take so many, evenly spread, if there are more. None: all.
 
     Raises:
-        ValueError: There is no data module, or it has no such images.
+        ValueError: There is no data module, or it has no such images, or points in their place.
     """
     if data is None:
         raise ValueError("The real images are read from a data module, and there is none: give datamodule=...")
+    if are_points(getattr(data, "image_shape", ())):
+        raise ValueError(f"{type(data).__name__} has points and no images: judge the samples by ModeCoverage.")
     loader = getattr(data, f"{split}_dataloader")()
     source = getattr(loader, "source", None) or _read_all(loader)
     if source is None or len(source) == 0:

@@ -4,7 +4,6 @@ from gan_lightning.networks.autoencoder import ConvAutoencoder
 from gan_lightning.networks.began import BEGANAutoencoder, BEGANGenerator
 from gan_lightning.networks.classifying import ClassifyingDiscriminator
 from gan_lightning.networks.convolutional import ConvDiscriminator, ConvGenerator, PlainConvDiscriminator
-from gan_lightning.networks.convolutional import ConvDiscriminator, ConvGenerator
 from gan_lightning.networks.coupled import CoupledDiscriminator, CoupledGenerator
 from gan_lightning.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
 from gan_lightning.networks.lapgan import (
@@ -20,6 +19,7 @@ from gan_lightning.networks.mlp import (
     MLPGenerator,
 )
 from gan_lightning.networks.patch import InstancePatchDiscriminator, PatchDiscriminator
+from gan_lightning.networks.points import PointDiscriminator, PointGenerator
 from gan_lightning.networks.pyramid import (
     PyramidDiscriminator,
     PyramidGenerator,
@@ -54,6 +54,8 @@ __all__ = [
     "MLPGenerator",
     "PatchDiscriminator",
     "PlainConvDiscriminator",
+    "PointDiscriminator",
+    "PointGenerator",
     "PyramidDiscriminator",
     "PyramidGenerator",
     "ResNetDiscriminator",

@@ -20,5 +20,6 @@ from gan_lightning.variants.sagan import SAGAN as SAGAN
 from gan_lightning.variants.sngan import SNGAN as SNGAN
 from gan_lightning.variants.srgan import SRGAN as SRGAN
 from gan_lightning.variants.star_gan import StarGAN as StarGAN
+from gan_lightning.variants.unrolled_gan import UnrolledGAN as UnrolledGAN
 from gan_lightning.variants.wgan import WGAN as WGAN
 from gan_lightning.variants.wgan_gp import WGANGP as WGANGP

@@ -1,0 +1,62 @@
+"""Count the modes that the samples cover while the game is played."""
+
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+
+from gan_lightning.callbacks.measuring import Measurement, check_at_least
+from gan_lightning.metrics.modes import mode_coverage
+from gan_lightning.metrics.parallel import on_rank_zero
+
+
+class ModeCoverage(Measurement):
+    """Logs how many modes of the data the samples cover and how many samples are near one.
+
+    ``val/modes`` counts the modes that have at least ``min_share`` of their fair share of the samples within three
+    standard deviations; ``val/high_quality`` is the share of the samples that lie there, of any mode; see
+    :func:`gan_lightning.metrics.modes.mode_coverage`. When testing, the names begin with ``test/``. It is for data
+    whose modes are known: a data module with ``centres`` (K x D) and ``std``, such as ``ToyDataModule``.
+
+    The samples are those that ``sample()`` makes, from the average of the weights, and the same latents every time.
+    Training goes on in the same bits with this callback or without it.
+
+    Args:
+        num_samples: How many samples.
+        every_n_steps: Generator updates between two measurements. None: measure at every validation.
+        seed: Which latents.
+        min_share: A mode is covered by this part of its fair share. 0.08: of eight modes each takes 1 % of the samples.
+
+    Raises:
+        ValueError: An argument is out of its range, the model makes no samples, or the data tells no modes.
+    """
+
+    def __init__(
+        self, num_samples: int = 2500, every_n_steps: int | None = None, seed: int = 0, min_share: float = 0.08
+    ) -> None:
+        super().__init__(every_n_steps)
+        check_at_least(1, num_samples=num_samples)
+        if not 0 < min_share <= 1:
+            raise ValueError(f"min_share is {min_share}: it must be greater than 0 and at most 1.")
+        self.num_samples = num_samples
+        self.seed = seed
+        self.min_share = min_share
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage == "predict":
+            return
+        data: Any = getattr(trainer, "datamodule", None)
+        if not hasattr(pl_module, "sample"):
+            raise ValueError(f"ModeCoverage needs samples, and {type(pl_module).__name__} has no sample().")
+        if not (hasattr(data, "centres") and hasattr(data, "std")):
+            name = "there is no data module" if data is None else f"{type(data).__name__} does not tell"
+            raise ValueError(f"ModeCoverage must know the modes (centres and std), and {name}: use ToyDataModule.")
+
+    def measure(self, trainer: Trainer, game: Any) -> dict[str, float]:
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+
+        def cover() -> dict[str, float]:
+            samples = game.sample(self.num_samples, seed=self.seed)
+            modes, high_quality = mode_coverage(samples, data.centres, data.std, self.min_share)
+            return {"modes": float(modes), "high_quality": high_quality}
+
+        return on_rank_zero(cover)

@@ -1,0 +1,83 @@
+"""Unrolled GAN: the generator plays against the discriminator that its own move would call forth."""
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from gan_lightning.game import GameBatch
+from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageShape
+from gan_lightning.losses import Terms, minimax_discriminator, minimax_generator, non_saturating_generator
+from gan_lightning.networks import MLPDiscriminator, MLPGenerator
+from gan_lightning.unrolling import Judge, check_unrollable, looked_ahead
+from gan_lightning.variants.gan import GAN
+from gan_lightning.verdicts import unheard
+
+
+class UnrolledGAN(GAN):
+    """Metz, Poole, Pfau, Sohl-Dickstein, *Unrolled Generative Adversarial Networks*, ICLR 2017, arXiv 1611.02163.
+
+    With ``f = E log D(x) + E log(1 - D(G(z)))`` the discriminator D of weights ``theta`` maximises f, and the
+    generator minimises ``f(G, theta^K)`` where ``theta^0 = theta`` and ``theta^{k+1} = theta^k + step(grad f(G,
+    theta^k))``: it sees K steps of D's optimiser ahead, and its gradient passes through all of them (section 2). What
+    was seen ahead is forgotten: D learns as it does in ``GAN``.
+
+    As in the authors' notebook, both terms of f stand in the generator's loss: the term of the real images depends on
+    G through ``theta^K``. With ``saturating`` off it minimises ``-E log D(G(z))`` under ``theta^K`` instead. With
+    ``n_unrolled`` 0 the game is ``MinimaxGAN`` or ``GAN``, to the bit.
+
+    D moves first, then G looks ahead from where D is, on the same images, with D's own optimiser and its momenta; in
+    the notebook both move at once. D's step is taken on the batch at hand: each process, and each batch of those
+    that are accumulated, looks ahead on its own images. D's dropout is drawn anew for each step.
+
+    Args:
+        image_shape: Channels, height, width of an image. The command line takes it from the data.
+        latent_dim: Length of the latent vector.
+        generator: Makes the generator from the image shape and the latent length.
+        discriminator: Makes the discriminator from the image shape. It must have second derivatives.
+        n_unrolled: Steps that the generator sees ahead, K in the paper, which has 0, 1, 5 and 10.
+        saturating: Whether the generator minimises f, as in the paper, or the non-saturating loss.
+    """
+
+    def __init__(
+        self,
+        image_shape: ImageShape = (1, 28, 28),
+        latent_dim: int = 100,
+        generator: GeneratorFactory = MLPGenerator,
+        discriminator: DiscriminatorFactory = MLPDiscriminator,
+        n_unrolled: int = 5,
+        saturating: bool = True,
+        **game: Any,
+    ) -> None:
+        super().__init__(image_shape, latent_dim, generator, discriminator, **game)
+        self.n_unrolled = n_unrolled
+        self.saturating = saturating
+
+    def generator_loss(self, batch: GameBatch) -> Terms:
+        judge = self._judge_ahead(batch) if self.n_unrolled else self.discriminator
+        if not self.saturating:
+            return non_saturating_generator(judge(batch.fake))
+        terms = minimax_generator(judge(batch.fake))
+        if self.n_unrolled:
+            terms["real"] = -non_saturating_generator(judge(batch.real))["adversarial"]
+        return terms
+
+    def _judge_ahead(self, batch: GameBatch) -> Judge:
+        def loss(judge: Judge) -> Tensor:
+            return torch.stack([*minimax_discriminator(judge(batch.real), judge(batch.fake)).values()]).sum()
+
+        with unheard():
+            return looked_ahead(
+                self.discriminator, self._optimizer_of_discriminator(), loss, self.n_unrolled, self.gradient_clip_norm
+            )
+
+    def _optimizer_of_discriminator(self) -> Optimizer:
+        if self._trainer is None:  # Outside of training it is one that has not moved yet.
+            return self.configure_optimizers()[0][0]
+        return cast(Any, self.optimizers())[0].optimizer
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
+        optimizers, schedulers = super().configure_optimizers()
+        check_unrollable(optimizers[0])
+        return optimizers, schedulers
