@@ -4,6 +4,7 @@ from gan_lightning.networks.autoencoder import ConvAutoencoder
 from gan_lightning.networks.classifying import ClassifyingDiscriminator
 from gan_lightning.networks.convolutional import ConvDiscriminator, ConvGenerator
 from gan_lightning.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
+from gan_lightning.networks.minibatch_discrimination import MinibatchDiscriminator
 from gan_lightning.networks.mlp import (
     ConditionalMLPDiscriminator,
     ConditionalMLPGenerator,
@@ -35,6 +36,7 @@ __all__ = [
     "InstancePatchDiscriminator",
     "MLPDiscriminator",
     "MLPGenerator",
+    "MinibatchDiscriminator",
     "PatchDiscriminator",
     "PyramidDiscriminator",
     "PyramidGenerator",
