@@ -19,7 +19,7 @@ def check_limits(arguments: Mapping[str, Any], place: str = "") -> None:
 
     Raises:
         ValueError: A size is below 1, a count (``n_*``) or a coefficient (``*_weight``) is negative, a learning rate is
-            infinite, or a dropout is not a probability below 1.
+            infinite, a dropout is not a probability below 1, or the target of real images is none above 0.
     """
     for name, value in arguments.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -28,6 +28,8 @@ def check_limits(arguments: Mapping[str, Any], place: str = "") -> None:
             raise ValueError(f"{place}{name} is {value}: it must be at least 0 and less than 1.")
         if name == "lr" and not math.isfinite(value):
             raise ValueError(f"{place}{name} is {value}: it must be a finite number.")
+        if name == "real_target" and not 0 < value <= 1:
+            raise ValueError(f"{place}{name} is {value}: it must be greater than 0 and at most 1.")
         least = _least(name)
         if least is not None and not value >= least:
             raise ValueError(f"{place}{name} is {value}: it must be at least {least}.")

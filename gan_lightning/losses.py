@@ -21,22 +21,29 @@ Terms: TypeAlias = dict[str, Tensor]
 """Named scalar terms of one player's loss, already weighted; the loss is their sum."""
 
 
-def minimax_discriminator(real: Tensor, fake: Tensor) -> Terms:
+def minimax_discriminator(real: Tensor, fake: Tensor, real_target: float = 1.0) -> Terms:
     """Discriminator's loss of the original game (Goodfellow et al., 2014, arXiv 1406.2661).
 
     ``L_D = -V(D, G) = E sp(-s_r) + E sp(s_f)``, the binary cross-entropy with real = 1 and fake = 0, without
     the factor 1/2 of the authors' code. It serves the non-saturating game as well: the two differ in the
     generator only.
 
+    With ``a = real_target`` below 1 real images are not to be called real with certainty: one-sided label smoothing
+    (Salimans et al., 2016, arXiv 1606.03498, section 3.4), ``a E sp(-s_r) + (1 - a) E sp(s_r)``. Fakes stay 0.
+
     Args:
         real: Logits on real images, any shape.
         fake: Logits on generated images, any shape.
+        real_target: ``a``, the probability of being real that real images are to be given, in (0, 1].
 
     Returns:
         ``real`` and ``fake``, each in [0, inf).
     """
     judged(real, fake, boundary=0.0)
-    return {"real": _mean(F.softplus(-real)), "fake": _mean(F.softplus(fake))}
+    cost = F.softplus(-real)
+    if real_target != 1:
+        cost = cost + (1 - real_target) * real  # sp(s) = sp(-s) + s
+    return {"real": _mean(cost), "fake": _mean(F.softplus(fake))}
 
 
 def minimax_generator(fake: Tensor) -> Terms:
@@ -338,6 +345,22 @@ def relativistic_average_hinge(own: Tensor, other: Tensor) -> Tensor:
         A scalar in [0, inf); 1 where all outputs are equal.
     """
     return 0.5 * (_mean(F.relu(1 - (own - _mean(other)))) + _mean(F.relu(1 + (other - _mean(own)))))
+
+
+def feature_matching(real: Tensor, fake: Tensor) -> Tensor:
+    """How far apart the mean features of real and of generated images are (Salimans et al., 2016, arXiv 1606.03498).
+
+    ``||E f(x) - E f(G(z))||^2``, section 3.1.
+
+    Args:
+        real: f(x), N x A.
+        fake: f(G(z)), M x A.
+
+    Returns:
+        A scalar, at least 0.
+    """
+    dtype = torch.promote_types(fake.dtype, torch.float32)
+    return (real.mean(dim=0, dtype=dtype) - fake.mean(dim=0, dtype=dtype)).square().sum()
 
 
 def gaussian_nll(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:

@@ -51,6 +51,16 @@ def test_minimax_agrees_with_binary_cross_entropy():
     assert_close(losses.non_saturating_generator(fake)["adversarial"], F.binary_cross_entropy_with_logits(fake, ones))
 
 
+def test_smoothing_is_one_sided():
+    real, fake = 3 * torch.randn(2, 7, dtype=torch.float64)
+    terms = losses.minimax_discriminator(real, fake, real_target=0.9)
+    assert_close(terms["real"], F.binary_cross_entropy_with_logits(real, torch.full_like(real, 0.9)))
+    assert_close(terms["fake"], F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake)))
+    optimum = torch.tensor(math.log(9.0), requires_grad=True)  # D = 0.9
+    losses.minimax_discriminator(optimum, fake, real_target=0.9)["real"].backward()
+    assert optimum.grad.item() == pytest.approx(0, abs=1e-6)
+
+
 def test_only_the_minimax_generator_saturates():
     sure_it_is_fake = -30.0
     assert generator_gradient(losses.minimax_generator, sure_it_is_fake) == pytest.approx(0, abs=1e-9)

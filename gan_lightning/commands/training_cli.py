@@ -16,7 +16,8 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger, WandbLogger
 
 import datamodules
-import gan_lightning.schedulers  # A class is known by its short name once it is imported.
+import gan_lightning.historical_averaging  # A class is known by its short name once it is imported.
+import gan_lightning.schedulers
 import gan_lightning.variants  # noqa: F401
 from gan_lightning.callbacks.animation import RunAnimation
 from gan_lightning.callbacks.artifacts import RunArtifacts

@@ -12,6 +12,7 @@ from gan_lightning.networks.lapgan import (
     LAPGANGenerator,
     LaplacianGenerator,
 )
+from gan_lightning.networks.minibatch_discrimination import MinibatchDiscriminator
 from gan_lightning.networks.mlp import (
     ConditionalMLPDiscriminator,
     ConditionalMLPGenerator,
@@ -52,6 +53,7 @@ __all__ = [
     "LaplacianGenerator",
     "MLPDiscriminator",
     "MLPGenerator",
+    "MinibatchDiscriminator",
     "PatchDiscriminator",
     "PlainConvDiscriminator",
     "PointDiscriminator",

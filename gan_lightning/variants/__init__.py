@@ -8,6 +8,7 @@ from gan_lightning.variants.cycle_gan import CycleGAN as CycleGAN
 from gan_lightning.variants.dcgan import DCGAN as DCGAN
 from gan_lightning.variants.dragan import DRAGAN as DRAGAN
 from gan_lightning.variants.ebgan import EBGAN as EBGAN
+from gan_lightning.variants.feature_matching_gan import FeatureMatchingGAN as FeatureMatchingGAN
 from gan_lightning.variants.gan import GAN as GAN
 from gan_lightning.variants.gan import MinimaxGAN as MinimaxGAN
 from gan_lightning.variants.infogan import InfoGAN as InfoGAN

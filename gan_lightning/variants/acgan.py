@@ -29,6 +29,7 @@ class ACGAN(LabelGame):
         discriminator: Makes the discriminator from the image shape and the number of classes; it returns the logits
             of being real and those of the classes.
         class_weight: Weight of L_C in both players.
+        real_target: What the discriminator is to say of real images; below 1: one-sided label smoothing.
     """
 
     def __init__(
@@ -39,16 +40,18 @@ class ACGAN(LabelGame):
         generator: LabelGeneratorFactory = ConvGenerator,
         discriminator: LabelDiscriminatorFactory = ClassifyingDiscriminator,
         class_weight: float = 1.0,
+        real_target: float = 1.0,
         **game: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, num_classes, generator, discriminator, **game)
         self.class_weight = class_weight
+        self.real_target = real_target
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         real, real_class = self.discriminator(batch.real)
         fake, fake_class = self.discriminator(batch.fake)
         return {
-            **minimax_discriminator(real, fake),
+            **minimax_discriminator(real, fake, self.real_target),
             "class_real": self.class_weight * F.cross_entropy(real_class, batch.condition),
             "class_fake": self.class_weight * F.cross_entropy(fake_class, batch.condition),
         }

@@ -27,6 +27,7 @@ class ConditionalGAN(LabelGame):
         num_classes: Labels are 0 ... num_classes - 1. The command line takes it from the data.
         generator: Makes the generator from the image shape, the latent length and the number of classes.
         discriminator: Makes the discriminator from the image shape and the number of classes.
+        real_target: What the discriminator is to say of real images; below 1: one-sided label smoothing.
     """
 
     def __init__(
@@ -36,13 +37,16 @@ class ConditionalGAN(LabelGame):
         num_classes: int = 10,
         generator: LabelGeneratorFactory = ConditionalMLPGenerator,
         discriminator: LabelDiscriminatorFactory = ConditionalMLPDiscriminator,
+        real_target: float = 1.0,
         **game: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, num_classes, generator, discriminator, **game)
+        self.real_target = real_target
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         labels = batch.condition
-        return minimax_discriminator(self.discriminator(batch.real, labels), self.discriminator(batch.fake, labels))
+        real, fake = self.discriminator(batch.real, labels), self.discriminator(batch.fake, labels)
+        return minimax_discriminator(real, fake, self.real_target)
 
     def generator_loss(self, batch: GameBatch) -> Terms:
         return non_saturating_generator(self.discriminator(batch.fake, batch.condition))

@@ -25,6 +25,7 @@ class DCGAN(ImageGame):
         generator: Makes the generator from the image shape and the latent length.
         discriminator: Makes the discriminator from the image shape.
         r1_weight: Gamma of R1. 0, the paper's game, turns it off.
+        real_target: What the discriminator is to say of real images; below 1: one-sided label smoothing.
     """
 
     def __init__(
@@ -34,15 +35,17 @@ class DCGAN(ImageGame):
         generator: GeneratorFactory = ConvGenerator,
         discriminator: DiscriminatorFactory = ConvDiscriminator,
         r1_weight: float = 0.0,
+        real_target: float = 1.0,
         **game: Any,
     ) -> None:
         if r1_weight < 0:
             raise ValueError(f"r1_weight is {r1_weight}: it must be at least 0.")
         super().__init__(image_shape, latent_dim, generator, discriminator, **game)
         self.r1_weight = r1_weight
+        self.real_target = real_target
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
-        return minimax_discriminator(self.discriminator(batch.real), self.discriminator(batch.fake))
+        return minimax_discriminator(self.discriminator(batch.real), self.discriminator(batch.fake), self.real_target)
 
     def discriminator_penalty(self, batch: GameBatch) -> Terms:
         if self.r1_weight == 0:

@@ -22,6 +22,7 @@ class GAN(ImageGame):
         latent_dim: Length of the latent vector.
         generator: Makes the generator from the image shape and the latent length.
         discriminator: Makes the discriminator from the image shape.
+        real_target: What the discriminator is to say of real images; below 1: one-sided label smoothing.
     """
 
     def __init__(
@@ -30,12 +31,14 @@ class GAN(ImageGame):
         latent_dim: int = 100,
         generator: GeneratorFactory = MLPGenerator,
         discriminator: DiscriminatorFactory = MLPDiscriminator,
+        real_target: float = 1.0,
         **game: Any,
     ) -> None:
         super().__init__(image_shape, latent_dim, generator, discriminator, **game)
+        self.real_target = real_target
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
-        return minimax_discriminator(self.discriminator(batch.real), self.discriminator(batch.fake))
+        return minimax_discriminator(self.discriminator(batch.real), self.discriminator(batch.fake), self.real_target)
 
     def generator_loss(self, batch: GameBatch) -> Terms:
         return non_saturating_generator(self.discriminator(batch.fake))

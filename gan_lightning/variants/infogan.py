@@ -36,6 +36,7 @@ class InfoGAN(CodeGame):
         information_weight: Weight of L_I, lambda in the paper.
         learned_variance: Whether Q says how sure it is of a continuous code, as in the paper, or has the variance 1,
             as in the authors' code.
+        real_target: What the discriminator is to say of real images; below 1: one-sided label smoothing.
         generator_optimizer: Makes the generator's optimiser from its parameters.
         discriminator_optimizer: Makes the discriminator's and Q's optimiser from their parameters.
     """
@@ -50,6 +51,7 @@ class InfoGAN(CodeGame):
         discriminator: CodeDiscriminatorFactory = InfoGANDiscriminator,
         information_weight: float = 1.0,
         learned_variance: bool = False,
+        real_target: float = 1.0,
         generator_optimizer: OptimizerCallable = InfoGANAdam,
         discriminator_optimizer: OptimizerCallable = DCGANAdam,
         **game: Any,
@@ -67,10 +69,12 @@ class InfoGAN(CodeGame):
         )
         self.information_weight = information_weight
         self.learned_variance = learned_variance
+        self.real_target = real_target
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         fake, *code = self.discriminator(batch.fake)
-        return {**minimax_discriminator(self.discriminator(batch.real)[0], fake), **self._uncertainty(code, batch)}
+        real = self.discriminator(batch.real)[0]
+        return {**minimax_discriminator(real, fake, self.real_target), **self._uncertainty(code, batch)}
 
     def generator_loss(self, batch: GameBatch) -> Terms:
         fake, *code = self.discriminator(batch.fake)

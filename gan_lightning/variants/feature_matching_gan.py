@@ -1,0 +1,33 @@
+"""Feature matching: the generator is to make what looks like the data on average to the discriminator's inner eye."""
+
+import torch
+from torch import nn
+
+from gan_lightning.game import GameBatch
+from gan_lightning.losses import Terms, feature_matching
+from gan_lightning.networks.last_layer import features
+from gan_lightning.speed import eagerly
+from gan_lightning.variants.dcgan import DCGAN
+
+
+class FeatureMatchingGAN(DCGAN):
+    """Salimans et al., *Improved Techniques for Training GANs*, NeurIPS 2016, arXiv 1606.03498, section 3.1.
+
+    ``L_G = ||E f(x) - E f(G(z))||^2``, the means over the batch, with f(x) what the discriminator's last layer is
+    given: its last hidden layer, as in the authors' code. The discriminator plays :class:`DCGAN`'s game.
+
+    BatchNorm in the discriminator sets the means that are to be matched, of real images and of fakes alike, so take
+    it out; the authors have weight normalisation in its place. The paper's squared norm is a sum over the features;
+    the authors' code has the mean of the squares, or of absolute values on CIFAR-10.
+    """
+
+    def generator_loss(self, batch: GameBatch) -> Terms:
+        return match(self.discriminator, batch)
+
+
+def match(discriminator: nn.Module, batch: GameBatch) -> Terms:
+    """The generator's loss: how far apart the discriminator's mean features of real images and of fakes are."""
+    with eagerly(discriminator):
+        with torch.no_grad():
+            real = features(discriminator, batch.real)
+        return {"feature_matching": feature_matching(real, features(discriminator, batch.fake))}
