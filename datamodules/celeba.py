@@ -41,6 +41,7 @@ class CelebADataModule(FileDataModule):
             list: none, the batches are images alone.
         flip: mirror training images horizontally with probability one half.
         in_memory: decode all images once and keep them; None: if they take no more than 1 GiB.
+        cache: decode all images once and for all, into one file, as in `ImageFolderDataModule`.
         num_workers: processes that decode images which are not kept in memory; 0: none but the training process;
             None: one for each CPU, at most 8.
         seed: the order of the training images is a function of this seed and the epoch.
@@ -57,6 +58,7 @@ class CelebADataModule(FileDataModule):
         attributes: list[str] | None = None,
         flip: bool = True,
         in_memory: bool | None = None,
+        cache: bool | str = False,
         num_workers: int | None = None,
         seed: int = 0,
     ) -> None:
@@ -66,6 +68,7 @@ class CelebADataModule(FileDataModule):
         super().__init__(shape, len(self.attributes) or None, batch_size, flip, num_workers, seed)
         self.data_dir = data_dir
         self.in_memory = in_memory
+        self.cache = cache
 
     @property
     def location(self) -> str:
@@ -84,7 +87,7 @@ class CelebADataModule(FileDataModule):
                 f"list_eval_partition.txt lists, {missing[0]} first: unpack img_align_celeba.zip completely there."
             )
         paths = [folder / name for name in names]
-        source, broken = self.read_images(paths, labels, self.in_memory)
+        source, broken = self.read_images(paths, labels, self.in_memory, self.cache)
         self.refuse(broken, paths)
         parts = list(partition.values())
         return Splits(

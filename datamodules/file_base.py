@@ -3,18 +3,24 @@
 import math
 from abc import ABC
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, distributed
 
 from datamodules.base import ImageDataModule, check_at_least
+from datamodules.cache import Cached, ImageCache, MappedImages, default_folder, key_of_files
 from datamodules.files import FileImages, check, cpu_count, decode, find_broken
 from datamodules.loading import ImageSource, TensorImages
 
 _GIBIBYTE = 1 << 30
 _NAMED_FILES = 5  # as many broken files are named in an error
+
+T = TypeVar("T")
 
 
 class FileDataModule(ImageDataModule, ABC):
@@ -51,32 +57,60 @@ class FileDataModule(ImageDataModule, ABC):
         return max(1, min(8, cpu_count() // processes))
 
     def read_images(
-        self, paths: list[Path], labels: Tensor | None, in_memory: bool | None
+        self,
+        paths: Sequence[str | Path],
+        labels: Tensor | None,
+        in_memory: bool | None,
+        cache: bool | str = False,
+        draft: bool = False,
     ) -> tuple[ImageSource, dict[int, str]]:
-        """Reads every file once.
+        """Reads every file once, or finds what was read before.
 
         Args:
-            paths: the files.
+            paths: the files, all below `location`.
             labels: of each, as in `ImageSource`.
             in_memory: keep the decoded images; None: if they take no more than 1 GiB.
+            cache: map the decoded images from a file, which is made if it has to be: in the user's folder for caches,
+                or in this one. In its way, `in_memory` is without effect.
+            draft: as in `decode`.
 
         Returns:
             The images, in memory or not, and the reason why some of them cannot be used, by index.
         """
         channels, size, _ = self.image_shape
+
+        def decoded(i: int) -> NDArray[np.uint8]:
+            return decode(paths[i], size, channels, draft)
+
+        cached = self._cached(paths, cache, draft, decoded) if cache is not False and paths else None
+        if cached is not None:
+            return MappedImages(cached, labels, decoded), _agreed(cached.broken)
         shape = (len(paths), *self.image_shape)
         if in_memory or (in_memory is None and math.prod(shape) <= _GIBIBYTE):
             pixels = np.zeros(shape, np.uint8)
 
             def keep(i: int) -> None:
-                pixels[i] = decode(paths[i], size, channels)
+                pixels[i] = decoded(i)
 
             broken = find_broken(range(len(paths)), keep, "Reading images")
             return TensorImages(torch.from_numpy(pixels), labels), _agreed(broken)
         broken = check_in_turn(len(paths), lambda i: check(paths[i]))
-        return FileImages(paths, labels, size, channels, self.workers()), broken
+        return FileImages(paths, labels, size, channels, self.workers(), draft), broken
 
-    def refuse(self, broken: dict[int, str], paths: Sequence[Path]) -> None:
+    def _cached(
+        self, paths: Sequence[str | Path], cache: bool | str, draft: bool, decoded: Callable[[int], NDArray[np.uint8]]
+    ) -> Cached | None:
+        """The decoded images from the cache; None, in all processes, if one of them has none."""
+        channels, size, _ = self.image_shape
+        home = Path(self.location)
+        maker = f"{type(self).__name__} {home.resolve()} {draft}".encode(errors="surrogateescape")
+        name = f"{home.resolve().name}-{channels}x{size}x{size}-{blake2b(maker, digest_size=4).hexdigest()}.images"
+        folder = Path(cache).expanduser() if isinstance(cache, str) else default_folder()
+        key = key_of_files(paths, self.location)
+        cached = ImageCache(folder / name, key, (len(paths), *self.image_shape), decoded).get()
+        return cached if all(_gathered(cached is not None)) else None
+
+    def refuse(self, broken: dict[int, str], paths: Sequence[str | Path]) -> None:
         """Raises a ValueError that names the broken files, if there are any.
 
         Args:
@@ -107,11 +141,16 @@ def _process() -> tuple[int, int]:
     return distributed.get_rank(), distributed.get_world_size()
 
 
-def _agreed(broken: dict[int, str]) -> dict[int, str]:
-    """What any process found broken: with different images the processes would have different orders."""
+def _gathered(value: T) -> list[T]:
+    """What each process has."""
     _, world_size = _process()
     if world_size == 1:
-        return broken
-    everyone: list[dict[int, str]] = [{} for _ in range(world_size)]
-    distributed.all_gather_object(everyone, broken)
-    return {i: reason for each in everyone for i, reason in each.items()}
+        return [value]
+    everyone: list[T] = [value] * world_size
+    distributed.all_gather_object(everyone, value)
+    return everyone
+
+
+def _agreed(broken: dict[int, str]) -> dict[int, str]:
+    """What any process found broken: with different images the processes would have different orders."""
+    return {i: reason for each in _gathered(broken) for i, reason in each.items()}

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -28,24 +29,49 @@ def cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def walk(folder: str) -> list[str]:
+    """The paths of all files under a folder, at any depth; hidden files and folders (`.name`) are left out.
+
+    They are sorted as Path sorts, part by part. A folder that cannot be read has no files.
+    """
+    found: list[str] = []
+
+    def enter(here: str, way: tuple[tuple[int, int], ...]) -> None:
+        try:
+            state = os.stat(here)
+            with os.scandir(here) as entries:
+                shown = sorted(((entry.name, entry) for entry in entries if entry.name[0] != "."), key=itemgetter(0))
+        except OSError:
+            return
+        place = (state.st_dev, state.st_ino)
+        if place in way:  # a link may lead back to where one comes from
+            return
+        for _, entry in shown:
+            if entry.is_dir():
+                enter(entry.path, (*way, place))
+            else:
+                found.append(entry.path)
+
+    enter(folder, ())
+    return found
+
+
+def is_image(path: str) -> bool:
+    """Whether its name says that a file is one."""
+    return path.lower().endswith(SUFFIXES)
+
+
 def list_files(folder: Path) -> list[Path]:
-    """All files under a folder, at any depth, sorted; hidden files and folders (`.name`) are left out."""
-    found = []
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        here = Path(parent)
-        way = {os.path.realpath(on_it) for on_it in (here, *here.parents) if on_it.is_relative_to(folder)}
-        # A link may lead back to where one comes from.
-        folders[:] = [name for name in folders if not name.startswith(".") and os.path.realpath(here / name) not in way]
-        found += [Path(parent, name) for name in names if not name.startswith(".")]
-    return sorted(found)
+    """All files under a folder, as `walk` finds them."""
+    return [Path(path) for path in walk(str(folder))]
 
 
 def list_images(folder: Path) -> list[Path]:
-    """The PNG, JPEG and WebP files under a folder, as `list_files` finds them; none where there is no such folder."""
-    return [path for path in list_files(folder) if path.suffix.lower() in SUFFIXES]
+    """The PNG, JPEG and WebP files under a folder, as `walk` finds them; none where there is no such folder."""
+    return [Path(path) for path in walk(str(folder)) if is_image(path)]
 
 
-def pack(paths: Iterable[Path]) -> NDArray[np.bytes_]:
+def pack(paths: Iterable[str | Path]) -> NDArray[np.bytes_]:
     """One block of bytes: workers that touched a list of strings would each end up with a copy of it."""
     return np.array([os.fsencode(path) for path in paths], dtype=np.bytes_)
 
@@ -55,29 +81,36 @@ def unpack(path: bytes) -> str:
     return os.fsdecode(path)
 
 
-def read(file: str | Path | IO[bytes], channels: int) -> Image.Image:
+def read(file: str | Path | IO[bytes], channels: int, at_least: int | None = None) -> Image.Image:
     """Reads an image of any size and mode: upright, over white where it is transparent.
 
     Args:
         file: PNG, JPEG or WebP.
         channels: 3: RGB, a grey image three times the same; 1: grey, a colour image its luma.
+        at_least: a JPEG may be decoded at a half, a quarter or an eighth of its size, while both sides stay at least
+            so long; None: at its own size.
 
     Raises:
         Exception: of any kind that PIL raises for a broken file.
     """
+    mode = "RGB" if channels == 3 else "L"
     with Image.open(file, formats=_FORMATS) as image:
-        upright = ImageOps.exif_transpose(image)
-        upright.load()
-    return _opaque(upright).convert("RGB" if channels == 3 else "L")
+        if at_least is not None:
+            image.draft(None, (at_least, at_least))  # other formats ignore it
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)  # else it copies also what is upright
+    opaque = _opaque(image)
+    return opaque if opaque.mode == mode else opaque.convert(mode)
 
 
-def decode(file: str | Path | IO[bytes], size: int, channels: int) -> NDArray[np.uint8]:
+def decode(file: str | Path | IO[bytes], size: int, channels: int, draft: bool = False) -> NDArray[np.uint8]:
     """Reads an image, crops it to its central square and resizes it.
 
     Args:
         file: as in `read`.
         size: height and width of the result; an image of that size is not resampled (bicubic, antialiased).
         channels: as in `read`.
+        draft: decode a JPEG of four times that size or more at a fraction of its own, at least twice the result.
 
     Returns:
         uint8, channels x size x size.
@@ -85,7 +118,7 @@ def decode(file: str | Path | IO[bytes], size: int, channels: int) -> NDArray[np
     Raises:
         Exception: of any kind that PIL raises for a broken file.
     """
-    image = read(file, channels)
+    image = read(file, channels, at_least=2 * size if draft else None)
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     box = (left, top, left + side, top + side)
@@ -152,13 +185,14 @@ def reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def find_broken(indices: range, attempt: Callable[[int], object], title: str) -> dict[int, str]:
+def find_broken(indices: range, attempt: Callable[[int], object], title: str, alone: bool = False) -> dict[int, str]:
     """Runs `attempt` on every index, in threads, behind a progress bar.
 
     Args:
         indices: of the files to read.
         attempt: reads file i; whatever it raises marks that file as broken.
         title: of the progress bar.
+        alone: the other processes wait for this one, which shows the bar although it may not be the first.
 
     Returns:
         The reason for each broken file, by index.
@@ -176,7 +210,7 @@ def find_broken(indices: range, attempt: Callable[[int], object], title: str) ->
     tasks = [indices[start : start + _FILES_PER_TASK] for start in range(0, len(indices), _FILES_PER_TASK)]
     with ThreadPoolExecutor(cpu_count()) as pool:
         # One bar, of the first process; None: no bar where the output is not a terminal.
-        silent = True if getattr(rank_zero_only, "rank", 0) else None
+        silent = True if getattr(rank_zero_only, "rank", 0) and not alone else None
         results = tqdm(pool.map(run, tasks), title, len(tasks), disable=silent)
         return {i: reason for broken in results for i, reason in broken.items()}
 
@@ -190,16 +224,24 @@ class FileImages(Dataset[Tensor]):
         size: height and width of the decoded images.
         channels: 1 or 3.
         num_workers: worker processes; 0: decode in this one.
+        draft: as in `decode`.
     """
 
     def __init__(
-        self, paths: Sequence[Path], labels: Tensor | None, size: int, channels: int, num_workers: int
+        self,
+        paths: Sequence[str | Path],
+        labels: Tensor | None,
+        size: int,
+        channels: int,
+        num_workers: int,
+        draft: bool = False,
     ) -> None:
         self.paths = pack(paths)
         self.labels = labels
         self.size = size
         self.channels = channels
         self.num_workers = num_workers
+        self.draft = draft
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -212,7 +254,7 @@ class FileImages(Dataset[Tensor]):
         return in_workers(self, [indices.tolist() for indices in batches], self.num_workers)
 
     def _decode(self, path: str) -> NDArray[np.uint8]:
-        return read_again(path, lambda file: decode(file, self.size, self.channels))
+        return read_again(path, lambda file: decode(file, self.size, self.channels, self.draft))
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -1,5 +1,6 @@
 """Any folder of images."""
 
+import os
 from pathlib import Path
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from datamodules.base import Splits, check_at_least, check_channels, held_out
 from datamodules.file_base import FileDataModule
-from datamodules.files import SUFFIXES, list_files
+from datamodules.files import SUFFIXES, is_image, walk
 from datamodules.loading import ImageSource, Subset
 
 _SPLIT_NAMES = ("train", "val", "test")
@@ -38,6 +39,13 @@ class ImageFolderDataModule(FileDataModule):
         flip: mirror training images horizontally with probability one half.
         strict: refuse a folder with files that cannot be used, instead of skipping them.
         in_memory: decode all images once and keep them; None: if they take no more than 1 GiB.
+        cache: decode all images once and for all, into one file that later runs map into memory, so that they start at
+            once. true: in `gan_lightning/images` of the user's folder for caches; a path: in that folder. The file is
+            made anew when an image is added, removed, or has another size or time. Where it cannot be written,
+            training goes on as `in_memory` says; else that has no effect.
+        draft: decode a JPEG whose shorter side is at least four times image_size at a half, a quarter or an eighth of
+            its size, but at least twice image_size, and resize that: much faster, but the pixels are others, by
+            about 1 to 2 of 255 on average, and so are the images that metrics compare with.
         num_workers: processes that decode images which are not kept in memory; 0: none but the training process;
             None: one for each CPU, at most 8.
         seed: the order of the training images is a function of this seed and the epoch.
@@ -58,6 +66,8 @@ class ImageFolderDataModule(FileDataModule):
         flip: bool = True,
         strict: bool = False,
         in_memory: bool | None = None,
+        cache: bool | str = False,
+        draft: bool = False,
         num_workers: int | None = None,
         seed: int = 0,
     ) -> None:
@@ -75,33 +85,34 @@ class ImageFolderDataModule(FileDataModule):
         self.test_size = test_size
         self.strict = strict
         self.in_memory = in_memory
+        self.cache = cache
+        self.draft = draft
 
     @property
     def location(self) -> str:
         return str(self.root)
 
     def load_splits(self) -> Splits:
-        paths: list[Path] = []
+        paths: list[str] = []
         labels: list[int] = []
         members: dict[str, list[int]] = {}
-        others: list[tuple[Path, str]] = []
+        others: list[tuple[str, str]] = []
         for name, folder in self._folders.items():
-            files = list_files(folder)
-            images = [path for path in files if path.suffix.lower() in SUFFIXES]
-            others += [(path, "not PNG, JPEG or WebP") for path in files if path.suffix.lower() not in SUFFIXES]
+            files = walk(str(folder))
+            images = [path for path in files if is_image(path)]
+            others += [(path, "not PNG, JPEG or WebP") for path in files if not is_image(path)]
             members[name] = list(range(len(paths), len(paths) + len(images)))
-            labels += [self._label(path, folder) for path in images]
+            labels += [self._label(path, str(folder)) for path in images] if self.classes else []
             paths += images
-        self._check_not_empty(paths, labels, members["train"])
-        source, broken = self.read_images(paths, torch.tensor(labels) if self.classes else None, self.in_memory)
+        self._check_not_empty(labels, members["train"])
+        classes = torch.tensor(labels) if self.classes else None
+        source, broken = self.read_images(paths, classes, self.in_memory, self.cache, self.draft)
         self._report([(paths[i], broken[i]) for i in sorted(broken)] + others, len(paths) + len(others))
         usable = {name: torch.tensor([i for i in part if i not in broken]).long() for name, part in members.items()}
         return self._split(source, usable)
 
-    def _label(self, path: Path, folder: Path) -> int:
-        if not self.classes:
-            return 0
-        name = path.relative_to(folder).parts[0]
+    def _label(self, path: str, folder: str) -> int:
+        name = path[len(folder) :].lstrip(os.sep).split(os.sep, 1)[0]
         if name not in self._class_index:
             raise ValueError(
                 f"ImageFolderDataModule: {path} is in none of the class folders that {self._folders['train']} has "
@@ -109,18 +120,18 @@ class ImageFolderDataModule(FileDataModule):
             )
         return self._class_index[name]
 
-    def _check_not_empty(self, paths: list[Path], labels: list[int], train: list[int]) -> None:
+    def _check_not_empty(self, labels: list[int], train: list[int]) -> None:
         folder = self._folders["train"]
         if not train:
             raise ValueError(f"ImageFolderDataModule: no images under {folder} (looked for {', '.join(SUFFIXES)}).")
-        empty = set(range(len(self.classes))) - {labels[i] for i in train}
+        empty = set(range(len(self.classes))) - {labels[i] for i in train if self.classes}
         if empty:
             names = ", ".join(self.classes[label] for label in sorted(empty))
             raise ValueError(
                 f"ImageFolderDataModule: no images in the class folders {names} of {folder}: remove these folders."
             )
 
-    def _report(self, unusable: list[tuple[Path, str]], total: int) -> None:
+    def _report(self, unusable: list[tuple[str, str]], total: int) -> None:
         if not unusable:
             return
         named = ", ".join(f"{path} ({reason})" for path, reason in unusable[:_NAMED_FILES])

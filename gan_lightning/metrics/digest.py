@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from datamodules.cache import MappedImages
 from datamodules.files import FileImages
 from datamodules.loading import Subset, TensorImages
 
@@ -56,4 +57,10 @@ def _(images: FileImages) -> str:
     # Reading every image would take as long as embedding it; a file that was written to has another time.
     files = [os.fsdecode(path) for path in images.paths]
     states = [(path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in files]
-    return digest_of(images.size, images.channels, *states)
+    return digest_of(images.size, images.channels, *(["draft"] if images.draft else []), *states)
+
+
+@digest_of_images.register
+def _(images: MappedImages) -> str:
+    # The file's name says how its images were decoded, its key from what.
+    return digest_of(images.cached.file.name, images.cached.key)

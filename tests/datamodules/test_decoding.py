@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.files import decode, list_files
+from datamodules.files import decode, list_files, read
 from tests.datamodules.test_image_folder import images_of, module
 
 
@@ -94,3 +94,55 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     (tmp_path / "other" / "across").symlink_to(tmp_path / "one")
     found = [str(path.relative_to(tmp_path)) for path in list_files(tmp_path)]
     assert found == ["one/a.png", "one/across/a.png", "other/a.png", "other/across/a.png"]
+
+
+def test_files_are_sorted_part_by_part_as_paths_are(tmp_path: Path) -> None:
+    for name in ("a/z", "a-b/c", "a.png", "a0/b", "B", "a/b/c", "a/b-c", "é/1"):
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")
+    found = list_files(tmp_path)
+    assert found == sorted(found)
+    assert set(found) == set(tmp_path.rglob("*.png"))
+
+
+@pytest.mark.parametrize(("side", "decoded"), [(127, 127), (128, 64), (250, 125), (256, 64), (512, 64)])
+def test_a_draft_of_a_jpeg_is_a_fraction_that_is_no_shorter_than_asked_for(
+    tmp_path: Path, side: int, decoded: int
+) -> None:
+    picture("RGB", (side + 9, side)).save(tmp_path / "x.jpg", quality=95)
+    assert read(tmp_path / "x.jpg", 3, at_least=64).height == decoded
+    assert read(tmp_path / "x.jpg", 3).height == side
+
+
+def test_a_draft_looks_like_the_whole_and_is_turned_upright(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 255, 400, dtype=np.uint8)
+    pixels = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :300], np.uint8(90)), -1)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / "x.jpg", quality=95, exif=exif)
+    Image.open(tmp_path / "x.jpg").save(tmp_path / "x.png", exif=exif)
+    small, whole = decode(tmp_path / "x.jpg", 32, 3, draft=True), decode(tmp_path / "x.png", 32, 3, draft=True)
+    assert 0 < np.abs(small.astype(int) - whole).mean() < 1.5
+
+
+@pytest.mark.parametrize(("side", "draft"), [(120, True), (512, False)])
+def test_a_jpeg_is_decoded_whole_where_it_is_small_or_no_draft_is_asked_for(
+    tmp_path: Path, side: int, draft: bool
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "x.jpg")
+    Image.open(tmp_path / "x.jpg").save(tmp_path / "x.png")
+    assert (decode(tmp_path / "x.jpg", 32, 3, draft) == decode(tmp_path / "x.png", 32, 3)).all()
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_folder_is_drafted_only_if_asked(tmp_path: Path, in_memory: bool) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "x.jpg")
+    for draft, arguments in ((False, {}), (True, {"draft": True})):
+        data = module(tmp_path, val_size=0, batch_size=1, flip=False, in_memory=in_memory, **arguments)
+        (image,) = images_of(data.train_dataloader()).numpy()
+        assert (image == decode(tmp_path / "x.jpg", 8, 3, draft)).all()
+    assert (decode(tmp_path / "x.jpg", 8, 3, True) != decode(tmp_path / "x.jpg", 8, 3)).any()
