@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datamodules.lsun import LSUNDataModule
     from datamodules.mnist import FashionMNISTDataModule, MNISTDataModule
     from datamodules.paired import PairedImageDataModule
+    from datamodules.shards import ShardsDataModule
     from datamodules.super_resolution import SuperResolutionDataModule
     from datamodules.unpaired import UnpairedImageDataModule
 
@@ -30,6 +31,7 @@ __all__ = [
     "LSUNDataModule",
     "MNISTDataModule",
     "PairedImageDataModule",
+    "ShardsDataModule",
     "SuperResolutionDataModule",
     "UnpairedImageDataModule",
 ]
@@ -44,6 +46,7 @@ _HOMES = {
     "LSUNDataModule": "lsun",
     "MNISTDataModule": "mnist",
     "PairedImageDataModule": "paired",
+    "ShardsDataModule": "shards",
     "SuperResolutionDataModule": "super_resolution",
     "UnpairedImageDataModule": "unpaired",
 }
