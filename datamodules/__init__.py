@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datamodules.mnist import FashionMNISTDataModule, MNISTDataModule
     from datamodules.mnist_edges import MNISTEdgesDataModule
     from datamodules.paired import PairedImageDataModule
+    from datamodules.shards import ShardsDataModule
     from datamodules.super_resolution import SuperResolutionDataModule
     from datamodules.toy import ToyDataModule
     from datamodules.unpaired import UnpairedImageDataModule
@@ -33,6 +34,7 @@ __all__ = [
     "MNISTDataModule",
     "MNISTEdgesDataModule",
     "PairedImageDataModule",
+    "ShardsDataModule",
     "SuperResolutionDataModule",
     "ToyDataModule",
     "UnpairedImageDataModule",
@@ -49,6 +51,7 @@ _HOMES = {
     "MNISTDataModule": "mnist",
     "MNISTEdgesDataModule": "mnist_edges",
     "PairedImageDataModule": "paired",
+    "ShardsDataModule": "shards",
     "SuperResolutionDataModule": "super_resolution",
     "ToyDataModule": "toy",
     "UnpairedImageDataModule": "unpaired",

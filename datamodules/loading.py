@@ -12,7 +12,7 @@ from torch import Tensor
 
 Batch = Tensor | tuple[Tensor, ...] | dict[str, Tensor]
 
-_ORDER_STREAM, _CHANCE_STREAM = 0, 1
+ORDER_STREAM, _CHANCE_STREAM = 0, 1
 
 
 class ImageSource(Protocol):
@@ -103,7 +103,7 @@ class EpochOrder:
 
     def indices(self) -> Tensor:
         """This process's image indices of the current epoch, int64."""
-        order = self._draws(_ORDER_STREAM).permutation(self.size) if self.shuffle else np.arange(self.size)
+        order = self._draws(ORDER_STREAM).permutation(self.size) if self.shuffle else np.arange(self.size)
         return self._share(order)
 
     def chances(self, n: int) -> Tensor:
@@ -118,6 +118,18 @@ class EpochOrder:
     def n_images(self) -> int:
         """By this number a checkpoint knows that the data are still the same."""
         return self.size
+
+    def identity(self) -> dict[str, int]:
+        """What makes it this order and no other, epoch by epoch: a place in it means nothing in another one."""
+        return {"size": self.n_images, "seed": self.seed}
+
+    def state_dict(self) -> dict[str, int]:
+        """What a loader keeps of the order beside its own place in it."""
+        return self.identity()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes to the epoch of a loader's state, which is of this very order."""
+        self.set_epoch(state["epoch"])
 
     def _share(self, values: NDArray[Any]) -> Tensor:
         """This process's part of what the whole order has."""
@@ -181,7 +193,7 @@ class EpochLoader(ABC):
     def state_dict(self) -> dict[str, int]:
         """Where the loader stands: the epoch, and how many images all processes together have been given in it."""
         images = self._yielded * self._images_per_step
-        return {"epoch": self._epoch, "images": images, "size": self.sampler.n_images, "seed": self.sampler.seed}
+        return {"epoch": self._epoch, "images": images, **self.sampler.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Makes the next iterator continue from `state`, if it is of the same epoch.
@@ -189,14 +201,14 @@ class EpochLoader(ABC):
         The batch size and the number of processes may have changed: the place in the order is kept, to the batch.
         With another number of images or another seed it is another order: a warning, and the epoch starts over.
         """
-        for name, now in (("size", self.sampler.n_images), ("seed", self.sampler.seed)):
-            if state[name] != now:
+        for name, now in self.sampler.identity().items():
+            if state.get(name) != now:
                 rank_zero_warn(
-                    f"The checkpoint was made with {name} {state[name]} of the training images and it is {now} now: "
-                    "the order is another one, and the interrupted epoch starts over."
+                    f"The checkpoint was made with {name} {state.get(name)} of the training images and it is {now} "
+                    "now: the order is another one, and the interrupted epoch starts over."
                 )
                 return
-        self.sampler.set_epoch(state["epoch"])
+        self.sampler.load_state_dict(state)
         self._epoch = state["epoch"]
         self._yielded = state["images"] // self._images_per_step
         self._resuming = True

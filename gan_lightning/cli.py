@@ -13,6 +13,7 @@ COMMANDS = {
     "generate": ("gan_lightning.commands.generate", "write samples from a checkpoint; no data needed"),
     "translate": ("gan_lightning.commands.translate", "write the translations of image files by a checkpoint"),
     "evaluate": ("gan_lightning.commands.evaluate", "compute the metrics of a checkpoint or of a folder of samples"),
+    "shards": ("gan_lightning.commands.shards", "write a folder of images as shards, which can be streamed"),
 }
 
 HELP = """\

@@ -19,12 +19,15 @@ from torchvision.models.vgg import cfgs, make_layers
 from datamodules import (
     CelebADataModule,
     ImageDataModule,
+    ImageFolderDataModule,
     LSUNDataModule,
     PairedImageDataModule,
+    ShardsDataModule,
     SuperResolutionDataModule,
     UnpairedImageDataModule,
 )
 from datamodules.celeba import ATTRIBUTES
+from datamodules.shard_format import write_shards
 
 
 def photographs(count: int, width: int, height: int) -> list[Image.Image]:
@@ -113,6 +116,17 @@ def lsun(root: Path) -> dict[str, Any]:
     return {"root": str(root)}
 
 
+def shards(root: Path) -> dict[str, Any]:
+    """40 + 2 + 2 photographs, 16 in a shard."""
+    pytest.importorskip("litdata")
+    images = photographs(44, 64, 64)
+    for split, part in {"train": images[:40], "val": images[40:42], "test": images[42:]}.items():
+        write(root / "photographs" / split, part)
+    data = ImageFolderDataModule(str(root / "photographs"), image_size=64, in_memory=True)
+    write_shards(data, root / "shards", shard_size=16)
+    return {"folder": str(root / "shards")}
+
+
 def vgg19(path: Path) -> nn.Sequential:
     """Saves random weights as torchvision's vgg19 has them, but for 1/32 of its channels; returns the layers."""
     layers = make_layers([width if width == "M" else int(width) // 32 for width in cfgs["E"]])
@@ -128,6 +142,7 @@ STAND_INS: dict[type[ImageDataModule], Callable[[Path], dict[str, Any]]] = {
     CelebADataModule: celeba,
     LSUNDataModule: lsun,
     PairedImageDataModule: paired,
+    ShardsDataModule: shards,
     SuperResolutionDataModule: super_resolution,
     UnpairedImageDataModule: unpaired,
 }

@@ -21,7 +21,16 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 class TestFrontDoor:
     @pytest.mark.parametrize(
-        "arguments", [["--help"], [], ["generate", "--help"], ["translate", "--help"], ["--version"], ["nonsense"]]
+        "arguments",
+        [
+            ["--help"],
+            [],
+            ["generate", "--help"],
+            ["translate", "--help"],
+            ["shards", "--help"],
+            ["--version"],
+            ["nonsense"],
+        ],
     )
     def test_it_imports_nothing_heavy(self, arguments: list[str]) -> None:
         code = (
