@@ -2,11 +2,11 @@
 
     python -m benchmarks training [WORKLOAD ...]
 
-- bare: the same networks, losses and optimisers in a plain loop, eager and in float32, as a careful engineer writes it:
-  fakes are shared, the discriminator is frozen while the generator moves, nothing is read off the device.
+- bare: the variant's networks, losses and optimisers in a plain loop, eager and in float32, as a careful engineer writes
+  it: fakes are shared, the discriminator is frozen while the generator moves, nothing is read off the device.
 - habits: what widely used GAN code does: fresh fakes for either player, the discriminator not frozen, `.item()` of both
   losses in every step.
-- floor: the same passes through the networks and nothing else, neither optimisers nor losses nor data.
+- floor: the same passes through networks and losses and nothing else, neither optimisers nor data.
 - fit, fit --fast: the whole command, with its logs, averaged weights, progress bar, health, guards and checkpoints, but
   without pictures and metrics, in this process. Its first steps, in which --fast finds out what pays, do not count.
 
@@ -29,26 +29,17 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
+from torch.optim import Optimizer
 
 from datamodules import DigitsDataModule
 from datamodules.base import Splits
 from datamodules.loading import TensorImages
 from gan_lightning.cli import main as gan_lightning
-from gan_lightning.game import AdversarialModule, frozen
-from gan_lightning.losses import (
-    Terms,
-    hinge_discriminator,
-    hinge_generator,
-    minimax_discriminator,
-    non_saturating_generator,
-    wasserstein_discriminator,
-    wasserstein_generator,
-)
+from gan_lightning.game import AdversarialModule, GameBatch, frozen
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
-from gan_lightning.regularizers import gradient_penalty, r1_penalty
-from gan_lightning.variants import DCGAN, SNGAN, WGANGP
+from gan_lightning.variants import DCGAN, SNGAN, WGANGP, CycleGAN, Pix2Pix
 
-WARM_UP = 10
+WARM_UP = 4
 
 
 class ColourDigits(DigitsDataModule):
@@ -68,6 +59,20 @@ def _coloured(part: Any) -> TensorImages:
     return TensorImages(images.expand(-1, 3, -1, -1), part.labels)
 
 
+class Mirrored(ColourDigits):
+    """Pairs of a digit and its mirror image."""
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        return [(digits, digits.flip(-1)) for digits, _ in batch]
+
+
+class Inverted(ColourDigits):
+    """Two domains: digits, and digits in black on white."""
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        return [{"A": digits, "B": 255 - digits} for digits, _ in batch]
+
+
 @dataclass(frozen=True)
 class Workload:
     """A game, for the command line and for loops by hand."""
@@ -75,26 +80,26 @@ class Workload:
     arguments: list[str]
     game: Callable[[], AdversarialModule]
     data: Callable[[], DigitsDataModule]
-    judge: Callable[[Tensor, Tensor], Terms]
-    convince: Callable[[Tensor], Terms]
-    penalty: Callable[[Any, Tensor, Tensor], Tensor] | None = None
-    n_critic: int = 1
     steps: int = 4
 
 
-def _of(variant: type[AdversarialModule], side: int, **more: Any) -> dict[str, Any]:
-    data = {"image_size": side, "batch_size": 64, "val_size": 0}
-    options = [f"--data.{name}={value}" for name, value in data.items()]
-    model = ["--model", variant.__name__, "--data", f"{__name__}.ColourDigits"]
-    return {
-        "arguments": [*model, *options],
-        "game": partial(variant, image_shape=(3, side, side)),
-        "data": partial(ColourDigits, **data),
-        **more,
-    }
+def _of(
+    variant: type[AdversarialModule],
+    side: int,
+    steps: int,
+    batch_size: int = 64,
+    data: type[DigitsDataModule] = ColourDigits,
+    **shapes: Any,
+) -> Workload:
+    shape = (3, side, side)
+    of_data = {"image_size": side, "batch_size": batch_size, "val_size": 0}
+    options = [f"--data.{name}={value}" for name, value in of_data.items()]
+    options += [f"--model.{name}={list(value)}" for name, value in shapes.items()]
+    model = ["--model", variant.__name__, "--data", f"{__name__}.{data.__name__}"]
+    game = partial(variant, image_shape=shape, **shapes)
+    return Workload([*model, *options], game, partial(data, **of_data), steps)
 
 
-NON_SATURATING: dict[str, Any] = {"judge": minimax_discriminator, "convince": non_saturating_generator}
 SMALL = {"width": 32, "n_extra_layers": 1}
 WORKLOADS = {
     "quickstart 8 x 8": Workload(
@@ -105,98 +110,90 @@ WORKLOADS = {
             latent_dim=32,
             generator=partial(ConvGenerator, **SMALL),
             discriminator=partial(ConvDiscriminator, batch_norm=False, **SMALL),
+            r1_weight=0.3,
         ),
         DigitsDataModule,
-        **NON_SATURATING,
-        penalty=lambda judge, real, fake: 0.3 * r1_penalty(judge, real),
         steps=100,
     ),
-    "DCGAN 32 x 32": Workload(**_of(DCGAN, 32, steps=12, **NON_SATURATING)),
-    "DCGAN 64 x 64": Workload(**_of(DCGAN, 64, steps=5, **NON_SATURATING)),
-    "SNGAN 32 x 32": Workload(
-        **_of(SNGAN, 32, judge=hinge_discriminator, convince=hinge_generator, n_critic=5, steps=2)
-    ),
-    "WGANGP 32 x 32": Workload(
-        **_of(
-            WGANGP,
-            32,
-            judge=wasserstein_discriminator,
-            convince=wasserstein_generator,
-            penalty=lambda judge, real, fake: 10 * gradient_penalty(judge, real, fake),
-            n_critic=5,
-            steps=2,
-        )
-    ),
+    "DCGAN 32 x 32": _of(DCGAN, 32, steps=12),
+    "DCGAN 64 x 64": _of(DCGAN, 64, steps=5),
+    "SNGAN 32 x 32": _of(SNGAN, 32, steps=1),
+    "WGANGP 32 x 32": _of(WGANGP, 32, steps=1),
+    "Pix2Pix 256 x 256": _of(Pix2Pix, 256, 3, batch_size=1, data=Mirrored, condition_shape=(3, 256, 256)),
+    "CycleGAN 128 x 128": _of(CycleGAN, 128, 2, batch_size=1, data=Inverted),
 }
 
 
-def _batches(work: Workload) -> Iterator[Tensor]:
-    loader = work.data().train_dataloader()
+def _batches(work: Workload) -> Iterator[Any]:
+    data = work.data()
+    loader = data.train_dataloader()
     while True:
-        for images, _ in loader:
-            yield images.float() / 127.5 - 1
+        for raw in loader:
+            yield data.on_before_batch_transfer([raw], 0)[0]
 
 
 class Loop:
-    """A game played by a loop written by hand, in one of three manners."""
+    """A game played by a loop written by hand, in one of three manners, with the variant's own networks and losses."""
 
     def __init__(self, work: Workload, manner: str) -> None:
         torch.manual_seed(0)
         self.work, self.manner = work, manner
-        game = work.game()
-        self.generator, self.discriminator = game.generator, game.discriminator
-        self.latent_dim = game.latent_dim
-        self.generator_optimizer = game.generator_optimizer(self.generator.parameters())
-        self.discriminator_optimizer = game.discriminator_optimizer(self.discriminator.parameters())
+        self.game = work.game()
+        self.generator_optimizer = self.game.generator_optimizer(self.game.generator.parameters())
+        self.discriminator_optimizer = self.game.discriminator_optimizer(self.game.discriminator.parameters())
         self.batches = _batches(work)
-        self.real = next(self.batches)
+        self.same = next(self.batches)
 
     def seconds_a_step(self) -> float:
-        step = self._pass if self.manner == "floor" else self._step
+        step = self._habits if self.manner == "habits" else self._step
         step()
         start = perf_counter()
         for _ in range(self.work.steps):
             step()
         return (perf_counter() - start) / self.work.steps
 
-    def _fake(self) -> Tensor:
-        return self.generator(torch.randn(len(self.real), self.latent_dim))
+    def _exchange(self) -> GameBatch:
+        return self.game.draw(self.game.receive(self.same if self.manner == "floor" else next(self.batches)))
+
+    def _answered(self, exchange: GameBatch) -> GameBatch:
+        return replace(exchange, fake=self.game.play(exchange))
+
+    def _judge(self, exchange: GameBatch) -> Tensor:
+        terms = [self.game.discriminator_loss(exchange), self.game.discriminator_penalty(exchange)]
+        return sum(value for part in terms for value in part.values())  # type: ignore[return-value]
+
+    def _move(self, optimizer: Optimizer) -> None:
+        if self.manner != "floor":
+            optimizer.step()
+        optimizer.zero_grad()
 
     def _step(self) -> None:
-        careful = self.manner == "bare"
-        for update in range(self.work.n_critic):
-            real = next(self.batches)
-            with torch.set_grad_enabled(not careful or update == self.work.n_critic - 1):
-                fake = self._fake()
-            terms = self.work.judge(self.discriminator(real), self.discriminator(fake.detach()))
-            loss = torch.stack(list(terms.values())).sum()
-            if self.work.penalty is not None:
-                loss = loss + self.work.penalty(self.discriminator, real, fake.detach())
-            loss.backward()
-            self.discriminator_optimizer.step()
-            self.discriminator_optimizer.zero_grad()
-            if not careful:
-                loss.item()
-        if not careful:
-            fake = self._fake()
-        with frozen(self.discriminator) if careful else contextlib.nullcontext():
-            loss = torch.stack(list(self.work.convince(self.discriminator(fake)).values())).sum()
-            loss.backward()
-        self.generator_optimizer.step()
-        self.generator_optimizer.zero_grad()
-        self.discriminator_optimizer.zero_grad()
-        if not careful:
-            loss.item()
+        """As a careful engineer writes it; the floor leaves the optimisers and the data out."""
+        game = self.game
+        for update in range(game.n_critic):
+            with torch.set_grad_enabled(game.shares_fakes and update == game.n_critic - 1):
+                exchange = self._answered(self._exchange())
+            with frozen(game.generator):
+                self._judge(exchange.detached()).backward()
+            self._move(self.discriminator_optimizer)
+        with frozen(game.discriminator):
+            exchange = exchange if game.shares_fakes else self._answered(exchange)
+            sum(game.generator_loss(exchange).values()).backward()  # type: ignore[union-attr]
+        self._move(self.generator_optimizer)
 
-    def _pass(self) -> None:
-        for update in range(self.work.n_critic):
-            with torch.set_grad_enabled(update == self.work.n_critic - 1):
-                fake = self._fake()
-            (self.discriminator(self.real).sum() + self.discriminator(fake.detach()).sum()).backward()
-            if self.work.penalty is not None:
-                self.work.penalty(self.discriminator, self.real, fake.detach()).backward()
-        with frozen(self.discriminator):
-            self.discriminator(fake).sum().backward()
+    def _habits(self) -> None:
+        game = self.game
+        for _ in range(game.n_critic):
+            exchange = self._answered(self._exchange())
+            loss = self._judge(exchange.detached())
+            loss.backward()
+            self._move(self.discriminator_optimizer)
+            loss.item()
+        loss = sum(game.generator_loss(self._answered(exchange)).values())  # type: ignore[assignment]
+        loss.backward()
+        self._move(self.generator_optimizer)
+        self.discriminator_optimizer.zero_grad()
+        loss.item()
 
 
 class Stopwatch(Callback):
