@@ -2,8 +2,8 @@
 
     python -m benchmarks training [WORKLOAD ...]
 
-- bare: the variant's networks, losses and optimisers in a plain loop, eager and in float32, as a careful engineer writes
-  it: fakes are shared, the discriminator is frozen while the generator moves, nothing is read off the device.
+- bare: the variant's networks, losses and optimisers in a plain loop, eager and in float32, as a careful engineer
+  writes it: fakes are shared, the discriminator is frozen while the generator moves, nothing is read off the device.
 - habits: what widely used GAN code does: fresh fakes for either player, the discriminator not frozen, `.item()` of both
   losses in every step.
 - floor: the same passes through networks and losses and nothing else, neither optimisers nor data.
