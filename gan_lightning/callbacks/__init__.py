@@ -10,4 +10,5 @@ from gan_lightning.callbacks.fast import FastTraining as FastTraining
 from gan_lightning.callbacks.health import TrainingHealth as TrainingHealth
 from gan_lightning.callbacks.samples import InterpolationStrip as InterpolationStrip
 from gan_lightning.callbacks.samples import SampleGrid as SampleGrid
+from gan_lightning.callbacks.scatter import ScatterPlot as ScatterPlot
 from gan_lightning.callbacks.translations import TranslationGrid as TranslationGrid

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
+from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
-from gan_lightning.images import enlarge, grid, to_pil, to_uint8, write_png
+from gan_lightning.images import are_points, enlarge, grid, to_pil, to_uint8, write_png
 from gan_lightning.logger_guards import forgiven, logged_at
 
 _COMFORTABLE_SIDE = 512
@@ -45,6 +46,14 @@ class Picture(Callback, ABC):
         self._folder: Path | None = None
         self._drawn_step = -1
 
+    @classmethod
+    def hindrance(cls, game: Any) -> str | None:
+        """Why a game cannot be drawn so; None: it can."""
+        name = type(game).__name__
+        if not hasattr(game, cls.asks):
+            return f"{name} has no {cls.asks}()"
+        return f"{name} makes points, which ScatterPlot draws" if are_points(getattr(game, "image_shape", ())) else None
+
     @abstractmethod
     def images(self, game: Any) -> tuple[Tensor, int | None]:
         """The images, N x C x H x W in [-1, 1], and how many stand in a row; None: as many as there are rows."""
@@ -55,9 +64,9 @@ class Picture(Callback, ABC):
         log_dir = trainer.log_dir  # Every rank asks: the answer is broadcast.
         if log_dir is None or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
             self._folder = None
-        elif not hasattr(pl_module, self.asks):
-            name = type(pl_module).__name__
-            warnings.warn(f"{name} has no {self.asks}(): {type(self).__name__} draws nothing.", stacklevel=2)
+        elif hindrance := self.hindrance(pl_module):
+            warnings.warn(f"{hindrance}: {type(self).__name__} draws nothing.", stacklevel=2)
+            self._folder = None
         else:
             self._folder = Path(log_dir) / self.subject
 
@@ -107,3 +116,23 @@ def _send(logger: Logger, subject: str, picture: Tensor, step: int) -> None:
             logger.log_image(subject, [to_pil(picture)], step=logged_at(step))
         elif add_image := getattr(getattr(logger, "experiment", None), "add_image", None):  # TensorBoard
             add_image(subject, picture, logged_at(step))
+
+
+def first_batches(trainer: Trainer, n: int) -> list[Any]:
+    """The first batches of the validation set, or of the training set where there is none, with n examples at least."""
+    data: Any = getattr(trainer, "datamodule", None)
+    # Loaders of their own, since those of the trainer may be in use; a game's training loader hands out rounds.
+    loaders = trainer.val_dataloaders if data is None else data.val_dataloader()
+    loader: Any = loaders[0] if isinstance(loaders, list) and loaders else loaders
+    if not loader:
+        loader = getattr(trainer.train_dataloader, "loader", None) if data is None else data.train_dataloader()
+    batches: list[Any] = []
+    missing = n
+    for raw in loader:
+        batches.append(apply_to_collection(raw, Tensor, lambda part, most=missing: part[:most]))
+        sizes: list[int] = []
+        apply_to_collection(batches[-1], Tensor, lambda part, sizes=sizes: sizes.append(len(part)))
+        missing -= sizes[0]
+        if missing <= 0:
+            break
+    return batches

@@ -8,7 +8,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 from torch import Tensor
 
-from gan_lightning.images import to_uint8, write_png
+from gan_lightning.images import are_points, to_uint8, write_png
 
 
 class PredictionWriter(BasePredictionWriter):
@@ -23,6 +23,11 @@ class PredictionWriter(BasePredictionWriter):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
+        if are_points(getattr(pl_module, "image_shape", ())):
+            raise ValueError(
+                f"{type(pl_module).__name__} makes points, and predictions are written as PNG files: take "
+                "`gan-lightning generate`."
+            )
         log_dir = trainer.log_dir  # Every rank asks: the answer is broadcast.
         if stage == "predict" and log_dir is not None and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             self._folder = Path(log_dir) / "predictions"

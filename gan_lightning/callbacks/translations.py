@@ -4,10 +4,9 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
-from gan_lightning.callbacks.pictures import Picture
+from gan_lightning.callbacks.pictures import Picture, first_batches
 from gan_lightning.images import stack
 from gan_lightning.random import own_randomness
 
@@ -44,29 +43,9 @@ class TranslationGrid(Picture):
         rows: list[list[Tensor]] = []
         with own_randomness(self.seed, game.device), torch.no_grad():
             if self._examples is None:
-                self._examples = _first(game.trainer, self.n)
+                self._examples = first_batches(game.trainer, self.n)
             for raw in self._examples:
                 hooked = game._on_before_batch_transfer(raw)  # what the data module may make of a batch
                 panels = game.panels(game.receive(game.trainer.strategy.batch_to_device(hooked, game.device)))
                 rows += [[panel[i] for panel in panels] for i in range(len(panels[0]))]
         return stack([image for row in rows for image in row]), len(rows[0])
-
-
-def _first(trainer: Trainer, n: int) -> list[Any]:
-    """The first batches of the validation set, or of the training set where there is none, with n examples at least."""
-    data: Any = getattr(trainer, "datamodule", None)
-    # Loaders of their own, since those of the trainer may be in use; a game's training loader hands out rounds.
-    loaders = trainer.val_dataloaders if data is None else data.val_dataloader()
-    loader: Any = loaders[0] if isinstance(loaders, list) and loaders else loaders
-    if not loader:
-        loader = getattr(trainer.train_dataloader, "loader", None) if data is None else data.train_dataloader()
-    batches: list[Any] = []
-    missing = n
-    for raw in loader:
-        batches.append(apply_to_collection(raw, Tensor, lambda part, most=missing: part[:most]))
-        sizes: list[int] = []
-        apply_to_collection(batches[-1], Tensor, lambda part, sizes=sizes: sizes.append(len(part)))
-        missing -= sizes[0]
-        if missing <= 0:
-            break
-    return batches

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 from gan_lightning.commands.codes import HELP, parse_codes
 from gan_lightning.commands.errors import told_in_a_sentence
 from gan_lightning.commands.from_checkpoint import add_device, load_sampler, make_folder, positive, refuse_to_overwrite
-from gan_lightning.commands.generated import shown, write_samples, write_way
+from gan_lightning.commands.generated import as_pixels, shown, write_points, write_samples, write_way
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from gan_lightning.game import AdversarialModule
 
 _N = 64
 _FRAMES = 16
 
 _ABOUT = """\
 Write samples from a checkpoint as PNG files, or the way from one sample to another, at the model's own resolution.
-It needs neither the training data nor the config. The same seed makes the same pictures.
+It needs neither the training data nor the config. The same seed makes the same pictures. Of a model whose samples are
+points in the plane it writes scatter.png and points.csv.
 """
 
 _EXAMPLES = """\
@@ -33,13 +36,21 @@ examples:
 
 def run(command: str, arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
+    from gan_lightning.images import are_points  # torch takes its time: not before the arguments are known to be right
+
     make, write = (_samples, write_samples) if options.interpolate is None else (_way, write_way)
     with told_in_a_sentence(command):
         _refuse_to_mix(options)
         refuse_to_overwrite(options.out)
-        n, batches = make(options)
+        model, n, batches = make(options)
+        points = are_points(getattr(model, "image_shape", ()))
+        if points and (options.grid or options.video):
+            raise ValueError("this model makes points, which all go into scatter.png: leave out --grid and --video.")
         make_folder(options.out)
-    write(shown(batches, n), options)
+    if points:
+        write_points(shown(batches, n), options)
+    else:
+        write(as_pixels(shown(batches, n)), options)
     return 0
 
 
@@ -95,17 +106,17 @@ def _refuse_to_mix(options: argparse.Namespace) -> None:
             raise ValueError(f"--{name} {goes} --interpolate, which writes the way from one sample to another.")
 
 
-def _samples(options: argparse.Namespace) -> "tuple[int, Iterator[Tensor]]":
-    """How many images, and the images in batches."""
+def _samples(options: argparse.Namespace) -> "tuple[AdversarialModule, int, Iterator[Tensor]]":
+    """The model, how many images, and the images in batches."""
     from gan_lightning import sampling
 
     n = options.n or _N
     codes = parse_codes(options.codes, n)
     model = load_sampler(options.ckpt, options.device)
-    return n, sampling.generate(model, n, options.seed, options.batch_size, options.labels, codes)
+    return model, n, sampling.generate(model, n, options.seed, options.batch_size, options.labels, codes)
 
 
-def _way(options: argparse.Namespace) -> "tuple[int, Iterator[Tensor]]":
+def _way(options: argparse.Namespace) -> "tuple[AdversarialModule, int, Iterator[Tensor]]":
     """The same for the way from one sample to another."""
     from gan_lightning import sampling
 
@@ -113,4 +124,5 @@ def _way(options: argparse.Namespace) -> "tuple[int, Iterator[Tensor]]":
     codes = parse_codes(options.codes, 2)
     model = load_sampler(options.ckpt, options.device)
     a, b = options.interpolate
-    return n, sampling.interpolate(model, a, b, n, options.seed, options.batch_size, options.labels, codes)
+    batches = sampling.interpolate(model, a, b, n, options.seed, options.batch_size, options.labels, codes)
+    return model, n, batches

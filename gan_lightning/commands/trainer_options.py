@@ -8,7 +8,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser
 
-from gan_lightning.callbacks.evaluation import GenerativeMetrics
+from gan_lightning.callbacks.measuring import Measurement
 from gan_lightning.commands.parser import mistake
 from gan_lightning.translation_game import TranslationGame
 
@@ -62,7 +62,7 @@ def check_monitors(model: Any, callbacks: Iterable[Callback]) -> None:
     others = [each for each in callbacks if type(each) not in (EarlyStopping, ModelCheckpoint)]
     if not all(type(each).__module__.startswith("gan_lightning.") for each in (model, *others)):
         return
-    measured = any(isinstance(each, GenerativeMetrics | TranslationGame) for each in (model, *callbacks))
+    measured = any(isinstance(each, Measurement | TranslationGame) for each in (model, *callbacks))
     logged = ("train/", "val/") if measured else ("train/",)
     for each in callbacks:
         monitor = getattr(each, "monitor", None)
@@ -70,7 +70,7 @@ def check_monitors(model: Any, callbacks: Iterable[Callback]) -> None:
             continue
         raise ValueError(
             f"{type(each).__name__}.monitor is {monitor}, which nothing logs: it begins with train/, or with val/ if "
-            "there is GenerativeMetrics among the callbacks."
+            "there is GenerativeMetrics or ModeCoverage among the callbacks."
         )
 
 

@@ -24,9 +24,11 @@ from gan_lightning.callbacks.checkpoint import LastCheckpoint
 from gan_lightning.callbacks.divergence import DivergenceGuard
 from gan_lightning.callbacks.fast import FastTraining
 from gan_lightning.callbacks.health import TrainingHealth
+from gan_lightning.callbacks.pictures import Picture
 from gan_lightning.callbacks.predictions import PredictionWriter
 from gan_lightning.callbacks.progress import RunProgressBar
 from gan_lightning.callbacks.samples import InterpolationStrip, SampleGrid
+from gan_lightning.callbacks.scatter import ScatterPlot
 from gan_lightning.callbacks.translations import TranslationGrid
 from gan_lightning.commands import continuing, runs
 from gan_lightning.commands.choices import derived
@@ -81,6 +83,7 @@ _CALLBACKS: dict[str, dict[type[Callback], type[Callback]]] = {
         TrainingHealth: TrainingHealth,
         DivergenceGuard: DivergenceGuard,
         SampleGrid: SampleGrid,
+        ScatterPlot: ScatterPlot,
         InterpolationStrip: InterpolationStrip,
         TranslationGrid: TranslationGrid,
         RunAnimation: RunAnimation,
@@ -266,7 +269,7 @@ class TrainingCLI(LightningCLI):
         callbacks = [*given] if isinstance(given, Iterable) else [given]
         for kind, make in _CALLBACKS[self.command].items():
             wanted = config.get(_SWITCHES.get(kind, "")) is not False
-            wanted = wanted and hasattr(self.model, getattr(kind, "asks", "training_step"))
+            wanted = wanted and not (issubclass(kind, Picture) and kind.hindrance(self.model))
             if wanted and not any(isinstance(callback, kind) for callback in callbacks):
                 callbacks.append(make())
         if self.config.get("fast") and not any(isinstance(callback, FastTraining) for callback in callbacks):
