@@ -89,7 +89,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--n-unrolled", type=int, nargs="+", default=[0, 5], help="K of the games (default: 0 5)")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each (default: %(default)s)")
     parser.add_argument("--first-seed", type=int, default=0, help="(default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=6000, help="(default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=5000, help="(default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=256, help="(default: %(default)s)")
     parser.add_argument("--lr", type=float, nargs=2, default=[1e-3, 1e-3], help="G's and D's (default: 1e-3 1e-3)")
     parser.add_argument("--out", type=Path, default=Path("runs/modes"), help="folder (default: %(default)s)")
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str]) -> None:
 
     steps = [options.steps * number // N_PICTURES for number in range(1, N_PICTURES + 1)]
     rows, table = [], ["| K | seed | modes covered | high quality |", "|---|---|---|---|"]
-    runs = [(k, options.first_seed + number) for k in options.n_unrolled for number in range(options.seeds)]
+    runs = [(k, options.first_seed + number) for number in range(options.seeds) for k in options.n_unrolled]
     options.out.mkdir(parents=True, exist_ok=True)
     with tqdm(total=len(runs) * options.steps, unit="step", mininterval=1) as bar:
         for n_unrolled, seed in runs:

@@ -158,7 +158,7 @@ def test_modes_are_counted_run_by_run(tmp_path: Path, capsys: pytest.CaptureFixt
     table = (tmp_path / "modes.md").read_text()
     assert table in capsys.readouterr().out
     assert [line.split("|")[1:3] for line in table.splitlines()[2:]] == [
-        [f" {k} ", f" {s} "] for k in (0, 1) for s in (0, 1)
+        [f" {k} ", f" {s} "] for s in (0, 1) for k in (0, 1)
     ]
     with Image.open(tmp_path / "modes.png") as picture:
         assert picture.size == (7 * 97 + 1, 4 * 97 + 1)
