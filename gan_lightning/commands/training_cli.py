@@ -26,6 +26,7 @@ from gan_lightning.callbacks.fast import FastTraining
 from gan_lightning.callbacks.health import TrainingHealth
 from gan_lightning.callbacks.predictions import PredictionWriter
 from gan_lightning.callbacks.progress import RunProgressBar
+from gan_lightning.callbacks.reconstructions import Reconstructions
 from gan_lightning.callbacks.samples import InterpolationStrip, SampleGrid
 from gan_lightning.callbacks.translations import TranslationGrid
 from gan_lightning.commands import continuing, runs
@@ -83,6 +84,7 @@ _CALLBACKS: dict[str, dict[type[Callback], type[Callback]]] = {
         SampleGrid: SampleGrid,
         InterpolationStrip: InterpolationStrip,
         TranslationGrid: TranslationGrid,
+        Reconstructions: Reconstructions,
         RunAnimation: RunAnimation,
         RunArtifacts: RunArtifacts,
     },

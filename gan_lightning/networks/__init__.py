@@ -1,6 +1,14 @@
 """Generators and discriminators: plain modules without losses, optimisers or logging."""
 
 from gan_lightning.networks.autoencoder import ConvAutoencoder
+from gan_lightning.networks.bidirectional import (
+    ALIDiscriminator,
+    ALIEncoder,
+    ALIGenerator,
+    BiGANDiscriminator,
+    BiGANEncoder,
+    BiGANGenerator,
+)
 from gan_lightning.networks.classifying import ClassifyingDiscriminator
 from gan_lightning.networks.convolutional import ConvDiscriminator, ConvGenerator
 from gan_lightning.networks.coupled import CoupledDiscriminator, CoupledGenerator
@@ -25,6 +33,12 @@ from gan_lightning.networks.stargan import StarGANDiscriminator, StarGANGenerato
 from gan_lightning.networks.unet import UNet
 
 __all__ = [
+    "ALIDiscriminator",
+    "ALIEncoder",
+    "ALIGenerator",
+    "BiGANDiscriminator",
+    "BiGANEncoder",
+    "BiGANGenerator",
     "ClassifyingDiscriminator",
     "ConditionalMLPDiscriminator",
     "ConditionalMLPGenerator",
