@@ -105,6 +105,30 @@ class CoGANAdam(DCGANAdam):
         super().__init__(params, lr, betas, eps, weight_decay)
 
 
+class ALIAdam(DCGANAdam):
+    """DCGAN's Adam, half as fast: learning rate 1e-4, betas (0.5, 0.999).
+
+    Dumoulin et al., 2017, arXiv 1606.00704, whose printed second beta of 1e-3 is a slip.
+
+    Args:
+        params: What to update.
+        lr: Learning rate.
+        betas: Decay rates of the first and the second moment.
+        eps: Added to the denominator.
+        weight_decay: L2 penalty.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 1e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+
 class SNGANAdam(DCGANAdam):
     """Adam without momentum: learning rate 2e-4, betas (0, 0.9).
 

@@ -45,6 +45,34 @@ def check_codes(model: AdversarialModule, codes: Codes) -> None:
     model.check_codes(codes)  # type: ignore[operator]
 
 
+def encode(model: AdversarialModule, images: Tensor, batch_size: int = 256) -> Tensor:
+    """The latents of images, for a model that has an encoder, such as ALI.
+
+    Args:
+        model: The game.
+        images: N x C x H x W, uint8 or in [-1, 1].
+        batch_size: Read at a time.
+
+    Returns:
+        N x latent_dim on the model's device.
+
+    Raises:
+        ValueError: The model has no encoder, or the images are not of its shape.
+    """
+    return _encoding(model).encode(images, batch_size)
+
+
+def reconstruct(model: AdversarialModule, images: Tensor, batch_size: int = 256) -> Tensor:
+    """What a model that has an encoder makes of the latents of images; in [-1, 1], otherwise as :func:`encode`."""
+    return _encoding(model).reconstruct(images, batch_size)
+
+
+def _encoding(model: AdversarialModule) -> Any:
+    if not hasattr(model, "encode"):
+        raise ValueError(f"{type(model).__name__} has no encoder, so it finds no latents of images: take ALI.")
+    return model
+
+
 def check_domain(model: AdversarialModule, domain: str) -> None:
     """Refuse a domain that the model's samples cannot be of.
 

@@ -19,6 +19,9 @@ from gan_lightning.loggers import RunLogger
 from gan_lightning.networks import (
     BEGANAutoencoder,
     BEGANGenerator,
+    BiGANDiscriminator,
+    BiGANEncoder,
+    BiGANGenerator,
     ClassifyingDiscriminator,
     ConditionalMLPDiscriminator,
     ConditionalMLPGenerator,
@@ -81,6 +84,9 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     SAGANDiscriminator: {"width": 4},
     LAPGANGenerator: {"width": 4},
     LAPGANDiscriminator: {"width": 4},
+    BiGANGenerator: {"hidden": 8},
+    BiGANEncoder: {"hidden": 8},
+    BiGANDiscriminator: {"hidden": 8},
     CoupledGenerator: {"width": 2},
     CoupledDiscriminator: {"width": 2},
     ConvAutoencoder: {"width": 2},
@@ -111,7 +117,7 @@ OWN_ARGUMENTS: dict[type[AdversarialModule], Callable[[int], dict[str, Any]]] = 
 def small(variant: type[AdversarialModule], side: int = 16, **arguments: Any) -> AdversarialModule:
     """The variant with its own kinds of network, made small, for one-channel images."""
     torch.manual_seed(0)  # the same networks each time
-    for player in ("generator", "discriminator"):
+    for player in ("generator", "discriminator", "encoder"):
         network = argument_of(variant, player)
         if player in arguments or network is None or network.default is network.empty:
             continue

@@ -10,14 +10,14 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks import pairs
+from benchmarks import neighbours, pairs
 from benchmarks.labels import accuracy_by_class, matched_accuracy, report
 from benchmarks.modes import drawn
 from benchmarks.modes import main as count_modes
 from datamodules.tensors import edges
 from gan_lightning.images import to_uint8
 from gan_lightning.metrics.features import Embedding
-from gan_lightning.variants import CoGAN, ConditionalGAN, InfoGAN
+from gan_lightning.variants import ALI, CoGAN, ConditionalGAN, InfoGAN
 from tests.games import small
 
 
@@ -162,3 +162,27 @@ def test_modes_are_counted_run_by_run(tmp_path: Path, capsys: pytest.CaptureFixt
     ]
     with Image.open(tmp_path / "modes.png") as picture:
         assert picture.size == (7 * 97 + 1, 4 * 97 + 1)
+
+
+def test_the_nearest_neighbour_gives_its_label() -> None:
+    known, labels = torch.tensor([[0.0, 0], [3, 0], [0, 5]]), torch.tensor([7, 8, 9])
+    asked = torch.tensor([[1.0, 0], [2, 0.5], [0, 2.4], [9, 9]])
+    assert neighbours.neighbour_accuracy(known, labels, asked, torch.tensor([7, 8, 8, 9])) == 0.75
+
+
+def test_what_is_said_of_an_encoder(capsys: pytest.CaptureFixture[str]) -> None:
+    model: Any = small(ALI, ema_decay=None, stochastic=False)
+
+    class Brightness(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return images.mean(dim=(1, 2, 3))[:, None].expand(-1, 4)
+
+    model.generator["encoder"] = Brightness()
+    labels = torch.arange(20) % 10
+    dots = torch.zeros(20, 1, 16, 16, dtype=torch.uint8)
+    dots[torch.arange(20), 0, torch.arange(20) % 16, 3] = (25 * labels).byte()  # anywhere, as bright as the label
+    neighbours.report(model, (dots[:10], labels[:10]), (dots[10:], labels[10:]))
+    own, untrained, pixels = capsys.readouterr().out.splitlines()
+    assert own == "the nearest of 10 by the encoder's latents: 100.00% of 10 labels"
+    assert untrained.startswith("the nearest of 10 by an untrained encoder's: ")
+    assert pixels == "the nearest of 10 by pixels: 10.00% of 10 labels"  # all are nearest to the black one

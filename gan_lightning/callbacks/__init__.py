@@ -8,6 +8,7 @@ from gan_lightning.callbacks.divergence import DivergenceGuard as DivergenceGuar
 from gan_lightning.callbacks.evaluation import GenerativeMetrics as GenerativeMetrics
 from gan_lightning.callbacks.fast import FastTraining as FastTraining
 from gan_lightning.callbacks.health import TrainingHealth as TrainingHealth
+from gan_lightning.callbacks.reconstructions import Reconstructions as Reconstructions
 from gan_lightning.callbacks.samples import InterpolationStrip as InterpolationStrip
 from gan_lightning.callbacks.samples import SampleGrid as SampleGrid
 from gan_lightning.callbacks.scatter import ScatterPlot as ScatterPlot

@@ -7,6 +7,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from gan_lightning.callbacks.pictures import Picture, first_batches
+from gan_lightning.game import GameBatch
 from gan_lightning.images import stack
 from gan_lightning.random import own_randomness
 
@@ -46,6 +47,10 @@ class TranslationGrid(Picture):
                 self._examples = first_batches(game.trainer, self.n)
             for raw in self._examples:
                 hooked = game._on_before_batch_transfer(raw)  # what the data module may make of a batch
-                panels = game.panels(game.receive(game.trainer.strategy.batch_to_device(hooked, game.device)))
+                panels = self.panels(game, game.receive(game.trainer.strategy.batch_to_device(hooked, game.device)))
                 rows += [[panel[i] for panel in panels] for i in range(len(panels[0]))]
         return stack([image for row in rows for image in row]), len(rows[0])
+
+    def panels(self, game: Any, batch: GameBatch) -> list[Tensor]:
+        """What stands side by side of every example, N x C x H x W each."""
+        return game.panels(batch)

@@ -28,6 +28,7 @@ from gan_lightning.callbacks.health import TrainingHealth
 from gan_lightning.callbacks.pictures import Picture
 from gan_lightning.callbacks.predictions import PredictionWriter
 from gan_lightning.callbacks.progress import RunProgressBar
+from gan_lightning.callbacks.reconstructions import Reconstructions
 from gan_lightning.callbacks.samples import InterpolationStrip, SampleGrid
 from gan_lightning.callbacks.scatter import ScatterPlot
 from gan_lightning.callbacks.translations import TranslationGrid
@@ -87,6 +88,7 @@ _CALLBACKS: dict[str, dict[type[Callback], type[Callback]]] = {
         ScatterPlot: ScatterPlot,
         InterpolationStrip: InterpolationStrip,
         TranslationGrid: TranslationGrid,
+        Reconstructions: Reconstructions,
         RunAnimation: RunAnimation,
         RunArtifacts: RunArtifacts,
     },

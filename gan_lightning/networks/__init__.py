@@ -2,6 +2,14 @@
 
 from gan_lightning.networks.autoencoder import ConvAutoencoder
 from gan_lightning.networks.began import BEGANAutoencoder, BEGANGenerator
+from gan_lightning.networks.bidirectional import (
+    ALIDiscriminator,
+    ALIEncoder,
+    ALIGenerator,
+    BiGANDiscriminator,
+    BiGANEncoder,
+    BiGANGenerator,
+)
 from gan_lightning.networks.classifying import ClassifyingDiscriminator
 from gan_lightning.networks.convolutional import ConvDiscriminator, ConvGenerator, PlainConvDiscriminator
 from gan_lightning.networks.coupled import CoupledDiscriminator, CoupledGenerator
@@ -34,8 +42,14 @@ from gan_lightning.networks.stargan import StarGANDiscriminator, StarGANGenerato
 from gan_lightning.networks.unet import UNet
 
 __all__ = [
+    "ALIDiscriminator",
+    "ALIEncoder",
+    "ALIGenerator",
     "BEGANAutoencoder",
     "BEGANGenerator",
+    "BiGANDiscriminator",
+    "BiGANEncoder",
+    "BiGANGenerator",
     "ClassifyingDiscriminator",
     "ConditionalMLPDiscriminator",
     "ConditionalMLPGenerator",

@@ -1,6 +1,7 @@
 """The variants, one file a paper. A new one adds one line here."""
 
 from gan_lightning.variants.acgan import ACGAN as ACGAN
+from gan_lightning.variants.ali import ALI as ALI
 from gan_lightning.variants.began import BEGAN as BEGAN
 from gan_lightning.variants.co_gan import CoGAN as CoGAN
 from gan_lightning.variants.conditional_gan import ConditionalGAN as ConditionalGAN

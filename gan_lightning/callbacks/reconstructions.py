@@ -1,0 +1,37 @@
+"""Look at what comes back of images that were encoded, while the game is played."""
+
+from typing import Any
+
+from torch import Tensor
+
+from gan_lightning.callbacks.translations import TranslationGrid
+from gan_lightning.game import GameBatch
+
+_PAIRS_IN_A_ROW = 4
+
+
+class Reconstructions(TranslationGrid):
+    """Draws images of the validation set beside their reconstructions, into ``reconstructions/`` of the run directory.
+
+    The images are the same again and again, the pictures are named by the step, and the last one shows the last step.
+    Loggers that take images get them too. For games that can ``reconstruct()``, such as ALI.
+
+    Args:
+        every_n_steps: Generator updates between two pictures.
+        n: Images in a picture; fewer where the validation set has fewer.
+        seed: Of what chance decides in the reconstruction.
+        scale: Side of a pixel in the picture. None: as large as it takes to make the picture 512 pixels wide.
+    """
+
+    subject = "reconstructions"
+    asks = "reconstruct"
+
+    def __init__(self, every_n_steps: int = 500, n: int = 32, seed: int = 0, scale: int | None = None) -> None:
+        super().__init__(every_n_steps, n, seed, scale)
+
+    def images(self, game: Any) -> tuple[Tensor, int | None]:
+        images, _ = super().images(game)
+        return images, 2 * min(_PAIRS_IN_A_ROW, len(images) // 2)
+
+    def panels(self, game: Any, batch: GameBatch) -> list[Tensor]:
+        return [batch.examples, game.reconstruct(batch.examples)]

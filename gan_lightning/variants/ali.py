@@ -1,0 +1,150 @@
+"""ALI: a generator and an encoder, one the way back of the other, against a discriminator that sees pairs."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
+
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor, nn
+
+from gan_lightning.factories import resolve
+from gan_lightning.game import GameBatch, evaluating
+from gan_lightning.image_game import GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
+from gan_lightning.networks import BiGANDiscriminator, BiGANEncoder, BiGANGenerator
+from gan_lightning.optimizers import ALIAdam
+
+EncoderFactory = Callable[[ImageShape, int], nn.Module]
+JointDiscriminatorFactory = Callable[[ImageShape, int], nn.Module]
+
+
+class ALI(ImageGame):
+    """Dumoulin et al., *Adversarially Learned Inference*, ICLR 2017, arXiv 1606.00704, algorithm 1.
+
+    The discriminator sees an image and a latent. Of one pair the image is real and the latent the encoder's, of the
+    other the latent is drawn and the image the generator's: ``L_D = -E log D(x, E(x)) - E log(1 - D(G(z), z))``. The
+    generator and the encoder play together, with both labels swapped:
+    ``L_{G, E} = -E log(1 - D(x, E(x))) - E log D(G(z), z)``. Where D can tell nothing, the pairs are distributed alike,
+    so E is the way back of G. No term compares pixels.
+
+    ``E(x) = mu(x) + sigma(x) * e`` with normal e; without e, ``stochastic=False``, it is BiGAN (Donahue, Krähenbühl,
+    Darrell, ICLR 2017, arXiv 1605.09782), but for its uniform z and its factor 1/2. The default networks are small and
+    fully connected, for MNIST, as BiGAN's; the paper's are ``ALIGenerator``, ``ALIEncoder`` and ``ALIDiscriminator``.
+    Images are in [-1, 1] instead of [0, 1].
+
+    Args:
+        image_shape: Channels, height, width of an image. The command line takes it from the data.
+        latent_dim: Length of the latent vector.
+        generator: Makes the generator from the image shape and the latent length.
+        encoder: Makes the encoder from the image shape and the number of its outputs: mu and log sigma, or mu alone.
+        discriminator: Makes the discriminator of pairs from the image shape and the latent length.
+        stochastic: Whether the encoder's answer is drawn from a normal distribution, as in ALI, or is one point, as in
+            BiGAN.
+        generator_optimizer: Makes the generator's and the encoder's optimiser from their parameters.
+        discriminator_optimizer: Makes the discriminator's optimiser from its parameters.
+    """
+
+    generator: nn.ModuleDict
+
+    def __init__(
+        self,
+        image_shape: ImageShape = (1, 28, 28),
+        latent_dim: int = 50,
+        generator: GeneratorFactory = BiGANGenerator,
+        encoder: EncoderFactory = BiGANEncoder,
+        discriminator: JointDiscriminatorFactory = BiGANDiscriminator,
+        stochastic: bool = True,
+        generator_optimizer: OptimizerCallable = ALIAdam,
+        discriminator_optimizer: OptimizerCallable = ALIAdam,
+        **game: Any,
+    ) -> None:
+        outputs = 2 * latent_dim if stochastic else latent_dim
+        super().__init__(
+            image_shape,
+            latent_dim,
+            generator=lambda shape, length: nn.ModuleDict(
+                {"generator": resolve(generator)(shape, length), "encoder": resolve(encoder)(shape, outputs)}
+            ),
+            discriminator=lambda shape: resolve(discriminator)(shape, latent_dim),
+            generator_optimizer=generator_optimizer,
+            discriminator_optimizer=discriminator_optimizer,
+            **game,
+        )
+        self.stochastic = stochastic
+
+    def draw(self, batch: GameBatch) -> GameBatch:
+        """What is given is an image from the data and a latent from the prior; what is made is one of each too."""
+        batch = super().draw(batch)
+        prior, noise = batch.latent, torch.randn_like(batch.latent)
+        return replace(batch, real={"image": batch.real, "latent": prior}, latent={"prior": prior, "noise": noise})
+
+    def play(self, batch: GameBatch) -> dict[str, Tensor]:
+        image = self.generator["generator"](batch.latent["prior"])
+        mean, deviation = self._posterior(self.generator["encoder"](batch.real["image"]))
+        return {"image": image, "latent": mean + deviation * batch.latent["noise"]}
+
+    def discriminator_loss(self, batch: GameBatch) -> Terms:
+        return minimax_discriminator(*self._judgements(batch))
+
+    def generator_loss(self, batch: GameBatch) -> Terms:
+        encoded, generated = self._judgements(batch)
+        return {
+            **non_saturating_generator(generated),
+            "encoder": non_saturating_generator(-encoded)["adversarial"],
+        }
+
+    def _judgements(self, batch: GameBatch) -> tuple[Tensor, Tensor]:
+        """Logits of the encoder's pairs and of the generator's."""
+        encoded = self.discriminator(batch.real["image"], batch.fake["latent"])
+        return encoded, self.discriminator(batch.fake["image"], batch.real["latent"])
+
+    def _posterior(self, said: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of the latents of images, by what the encoder says."""
+        if not self.stochastic:
+            return said, torch.zeros_like(said)
+        mean, log_deviation = said.chunk(2, dim=1)
+        return mean, log_deviation.exp()
+
+    # What the encoder is for.
+
+    @property
+    def image_generator(self) -> nn.Module:
+        return cast(nn.ModuleDict, self.averaged_generator)["generator"]
+
+    def encode(self, images: Tensor, batch_size: int = 256) -> Tensor:
+        """The latents of images, by the averaged encoder: the mean, where its answer is a distribution.
+
+        Args:
+            images: N x C x H x W, uint8 or in [-1, 1].
+            batch_size: Read at a time.
+
+        Returns:
+            N x latent_dim on the model's device.
+
+        Raises:
+            ValueError: The images have another shape than the model's.
+        """
+        self.check_shape(images)
+        encoder = cast(nn.ModuleDict, self.averaged_generator)["encoder"]
+        latents = [torch.empty(0, self.latent_dim, device=self.device)]
+        with evaluating(encoder):
+            for some in images.split(batch_size):
+                latents.append(self._posterior(encoder(self.scaled(some.to(self.device))))[0])
+        return torch.cat(latents)
+
+    def reconstruct(self, images: Tensor, batch_size: int = 256) -> Tensor:
+        """There and back: what the generator makes of the latents of images (see :meth:`encode`), in [-1, 1]."""
+        return self.render(self.encode(images, batch_size), batch_size=batch_size)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self._log_reconstruction(batch, "val")
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        self._log_reconstruction(batch, "test")
+
+    def _log_reconstruction(self, raw: Any, split: str) -> None:
+        """The mean absolute difference of a pixel, which no loss has asked to be small."""
+        images = self.receive(raw).examples
+        error = (self.reconstruct(images) - images).abs().mean()
+        self.log(f"{split}/reconstruction", error, batch_size=len(images), sync_dist=True)
