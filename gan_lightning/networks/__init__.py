@@ -40,6 +40,7 @@ from gan_lightning.networks.resnet import ResNetDiscriminator, ResNetGenerator, 
 from gan_lightning.networks.srresnet import SRGANDiscriminator, SRResNet
 from gan_lightning.networks.stargan import StarGANDiscriminator, StarGANGenerator
 from gan_lightning.networks.unet import UNet
+from gan_lightning.networks.virtual_batch_norm import VirtualBatchNormDiscriminator, VirtualBatchNormGenerator
 
 __all__ = [
     "ALIDiscriminator",
@@ -86,4 +87,6 @@ __all__ = [
     "StarGANDiscriminator",
     "StarGANGenerator",
     "UNet",
+    "VirtualBatchNormDiscriminator",
+    "VirtualBatchNormGenerator",
 ]

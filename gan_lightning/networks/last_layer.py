@@ -18,6 +18,8 @@ def last_layer(network: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
 def features(network: nn.Module, *inputs: Tensor) -> Tensor:
     """What the last layer of a network sees when the network is called: N x A.
 
+    A network that runs other samples along, as virtual batch normalisation does, has them before those it is given.
+
     A compiled network does not heed the hook that this takes: call it within ``speed.eagerly``.
 
     Args:
@@ -31,4 +33,4 @@ def features(network: nn.Module, *inputs: Tensor) -> Tensor:
         network(*inputs)
     finally:
         hook.remove()
-    return seen[-1].flatten(1)
+    return seen[-1].flatten(1)[-len(inputs[0]) :]
