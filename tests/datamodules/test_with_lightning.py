@@ -11,9 +11,11 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI
+from torch import distributed
 
 import datamodules
 from datamodules import ImageDataModule, ImageFolderDataModule
+from datamodules.cache import ImageCache
 from tests.datamodules.conftest import Numbered
 
 
@@ -66,7 +68,7 @@ def trainer(folder: Path, **arguments: Any) -> Trainer:
 
 
 @pytest.mark.filterwarnings("ignore:.*callbacks used to create the checkpoint.*", "ignore:Total length of `list`")
-@pytest.mark.parametrize("source", ["memory", "files"])
+@pytest.mark.parametrize("source", ["memory", "files", "cache"])
 @pytest.mark.parametrize("stop", [1, 4, 5, 7, 10])
 def test_a_resumed_run_sees_what_the_uninterrupted_one_would(
     tmp_path: Path, stop: int, source: str, write_digits
@@ -76,9 +78,9 @@ def test_a_resumed_run_sees_what_the_uninterrupted_one_would(
     def data() -> ImageDataModule:
         if source == "memory":
             return Numbered(size=20, val_size=0)
-        folder = str(tmp_path / "images")
+        folder, cache = str(tmp_path / "images"), str(tmp_path / "cache") if source == "cache" else False
         return ImageFolderDataModule(
-            folder, batch_size=4, image_size=8, val_size=0, test_size=0, in_memory=False, num_workers=0
+            folder, batch_size=4, image_size=8, val_size=0, test_size=0, in_memory=False, cache=cache, num_workers=0
         )
 
     whole = Witness()
@@ -118,11 +120,20 @@ def test_overfitting_repeats_the_same_batches(tmp_path: Path) -> None:
     assert model.trained == model.trained[:2] * 3
 
 
-def test_two_processes_share_a_damaged_folder_without_an_image_in_common(tmp_path: Path, write_digits) -> None:
+@pytest.mark.parametrize("source", ["files", "cache", "cache of one"])
+def test_two_processes_share_a_damaged_folder_without_an_image_in_common(
+    tmp_path: Path, source: str, write_digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_digits(tmp_path / "images", 19)
     (tmp_path / "images" / "0005a.png").write_text("no image")
     (tmp_path / "images" / "0006a.png").write_text("no image")
-    data = ImageFolderDataModule(str(tmp_path / "images"), 2, 8, val_size=3, flip=False, in_memory=False, num_workers=0)
+    cache = False if source == "files" else str(tmp_path / "cache")
+    data = ImageFolderDataModule(
+        str(tmp_path / "images"), 2, 8, val_size=3, flip=False, in_memory=False, cache=cache, num_workers=0
+    )
+    if source == "cache of one":  # the second finds no room, so both do without
+        get = ImageCache.get
+        monkeypatch.setattr(ImageCache, "get", lambda self: None if distributed.get_rank() else get(self))
     # Forking takes a fraction of a second, but a process that has used a GPU cannot.
     start = "ddp_fork" if hasattr(os, "fork") and not torch.cuda.is_initialized() else "ddp_spawn"
     two = trainer(tmp_path, max_epochs=1, devices=2, strategy=start, num_sanity_val_steps=0)
@@ -171,3 +182,20 @@ def test_the_command_line_links_shape_and_classes_without_loading_data(tmp_path:
         assert cli.model.image_shape == image_shape
         assert cli.model.num_classes == num_classes
         assert cli.datamodule._splits is None
+
+
+@pytest.mark.filterwarnings("ignore:LightningCLI's args", "ignore:No seed found", "ignore::DeprecationWarning")
+@pytest.mark.parametrize(("given", "cache"), [("true", True), ("false", False), ("~/images", "~/images")])
+def test_the_command_line_takes_a_cache_with_or_without_a_place(
+    tmp_path: Path, given: str, cache: bool | str, write_digits
+) -> None:
+    write_digits(tmp_path, 2)
+    cli = LightningCLI(
+        Witness,
+        ImageFolderDataModule,
+        run=False,
+        args=["--data.root", str(tmp_path), "--data.cache", given],
+        save_config_callback=None,
+    )
+    assert cli.datamodule.cache == cache
+    assert type(cli.datamodule.cache) is type(cache)
