@@ -28,7 +28,7 @@ from gan_lightning.ema import ExponentialMovingAverage
 from gan_lightning.factories import primitive_arguments, public_name, resolve
 from gan_lightning.limits import check_limits
 from gan_lightning.logger_guards import guard_loggers
-from gan_lightning.logs import log_terms
+from gan_lightning.logs import forget_last_step, log_terms
 from gan_lightning.losses import Terms
 from gan_lightning.modes import evaluating as evaluating
 from gan_lightning.modes import frozen as frozen
@@ -196,6 +196,7 @@ class AdversarialModule(LightningModule):
         # Lightning counts every optimiser's step; leaving the discriminator's out makes a step a generator update.
         discriminator_optimizer._on_before_step = do_nothing_closure
         discriminator_optimizer._on_after_step = do_nothing_closure
+        forget_last_step(self.trainer)
 
         # One graph may serve both players only if it need not be kept for several batches at once.
         one_graph = self.shares_fakes and self.accumulate == 1

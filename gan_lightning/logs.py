@@ -8,6 +8,12 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 
+def forget_last_step(trainer: Trainer) -> None:
+    """Let the last step's values go. Lightning logs them until the epoch ends, also where there is no new one."""
+    for metric in trainer._results.values():  # type: ignore[union-attr]
+        metric.has_reset |= metric.meta.name.startswith("train/")
+
+
 def log_terms(game: LightningModule, terms: Mapping[str, Tensor]) -> None:
     """Log what has come out of a step, if anybody will read it: logging is dear in a small game.
 
@@ -15,9 +21,6 @@ def log_terms(game: LightningModule, terms: Mapping[str, Tensor]) -> None:
     the first step on, and find the newest value when an epoch ends, or the run; in between that of the last such step.
     """
     trainer = game.trainer
-    # Lightning goes on logging a name's last value until the epoch ends, also where there is no new one.
-    for metric in trainer._results.values():  # type: ignore[union-attr]
-        metric.has_reset |= metric.meta.name.startswith("train/")
     if is_logged(trainer) or trainer.is_last_batch or trainer.global_step in (1, trainer.max_steps):
         game.log_dict(terms)
 

@@ -9,8 +9,8 @@ from datamodules import DigitsDataModule
 from gan_lightning.game import AdversarialModule
 from gan_lightning.loggers import RunLogger
 from gan_lightning.logs import is_logged
-from gan_lightning.variants import DCGAN
-from tests.games import metrics_file, small
+from gan_lightning.variants import BEGAN, DCGAN
+from tests.games import metrics_file, play, small
 
 
 class Watch(pl.Callback):
@@ -72,6 +72,12 @@ def test_callbacks_find_the_newest_logged_loss_at_every_step(tmp_path: Path) -> 
 def test_a_stop_between_two_logged_steps_logs_no_old_value(tmp_path: Path) -> None:
     run(tmp_path, Watch(stop_at=6), max_epochs=5, log_every_n_steps=4)
     assert steps_of(tmp_path) == [3]
+
+
+def test_what_a_variant_logs_by_itself_is_kept(tmp_path: Path) -> None:
+    play(small(BEGAN), 3, tmp_path)
+    header, *rows = (line.split(",") for line in metrics_file(tmp_path).splitlines())
+    assert all(row[header.index("train/k")] for row in rows)
 
 
 def test_no_interval_means_no_logged_step() -> None:
