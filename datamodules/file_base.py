@@ -5,7 +5,6 @@ from abc import ABC
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,8 +18,6 @@ from datamodules.loading import ImageSource, TensorImages
 
 _GIBIBYTE = 1 << 30
 _NAMED_FILES = 5  # as many broken files are named in an error
-
-T = TypeVar("T")
 
 
 class FileDataModule(ImageDataModule, ABC):
@@ -100,15 +97,14 @@ class FileDataModule(ImageDataModule, ABC):
     def _cached(
         self, paths: Sequence[str | Path], cache: bool | str, draft: bool, decoded: Callable[[int], NDArray[np.uint8]]
     ) -> Cached | None:
-        """The decoded images from the cache; None, in all processes, if one of them has none."""
+        """The decoded images; None where there can be no cache, be it in one of several processes."""
         channels, size, _ = self.image_shape
         home = Path(self.location)
         maker = f"{type(self).__name__} {home.resolve()} {draft}".encode(errors="surrogateescape")
         name = f"{home.resolve().name}-{channels}x{size}x{size}-{blake2b(maker, digest_size=4).hexdigest()}.images"
         folder = Path(cache).expanduser() if isinstance(cache, str) else default_folder()
         key = key_of_files(paths, self.location)
-        cached = ImageCache(folder / name, key, (len(paths), *self.image_shape), decoded).get()
-        return cached if all(_gathered(cached is not None)) else None
+        return ImageCache(folder / name, key, (len(paths), *self.image_shape), decoded).get()
 
     def refuse(self, broken: dict[int, str], paths: Sequence[str | Path]) -> None:
         """Raises a ValueError that names the broken files, if there are any.
@@ -141,16 +137,11 @@ def _process() -> tuple[int, int]:
     return distributed.get_rank(), distributed.get_world_size()
 
 
-def _gathered(value: T) -> list[T]:
-    """What each process has."""
-    _, world_size = _process()
-    if world_size == 1:
-        return [value]
-    everyone: list[T] = [value] * world_size
-    distributed.all_gather_object(everyone, value)
-    return everyone
-
-
 def _agreed(broken: dict[int, str]) -> dict[int, str]:
     """What any process found broken: with different images the processes would have different orders."""
-    return {i: reason for each in _gathered(broken) for i, reason in each.items()}
+    _, world_size = _process()
+    if world_size == 1:
+        return broken
+    everyone: list[dict[int, str]] = [{} for _ in range(world_size)]
+    distributed.all_gather_object(everyone, broken)
+    return {i: reason for each in everyone for i, reason in each.items()}

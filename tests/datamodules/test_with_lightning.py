@@ -131,7 +131,7 @@ def test_two_processes_share_a_damaged_folder_without_an_image_in_common(
     data = ImageFolderDataModule(
         str(tmp_path / "images"), 2, 8, val_size=3, flip=False, in_memory=False, cache=cache, num_workers=0
     )
-    if source == "cache of one":  # the second finds no room, so both do without
+    if source == "cache of one":  # the second finds no room
         get = ImageCache.get
         monkeypatch.setattr(ImageCache, "get", lambda self: None if distributed.get_rank() else get(self))
     # Forking takes a fraction of a second, but a process that has used a GPU cannot.
