@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -158,12 +159,11 @@ def read_index(folder: str) -> ShardIndex:
 
     Raises:
         FileNotFoundError: there is no set.
+        ModuleNotFoundError: the package litdata is not installed, and `folder` is an address.
         ValueError: the index cannot be read, or another version has written it.
     """
     try:
-        found = json.loads(_fetch(folder, INDEX))
-        version, shape = found.pop("version"), tuple(found.pop("image_shape"))
-        index = ShardIndex(shape, **found)
+        content = _fetch(folder, INDEX)
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"ShardsDataModule: there is no {folder}/{INDEX}: set folder to a complete set of shards; `gan-lightning "
@@ -172,6 +172,16 @@ def read_index(folder: str) -> ShardIndex:
     except ModuleNotFoundError:
         raise
     except Exception as error:  # what a storage service raises is anybody's guess
+        why = shorten(reason(error), 200, placeholder=" ...")
+        raise ValueError(
+            f"ShardsDataModule: {folder}/{INDEX} cannot be read ({why}): check the address, and that this machine may "
+            "read there."
+        ) from error
+    try:
+        found = json.loads(content)
+        version, shape = found.pop("version"), tuple(found.pop("image_shape"))
+        index = ShardIndex(shape, **found)
+    except Exception as error:
         raise ValueError(
             f"ShardsDataModule: {folder}/{INDEX} is no index of a set of shards ({reason(error)}): write the set anew."
         ) from error
@@ -211,6 +221,7 @@ def copy(folder: str, name: str, target: Path) -> None:
         from litdata.streaming.downloader import get_downloader
 
         get_downloader(folder, str(part.parent), []).download_file(f"{folder}/{name}", str(part))
+        part.with_name(part.name + ".lock").unlink(missing_ok=True)
     else:
         shutil.copyfile(Path(folder, name), part)
     part.replace(target)

@@ -187,7 +187,7 @@ class ShardCache:
         self.size = size
 
     def has_room(self) -> bool:
-        return sum(file.stat().st_size for file in self.folder.rglob("chunk-*")) < self.size
+        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file()) < self.size
 
 
 class _RemoteShards:

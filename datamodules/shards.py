@@ -58,9 +58,9 @@ class ShardsDataModule(FileDataModule):
         seed: int = 0,
     ) -> None:
         check_at_least(1, shuffle_buffer=shuffle_buffer)
-        self.index = read_index(folder)
+        self.folder = folder if is_remote(folder) else str(Path(folder).expanduser())
+        self.index = read_index(self.folder)
         super().__init__(self.index.image_shape, self.index.num_classes, batch_size, flip, num_workers, seed)
-        self.folder = folder
         self.shuffle_buffer = shuffle_buffer
         if cache_gb < 0:
             raise ValueError(f"cache_gb is {cache_gb}: it must be at least 0.")
