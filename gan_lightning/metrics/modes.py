@@ -35,5 +35,5 @@ def mode_coverage(samples: Tensor, centres: Tensor, std: float, min_share: float
     nearest = torch.cdist(samples.flatten(1).double(), centres.to(samples.device).double()).min(dim=1)
     near = nearest.values <= 3 * std
     counts = torch.bincount(nearest.indices[near], minlength=len(centres))
-    needed = max(min_share * len(samples) / len(centres), 1)  # nothing covers no mode
-    return Coverage(int((counts >= needed).sum()), near.double().mean().item())
+    fair = len(samples) / len(centres)
+    return Coverage(int((counts >= min_share * fair).sum()), near.double().mean().item())

@@ -46,11 +46,6 @@ def test_one_percent_of_the_samples_covers_a_mode_of_the_ring() -> None:
         assert mode_coverage(samples, data.centres, data.std) == (modes, 1)
 
 
-def test_a_few_samples_do_not_cover_by_none() -> None:
-    data = ToyDataModule("ring")
-    assert mode_coverage(data.centres[:3], data.centres, data.std).modes == 3
-
-
 def test_samples_that_are_no_numbers_are_near_nothing() -> None:
     samples = as_samples([(math.nan, 0.0), (math.inf, 0.0), (2.0, 0.0), (math.nan, math.nan)])
     data = ToyDataModule("ring")

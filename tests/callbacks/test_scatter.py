@@ -139,10 +139,14 @@ SHORT = ["--model.latent_dim", "4", "--data", "ToyDataModule", "--data.val_size"
 
 
 def test_the_command_line_draws_points_and_writes_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    recwarn: pytest.WarningsRecorder,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["fit", *TOY, *SHORT, "--trainer.max_steps", "2", "--trainer.limit_val_batches", "0"]) == 0
+    assert not any("draws nothing" in str(warning.message) for warning in recwarn)
     run = Path("runs/gan_toy/version_0")
     assert {path.name for path in run.iterdir() if path.is_dir()} == {"checkpoints", "samples"}
     assert (run / "samples.gif").exists()
