@@ -9,6 +9,7 @@ import torch
 from lightning import LightningDataModule
 
 from datamodules.loading import BatchLoader, EpochLoader, EpochOrder, ImageSource
+from datamodules.partly_labelled import PartlyLabelledLoader, choose_labelled
 
 # Which images are held out must not depend on the seed of the training order.
 _SPLIT_SEED = 0
@@ -36,6 +37,8 @@ class ImageDataModule(LightningDataModule, ABC):
         batch_size: images in a batch, in each process.
         flip: mirror training images horizontally with probability one half.
         seed: the order of the training images is a function of this seed and the epoch.
+        n_labels: train with the labels of so many images only, equally many of each class, chosen by the seed; a batch
+            is then a dictionary, see `PartlyLabelledLoader`. None: all labels.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -48,6 +51,7 @@ class ImageDataModule(LightningDataModule, ABC):
         batch_size: int,
         flip: bool,
         seed: int,
+        n_labels: int | None = None,
     ) -> None:
         super().__init__()
         check_at_least(1, batch_size=batch_size, image_size=image_shape[1])
@@ -57,6 +61,7 @@ class ImageDataModule(LightningDataModule, ABC):
         self.batch_size = batch_size
         self.flip = flip
         self.seed = seed
+        self.n_labels = n_labels
         self._splits: Splits | None = None
 
     @property
@@ -124,7 +129,13 @@ class ImageDataModule(LightningDataModule, ABC):
 
     def make_loader(self, source: ImageSource, order: EpochOrder, training: bool, pin_memory: bool) -> EpochLoader:
         """What turns a split into batches."""
-        return BatchLoader(source, order, self.batch_size, training, training and self.flip, pin_memory)
+        arguments = (self.batch_size, training, training and self.flip, pin_memory)
+        if self.n_labels is None or not training:
+            return BatchLoader(source, order, *arguments)
+        assert source.labels is not None
+        assert self.num_classes is not None
+        labelled = choose_labelled(source.labels, self.n_labels, self.num_classes, self.seed, self.location)
+        return PartlyLabelledLoader(source, order, labelled, *arguments)
 
 
 def check_at_least(minimum: int, **arguments: int) -> None:

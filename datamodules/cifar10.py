@@ -19,6 +19,8 @@ class CIFAR10DataModule(TorchvisionDataModule):
         val_size: images held out of the training images for validation; 0: validation uses the test images.
         flip: mirror training images horizontally with probability one half.
         seed: the order of the training images is a function of this seed and the epoch.
+        n_labels: train with the labels of so many images only, equally many of each class, chosen by the seed, for
+            semi-supervised games. None: all labels.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -35,9 +37,10 @@ class CIFAR10DataModule(TorchvisionDataModule):
         val_size: int = 5000,
         flip: bool = True,
         seed: int = 0,
+        n_labels: int | None = None,
     ) -> None:
         size = 32 if image_size is None else image_size
-        super().__init__(data_dir, (3, size, size), batch_size, val_size, flip, seed)
+        super().__init__(data_dir, (3, size, size), batch_size, val_size, flip, seed, n_labels)
 
     def to_images(self, data: Any) -> Tensor:
         return resize(torch.from_numpy(data).permute(0, 3, 1, 2), self.image_shape[1])

@@ -18,6 +18,8 @@ class DigitsDataModule(ImageDataModule):
         val_size: images held out for validation; 0: validation uses the test images.
         test_size: images held out for testing; 0: testing uses the validation images.
         seed: the order of the training images is a function of this seed and the epoch.
+        n_labels: train with the labels of so many images only, equally many of each class, chosen by the seed, for
+            semi-supervised games. None: all labels.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -30,9 +32,10 @@ class DigitsDataModule(ImageDataModule):
         val_size: int = 100,
         test_size: int = 100,
         seed: int = 0,
+        n_labels: int | None = None,
     ) -> None:
         size = 8 if image_size is None else image_size
-        super().__init__((1, size, size), 10, batch_size, flip=False, seed=seed)
+        super().__init__((1, size, size), 10, batch_size, flip=False, seed=seed, n_labels=n_labels)
         self._parts = held_out(1797, self.location, val_size=val_size, test_size=test_size)
 
     @property

@@ -20,6 +20,8 @@ class MNISTDataModule(TorchvisionDataModule):
         image_size: height and width. 32: zero-padded; 28 or None: as they are; others: padded to 32, then resized.
         val_size: images held out of the training images for validation; 0: validation uses the test images.
         seed: the order of the training images is a function of this seed and the epoch.
+        n_labels: train with the labels of so many images only, equally many of each class, chosen by the seed, for
+            semi-supervised games. None: all labels.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -35,8 +37,9 @@ class MNISTDataModule(TorchvisionDataModule):
         image_size: int | None = 32,
         val_size: int = 5000,
         seed: int = 0,
+        n_labels: int | None = None,
     ) -> None:
-        super().__init__(data_dir, _shape(image_size), batch_size, val_size, flip=False, seed=seed)
+        super().__init__(data_dir, _shape(image_size), batch_size, val_size, flip=False, seed=seed, n_labels=n_labels)
 
     def to_images(self, data: Any) -> Tensor:
         return _fit(data, self.image_shape[1])
@@ -55,6 +58,8 @@ class FashionMNISTDataModule(TorchvisionDataModule):
         val_size: images held out of the training images for validation; 0: validation uses the test images.
         flip: mirror training images horizontally with probability one half. Off: all shoes point to the left.
         seed: the order of the training images is a function of this seed and the epoch.
+        n_labels: train with the labels of so many images only, equally many of each class, chosen by the seed, for
+            semi-supervised games. None: all labels.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -71,8 +76,9 @@ class FashionMNISTDataModule(TorchvisionDataModule):
         val_size: int = 5000,
         flip: bool = False,
         seed: int = 0,
+        n_labels: int | None = None,
     ) -> None:
-        super().__init__(data_dir, _shape(image_size), batch_size, val_size, flip, seed)
+        super().__init__(data_dir, _shape(image_size), batch_size, val_size, flip, seed, n_labels)
 
     def to_images(self, data: Any) -> Tensor:
         return _fit(data, self.image_shape[1])

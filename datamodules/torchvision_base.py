@@ -23,6 +23,8 @@ class TorchvisionDataModule(ImageDataModule):
         val_size: images held out of the training images for validation.
         flip: mirror training images horizontally with probability one half.
         seed: the order of the training images is a function of this seed and the epoch.
+        n_labels: train with the labels of so many images only, equally many of each class, chosen by the seed, for
+            semi-supervised games. None: all labels.
     """
 
     dataset: ClassVar[str]  # the class in torchvision.datasets
@@ -36,8 +38,9 @@ class TorchvisionDataModule(ImageDataModule):
         val_size: int,
         flip: bool,
         seed: int,
+        n_labels: int | None = None,
     ) -> None:
-        super().__init__(image_shape, 10, batch_size, flip, seed)
+        super().__init__(image_shape, 10, batch_size, flip, seed, n_labels)
         check_at_least(0, val_size=val_size)
         self.data_dir = data_dir
         self.val_size = val_size

@@ -36,16 +36,18 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _noise_in_the_place_of_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """5,100 random images: 5,000 are held out, and 100 are left to train on."""
+    """5,400 random images of ten classes: 5,000 are held out, and 400 are left to train on."""
 
     def open_(self: TorchvisionDataModule, train: bool) -> Any:
-        n = 5100 if train else 10
+        n = 5400 if train else 10
         random = np.random.default_rng(0)
         if self.dataset == "CIFAR10":
-            return SimpleNamespace(data=random.integers(0, 256, (n, 32, 32, 3), np.uint8), targets=[0] * n)
+            return SimpleNamespace(
+                data=random.integers(0, 256, (n, 32, 32, 3), np.uint8), targets=[i % 10 for i in range(n)]
+            )
         return SimpleNamespace(
             data=torch.from_numpy(random.integers(0, 256, (n, 28, 28), np.uint8)),
-            targets=torch.zeros(n, dtype=torch.int64),
+            targets=torch.arange(n) % 10,
         )
 
     monkeypatch.setattr(TorchvisionDataModule, "_open", open_)

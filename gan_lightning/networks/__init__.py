@@ -37,6 +37,7 @@ from gan_lightning.networks.pyramid import (
 )
 from gan_lightning.networks.residual_translator import ResidualTranslator
 from gan_lightning.networks.resnet import ResNetDiscriminator, ResNetGenerator, SNGANDiscriminator, SNGANGenerator
+from gan_lightning.networks.semi_supervised import NoisyClassifier, SoftplusGenerator
 from gan_lightning.networks.srresnet import SRGANDiscriminator, SRResNet
 from gan_lightning.networks.stargan import StarGANDiscriminator, StarGANGenerator
 from gan_lightning.networks.unet import UNet
@@ -69,6 +70,7 @@ __all__ = [
     "MLPDiscriminator",
     "MLPGenerator",
     "MinibatchDiscriminator",
+    "NoisyClassifier",
     "PatchDiscriminator",
     "PlainConvDiscriminator",
     "PointDiscriminator",
@@ -84,6 +86,7 @@ __all__ = [
     "SNGANGenerator",
     "SRGANDiscriminator",
     "SRResNet",
+    "SoftplusGenerator",
     "StarGANDiscriminator",
     "StarGANGenerator",
     "UNet",

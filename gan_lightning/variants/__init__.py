@@ -19,6 +19,7 @@ from gan_lightning.variants.pix2pix import Pix2Pix as Pix2Pix
 from gan_lightning.variants.projection_gan import ProjectionGAN as ProjectionGAN
 from gan_lightning.variants.relativistic_gan import RelativisticGAN as RelativisticGAN
 from gan_lightning.variants.sagan import SAGAN as SAGAN
+from gan_lightning.variants.semi_supervised_gan import SemiSupervisedGAN as SemiSupervisedGAN
 from gan_lightning.variants.sngan import SNGAN as SNGAN
 from gan_lightning.variants.srgan import SRGAN as SRGAN
 from gan_lightning.variants.star_gan import StarGAN as StarGAN

@@ -1,0 +1,87 @@
+"""The MNIST networks of Salimans et al., 2016, arXiv 1606.03498, after the authors' code for few labels."""
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
+
+
+class SoftplusGenerator(nn.Module):
+    """Two hidden layers of softplus with BatchNorm, then a weight-normalised layer and tanh.
+
+    The authors end in a sigmoid, on images in [0, 1]; their BatchNorm, too, has no scale of its own.
+
+    Args:
+        image_shape: Channels, height and width of the images made.
+        latent_dim: Length of the latent vector.
+        hidden: Units of either hidden layer.
+    """
+
+    def __init__(
+        self, image_shape: tuple[int, int, int] = (1, 28, 28), latent_dim: int = 100, hidden: int = 500
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise([latent_dim, hidden, hidden]):
+            layers += [nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.Softplus()]
+        last = parametrizations.weight_norm(nn.Linear(hidden, math.prod(image_shape)))
+        self.layers = nn.Sequential(*layers, last, nn.Tanh(), nn.Unflatten(1, tuple(image_shape)))
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Map latents (N, latent_dim) to images (N, C, H, W) in [-1, 1]."""
+        return self.layers(latent)
+
+
+class NoisyClassifier(nn.Module):
+    """Five hidden layers of rectifiers, 1000-500-250-250-250 units, with noise on the input of every layer.
+
+    The noise is normal, and only there in training. Weights are normalised, ``w = g v / ||v||``, and start from He's
+    normal distribution, where the authors fit g to a first batch. They see images in [0, 1], and so do the layers here.
+
+    Args:
+        image_shape: Channels, height and width of the images.
+        num_classes: K, logits given.
+        width: Units of the last three hidden layers; the first have four times and twice as many.
+        input_noise: Standard deviation of the noise on images in [0, 1].
+        hidden_noise: Standard deviation of the noise on the hidden layers.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int] = (1, 28, 28),
+        num_classes: int = 10,
+        width: int = 250,
+        input_noise: float = 0.3,
+        hidden_noise: float = 0.5,
+    ) -> None:
+        super().__init__()
+        sizes = [math.prod(image_shape), 4 * width, 2 * width, width, width, width, num_classes]
+        layers: list[nn.Module] = [nn.Flatten(), Noise(input_noise)]
+        for inputs, outputs in pairwise(sizes):
+            linear = nn.Linear(inputs, outputs)
+            nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+            nn.init.zeros_(linear.bias)
+            layers += [parametrizations.weight_norm(linear), nn.ReLU(), Noise(hidden_noise)]
+        self.layers = nn.Sequential(*layers[:-2])
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map images (N, C, H, W) in [-1, 1] to the logits of the classes (N, K)."""
+        return self.layers((image + 1) / 2)
+
+
+class Noise(nn.Module):
+    """Adds normal noise in training.
+
+    Args:
+        deviation: Its standard deviation.
+    """
+
+    def __init__(self, deviation: float) -> None:
+        super().__init__()
+        self.deviation = deviation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map any shape to the same."""
+        return x + self.deviation * torch.randn_like(x) if self.training else x

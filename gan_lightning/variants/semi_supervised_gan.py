@@ -1,0 +1,121 @@
+"""Semi-supervised GAN: a classifier that learns from a few labels, and from what is real."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch.nn.functional as F
+from lightning.pytorch.cli import OptimizerCallable
+from torch import Tensor
+
+from gan_lightning.ema import ExponentialMovingAverage
+from gan_lightning.factories import resolve
+from gan_lightning.game import GameBatch, evaluating
+from gan_lightning.image_game import GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.label_game import LabelDiscriminatorFactory
+from gan_lightning.losses import Terms, minimax_discriminator
+from gan_lightning.networks import NoisyClassifier, SoftplusGenerator
+from gan_lightning.optimizers import ImprovedGANAdam
+from gan_lightning.variants.feature_matching_gan import match
+
+
+class SemiSupervisedGAN(ImageGame):
+    """Salimans et al., *Improved Techniques for Training GANs*, NeurIPS 2016, arXiv 1606.03498, section 5.
+
+    The discriminator has a logit ``l_k`` for each of K classes; that of "generated", number K + 1, is always 0. So an
+    image is real with probability ``D(x) = Z(x) / (Z(x) + 1)``, ``Z(x) = sum_k exp l_k(x)``: the logit is ``log Z``.
+    ``L_D = E (log Z(x) - l_y(x)) + 1/2 (E -log D(u) + E -log(1 - D(G(z))))``, with x, y of the labelled images and u of
+    the others; G matches features, as :class:`FeatureMatchingGAN`'s does.
+
+    Validation and test log the accuracy, ``val/accuracy`` and ``test/accuracy``, of an average of D's weights, as in
+    the authors' code; here it leaves the initial weights faster, see
+    :class:`~gan_lightning.ema.ExponentialMovingAverage`.
+
+    The data give beside a batch of images as many labelled ones: ``MNISTDataModule(n_labels=100)``. Where they tell
+    every label, all images are both. ``condition`` is the labelled images and their classes.
+
+    Args:
+        image_shape: Channels, height, width of an image. The command line takes it from the data.
+        latent_dim: Length of the latent vector. z is normal, and uniform in the authors' code.
+        num_classes: K. The command line takes it from the data.
+        generator: Makes the generator from the image shape and the latent length.
+        discriminator: Makes the discriminator from the image shape and the number of classes; it returns their logits.
+        unsupervised_weight: Weight of what D learns from images without labels. 0: it learns from the others alone.
+        discriminator_ema_decay: Decay of the average of D's weights that names the classes. None: D itself does.
+        generator_optimizer: Makes the generator's optimiser from its parameters.
+        discriminator_optimizer: Makes the discriminator's optimiser from its parameters.
+
+    Raises:
+        ValueError: There are no classes.
+    """
+
+    def __init__(
+        self,
+        image_shape: ImageShape = (1, 28, 28),
+        latent_dim: int = 100,
+        num_classes: int = 10,
+        generator: GeneratorFactory = SoftplusGenerator,
+        discriminator: LabelDiscriminatorFactory = NoisyClassifier,
+        unsupervised_weight: float = 1.0,
+        discriminator_ema_decay: float | None = 0.9999,
+        generator_optimizer: OptimizerCallable = ImprovedGANAdam,
+        discriminator_optimizer: OptimizerCallable = ImprovedGANAdam,
+        **game: Any,
+    ) -> None:
+        if num_classes is None or num_classes < 1:
+            raise ValueError(
+                f"num_classes is {num_classes}: SemiSupervisedGAN learns classes, so some must have labels."
+            )
+        super().__init__(
+            image_shape,
+            latent_dim,
+            generator,
+            lambda shape: resolve(discriminator)(shape, num_classes),
+            generator_optimizer=generator_optimizer,
+            discriminator_optimizer=discriminator_optimizer,
+            **game,
+        )
+        self.unsupervised_weight = unsupervised_weight
+        decay = discriminator_ema_decay
+        self.discriminator_ema = None if decay is None else ExponentialMovingAverage(self.discriminator, decay)
+
+    def receive(self, raw: Any) -> GameBatch:
+        if isinstance(raw, dict):
+            labelled = raw["labelled"], raw["labels"]
+            return replace(super().receive(raw["images"]), condition=(self.scaled(labelled[0]), labelled[1]))
+        batch = super().receive(raw)
+        if not isinstance(batch.condition, Tensor) or batch.condition.ndim != 1:
+            raise ValueError("SemiSupervisedGAN needs the classes of some images: take data with labels.")
+        return replace(batch, condition=(batch.real, batch.condition))
+
+    def discriminator_loss(self, batch: GameBatch) -> Terms:
+        labelled, labels = batch.condition
+        terms = {"class": F.cross_entropy(self.discriminator(labelled), labels)}
+        if self.unsupervised_weight:
+            real, fake = (self.discriminator(images).logsumexp(dim=1) for images in (batch.real, batch.fake))
+            for name, term in minimax_discriminator(real, fake).items():
+                terms[name] = self.unsupervised_weight / 2 * term
+        return terms
+
+    def generator_loss(self, batch: GameBatch) -> Terms:
+        return match(self.discriminator, batch)
+
+    def after_discriminator_update(self) -> None:
+        if self.discriminator_ema is not None:
+            self.discriminator_ema.update(self.discriminator, self.global_step + 1)
+
+    def classify(self, images: Tensor) -> Tensor:
+        """The classes (N,) of images (N x C x H x W, in [-1, 1]), as the averaged discriminator sees them."""
+        network = self.discriminator if self.discriminator_ema is None else self.discriminator_ema.module
+        with evaluating(network):
+            return network(images.to(self.device)).argmax(dim=1)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self._log_accuracy(batch, "val")
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        self._log_accuracy(batch, "test")
+
+    def _log_accuracy(self, raw: Any, split: str) -> None:
+        images, labels = self.receive(raw).condition
+        right = (self.classify(images) == labels).float().mean()
+        self.log(f"{split}/accuracy", right, batch_size=len(labels), sync_dist=True)
