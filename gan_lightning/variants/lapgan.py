@@ -38,8 +38,8 @@ class LAPGAN(ImageGame):
     to [-1, 1] at its end only.
 
     The networks are the authors' for CIFAR-10, of 8, 16 and 32 pixels as in their code. Adam takes the place of SGD
-    (0.02, momentum .5 rising to .8): it moves each level at its own pace, though residuals are a tenth of an image.
-    Noise is normal instead of uniform, and images are in [-1, 1] instead of standardised.
+    (0.02, momentum .5 rising to .8): one rate serves all levels, whatever the size of their gradients. Noise is normal
+    instead of uniform, and images are in [-1, 1] instead of standardised.
 
     Args:
         image_shape: Channels, height, width of an image, which is square. The command line takes it from the data.
