@@ -89,7 +89,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--n-unrolled", type=int, nargs="+", default=[0, 5], help="K of the games (default: 0 5)")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each (default: %(default)s)")
     parser.add_argument("--first-seed", type=int, default=0, help="(default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=5000, help="(default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=4000, help="(default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=256, help="(default: %(default)s)")
     parser.add_argument("--lr", type=float, nargs=2, default=[1e-3, 1e-3], help="G's and D's (default: 1e-3 1e-3)")
     parser.add_argument("--out", type=Path, default=Path("runs/modes"), help="folder (default: %(default)s)")
