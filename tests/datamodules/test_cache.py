@@ -260,8 +260,8 @@ def test_images_that_could_not_be_read_for_a_while_come_back(photos: Path, decod
         module(photos).setup()
 
 
-def make_slowly(photos: Path, seconds: float, log: Path) -> None:
-    """Makes the cache, with a letter in a log for every image that is decoded."""
+def make_slowly(photos: Path, log: Path, whole: int) -> None:
+    """Makes the cache, with a letter in a log for every image; after `whole` of them it hangs."""
     from datamodules import file_base
 
     real = file_base.decode
@@ -269,25 +269,25 @@ def make_slowly(photos: Path, seconds: float, log: Path) -> None:
     def decode(*arguments):
         with open(log, "a") as file:
             file.write("x")
-        time.sleep(seconds)
+        time.sleep(0.02 if log.stat().st_size <= whole else 600)
         return real(*arguments)
 
     file_base.decode = decode
     source(module(photos))
 
 
-def started(photos: Path, seconds: float, log: Path) -> BaseProcess:
+def started(photos: Path, log: Path, whole: int = 24) -> BaseProcess:
     # Forked, since importing torch anew takes longer than all the rest.
-    process = get_context("fork").Process(target=make_slowly, args=(photos, seconds, log))
+    process = get_context("fork").Process(target=make_slowly, args=(photos, log, whole), daemon=True)
     process.start()
     return process
 
 
 def test_a_killed_builder_leaves_nothing_that_is_taken_for_a_cache_and_blocks_nobody(photos: Path) -> None:
-    first = started(photos, 0.2, photos.parent / "first")
+    first = started(photos, photos.parent / "first", whole=0)
     while not (photos.parent / "first").exists():
         time.sleep(0.01)
-    waiting = started(photos, 0, photos.parent / "waiting")
+    waiting = started(photos, photos.parent / "waiting")
     waiting.join(0.3)
     assert waiting.is_alive()
     assert not (photos.parent / "waiting").exists()
@@ -306,8 +306,8 @@ def test_a_killed_builder_leaves_nothing_that_is_taken_for_a_cache_and_blocks_no
 def test_what_a_killed_builder_leaves_is_overwritten(photos: Path, after: int, decoded: list[str]) -> None:
     log = photos.parent / "log"
     log.touch()
-    process = started(photos, 0.02, log)
-    while log.stat().st_size < after:
+    process = started(photos, log, after)
+    while log.stat().st_size <= after:
         time.sleep(0.001)
     process.kill()
     process.join()
@@ -319,7 +319,7 @@ def test_what_a_killed_builder_leaves_is_overwritten(photos: Path, after: int, d
 
 def test_of_several_processes_one_decodes_and_the_others_wait(photos: Path) -> None:
     log = photos.parent / "log"
-    processes = [started(photos, 0.02, log) for _ in range(3)]
+    processes = [started(photos, log) for _ in range(3)]
     for process in processes:
         process.join(60)
         assert process.exitcode == 0
@@ -355,6 +355,22 @@ def test_a_full_disk_costs_the_cache_but_not_the_run(
         assert len(decoded) == 24
     assert torch.equal(images, images_of(module(photos, cache=False).train_dataloader()))
     assert [path.suffix for path in disk.iterdir()] == [".lock"]
+
+
+def test_a_disk_that_fails_for_one_image_breaks_none(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datamodules import cache
+
+    write = cache._write
+
+    def fail(descriptor: int, pixels: np.ndarray, place: int) -> None:
+        if place == 0:
+            raise OSError("the disk is bad")
+        write(descriptor, pixels, place)
+
+    monkeypatch.setattr(cache, "_write", fail)
+    with pytest.warns(UserWarning, match=r"cannot be written \(the disk is bad\): going on without it"):
+        assert len(module(photos, val_size=0).splits.train) == 24
+    assert [path.suffix for path in (photos.parent / "cache").iterdir()] == [".lock"]
 
 
 def test_a_folder_that_cannot_be_made_costs_the_cache_but_not_the_run(photos: Path) -> None:
