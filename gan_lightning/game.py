@@ -66,7 +66,9 @@ class GameBatch:
 
     def detached(self) -> GameBatch:
         """The same exchange, with no path from the fakes back into the generator."""
-        return replace(self, fake=apply_to_collection(self.fake, Tensor, Tensor.detach))
+        fake = self.fake
+        alone = isinstance(fake, Tensor)  # What is more is looked through, which is felt in a small game.
+        return replace(self, fake=fake.detach() if alone else apply_to_collection(fake, Tensor, Tensor.detach))
 
 
 class AdversarialModule(LightningModule):

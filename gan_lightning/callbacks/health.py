@@ -115,6 +115,8 @@ def mean_distance(images: Tensor) -> Tensor:
 
 def _length(raw: Any) -> int:
     """How many examples the loader's batch has: the length of the first tensor in it."""
+    if isinstance(raw, tuple | list) and isinstance(raw[0], Tensor):
+        return len(raw[0])  # What most loaders yield; to look through anything is felt in a small game.
     lengths: list[int] = []
     apply_to_collection(raw, Tensor, lambda part: lengths.append(len(part)))
     return lengths[0] if lengths else 0
