@@ -37,8 +37,9 @@ class SoftplusGenerator(nn.Module):
 class NoisyClassifier(nn.Module):
     """Five hidden layers of rectifiers, 1000-500-250-250-250 units, with noise on the input of every layer.
 
-    The noise is normal, and only there in training. Weights are normalised, ``w = g v / ||v||``, and start from He's
-    normal distribution, where the authors fit g to a first batch. They see images in [0, 1], and so do the layers here.
+    The noise is normal, and only there in training. Weights are normalised, ``w = g v / ||v||``, and only the last
+    layer's g learns, as in the authors' code: grown weights would drown the noise. They start from He's normal
+    distribution, where the authors fit g to a first batch. They see images in [0, 1], and so do the layers here.
 
     Args:
         image_shape: Channels, height and width of the images.
@@ -63,7 +64,9 @@ class NoisyClassifier(nn.Module):
             linear = nn.Linear(inputs, outputs)
             nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
             nn.init.zeros_(linear.bias)
-            layers += [parametrizations.weight_norm(linear), nn.ReLU(), Noise(hidden_noise)]
+            length = parametrizations.weight_norm(linear).parametrizations.weight.original0.requires_grad_(False)
+            layers += [linear, nn.ReLU(), Noise(hidden_noise)]
+        length.requires_grad_(True)
         self.layers = nn.Sequential(*layers[:-2])
 
     def forward(self, image: Tensor) -> Tensor:

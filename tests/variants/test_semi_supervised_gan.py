@@ -157,6 +157,13 @@ def test_weights_are_normalised() -> None:
     assert_close(layer.weight, length * F.normalize(direction, dim=1))
 
 
+def test_only_the_last_weights_grow() -> None:
+    """So the noise of the hidden layers stays as large as it is beside what they say: the authors' ``train_scale``."""
+    linear = [layer for layer in NoisyClassifier((1, 8, 8), width=10).layers if isinstance(layer, nn.Linear)]
+    grows = [layer.parametrizations.weight.original0.requires_grad for layer in linear]
+    assert grows == [False, False, False, False, False, True]
+
+
 def test_data_without_classes_are_refused() -> None:
     with pytest.raises(ValueError, match="num_classes is None: SemiSupervisedGAN learns classes"):
         small(SemiSupervisedGAN, num_classes=None)
