@@ -9,6 +9,7 @@ from nbclient import NotebookClient
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 SHORTER = {
+    "mode_collapse.ipynb": ("steps = 2000", "steps = 20", 3),
     "quickstart.ipynb": ("steps = 2400", "steps = 40", 4),
     "vanishing_gradients.ipynb": (
         "steps, updates, updates_of_lines = 1000, 1000, 400",
