@@ -71,8 +71,8 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("arguments", "says"),
         [
-            (["--model", "lsgan"], "There is no model lsgan: choose from ACGAN, ConditionalGAN,"),
-            (["--model.help", "HingeGAN"], "There is no model HingeGAN: choose from ACGAN, ConditionalGAN,"),
+            (["--model", "lsgan"], "There is no model lsgan: choose from ACGAN, ALI,"),
+            (["--model.help", "HingeGAN"], "There is no model HingeGAN: choose from ACGAN, ALI,"),
             (
                 ["--model", "nope.GAN"],
                 "There is no model nope.GAN (No module named 'nope'): choose from ACGAN,",
@@ -80,7 +80,7 @@ class TestMistakes:
             (["--data", "Digits"], "There is no data module Digits: choose from CIFAR10DataModule,"),
             (
                 ["--model.generator", "Conv"],
-                "There is no generator Conv: choose from ConditionalMLPGenerator, ConvGenerator,",
+                "There is no generator Conv: choose from ALIGenerator, BEGANGenerator,",
             ),
             (["--trainer.callbacks", "Foo"], "There is no callback Foo: choose from DivergenceGuard,"),
             (["--model.lr", "3"], "DCGAN has no option lr: it has latent_dim, generator,"),
@@ -120,7 +120,7 @@ class TestMistakes:
             ({"model": {"class_path": "HingeGAN"}}, "There is no model HingeGAN: choose from ACGAN,"),
             (
                 {"model": {"class_path": "DCGAN", "init_args": {"generator": {"class_path": "Conv"}}}},
-                "There is no generator Conv: choose from ConditionalMLPGenerator, ConvGenerator,",
+                "There is no generator Conv: choose from ALIGenerator, BEGANGenerator,",
             ),
             ({"trainer": {"gradient_clip_val": 0.5}}, "give --model.gradient_clip_norm instead."),
             ({"modle": 3}, "fit has no option modle: it has config, name,"),
