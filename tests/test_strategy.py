@@ -15,6 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from gan_lightning.callbacks import GenerativeMetrics
 from gan_lightning.game import AdversarialModule, GameBatch
+from gan_lightning.networks.semi_supervised import Noise
 from gan_lightning.strategy import AlternatingDDPStrategy
 from gan_lightning.variants import BEGAN, DCGAN, DRAGAN, EBGAN, WGANGP, CycleGAN, RelativisticGAN, UnrolledGAN
 from tests.games import VARIANTS, assert_same_bits, flat, play, small
@@ -130,6 +131,8 @@ def _without_chance(model: AdversarialModule) -> AdversarialModule:
                 setattr(part, name, Unchanged())
             elif isinstance(child, nn.modules.dropout._DropoutNd):
                 child.p = 0.0
+            elif isinstance(child, Noise):
+                child.deviation = 0.0
     return model
 
 

@@ -4,8 +4,9 @@ import math
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, parametrize
 
 
 class SoftplusGenerator(nn.Module):
@@ -64,14 +65,33 @@ class NoisyClassifier(nn.Module):
             linear = nn.Linear(inputs, outputs)
             nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
             nn.init.zeros_(linear.bias)
-            length = parametrizations.weight_norm(linear).parametrizations.weight.original0.requires_grad_(False)
+            parametrize.register_parametrization(linear, "weight", FixedLength(linear.weight))
             layers += [linear, nn.ReLU(), Noise(hidden_noise)]
-        length.requires_grad_(True)
+        parametrize.remove_parametrizations(linear, "weight")
+        parametrizations.weight_norm(linear)
         self.layers = nn.Sequential(*layers[:-2])
 
     def forward(self, image: Tensor) -> Tensor:
         """Map images (N, C, H, W) in [-1, 1] to the logits of the classes (N, K)."""
         return self.layers((image + 1) / 2)
+
+
+class FixedLength(nn.Module):
+    """Lets the weights of a layer turn, and not grow: ``w = g v / ||v||``, unit by unit, and g is no weight.
+
+    Args:
+        weight: Of the layer, outputs x inputs; g is how long each unit's weights are.
+    """
+
+    lengths: Tensor
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("lengths", weight.detach().norm(dim=1, keepdim=True))
+
+    def forward(self, direction: Tensor) -> Tensor:
+        """Map v to w, outputs x inputs."""
+        return self.lengths * F.normalize(direction, dim=1)
 
 
 class Noise(nn.Module):

@@ -1,20 +1,21 @@
 """Feature matching: the generator is to make what looks like the data on average to the discriminator's inner eye."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gan_lightning.game import GameBatch
 from gan_lightning.losses import Terms, feature_matching
 from gan_lightning.networks.last_layer import features
 from gan_lightning.speed import eagerly
+from gan_lightning.strategy import average_over_processes
 from gan_lightning.variants.dcgan import DCGAN
 
 
 class FeatureMatchingGAN(DCGAN):
     """Salimans et al., *Improved Techniques for Training GANs*, NeurIPS 2016, arXiv 1606.03498, section 3.1.
 
-    ``L_G = ||E f(x) - E f(G(z))||^2``, the means over the batch, with f(x) what the discriminator's last layer is
-    given: its last hidden layer, as in the authors' code. The discriminator plays :class:`DCGAN`'s game.
+    ``L_G = ||E f(x) - E f(G(z))||^2``, the means over the batches of all processes, with f(x) what the discriminator's
+    last layer is given: its last hidden layer, as in the authors' code. The discriminator plays :class:`DCGAN`'s game.
 
     BatchNorm in the discriminator sets the means that are to be matched, of real images and of fakes alike, so take
     it out; the authors have weight normalisation in its place. The paper's squared norm is a sum over the features;
@@ -30,4 +31,15 @@ def match(discriminator: nn.Module, batch: GameBatch) -> Terms:
     with eagerly(discriminator):
         with torch.no_grad():
             real = features(discriminator, batch.real)
-        return {"feature_matching": feature_matching(real, features(discriminator, batch.fake))}
+        fake = features(discriminator, batch.fake)
+    return {"feature_matching": feature_matching(_of_all(real), _of_all(fake))}
+
+
+def _of_all(features: Tensor) -> Tensor:
+    """Features with the mean over the batches of all processes.
+
+    They have the gradient of this process's own, so that the mean over the processes is that of the joined batch.
+    """
+    own = features.detach().mean(dim=0)
+    average_over_processes([mean := own.clone()])
+    return features + (mean - own)

@@ -151,17 +151,19 @@ def test_noise_in_training_only_and_of_its_size() -> None:
     assert_close(seen[0], black)
 
 
-def test_weights_are_normalised() -> None:
-    layer = NoisyClassifier((1, 8, 8), width=4).layers[2]
-    length, direction = layer.parametrizations.weight.original0, layer.parametrizations.weight.original1
-    assert_close(layer.weight, length * F.normalize(direction, dim=1))
-
-
-def test_only_the_last_weights_grow() -> None:
+def test_weights_are_normalised_and_only_the_last_grow() -> None:
     """So the noise of the hidden layers stays as large as it is beside what they say: the authors' ``train_scale``."""
-    linear = [layer for layer in NoisyClassifier((1, 8, 8), width=10).layers if isinstance(layer, nn.Linear)]
-    grows = [layer.parametrizations.weight.original0.requires_grad for layer in linear]
-    assert grows == [False, False, False, False, False, True]
+    *hidden, last = (layer for layer in NoisyClassifier((1, 8, 8), width=4).layers if isinstance(layer, nn.Linear))
+    assert len(hidden) == 5
+    for layer in hidden:
+        before = layer.weight.detach()
+        with torch.no_grad():
+            layer.parametrizations.weight.original[0] *= -7
+        assert_close(layer.weight[0], -before[0])
+        assert_close(layer.weight[1:], before[1:])
+        assert sum(weight.numel() for weight in layer.parameters()) == layer.out_features * (layer.in_features + 1)
+    length, direction = last.parametrizations.weight.original0, last.parametrizations.weight.original1
+    assert_close(last.weight, length * F.normalize(direction, dim=1))
 
 
 def test_data_without_classes_are_refused() -> None:
