@@ -65,7 +65,8 @@ class UnrolledGAN(GAN):
 
     def _judge_ahead(self, batch: GameBatch) -> Judge:
         def loss(judge: Judge) -> Tensor:
-            return torch.stack([*minimax_discriminator(judge(batch.real), judge(batch.fake)).values()]).sum()
+            terms = minimax_discriminator(judge(batch.real), judge(batch.fake), self.real_target)
+            return torch.stack([*terms.values()]).sum()
 
         with unheard():
             return looked_ahead(

@@ -122,3 +122,14 @@ def test_an_optimiser_that_cannot_be_followed_is_refused_before_training(tmp_pat
         play(unrolled(discriminator_optimizer=WGANRMSprop), 1, tmp_path)
     with pytest.raises(ValueError, match="n_unrolled is -1: it must be at least 0"):
         unrolled(n_unrolled=-1)
+
+
+def test_the_discriminator_that_is_seen_ahead_has_the_same_target() -> None:
+    """One-sided label smoothing changes the steps that the generator sees, as it changes those that are made."""
+    batch = GameBatch(torch.rand(4, 1, 16, 16), fake=torch.rand(4, 1, 16, 16))
+    ahead = {target: small(UnrolledGAN, n_unrolled=1, real_target=target) for target in (1.0, 0.5)}
+    losses = []
+    for game in ahead.values():
+        torch.manual_seed(0)
+        losses.append(game.generator_loss(batch)["real"].item())
+    assert losses[0] != losses[1]
