@@ -13,6 +13,8 @@ SMOOTHED = [variant for variant in VARIANTS if argument_of(variant, "real_target
 
 def terms_of(variant: Any, **arguments: float) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], list[float]]:
     """Both players' terms, and the mean logits of real images and of fakes, in whichever order they were judged."""
+    if argument_of(variant, "n_unrolled"):  # its generator sees the discriminator that the smoothed labels make
+        arguments["n_unrolled"] = 0
     model: Any = small(variant, **arguments).double()  # untrained, their logits are all but 0
     model.discriminator.eval()
     logits = []
