@@ -8,11 +8,11 @@
   losses in every step.
 - floor: the same passes through networks and losses and nothing else, neither optimisers nor data.
 - fit, fit --fast: the whole command, with its logs, averaged weights, progress bar, health, guards and checkpoints, but
-  without pictures and metrics, in this process. Its first steps, in which --fast finds out what pays, do not count.
+  without pictures and metrics. Its first steps, in which --fast finds out what pays, do not count.
 
-All play on scikit-learn's digits, enlarged, in colour where the game wants it. The contestants take turns; printed are
-the medians over the rounds of a step's seconds and, against the bare loop, the median ratio of the same round with the
-lowest and the highest.
+All play on scikit-learn's digits, enlarged, in colour where the game wants it. Each contestant has a process of its
+own, for the command changes how its process keeps memory. They take turns; printed are the medians over the rounds of a
+step's seconds and, against the bare loop, the median ratio of the same round with the lowest and the highest.
 """
 
 import argparse
@@ -22,6 +22,8 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -229,16 +231,39 @@ class Fit:
         return Stopwatch.seconds
 
 
-def compare(work: Workload, rounds: int) -> dict[str, list[float]]:
+CONTESTANTS: dict[str, Callable[[Workload], Loop | Fit]] = {
+    "bare": partial(Loop, manner="bare"),
+    "habits": partial(Loop, manner="habits"),
+    "floor": partial(Loop, manner="floor"),
+    "fit": Fit,
+    "fit --fast": lambda work: Fit(work, "--fast"),
+}
+
+
+def _take_turns(turns: Connection, contestant: str, workload: str, steps: int | None) -> None:
+    """The process of a contestant: plays a round whenever it is asked to, and says how long a step took."""
+    work = WORKLOADS[workload]
+    player = CONTESTANTS[contestant](replace(work, steps=steps or work.steps))
+    turns.send("ready")
+    while turns.recv():
+        turns.send(player.seconds_a_step())
+
+
+def compare(workload: str, contestants: Sequence[str], rounds: int, steps: int | None) -> dict[str, list[float]]:
     """Seconds of a step by contestant, one for each round."""
-    contestants: dict[str, Loop | Fit] = {manner: Loop(work, manner) for manner in ("bare", "habits", "floor")}
-    contestants |= {"fit": Fit(work), "fit --fast": Fit(work, "--fast")}
-    # --fast changes how the process keeps its memory, so it comes last in time as well: in rounds of its own.
     times: dict[str, list[float]] = {name: [] for name in contestants}
-    for group in (["bare", "habits", "floor", "fit"], ["fit --fast"]):
-        for _ in range(rounds):
-            for name in group:
-                times[name].append(contestants[name].seconds_a_step())
+    turns = {}
+    for name in contestants:
+        turns[name], theirs = get_context("spawn").Pipe()
+        get_context("spawn").Process(target=_take_turns, args=(theirs, name, workload, steps), daemon=True).start()
+        theirs.close()
+        turns[name].recv()
+    for _ in range(rounds):
+        for name in contestants:
+            turns[name].send(True)
+            times[name].append(turns[name].recv())
+    for name in contestants:
+        turns[name].send(False)
     return times
 
 
@@ -248,12 +273,12 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"any of {', '.join(map(repr, WORKLOADS))}")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, help="in a round of each contestant")
+    parser.add_argument("--only", nargs="+", metavar="CONTESTANT", choices=CONTESTANTS, default=[*CONTESTANTS])
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.workloads if name not in WORKLOADS]:
         parser.error(f"there is no workload {unknown[0]!r}: choose from {', '.join(map(repr, WORKLOADS))}")
     for name in options.workloads or WORKLOADS:
-        work = WORKLOADS[name]
-        times = compare(replace(work, steps=options.steps or work.steps), options.rounds)
+        times = compare(name, [*dict.fromkeys(["bare", *options.only])], options.rounds, options.steps)
         print(f"\n| {name} | ms a step | speed, bare = 1 |\n|---|---|---|")
         for contestant, runs in times.items():
             ratios = [slow / fast for slow, fast in zip(times["bare"], runs, strict=True)]

@@ -1,4 +1,4 @@
-"""Ways to train faster, each by itself, that leave what is computed as it is but for rounding."""
+"""Ways to train faster, each by itself, that leave what is computed as it is, some but for rounding."""
 
 from __future__ import annotations
 

@@ -44,6 +44,7 @@ from gan_lightning.limits import check_limits
 from gan_lightning.loading import other_version
 from gan_lightning.loggers import RunLogger, SteadyWandbLogger
 from gan_lightning.sampling import CheckpointError, read_checkpoint
+from gan_lightning.speed import keep_freed_memory
 
 # What Lightning says of itself, and a user cannot change.
 warnings.filterwarnings("ignore", ".*isinstance\\(treespec, LeafSpec\\).*")
@@ -329,6 +330,8 @@ class TrainingCLI(LightningCLI):
 
     def run(self) -> None:
         extra = {"return_predictions": False} if self.command == "predict" else {}
+        if self.trainer.strategy.root_device.type == "cpu":
+            keep_freed_memory()
         try:
             with warnings.catch_warnings():
                 # Steps count what is logged, whatever the length of an epoch.
