@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+_FUSED_ON = ("cpu", "cuda", "mps", "xpu")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
@@ -52,21 +53,35 @@ def lay_out(module: nn.Module, memory_format: torch.memory_format, optimizers: I
             if weight.grad is not None:
                 weight.grad = weight.grad.contiguous(memory_format=memory_format)
     for optimizer in optimizers:
-        for moved, state in optimizer.state.items():
-            for name, value in state.items():
-                if isinstance(value, torch.Tensor) and value.shape == moved.shape:
-                    state[name] = torch.empty_like(moved, dtype=value.dtype).copy_(value)
+        lay_out_state(optimizer)
+
+
+def lay_out_state(optimizer: Optimizer) -> None:
+    """Lay out what an optimiser remembers of its weights as they are laid out themselves."""
+    for weight, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor) and value.shape == weight.shape and value.stride() != weight.stride():
+                state[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
 def fuse(optimizer: Optimizer) -> bool:
-    """Let an optimiser go through all weights in one pass, where torch has a fused one of its kind."""
-    if "fused" not in optimizer.defaults or optimizer.defaults.get("differentiable"):
+    """Let a new optimiser go through all weights in one pass, where torch has such a one of its kind.
+
+    One whose ``fused`` or ``foreach`` has been chosen stays as it is, and so does one whose state is loaded from a run
+    that was not fused.
+
+    Returns:
+        Whether it does.
+    """
+    chosen = optimizer.defaults
+    if chosen.get("fused", False) is not None or chosen["foreach"] is not None or chosen.get("differentiable"):
+        return bool(chosen.get("fused"))
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    if not all(weight.is_floating_point() and weight.device.type in _FUSED_ON for weight in weights):
         return False
     for group in optimizer.param_groups:
         group.update(fused=True, foreach=False)
-        for weight in group["params"]:
-            if isinstance(count := optimizer.state.get(weight, {}).get("step"), torch.Tensor):
-                optimizer.state[weight]["step"] = count.to(weight.device)
+    optimizer.register_load_state_dict_post_hook(lay_out_state)
     return True
 
 
