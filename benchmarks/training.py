@@ -39,6 +39,7 @@ from datamodules.loading import TensorImages
 from gan_lightning.cli import main as gan_lightning
 from gan_lightning.game import AdversarialModule, GameBatch, frozen
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
+from gan_lightning.speed import ask_less_for_gpus
 from gan_lightning.variants import DCGAN, SNGAN, WGANGP, CycleGAN, Pix2Pix
 
 WARM_UP = 4
@@ -242,6 +243,7 @@ CONTESTANTS: dict[str, Callable[[Workload], Loop | Fit]] = {
 
 def _take_turns(turns: Connection, contestant: str, workload: str, steps: int | None) -> None:
     """The process of a contestant: plays a round whenever it is asked to, and says how long a step took."""
+    ask_less_for_gpus()  # In a loop by hand, nobody would.
     work = WORKLOADS[workload]
     player = CONTESTANTS[contestant](replace(work, steps=steps or work.steps))
     turns.send("ready")

@@ -1,5 +1,6 @@
 """Each way to train faster by itself: that it computes the same, and that it does what it says."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,9 @@ import pytest
 import torch
 from torch import nn
 
+from gan_lightning.cli import main
 from gan_lightning.optimizers import DCGANAdam
-from gan_lightning.speed import eagerly, fuse, lay_out, multiplies_bf16
+from gan_lightning.speed import ask_less_for_gpus, eagerly, fuse, lay_out, multiplies_bf16
 from gan_lightning.variants import DCGAN
 from tests.command_line import TINY
 from tests.games import small
@@ -146,3 +148,18 @@ def faults_after(program: str, home: Path) -> int:
 @pytest.mark.parametrize("program", [KEEPS, FITS], ids=["asked for", "fit"])
 def test_kept_memory_is_not_asked_for_again(program: str, tmp_path: Path) -> None:
     assert faults_after(program, tmp_path) * 10 < faults_after("", tmp_path)
+
+
+def test_a_gpu_that_is_not_there_is_not_looked_for_in_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there in (True, False):
+        monkeypatch.setenv("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        ask_less_for_gpus()
+        assert ("PYTORCH_NVML_BASED_CUDA_CHECK" in os.environ) == there
+
+
+@pytest.mark.parametrize("profiler", [[], ["--trainer.profiler", "simple"]], ids=["none", "simple"])
+def test_a_profiler_that_was_asked_for_measures(profiler: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        assert main(["fit", *TINY, "--trainer.fast_dev_run", "1", *profiler]) == 0
+    assert ("training_step" in caplog.text) == bool(profiler)

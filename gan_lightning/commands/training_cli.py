@@ -44,7 +44,7 @@ from gan_lightning.limits import check_limits
 from gan_lightning.loading import other_version
 from gan_lightning.loggers import RunLogger, SteadyWandbLogger
 from gan_lightning.sampling import CheckpointError, read_checkpoint
-from gan_lightning.speed import keep_freed_memory
+from gan_lightning.speed import Unprofiled, ask_less_for_gpus, keep_freed_memory
 
 # What Lightning says of itself, and a user cannot change.
 warnings.filterwarnings("ignore", ".*isinstance\\(treespec, LeafSpec\\).*")
@@ -212,6 +212,7 @@ class TrainingCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = {**self.config_init.trainer, **kwargs}
         config["callbacks"] = self._callbacks(config)
+        config["profiler"] = config["profiler"] or Unprofiled()
         if self.command == "fit":
             check_monitors(self.model, config["callbacks"])
         if (directory := self.record.directory) is not None:
@@ -332,6 +333,7 @@ class TrainingCLI(LightningCLI):
         extra = {"return_predictions": False} if self.command == "predict" else {}
         if self.trainer.strategy.root_device.type == "cpu":
             keep_freed_memory()
+        ask_less_for_gpus()
         try:
             with warnings.catch_warnings():
                 # Steps count what is logged, whatever the length of an epoch.
