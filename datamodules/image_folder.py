@@ -76,9 +76,11 @@ class ImageFolderDataModule(FileDataModule):
         strict: refuse a folder with files that cannot be used, instead of skipping them.
         in_memory: decode all images once and keep them; None: if they take no more than 1 GiB.
         cache: decode all images once and for all, into one file that later runs map into memory, so that they start at
-            once. true: in `gan_lightning/images` of the user's folder for caches; a path: in that folder. The file is
-            made anew when an image is added, removed, or has another size or time. Where it cannot be written,
-            training goes on as `in_memory` says; else that has no effect.
+            once, however many there are. true: in `gan_lightning/images` of the user's folder for caches; a path: in
+            that folder. The file is made anew when an image is added, removed or renamed, or has another size or time.
+            If only a few of many were overwritten, that is noticed when they are first used: the run warns and goes on
+            with the images from before, and the next run makes the file anew. Where it cannot be written, training
+            goes on as `in_memory` says; else that has no effect.
         draft: decode a JPEG whose shorter side is at least four times image_size at a half, a quarter or an eighth of
             its size, but at least twice image_size, and resize that: much faster, but the pixels are others, by
             about 1 to 2 of 255 on average, and so are the images that metrics compare with.

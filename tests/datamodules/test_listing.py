@@ -102,6 +102,17 @@ def test_a_start_lists_no_folder_and_asks_for_a_sample_and_then_for_each_batch(
     assert walks == decoded == []
 
 
+def test_that_a_folder_has_no_classes_is_told_by_its_first_image(
+    tmp_path: Path, write_digits: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_digits(tmp_path, 30)
+    seen: list[str] = []
+    is_image = image_folder.is_image
+    monkeypatch.setattr(image_folder, "is_image", lambda name: seen.append(name) or is_image(name))
+    assert module(tmp_path).classes == []
+    assert len(seen) == 1
+
+
 FLAT, CLASSES, WITHOUT_CLASSES = ["."], ["a", "b"], ["test", "train"]
 SPLITS = ["train/a/x", "train/a/y", "train/b", "val/b"]
 
@@ -332,8 +343,12 @@ def test_a_listing_of_other_splits_is_not_believed(
     module(root).setup()
     assert listing_of(root).is_file()
     write_digits(root / "val", 9, start=20)  # only `root` itself has another time
+    rested()
     with pytest.warns(UserWarning, match="is stale"):
         assert len(module(root).splits.val) == 9
+    write_digits(root / "train", 1, start=30)
+    with pytest.warns(UserWarning, match="is stale"):
+        assert len(module(root).splits.train) == 10
 
 
 def cut(content: bytearray) -> bytes:
@@ -348,8 +363,8 @@ def empty(content: bytearray) -> bytes:
     return b""
 
 
-def flip_in_the_description(content: bytearray) -> bytes:
-    content[-60] ^= 1
+def flip_in_the_labels(content: bytearray) -> bytes:
+    content[content.rindex(b"[[0, 12], [1, 12]]") + 2] ^= 1
     return bytes(content)
 
 
@@ -358,7 +373,7 @@ def flip_in_the_first_name(content: bytearray) -> bytes:
     return bytes(content)
 
 
-@pytest.mark.parametrize("deed", [cut, cut_rows, empty, flip_in_the_description, flip_in_the_first_name])
+@pytest.mark.parametrize("deed", [cut, cut_rows, empty, flip_in_the_labels, flip_in_the_first_name])
 def test_a_damaged_listing_is_made_anew(cached: Path, deed: Callable[[bytearray], bytes], decoded: list[str]) -> None:
     whole = listing_of(cached).read_bytes()
     listing_of(cached).write_bytes(deed(bytearray(whole)))
