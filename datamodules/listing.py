@@ -99,7 +99,7 @@ class Listing:
             "folders": {path.removeprefix(home): state for path, state in folders.items()},
             "notes": self.notes,
         }
-        with suppress(OSError), turn(cache, wait=False), replacing(beside(cache)) as file:
+        with suppress(OSError, ImportError), turn(cache, wait=False), replacing(beside(cache)) as file:
             file.write(self.rows.data)
             file.write(end_of(np.zeros(0, np.uint32), description))
 
