@@ -1,32 +1,24 @@
 """Decoded images in one file that is mapped into memory: made once, safe against kills, other runs, changed files."""
 
 import errno
-import json
 import math
 import os
-import struct
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Any
 from zlib import crc32
 
 import numpy as np
-import PIL
 import torch
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_warn
 from numpy.typing import NDArray
 from torch import Tensor
 
+from datamodules.blocks import end_of, read_end, replacing, turn
 from datamodules.files import find_broken
-
-FORMAT = 1  # raise it when `decode` gives other pixels, or the file another layout
-
-_MAGIC = b"GLimages"
-_END = struct.Struct("<QII8s")  # number of images, bytes of the description, checksum of all after the pixels, _MAGIC
+from datamodules.listing import Listing
 
 Pixels = NDArray[np.uint8]
 
@@ -34,22 +26,6 @@ Pixels = NDArray[np.uint8]
 def default_folder() -> Path:
     """``gan_lightning/images`` in the user's folder for caches."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gan_lightning" / "images"
-
-
-def key_of_files(paths: Sequence[str | Path], home: str) -> str:
-    """A name for the content of files: of their names below `home`, sizes and times, so that none has to be read.
-
-    A file that is overwritten by one of the same size and the same time is not noticed.
-    """
-    hasher = blake2b(f"{FORMAT} {PIL.__version__}".encode(), digest_size=16)
-    for path in paths:
-        try:
-            state = os.stat(path)
-            size, time = state.st_size, state.st_mtime_ns
-        except OSError:  # it will be found broken
-            size, time = -1, -1
-        hasher.update(b"\0%b\0%d %d" % (os.fsencode(path).removeprefix(os.fsencode(home)), size, time))
-    return hasher.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -78,12 +54,21 @@ class MappedImages:
         cached: the images.
         labels: as in `ImageSource`.
         decode: makes image i from its own file, where the cache is damaged.
+        listing: the files, where nobody has asked since for the size and time of each: it is done when an image is
+            first asked for.
     """
 
-    def __init__(self, cached: Cached, labels: Tensor | None, decode: Callable[[int], Pixels]) -> None:
+    def __init__(
+        self,
+        cached: Cached,
+        labels: Tensor | None,
+        decode: Callable[[int], Pixels],
+        listing: Listing | None = None,
+    ) -> None:
         self.cached = cached
         self.labels = labels
         self._decode = decode
+        self._listing = listing
         self._seen = np.zeros(len(cached.pixels), bool)
         self._damaged = False
 
@@ -94,8 +79,11 @@ class MappedImages:
         for indices in batches:
             chosen = indices.numpy()
             images = self.cached.pixels[chosen]
-            for place in np.flatnonzero(~self._seen[chosen]):
+            new = np.flatnonzero(~self._seen[chosen])
+            for place in new:
                 self._check(images[place], int(chosen[place]))
+            if self._listing is not None:
+                self._compare(self._listing, chosen[new])
             yield torch.from_numpy(images)
 
     def _check(self, image: Pixels, i: int) -> None:
@@ -112,6 +100,19 @@ class MappedImages:
             with suppress(OSError):
                 file.unlink()
         image[:] = self._decode(i)
+
+    def _compare(self, listing: Listing, indices: NDArray[np.int64]) -> None:
+        """Tells of a file that was overwritten. Its image stays: all epochs, processes and metrics see the same."""
+        path = listing.changed(indices)
+        if path is None:
+            return
+        self._listing = None  # once is enough
+        if listing.forget():
+            warnings.warn(
+                f"{path} has changed since {self.cached.file} was made: this run goes on with the images from before "
+                "that, the next one makes the cache anew.",
+                stacklevel=2,
+            )
 
 
 class ImageCache:
@@ -130,18 +131,22 @@ class ImageCache:
         self.shape = shape
         self._decode = decode
 
+    def found(self) -> Cached | None:
+        """The images, where the file is there, whole and by this key."""
+        return self._load()[0]
+
     def get(self) -> Cached | None:
         """The images; decoded first, by one of all processes that ask, where the file is not there, damaged or stale.
 
         Returns:
             None, with a warning, where the file cannot be made.
         """
-        cached, _ = self._load()
+        cached = self.found()
         if cached is not None:
             return cached
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            with self._turn():
+            with turn(self.file):
                 cached, problem = self._load()
                 if cached is None:
                     if problem:
@@ -161,8 +166,7 @@ class ImageCache:
         if not self.file.is_file():
             return None, ""
         try:
-            with open(self.file, "rb") as file:
-                sums, description = _end(file)
+            sums, description = read_end(self.file)
             if description["key"] != self.key or tuple(description["shape"]) != self.shape:
                 return None, "is stale, files have changed since"
             pixels = np.asarray(np.memmap(self.file, np.uint8, "r", 0, self.shape))
@@ -181,53 +185,28 @@ class ImageCache:
         return False
 
     def _build(self) -> None:
-        """Decodes all images, in threads, into a file beside the target, which takes its place when it is whole."""
-        # One name, since only one process at a time builds: what a killed one left is overwritten.
-        beside = self.file.with_name(f".{self.file.name}.partial")
+        """Decodes all images, in threads."""
         count, one = self.shape[0], math.prod(self.shape[1:])
         sums = np.zeros(count, np.uint32)
         failed: list[OSError] = []
-        try:
-            with open(beside, "wb") as file:
-                _reserve(file.fileno(), count * one)
+        with replacing(self.file) as file:
+            _reserve(file.fileno(), count * one)
 
-                def keep(i: int) -> None:
-                    if failed:  # the disk's failure must not make the other images broken ones
-                        return
-                    pixels = self._decode(i)
-                    sums[i] = crc32(pixels.data)
-                    try:
-                        _write(file.fileno(), pixels, i * one)
-                    except OSError as error:
-                        failed.append(error)
+            def keep(i: int) -> None:
+                if failed:  # the disk's failure must not make the other images broken ones
+                    return
+                pixels = self._decode(i)
+                sums[i] = crc32(pixels.data)
+                try:
+                    _write(file.fileno(), pixels, i * one)
+                except OSError as error:
+                    failed.append(error)
 
-                broken = find_broken(range(count), keep, "Caching images", alone=True)
-                if failed:
-                    raise failed[0]
-                text = json.dumps({"key": self.key, "shape": self.shape, "broken": broken}).encode()
-                end = sums.tobytes() + text
-                file.seek(count * one)
-                file.write(end + _END.pack(count, len(text), crc32(end), _MAGIC))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, self.file)
-        except BaseException:
-            with suppress(OSError):
-                beside.unlink()
-            raise
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Holds a lock that the system takes from a process that dies."""
-        import fcntl  # absent on Windows
-
-        with open(self.file.with_name(f".{self.file.name}.lock"), "w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                rank_zero_info(f"Waiting for another process that makes {self.file}.")
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            broken = find_broken(range(count), keep, "Caching images", alone=True)
+            if failed:
+                raise failed[0]
+            file.seek(count * one)
+            file.write(end_of(sums, {"key": self.key, "shape": self.shape, "broken": broken}))
 
 
 def _reserve(descriptor: int, size: int) -> None:
@@ -239,26 +218,3 @@ def _reserve(descriptor: int, size: int) -> None:
 def _write(descriptor: int, pixels: Pixels, place: int) -> None:
     if os.pwrite(descriptor, pixels.data, place) < pixels.nbytes:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _end(file: IO[bytes]) -> tuple[NDArray[np.uint32], dict[str, Any]]:
-    """What follows the pixels: the checksums and the description.
-
-    Raises:
-        ValueError: something is missing or wrong.
-    """
-    total = file.seek(0, os.SEEK_END)
-    file.seek(max(0, total - _END.size))
-    last = file.read()
-    if len(last) < _END.size or last[-len(_MAGIC) :] != _MAGIC:
-        raise ValueError("its end is missing")
-    count, length, checksum, _ = _END.unpack(last)
-    pixels = total - _END.size - length - 4 * count
-    file.seek(max(0, pixels))
-    end = file.read(4 * count + length)
-    if crc32(end) != checksum:
-        raise ValueError("its checksum is wrong")
-    description = json.loads(end[4 * count :])
-    if math.prod(description["shape"]) != pixels:
-        raise ValueError("pixels are missing")
-    return np.frombuffer(end, np.uint32, count), description

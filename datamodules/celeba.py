@@ -41,7 +41,8 @@ class CelebADataModule(FileDataModule):
             list: none, the batches are images alone.
         flip: mirror training images horizontally with probability one half.
         in_memory: decode all images once and keep them; None: if they take no more than 1 GiB.
-        cache: decode all images once and for all, into one file, as in `ImageFolderDataModule`.
+        cache: decode all images once and for all, into one file, as in `ImageFolderDataModule`, but every start asks
+            for the sizes and times of all files.
         num_workers: processes that decode images which are not kept in memory; 0: none but the training process;
             None: one for each CPU, at most 8.
         seed: the order of the training images is a function of this seed and the epoch.

@@ -3,8 +3,10 @@
 import math
 from abc import ABC
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,12 +14,41 @@ from numpy.typing import NDArray
 from torch import Tensor, distributed
 
 from datamodules.base import ImageDataModule, check_at_least
-from datamodules.cache import Cached, ImageCache, MappedImages, default_folder, key_of_files
-from datamodules.files import FileImages, check, cpu_count, decode, find_broken
+from datamodules.cache import Cached, ImageCache, MappedImages, default_folder
+from datamodules.files import FileImages, FolderState, check, cpu_count, decode, find_broken
+from datamodules.listing import Listing, ask, recall
 from datamodules.loading import ImageSource, TensorImages
 
 _GIBIBYTE = 1 << 30
 _NAMED_FILES = 5  # as many broken files are named in an error
+
+
+@dataclass(frozen=True)
+class Walked:
+    """How the files of a data module were found.
+
+    Attributes:
+        folders: all that were looked into, as `walk` tells.
+        began: when that began, in nanoseconds.
+        notes: what else is to be known again without looking, in JSON.
+    """
+
+    folders: dict[str, FolderState | None]
+    began: int
+    notes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """The images of an earlier run, whose folders have not changed since."""
+
+    listing: Listing
+    cached: Cached
+    decoded: Callable[[int], NDArray[np.uint8]]
+
+    def images(self, labels: Tensor | None) -> tuple[ImageSource, dict[int, str]]:
+        """What `read_images` returns."""
+        return MappedImages(self.cached, labels, self.decoded, self.listing), _agreed(self.cached.broken)
 
 
 class FileDataModule(ImageDataModule, ABC):
@@ -60,6 +91,7 @@ class FileDataModule(ImageDataModule, ABC):
         in_memory: bool | None,
         cache: bool | str = False,
         draft: bool = False,
+        walked: Walked | None = None,
     ) -> tuple[ImageSource, dict[int, str]]:
         """Reads every file once, or finds what was read before.
 
@@ -70,16 +102,13 @@ class FileDataModule(ImageDataModule, ABC):
             cache: map the decoded images from a file, which is made if it has to be: in the user's folder for caches,
                 or in this one. In its way, `in_memory` is without effect.
             draft: as in `decode`.
+            walked: how the files were found; `recall` gives it back at the next start, which need not find them.
 
         Returns:
             The images, in memory or not, and the reason why some of them cannot be used, by index.
         """
-        channels, size, _ = self.image_shape
-
-        def decoded(i: int) -> NDArray[np.uint8]:
-            return decode(paths[i], size, channels, draft)
-
-        cached = self._cached(paths, cache, draft, decoded) if cache is not False and paths else None
+        decoded = self._decoder(paths.__getitem__, draft)
+        cached = self._cached(paths, cache, draft, decoded, walked) if cache is not False and paths else None
         if cached is not None:
             return MappedImages(cached, labels, decoded), _agreed(cached.broken)
         shape = (len(paths), *self.image_shape)
@@ -92,19 +121,55 @@ class FileDataModule(ImageDataModule, ABC):
             broken = find_broken(range(len(paths)), keep, "Reading images")
             return TensorImages(torch.from_numpy(pixels), labels), _agreed(broken)
         broken = check_in_turn(len(paths), lambda i: check(paths[i]))
-        return FileImages(paths, labels, size, channels, self.workers(), draft), broken
+        return FileImages(paths, labels, self.image_shape[1], self.image_shape[0], self.workers(), draft), broken
+
+    def recall(self, cache: bool | str, draft: bool = False) -> Recalled | None:
+        """What an earlier run cached, in a time that does not grow with the number of files.
+
+        Args:
+            cache: as in `read_images`.
+            draft: as in `decode`.
+
+        Returns:
+            None where nothing is cached, or something has changed since: then it takes `read_images`.
+        """
+        if cache is False:
+            return None
+        file = self._cache_file(cache, draft)
+        listing = recall(file, self.location)
+        if listing is None:
+            return None
+        decoded = self._decoder(listing.path, draft)
+        cached = ImageCache(file, listing.key, (len(listing), *self.image_shape), decoded).found()
+        return None if cached is None else Recalled(listing, cached, decoded)
+
+    def _decoder(self, path_of: Callable[[int], str | Path], draft: bool) -> Callable[[int], NDArray[np.uint8]]:
+        channels, size, _ = self.image_shape
+        return lambda i: decode(path_of(i), size, channels, draft)
 
     def _cached(
-        self, paths: Sequence[str | Path], cache: bool | str, draft: bool, decoded: Callable[[int], NDArray[np.uint8]]
+        self,
+        paths: Sequence[str | Path],
+        cache: bool | str,
+        draft: bool,
+        decoded: Callable[[int], NDArray[np.uint8]],
+        walked: Walked | None,
     ) -> Cached | None:
         """The decoded images; None where there can be no cache, be it in one of several processes."""
+        file = self._cache_file(cache, draft)
+        listing = ask(paths, self.location, walked.notes if walked else {})
+        cached = ImageCache(file, listing.key, (len(paths), *self.image_shape), decoded).get()
+        if cached is not None and walked is not None:
+            listing.keep(file, walked.folders, walked.began)
+        return cached
+
+    def _cache_file(self, cache: bool | str, draft: bool) -> Path:
         channels, size, _ = self.image_shape
-        home = Path(self.location)
-        maker = f"{type(self).__name__} {home.resolve()} {draft}".encode(errors="surrogateescape")
-        name = f"{home.resolve().name}-{channels}x{size}x{size}-{blake2b(maker, digest_size=4).hexdigest()}.images"
+        home = Path(self.location).resolve()
+        maker = f"{type(self).__name__} {home} {draft}".encode(errors="surrogateescape")
+        name = f"{home.name}-{channels}x{size}x{size}-{blake2b(maker, digest_size=4).hexdigest()}.images"
         folder = Path(cache).expanduser() if isinstance(cache, str) else default_folder()
-        key = key_of_files(paths, self.location)
-        return ImageCache(folder / name, key, (len(paths), *self.image_shape), decoded).get()
+        return folder / name
 
     def refuse(self, broken: dict[int, str], paths: Sequence[str | Path]) -> None:
         """Raises a ValueError that names the broken files, if there are any.

@@ -21,6 +21,7 @@ _FORMATS = ("PNG", "JPEG", "WEBP")
 _FILES_PER_TASK = 64
 _ORIENTATION = 0x0112  # EXIF's tag; from 5 on, width and height are exchanged
 
+FolderState = tuple[int, int, int]
 T = TypeVar("T")
 
 
@@ -29,31 +30,45 @@ def cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def walk(folder: str) -> list[str]:
+def folder_state(state: os.stat_result) -> FolderState:
+    """What another file, or one less, would change: the number, and the times of the last change in nanoseconds."""
+    return state.st_ino, state.st_mtime_ns, state.st_ctime_ns
+
+
+def walk(folder: str) -> tuple[list[str], dict[str, FolderState | None]]:
     """The paths of all files under a folder, at any depth; hidden files and folders (`.name`) are left out.
 
     They are sorted as Path sorts, part by part. A folder that cannot be read has no files.
+
+    Returns:
+        The files; and the folders that were looked into, as they were before that. None stands for one that may change
+        without a trace: it cannot be read.
     """
     found: list[str] = []
+    folders: dict[str, FolderState | None] = {}
 
     def enter(here: str, way: tuple[tuple[int, int], ...]) -> None:
+        folders[here] = None
         try:
             state = os.stat(here)
             with os.scandir(here) as entries:
                 shown = sorted(((entry.name, entry) for entry in entries if entry.name[0] != "."), key=itemgetter(0))
         except OSError:
             return
+        folders[here] = folder_state(state)
         place = (state.st_dev, state.st_ino)
         if place in way:  # a link may lead back to where one comes from
             return
-        for _, entry in shown:
+        for name, entry in shown:
             if entry.is_dir():
                 enter(entry.path, (*way, place))
-            else:
-                found.append(entry.path)
+                continue
+            found.append(entry.path)
+            if entry.is_symlink() and not is_image(name) and not os.path.exists(entry.path):
+                folders[entry.path] = None  # a link to nothing, where a folder may come to be
 
     enter(folder, ())
-    return found
+    return found, folders
 
 
 def is_image(path: str) -> bool:
@@ -63,12 +78,12 @@ def is_image(path: str) -> bool:
 
 def list_files(folder: Path) -> list[Path]:
     """All files under a folder, as `walk` finds them."""
-    return [Path(path) for path in walk(str(folder))]
+    return [Path(path) for path in walk(str(folder))[0]]
 
 
 def list_images(folder: Path) -> list[Path]:
     """The PNG, JPEG and WebP files under a folder, as `walk` finds them; none where there is no such folder."""
-    return [Path(path) for path in walk(str(folder)) if is_image(path)]
+    return [Path(path) for path in walk(str(folder))[0] if is_image(path)]
 
 
 def pack(paths: Iterable[str | Path]) -> NDArray[np.bytes_]:

@@ -1,19 +1,55 @@
 """Any folder of images."""
 
 import os
+import time
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from datamodules.base import Splits, check_at_least, check_channels, held_out
-from datamodules.file_base import FileDataModule
-from datamodules.files import SUFFIXES, is_image, walk
+from datamodules.file_base import FileDataModule, Walked
+from datamodules.files import SUFFIXES, FolderState, is_image, walk
 from datamodules.loading import ImageSource, Subset
 
 _SPLIT_NAMES = ("train", "val", "test")
 _NAMED_FILES = 10  # as many skipped files are named in the warning
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is in the folders.
+
+    Attributes:
+        members: the number of images in each split; they come split by split.
+        runs: label and number of images of one class that follow each other; none where there are no classes.
+        others: the first files that are no images, below `root`.
+        n_others: how many there are.
+    """
+
+    members: dict[str, int]
+    runs: list[tuple[int, int]]
+    others: list[str]
+    n_others: int
+
+    def labels(self) -> Tensor | None:
+        """Of every image; None where there are no classes."""
+        if not self.runs:
+            return None
+        labels, counts = np.array(self.runs).T
+        return torch.from_numpy(labels.repeat(counts))
+
+    def without(self, broken: Collection[int]) -> dict[str, Tensor]:
+        """The indices of the other images of each split."""
+        usable = torch.ones(sum(self.members.values()), dtype=torch.bool)
+        usable[list(broken)] = False
+        indices = torch.arange(len(usable)).split(list(self.members.values()))
+        return {name: part[usable[part]] for name, part in zip(self.members, indices, strict=True)}
 
 
 class ImageFolderDataModule(FileDataModule):
@@ -40,9 +76,11 @@ class ImageFolderDataModule(FileDataModule):
         strict: refuse a folder with files that cannot be used, instead of skipping them.
         in_memory: decode all images once and keep them; None: if they take no more than 1 GiB.
         cache: decode all images once and for all, into one file that later runs map into memory, so that they start at
-            once. true: in `gan_lightning/images` of the user's folder for caches; a path: in that folder. The file is
-            made anew when an image is added, removed, or has another size or time. Where it cannot be written,
-            training goes on as `in_memory` says; else that has no effect.
+            once, however many there are. true: in `gan_lightning/images` of the user's folder for caches; a path: in
+            that folder. The file is made anew when an image is added, removed or renamed, or has another size or time.
+            If only a few of many were overwritten, that is noticed when they are first used: the run warns and goes on
+            with the images from before, and the next run makes the file anew. Where it cannot be written, training
+            goes on as `in_memory` says; else that has no effect.
         draft: decode a JPEG whose shorter side is at least four times image_size at a half, a quarter or an eighth of
             its size, but at least twice image_size, and resize that: much faster, but the pixels are others, by
             about 1 to 2 of 255 on average, and so are the images that metrics compare with.
@@ -93,23 +131,34 @@ class ImageFolderDataModule(FileDataModule):
         return str(self.root)
 
     def load_splits(self) -> Splits:
+        recalled = self.recall(self.cache, self.draft)
+        if recalled is not None and list(recalled.listing.notes["members"]) == list(self._folders):
+            found = _Found(**recalled.listing.notes)
+            return self._split(found, recalled.listing.path, *recalled.images(found.labels()))
+        began = time.time_ns()
+        paths, folders, found = self._find()
+        walked = Walked(folders, began, asdict(found))
+        images = self.read_images(paths, found.labels(), self.in_memory, self.cache, self.draft, walked)
+        return self._split(found, paths.__getitem__, *images)
+
+    def _find(self) -> tuple[list[str], dict[str, FolderState | None], _Found]:
+        """The images, and the folders that were looked into."""
         paths: list[str] = []
         labels: list[int] = []
-        members: dict[str, list[int]] = {}
-        others: list[tuple[str, str]] = []
+        members: dict[str, int] = {}
+        others: list[str] = []
+        looked_into: dict[str, FolderState | None] = {}
         for name, folder in self._folders.items():
-            files = walk(str(folder))
+            files, folders = walk(str(folder))
             images = [path for path in files if is_image(path)]
-            others += [(path, "not PNG, JPEG or WebP") for path in files if not is_image(path)]
-            members[name] = list(range(len(paths), len(paths) + len(images)))
+            others += [path.removeprefix(self.location) for path in files if not is_image(path)]
+            members[name] = len(images)
             labels += [self._label(path, str(folder)) for path in images] if self.classes else []
             paths += images
+            looked_into |= folders
         self._check_not_empty(labels, members["train"])
-        classes = torch.tensor(labels) if self.classes else None
-        source, broken = self.read_images(paths, classes, self.in_memory, self.cache, self.draft)
-        self._report([(paths[i], broken[i]) for i in sorted(broken)] + others, len(paths) + len(others))
-        usable = {name: torch.tensor([i for i in part if i not in broken]).long() for name, part in members.items()}
-        return self._split(source, usable)
+        runs = [(label, len(list(run))) for label, run in groupby(labels)]
+        return paths, looked_into, _Found(members, runs, others[:_NAMED_FILES], len(others))
 
     def _label(self, path: str, folder: str) -> int:
         name = path[len(folder) :].lstrip(os.sep).split(os.sep, 1)[0]
@@ -120,23 +169,25 @@ class ImageFolderDataModule(FileDataModule):
             )
         return self._class_index[name]
 
-    def _check_not_empty(self, labels: list[int], train: list[int]) -> None:
+    def _check_not_empty(self, labels: list[int], n_train: int) -> None:
         folder = self._folders["train"]
-        if not train:
+        if not n_train:
             raise ValueError(f"ImageFolderDataModule: no images under {folder} (looked for {', '.join(SUFFIXES)}).")
-        empty = set(range(len(self.classes))) - {labels[i] for i in train if self.classes}
+        empty = set(range(len(self.classes))) - set(labels[:n_train])
         if empty:
             names = ", ".join(self.classes[label] for label in sorted(empty))
             raise ValueError(
                 f"ImageFolderDataModule: no images in the class folders {names} of {folder}: remove these folders."
             )
 
-    def _report(self, unusable: list[tuple[str, str]], total: int) -> None:
-        if not unusable:
+    def _report(self, found: _Found, broken: list[tuple[str, str]]) -> None:
+        count = len(broken) + found.n_others
+        if not count:
             return
-        named = ", ".join(f"{path} ({reason})" for path, reason in unusable[:_NAMED_FILES])
-        more = f" and {len(unusable) - _NAMED_FILES} more" if len(unusable) > _NAMED_FILES else ""
-        counted = f"{len(unusable)} of the {total} files under {self.root}"
+        others = [(self.location + name, "not PNG, JPEG or WebP") for name in found.others]
+        named = ", ".join(f"{path} ({reason})" for path, reason in (broken + others)[:_NAMED_FILES])
+        more = f" and {count - _NAMED_FILES} more" if count > _NAMED_FILES else ""
+        counted = f"{count} of the {sum(found.members.values()) + found.n_others} files under {self.root}"
         if self.strict:
             raise ValueError(
                 f"ImageFolderDataModule: {counted} cannot be used: {named}{more}. Remove them, or set strict to "
@@ -144,7 +195,11 @@ class ImageFolderDataModule(FileDataModule):
             )
         rank_zero_warn(f"ImageFolderDataModule: skipped {counted}: {named}{more}.")
 
-    def _split(self, source: ImageSource, usable: dict[str, Tensor]) -> Splits:
+    def _split(
+        self, found: _Found, path_of: Callable[[int], str], source: ImageSource, broken: dict[int, str]
+    ) -> Splits:
+        self._report(found, [(path_of(i), broken[i]) for i in sorted(broken)])
+        usable = found.without(broken)
         train = usable["train"]
         if len(train) == 0:
             raise ValueError(f"ImageFolderDataModule: none of the images under {self._folders['train']} can be read.")
@@ -171,8 +226,13 @@ def _split_folders(root: Path) -> dict[str, Path]:
 
 def _class_names(folder: Path) -> list[str]:
     """The names of the class folders, sorted; none where there are fewer than two, or images beside them."""
-    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    if any(entry.suffix.lower() in SUFFIXES and entry.is_file() for entry in entries):
-        return []
-    names = sorted(entry.name for entry in entries if entry.is_dir())
-    return names if len(names) > 1 else []
+    names = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if is_image(entry.name) and entry.is_file():
+                return []  # at once: the folder may hold all the images
+            if entry.is_dir():
+                names.append(entry.name)
+    return sorted(names) if len(names) > 1 else []

@@ -1,0 +1,91 @@
+"""Files of one block that is mapped into memory, with checksums and a description at the end: whole, or not there."""
+
+import json
+import math
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+from zlib import crc32
+
+import numpy as np
+from lightning.pytorch.utilities import rank_zero_info
+from numpy.typing import NDArray
+
+_MAGIC = b"GLimages"
+_END = struct.Struct("<QII8s")  # number of checksums, bytes of the description, checksum of both, _MAGIC
+
+
+def end_of(sums: NDArray[np.uint32], description: dict[str, Any]) -> bytes:
+    """What follows a block.
+
+    Args:
+        sums: checksums of its parts.
+        description: in JSON; its `shape`, in bytes, is that of the block.
+    """
+    text = json.dumps(description).encode()
+    end = sums.tobytes() + text
+    return end + _END.pack(len(sums), len(text), crc32(end), _MAGIC)
+
+
+def read_end(path: Path) -> tuple[NDArray[np.uint32], dict[str, Any]]:
+    """The checksums and the description.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: something is missing or wrong.
+    """
+    with open(path, "rb") as file:
+        total = file.seek(0, os.SEEK_END)
+        file.seek(max(0, total - _END.size))
+        last = file.read()
+        if len(last) < _END.size or last[-len(_MAGIC) :] != _MAGIC:
+            raise ValueError("its end is missing")
+        count, length, checksum, _ = _END.unpack(last)
+        block = total - _END.size - length - 4 * count
+        file.seek(max(0, block))
+        end = file.read(4 * count + length)
+    if crc32(end) != checksum:
+        raise ValueError("its checksum is wrong")
+    description = json.loads(end[4 * count :])
+    if math.prod(description["shape"]) != block:
+        raise ValueError("a part of it is missing")
+    return np.frombuffer(end, np.uint32, count), description
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[IO[bytes]]:
+    """A new file, which takes the place of `target` when it is whole. Only the process whose `turn` it is may write."""
+    beside = target.with_name(f".{target.name}.partial")  # one name: what a killed process left is overwritten
+    try:
+        with open(beside, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, target)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink()
+        raise
+
+
+@contextmanager
+def turn(target: Path, wait: bool = True) -> Iterator[None]:
+    """Holds a lock that the system takes from a process that dies.
+
+    Raises:
+        BlockingIOError: another process holds it, and this one shall not wait.
+    """
+    import fcntl  # absent on Windows
+
+    with open(target.with_name(f".{target.name}.lock"), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not wait:
+                raise
+            rank_zero_info(f"Waiting for another process that makes {target}.")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
