@@ -91,6 +91,7 @@ class Workload:
     game: Callable[[], AdversarialModule]
     data: Callable[[], DigitsDataModule]
     steps: int = 4
+    pictures: Sequence[str] = ("SampleGrid", "InterpolationStrip")
 
 
 def _of(
@@ -113,7 +114,8 @@ def _of(
 SMALL = {"width": 32, "n_extra_layers": 1}
 WORKLOADS = {
     "quickstart 8 x 8": Workload(
-        ["--config", "configs/quickstart.yaml"],
+        # The last callback of the config is SampleGrid.
+        ["--config", "configs/quickstart.yaml", "--trainer.callbacks.every_n_steps=1000000"],
         partial(
             DCGAN,
             image_shape=(1, 8, 8),
@@ -124,6 +126,7 @@ WORKLOADS = {
         ),
         DigitsDataModule,
         steps=100,
+        pictures=["InterpolationStrip"],
     ),
     "DCGAN 32 x 32": _of(DCGAN, 32, steps=12),
     "DCGAN 64 x 64": _of(DCGAN, 64, steps=5),
@@ -226,7 +229,7 @@ class Fit:
 
     def seconds_a_step(self) -> float:
         quiet = ["--trainer.limit_val_batches=0", "--trainer.accelerator=cpu"]
-        for picture in ("SampleGrid", "InterpolationStrip"):  # the first and the last are drawn, outside of the time
+        for picture in self.work.pictures:  # the first and the last are drawn, outside of the time
             quiet += [f"--trainer.callbacks+={picture}", "--trainer.callbacks.every_n_steps=1000000"]
         steps = f"--trainer.max_steps={WARM_UP + self.work.steps}"
         said = io.StringIO()
