@@ -35,7 +35,7 @@ from gan_lightning.modes import frozen as frozen
 from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.random import fold, seed_draws
 from gan_lightning.rounds import gather_rounds
-from gan_lightning.speed import eagerly, fuse
+from gan_lightning.speed import eagerly
 from gan_lightning.strategy import adopt, agree, agreed, buffers_apart, give_back, leave_group_at_exit
 
 Move = Callable[["GameBatch"], Terms]
@@ -288,7 +288,6 @@ class AdversarialModule(LightningModule):
         optimizers, schedulers = [], []
         for player in PLAYERS:
             optimizer = self._make(f"{player}_optimizer", getattr(self, player).parameters())
-            fuse(optimizer)
             optimizers.append(optimizer)
             if getattr(self, f"{player}_scheduler"):
                 schedulers.append(self._make(f"{player}_scheduler", optimizer))

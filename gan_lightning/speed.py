@@ -86,24 +86,32 @@ def lay_out_state(optimizer: Optimizer) -> None:
 
 
 def fuse(optimizer: Optimizer) -> bool:
-    """Let a new optimiser go through all weights in one pass, where torch has such a one of its kind.
+    """Let an Adam go through all weights in one pass.
 
-    One whose ``fused`` or ``foreach`` has been chosen stays as it is, and so does one whose state is loaded from a run
-    that was not fused.
+    It goes through weights, gradients and moments side by side in memory, so from here on they must be laid out alike:
+    weights with gaps stay as they are. So do other kinds, which torch fuses with limits: its SGD fails where a weight
+    gets its first gradient late, and where one is sparse.
 
     Returns:
         Whether it does.
     """
-    chosen = optimizer.defaults
-    if chosen.get("fused", False) is not None or chosen["foreach"] is not None or chosen.get("differentiable"):
-        return bool(chosen.get("fused"))
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    if not all(weight.is_floating_point() and weight.device.type in _FUSED_ON for weight in weights):
+    if not isinstance(optimizer, torch.optim.Adam) or not all(_can_be_fused(weight) for weight in weights):
+        return False
+    if any(group["differentiable"] for group in optimizer.param_groups):
         return False
     for group in optimizer.param_groups:
         group.update(fused=True, foreach=False)
-    optimizer.register_load_state_dict_post_hook(lay_out_state)
+        for weight in group["params"]:
+            if isinstance(count := optimizer.state.get(weight, {}).get("step"), torch.Tensor):
+                optimizer.state[weight]["step"] = count.to(weight.device)
+    lay_out_state(optimizer)
     return True
+
+
+def _can_be_fused(weight: torch.Tensor) -> bool:
+    dense = torch.empty_like(weight).stride() == weight.stride()
+    return dense and weight.is_floating_point() and weight.device.type in _FUSED_ON
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gan_lightning.game import AdversarialModule, frozen
 from gan_lightning.random import own_randomness
-from gan_lightning.speed import keep_freed_memory, lay_out, multiplies_bf16, seconds
+from gan_lightning.speed import fuse, keep_freed_memory, lay_out, multiplies_bf16, seconds
 
 PAYS = 0.97
 """An option stays on if a step takes at most this share of the time without it."""
@@ -35,6 +35,7 @@ class FastTraining(Callback):
         bf16: Compute in bfloat16 where it is safe, as ``precision="bf16-mixed"`` does; penalties stay in float32. None:
             where the device has instructions for it and it pays. A precision that the trainer was given stays.
         channels_last: Keep the channels of a pixel side by side. None: where it pays.
+        fused: Move all weights of a player in one pass, where torch has a fused optimiser of that kind.
         keep_memory: On a CPU, keep freed memory for the next step instead of giving it back to the system.
         tf32: On a GPU, multiply float32 in TensorFloat-32, and let cuDNN try its ways.
         compile: Compile the networks. It takes about a minute at the start; on CPUs it has not paid so far.
@@ -47,12 +48,14 @@ class FastTraining(Callback):
         self,
         bf16: bool | None = None,
         channels_last: bool | None = None,
+        fused: bool = True,
         keep_memory: bool = True,
         tf32: bool = True,
         compile: bool = False,
     ) -> None:
         self.bf16 = bf16
         self.channels_last = channels_last
+        self.fused = fused
         self.keep_memory = keep_memory
         self.tf32 = tf32
         self.compile = compile
@@ -60,6 +63,7 @@ class FastTraining(Callback):
         self._why: dict[str, str] = {}
         self._ready = False
         self._precision: Precision | None = None
+        self._settings: list[list[dict[str, Any]]] = []
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         self._ready = False
@@ -79,6 +83,13 @@ class FastTraining(Callback):
     def _set_up(self, trainer: Trainer, game: AdversarialModule) -> None:
         """Turn on what needs no trial."""
         device = game.device
+        self._settings = [
+            [{name: group[name] for name in ("fused", "foreach") if name in group} for group in optimizer.param_groups]
+            for optimizer in trainer.optimizers
+        ]
+        if self.fused:
+            fused = [fuse(optimizer) for optimizer in trainer.optimizers]
+            self._note("fused", any(fused), "one pass over the weights" if any(fused) else "no such optimiser")
         if self.keep_memory and device.type == "cpu":
             kept = keep_freed_memory()
             self._note("keep_memory", kept, "freed memory serves the next step" if kept else "there is no glibc")
@@ -135,6 +146,9 @@ class FastTraining(Callback):
         for name in ("state_dict", "optimizer_states"):
             if name in checkpoint:
                 checkpoint[name] = apply_to_collection(checkpoint[name], Tensor, Tensor.contiguous)
+        for optimizer, settings in zip(checkpoint.get("optimizer_states", []), self._settings, strict=False):
+            for group, before in zip(optimizer["param_groups"], settings, strict=True):
+                group.update(before)
 
     def state_dict(self) -> dict[str, Any]:
         return {"chosen": dict(self.chosen)}

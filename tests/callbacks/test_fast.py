@@ -13,7 +13,7 @@ from gan_lightning.variants import DCGAN, WGAN, WGANGP, CycleGAN
 from tests.command_line import fit
 from tests.games import VARIANTS, assert_same_bits, last_state, play, small
 
-OFF: dict[str, Any] = {"bf16": False, "channels_last": False, "keep_memory": False}
+OFF: dict[str, Any] = {"bf16": False, "channels_last": False, "fused": False, "keep_memory": False}
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def takes(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_trial_leaves_no_trace(variant: type[AdversarialModule], takes: Any, tmp_path: Path) -> None:
     play(small(variant), 2, tmp_path / "plain", limit_val_batches=0)
     left = takes(1.0, 1.0, 1.0, 1.0)  # nothing pays
-    callback = FastTraining(keep_memory=False)
+    callback = FastTraining(fused=False, keep_memory=False)
     play(small(variant), 2, tmp_path / "tried", limit_val_batches=0, callbacks=[callback])
     assert not left
     assert not any(callback.chosen.values())
@@ -49,7 +49,7 @@ def test_a_trial_leaves_no_trace(variant: type[AdversarialModule], takes: Any, t
 def test_what_is_fast_computes_the_same(variant: type[AdversarialModule], tmp_path: Path) -> None:
     """In double precision, where other roundings do not add up to anything; dropout falls elsewhere by its nature."""
     for name, on in (("plain", False), ("fast", True)):
-        callback = FastTraining(bf16=False, channels_last=on, keep_memory=False)
+        callback = FastTraining(bf16=False, channels_last=on, fused=on, keep_memory=False)
         options: dict[str, Any] = {"limit_val_batches": 0, "precision": "64-true", "callbacks": [callback]}
         model = small(variant)
         for part in model.modules():
@@ -67,7 +67,7 @@ def test_what_pays_is_on_and_the_rest_is_off(takes: Any, tmp_path: Path, capsys:
     takes(2.0, 1.0, 1.0, 0.99)
     callback = FastTraining(keep_memory=False)
     play(small(DCGAN), 1, tmp_path, limit_val_batches=0, callbacks=[callback])
-    assert callback.chosen == {"channels_last": True, "bf16": False, "compile": False}
+    assert callback.chosen == {"fused": True, "channels_last": True, "bf16": False, "compile": False}
     said = capsys.readouterr().out
     assert "channels_last on (2.00 times as fast here)" in said
     assert "bf16 off (1.01 times as fast here)" in said
@@ -118,12 +118,13 @@ def test_a_run_that_is_resumed_goes_on_as_it_began(
 
 
 def test_a_run_may_go_on_without_it(tmp_path: Path) -> None:
-    """A checkpoint is laid out as any other."""
+    """A checkpoint is laid out as any other, and its optimisers are as they were."""
     fast = FastTraining(bf16=False, channels_last=True, keep_memory=False)
     play(small(DCGAN), 3, tmp_path / "fast", callbacks=[fast], limit_val_batches=0)
     state = last_state(tmp_path / "fast")
     assert all(weight.is_contiguous() for weight in state["state_dict"].values())
     for optimizer in state["optimizer_states"]:
+        assert [(group["fused"], group["foreach"]) for group in optimizer["param_groups"]] == [(None, None)]
         assert all(value["exp_avg"].is_contiguous() for value in optimizer["state"].values())
     trainer = play(small(DCGAN), 4, tmp_path / "fast", resume=True, limit_val_batches=0)
     assert trainer.global_step == 4
