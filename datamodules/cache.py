@@ -102,7 +102,7 @@ class MappedImages:
         image[:] = self._decode(i)
 
     def _compare(self, listing: Listing, indices: NDArray[np.int64]) -> None:
-        """Tells of a file that was overwritten. Its image stays: all epochs, processes and metrics see the same."""
+        """Tells of a file that was overwritten. Its image stays: all epochs, and metrics, see the same."""
         path = listing.changed(indices)
         if path is None:
             return

@@ -111,7 +111,7 @@ class ImageFolderDataModule(FileDataModule):
     ) -> None:
         check_channels(channels=channels)
         check_at_least(0, val_size=val_size or 0, test_size=test_size)
-        self.root = Path(root).expanduser()
+        self.root = Path(root).expanduser().absolute()
         if not self.root.is_dir():
             raise FileNotFoundError(f"ImageFolderDataModule: there is no folder {root}: set root to one with images.")
         self._folders = _split_folders(self.root)
@@ -132,9 +132,10 @@ class ImageFolderDataModule(FileDataModule):
 
     def load_splits(self) -> Splits:
         recalled = self.recall(self.cache, self.draft)
-        if recalled is not None and list(recalled.listing.notes["members"]) == list(self._folders):
+        if recalled is not None:
             found = _Found(**recalled.listing.notes)
-            return self._split(found, recalled.listing.path, *recalled.images(found.labels()))
+            if list(found.members) == list(self._folders) and bool(found.runs) == bool(self.classes):
+                return self._split(found, recalled.listing.path, *recalled.images(found.labels()))
         began = time.time_ns()
         paths, folders, found = self._find()
         walked = Walked(folders, began, asdict(found))

@@ -62,20 +62,17 @@ class Listing:
         return None
 
     def forget(self) -> bool:
-        """Deletes it, so that the next start asks for every file.
+        """Deletes it, so that the next start asks for every file; not one that another run has written since.
 
         Returns:
-            Whether it was there, and right: of several processes one is told so.
+            Whether it was right, and not damaged.
         """
-        right = crc32(self.rows.data) == self.checksum
-        try:
-            assert self.file is not None
-            self.file.unlink()
-        except FileNotFoundError:
-            return False
-        except OSError:  # a folder that may only be read
-            pass
-        return right
+        assert self.file is not None
+        with suppress(OSError, ValueError, KeyError):  # another process may have deleted it
+            _, description = read_end(self.file)
+            if description["key"] == self.key:
+                self.file.unlink()
+        return crc32(self.rows.data) == self.checksum
 
     def keep(self, cache: Path, folders: Mapping[str, FolderState | None], began: int) -> None:
         """Writes it beside its cache, unless another process does so or there is no room: the cache works without.
@@ -133,8 +130,13 @@ def ask(paths: Sequence[str | Path], home: str, notes: Mapping[str, Any]) -> Lis
 
 
 def recall(cache: Path, home: str) -> Listing | None:
-    """The listing of a cache, unless it is not there, not whole, or something is known to have changed since."""
+    """The listing of a cache, unless it is not there, not whole, or something is known to have changed since.
+
+    Nor where it could not be deleted: a file that was overwritten would be told, but never read.
+    """
     file = beside(cache)
+    if not os.access(file.parent, os.W_OK):
+        return None
     try:
         _, description = read_end(file)
         count, width = description["shape"]
@@ -164,6 +166,6 @@ def _row(width: int) -> np.dtype[np.void]:
 def _file_state(path: bytes) -> tuple[int, int]:
     try:
         state = os.stat(path)
-    except OSError:  # it will be found broken
+    except (OSError, ValueError):  # it will be found broken; a name in a damaged listing may be no name at all
         return -1, -1
     return state.st_size, state.st_mtime_ns

@@ -258,15 +258,30 @@ def test_a_file_that_was_overwritten_is_noticed_when_its_image_is_used(
     assert torch.equal(now, silent(cached, cache=False))
 
 
-def test_one_of_several_processes_warns(cached: Path, unsampled: None) -> None:
+def test_each_run_that_uses_images_from_before_is_told_and_spares_the_listing_of_a_later_one(
+    cached: Path, unsampled: None, rested: Callable[[], None]
+) -> None:
     several = [module(cached, val_size=0).train_dataloader() for _ in range(3)]
     overwrite(cached / "b" / "11.jpg")
-    (cached / "b" / "13.jpg").unlink()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for each in several:
+    for each in several[:2]:
+        with pytest.warns(UserWarning, match="b/11.jpg has changed since"):
             images_of(each)
-    assert len([each for each in caught if "has changed since" in str(each.message)]) == 1
+    assert not listing_of(cached).exists()
+    rested()
+    with pytest.warns(UserWarning, match="is stale"):
+        module(cached).setup()
+    assert listing_of(cached).exists()
+    with pytest.warns(UserWarning, match="b/11.jpg has changed since"):
+        images_of(several[2])
+    assert listing_of(cached).exists()
+
+
+def test_where_a_listing_cannot_be_deleted_every_file_is_asked_for(
+    cached: Path, unsampled: None, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing.os, "access", lambda path, mode: False)
+    module(cached).setup()
+    assert len(asked) == 24
 
 
 def test_a_folder_that_was_overwritten_is_noticed_before_the_first_batch(
@@ -373,7 +388,12 @@ def flip_in_the_first_name(content: bytearray) -> bytes:
     return bytes(content)
 
 
-@pytest.mark.parametrize("deed", [cut, cut_rows, empty, flip_in_the_labels, flip_in_the_first_name])
+def end_the_first_name(content: bytearray) -> bytes:
+    content[17] = 0  # a zero within it, where sizes and times are of 16 bytes
+    return bytes(content)
+
+
+@pytest.mark.parametrize("deed", [cut, cut_rows, empty, flip_in_the_labels, flip_in_the_first_name, end_the_first_name])
 def test_a_damaged_listing_is_made_anew(cached: Path, deed: Callable[[bytearray], bytes], decoded: list[str]) -> None:
     whole = listing_of(cached).read_bytes()
     listing_of(cached).write_bytes(deed(bytearray(whole)))
@@ -382,10 +402,13 @@ def test_a_damaged_listing_is_made_anew(cached: Path, deed: Callable[[bytearray]
     assert listing_of(cached).read_bytes() == whole
 
 
-def test_damage_that_a_start_does_not_meet_is_no_change(cached: Path, unsampled: None, decoded: list[str]) -> None:
+@pytest.mark.parametrize("deed", [flip_in_the_first_name, end_the_first_name])
+def test_damage_that_a_start_does_not_meet_is_no_change(
+    cached: Path, unsampled: None, deed: Callable[[bytearray], bytes], decoded: list[str]
+) -> None:
     expected = silent(cached)
     whole = listing_of(cached).read_bytes()
-    listing_of(cached).write_bytes(flip_in_the_first_name(bytearray(whole)))
+    listing_of(cached).write_bytes(deed(bytearray(whole)))
     assert torch.equal(silent(cached), expected)
     assert not listing_of(cached).exists()
     silent(cached)
@@ -431,3 +454,38 @@ def test_the_folder_may_be_named_in_another_way(
     with pytest.warns(UserWarning, match="damaged images are decoded again"):  # from their files, which are found
         assert torch.equal(images_of(module(Path("."), val_size=0, cache=folder).train_dataloader()), expected)
     assert decoded == ["00.jpg"]
+
+
+@pytest.mark.parametrize("name", ["photos", "."])
+def test_a_folder_that_was_named_from_a_place_is_found_from_another(
+    photos: Path, name: str, rested: Callable[[], None], walks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = silent(photos, cache=False)
+    (photos.parent / "train").mkdir()
+    shutil.move(photos, photos.parent / "train")
+    root = Path(".") if name == "." else Path("..") / photos.parent.name
+    monkeypatch.chdir(photos.parent)
+    rested()
+    module(root, cache="../cache").setup()
+    walks.clear()
+    data = module(root, val_size=0, cache="../cache")
+    data.setup()
+    assert walks == []
+    monkeypatch.chdir("/")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(images_of(data.train_dataloader())) == len(expected)
+
+
+def test_classes_that_have_gone_with_a_link_are_not_recalled(
+    photos: Path, tmp_path: Path, unsampled: None, rested: Callable[[], None]
+) -> None:
+    """An image beside class folders means that there are no classes."""
+    shutil.copy(photos / "a" / "00.jpg", tmp_path / "elsewhere.jpg")
+    (photos / "beside.jpg").symlink_to(tmp_path / "elsewhere.jpg")
+    rested()
+    assert module(photos).num_classes is None
+    module(photos).setup()
+    (tmp_path / "elsewhere.jpg").unlink()
+    with pytest.raises(ValueError, match="is in none of the class folders"):
+        module(photos).setup()
