@@ -4,11 +4,12 @@
 
 - bare: the variant's networks, losses and optimisers in a plain loop, eager and in float32, as a careful engineer
   writes it: fakes are shared, the discriminator is frozen while the generator moves, nothing is read off the device.
-- habits: what widely used GAN code does: fresh fakes for either player, the discriminator not frozen, `.item()` of both
+- habits: what much public GAN code does: fresh fakes for either player, the discriminator not frozen, `.item()` of both
   losses in every step.
 - floor: the same passes through networks and losses and nothing else, neither optimisers nor data.
-- fit, fit --fast: the whole command, with its logs, averaged weights, progress bar, health, guards and checkpoints, but
-  without pictures and metrics. Its first steps, in which --fast finds out what pays, do not count.
+- fit, fit --fast: the whole command, with its averaged weights, progress bar, health and guards, and logs where they
+  fall due. Pictures, metrics and saves of the state, which come every some hundred steps, are not in the figure, nor
+  are the first steps, in which --fast finds out what pays.
 
 All play on scikit-learn's digits, enlarged, in colour where the game wants it. Each contestant has a process of its
 own, for the command changes how its process keeps memory. They take turns; printed are the medians over the rounds of a
