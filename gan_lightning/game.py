@@ -310,6 +310,8 @@ class AdversarialModule(LightningModule):
 
     def setup(self, stage: str) -> None:
         leave_group_at_exit()
+        if self.trainer.precision == "64-true":
+            self.double()  # Lightning does so when it has loaded a checkpoint, which would round the weights.
         if stage == "fit":
             adopt(self.trainer.strategy)
             use_atomic_saves(self.trainer.strategy)

@@ -7,13 +7,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from gan_lightning.checkpoint_io import AtomicCheckpointIO
+from gan_lightning.variants import DCGAN
 from tests.command_line import repeatable_metrics
-from tests.games import assert_same_bits
+from tests.games import assert_same_bits, last_state, play, small
 
 ROOT = Path(__file__).parents[1]
 STEPS = 300
@@ -124,3 +126,12 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: py
         AtomicCheckpointIO().save_checkpoint({"number": 2}, path)
     assert torch.load(path, weights_only=True) == {"number": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+@pytest.mark.parametrize("precision", ["64-true", "bf16-true", "bf16-mixed"])
+def test_a_resumed_run_ends_in_the_same_bits_in_any_precision(tmp_path: Path, precision: Any) -> None:
+    options: dict[str, Any] = {"precision": precision, "limit_val_batches": 0}
+    play(small(DCGAN), 4, tmp_path / "straight", **options)
+    play(small(DCGAN), 4, tmp_path / "broken", crash_at=2, **options)
+    play(small(DCGAN), 4, tmp_path / "broken", resume=True, **options)
+    assert_same_bits(last_state(tmp_path / "straight"), last_state(tmp_path / "broken"))
