@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.trainer.connectors.logger_connector.result import _ResultCollection
 from torch import Tensor
 
 
 def forget_last_step(trainer: Trainer) -> None:
     """Let the last step's values go. Lightning logs them until the epoch ends, also where there is no new one."""
-    for metric in trainer._results.values():  # type: ignore[union-attr]
+    for metric in cast(_ResultCollection, trainer._results).values():
         metric.has_reset |= metric.meta.name.startswith("train/")
 
 
@@ -22,7 +25,26 @@ def log_terms(game: LightningModule, terms: Mapping[str, Tensor]) -> None:
     """
     trainer = game.trainer
     if is_logged(trainer) or trainer.is_last_batch or trainer.global_step in (1, trainer.max_steps):
-        game.log_dict(terms)
+        log(game, terms)
+
+
+def log(game: LightningModule, values: Mapping[str, Tensor | float]) -> None:
+    """Log scalars in a training step, or as it ends, as ``game.log_dict(values)`` does.
+
+    Once a name is known, it takes a tenth of the time. Lightning looks again at what stays as it was, at the signature
+    of the step and through all that it remembers of the value, and in a small game that is felt.
+    """
+    trainer, event = game.trainer, game._current_fx_name
+    results = cast(_ResultCollection, trainer._results)
+    anew = trainer._logger_connector.should_reset_tensors(event)  # type: ignore[arg-type]
+    own = getattr(game.log, "__func__", None) is not LightningModule.log  # a game's own way to log takes them all
+    for name, value in values.items():
+        key = f"{event}.{name}"
+        if anew or own or key not in results:
+            game.log(name, value)
+        else:
+            scalar = value.detach() if isinstance(value, Tensor) else torch.tensor(value, device=game.device)
+            results.update_metrics(key, scalar, batch_size=1)
 
 
 def is_logged(trainer: Trainer) -> bool:

@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import pytest
 
 from datamodules import DigitsDataModule
+from gan_lightning import logs
+from gan_lightning.callbacks import TrainingHealth, health
 from gan_lightning.game import AdversarialModule
 from gan_lightning.loggers import RunLogger
 from gan_lightning.logs import is_logged
@@ -14,22 +17,12 @@ from tests.games import metrics_file, play, small
 
 
 class Watch(pl.Callback):
-    """Notes how often the game logs, and what callbacks find at each step."""
+    """Notes what callbacks find at each step."""
 
     def __init__(self, stop_at: int = -1) -> None:
-        self.calls: list[int] = []
         self.found: list[float] = []
         self.losses: list[float] = []
         self.stop_at = stop_at
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        log = pl_module.log_dict
-
-        def noted(*arguments: Any, **named: Any) -> None:
-            self.calls.append(trainer.global_step)
-            log(*arguments, **named)
-
-        pl_module.log_dict = noted
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, *_: Any) -> None:
         self.losses.append(outputs["generator"].item())
@@ -37,17 +30,40 @@ class Watch(pl.Callback):
         trainer.should_stop = trainer.global_step == self.stop_at
 
 
-def run(folder: Path, watch: Watch, **arguments: Any) -> None:
-    game: AdversarialModule = small(DCGAN)
+class LogsByItself(DCGAN):
+    """Notes what it is asked to log, and logs it in a way of its own."""
+
+    asked: list[str]
+
+    def log(self, name: str, value: Any, **how: Any) -> None:  # type: ignore[override]
+        self.asked.append(name)
+        super().log(name, value, **how)
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The steps that are logged."""
+    steps: list[int] = []
+    log = logs.log
+
+    def noted(game: Any, values: Any) -> None:
+        steps.append(game.global_step)
+        log(game, values)
+
+    monkeypatch.setattr(logs, "log", noted)
+    return steps
+
+
+def run(folder: Path, *callbacks: pl.Callback, game: AdversarialModule | None = None, **arguments: Any) -> None:
     pl.Trainer(
         accelerator="cpu",
         logger=RunLogger(str(folder), "run", 0),
         enable_model_summary=False,
         enable_progress_bar=False,
         enable_checkpointing=False,
-        callbacks=[watch],
+        callbacks=[*callbacks],
         **arguments,
-    ).fit(game, DigitsDataModule(batch_size=200, image_size=16))  # 7 steps an epoch
+    ).fit(game or small(DCGAN), DigitsDataModule(batch_size=200, image_size=16))  # 7 steps an epoch
 
 
 def steps_of(folder: Path) -> list[int]:
@@ -55,18 +71,42 @@ def steps_of(folder: Path) -> list[int]:
     return [int(row[header.index("step")]) for row in rows]
 
 
-def test_only_steps_that_somebody_reads_are_logged(tmp_path: Path) -> None:
-    watch = Watch()
-    run(tmp_path, watch, max_steps=12, log_every_n_steps=5)
-    assert watch.calls == [1, 5, 7, 10, 12]  # the first, the loggers', the end of an epoch, the last
+def test_only_steps_that_somebody_reads_are_logged(tmp_path: Path, logged: list[int]) -> None:
+    run(tmp_path, max_steps=12, log_every_n_steps=5)
+    assert logged == [1, 5, 7, 10, 12]  # the first, the loggers', the end of an epoch, the last
     assert steps_of(tmp_path) == [4, 9]  # counted from 0
 
 
-def test_callbacks_find_the_newest_logged_loss_at_every_step(tmp_path: Path) -> None:
+def test_callbacks_find_the_newest_logged_loss_at_every_step(tmp_path: Path, logged: list[int]) -> None:
     watch = Watch()
     run(tmp_path, watch, max_steps=12, log_every_n_steps=5)
-    newest = [max(step for step in watch.calls if step <= at) for at in range(1, 13)]
+    newest = [max(step for step in logged if step <= at) for at in range(1, 13)]
     assert watch.found == [watch.losses[step - 1] for step in newest]
+
+
+def test_the_short_way_to_log_leaves_the_same_rows_and_metrics_as_lightnings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, rows = [], []
+    for way in (logs.log, lambda game, values: game.log_dict(values)):
+        monkeypatch.setattr(logs, "log", way)
+        monkeypatch.setattr(health, "log", way)
+        watch, folder = Watch(), tmp_path / str(len(rows))
+        pl.seed_everything(0)
+        run(folder, watch, TrainingHealth(diversity_every_n_steps=3), max_steps=12, log_every_n_steps=1)
+        header, *values = (line.split(",") for line in metrics_file(folder).splitlines())
+        clock = header.index("train/images_per_second")
+        rows.append([header, *(row[:clock] + row[clock + 1 :] for row in values)])
+        found.append(watch.found)
+    assert rows[0] == rows[1]
+    assert found[0] == found[1]
+
+
+def test_a_game_that_logs_by_itself_is_asked_every_time(tmp_path: Path) -> None:
+    game: Any = small(LogsByItself)
+    game.asked = []
+    run(tmp_path, game=game, max_steps=4, log_every_n_steps=1)
+    assert game.asked.count("train/generator/loss") == 4
 
 
 def test_a_stop_between_two_logged_steps_logs_no_old_value(tmp_path: Path) -> None:

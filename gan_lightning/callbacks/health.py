@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
+from gan_lightning.logs import log
 from gan_lightning.verdicts import listeners, name_of_judge
 
 
@@ -84,7 +85,7 @@ class TrainingHealth(Callback):
         now = time.monotonic()
         self._values["train/images_per_second"] = self._images * trainer.world_size / max(now - self._since, 1e-9)
         self._images, self._since = 0, now
-        pl_module.log_dict(self._values)
+        log(pl_module, self._values)
         _ = trainer.callback_metrics  # Once asked for, they are remembered, for the progress bar.
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gan_lightning.game import GameBatch
 from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.logs import log
 from gan_lightning.losses import Terms, convergence, energy_balance_discriminator, energy_generator, next_balance
 from gan_lightning.networks import BEGANAutoencoder, BEGANGenerator
 from gan_lightning.optimizers import BEGANAdam
@@ -88,4 +89,4 @@ class BEGAN(ImageGame):
         average_over_processes([means])
         self.k.copy_(next_balance(self.k, means[0], means[1], self.gamma, self.balance_rate))
         self.energies.zero_()
-        self.log_dict({"train/k": self.k.clone(), "train/convergence": convergence(means[0], means[1], self.gamma)})
+        log(self, {"train/k": self.k.clone(), "train/convergence": convergence(means[0], means[1], self.gamma)})
