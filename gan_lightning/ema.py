@@ -1,9 +1,10 @@
 """An exponential moving average of a network's weights."""
 
 import copy
+from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class ExponentialMovingAverage(nn.Module):
@@ -31,8 +32,13 @@ class ExponentialMovingAverage(nn.Module):
     def update(self, module: nn.Module, step: int) -> None:
         """Move the average towards ``module`` after its update number ``step``, counted from 1."""
         decay = min(self.decay, step / (step + 9))
-        pairs = zip(self.module.parameters(), module.parameters(), strict=True)
-        moving = [(mine, theirs) for mine, theirs in pairs if theirs.requires_grad]
-        torch._foreach_lerp_([mine for mine, _ in moving], [theirs for _, theirs in moving], 1 - decay)
-        for mine, theirs in zip(self.module.buffers(), module.buffers(), strict=True):
-            mine.copy_(theirs)
+        # One walk over the parts: parameters() and buffers(), of both, are felt in a small game.
+        weights: dict[nn.Parameter, nn.Parameter] = {}
+        for mine, theirs in zip(self.module.modules(), module.modules(), strict=True):
+            for name, weight in theirs._parameters.items():
+                if weight is not None and weight.requires_grad:
+                    weights[cast(nn.Parameter, mine._parameters[name])] = weight
+            for name, buffer in theirs._buffers.items():
+                if buffer is not None:
+                    cast(Tensor, mine._buffers[name]).copy_(buffer)
+        torch._foreach_lerp_([*weights], [*weights.values()], 1 - decay)

@@ -10,11 +10,19 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from lightning.pytorch import Callback
 from lightning.pytorch.profilers import PassThroughProfiler
 from torch import nn
 from torch.optim import Optimizer
 
 _FUSED_ON = ("cpu", "cuda", "mps", "xpu")
+_HOOKS_OF_A_STEP = (
+    "on_train_batch_start",
+    "on_before_backward",
+    "on_after_backward",
+    "on_before_optimizer_step",
+    "on_train_batch_end",
+)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
@@ -55,6 +63,14 @@ class Unprofiled(PassThroughProfiler):
 
     def profile(self, action_name: str) -> AbstractContextManager[Any]:  # type: ignore[override]
         return self._NOTHING
+
+
+def skip_empty_hooks(callbacks: Iterable[Callback]) -> None:
+    """Let Lightning pass over callbacks where they do nothing: a step of two players asks each of them nine times."""
+    for callback in callbacks:
+        for hook in _HOOKS_OF_A_STEP:
+            if getattr(type(callback), hook) is getattr(Callback, hook) and hook not in vars(callback):
+                setattr(callback, hook, None)  # Lightning calls what can be called.
 
 
 @torch.no_grad()

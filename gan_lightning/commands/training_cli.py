@@ -44,7 +44,7 @@ from gan_lightning.limits import check_limits
 from gan_lightning.loading import other_version
 from gan_lightning.loggers import RunLogger, SteadyWandbLogger
 from gan_lightning.sampling import CheckpointError, read_checkpoint
-from gan_lightning.speed import Unprofiled, ask_less_for_gpus, keep_freed_memory
+from gan_lightning.speed import Unprofiled, ask_less_for_gpus, keep_freed_memory, skip_empty_hooks
 
 # What Lightning says of itself, and a user cannot change.
 warnings.filterwarnings("ignore", ".*isinstance\\(treespec, LeafSpec\\).*")
@@ -229,6 +229,7 @@ class TrainingCLI(LightningCLI):
             raise ValueError(str(error)) from error
         if trainer.strategy.root_device.type == "cpu" and trainer.precision in ("16-true", "16-mixed"):
             raise ValueError(f"trainer.precision is {trainer.precision}, which is for GPUs: on a CPU take bf16-mixed.")
+        skip_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
         return trainer
 
     def _make_model(
