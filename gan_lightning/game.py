@@ -35,7 +35,7 @@ from gan_lightning.modes import frozen as frozen
 from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.random import fold, seed_draws
 from gan_lightning.rounds import gather_rounds
-from gan_lightning.speed import eagerly
+from gan_lightning.speed import eagerly, signed
 from gan_lightning.strategy import adopt, agree, agreed, buffers_apart, give_back, leave_group_at_exit
 
 Move = Callable[["GameBatch"], Terms]
@@ -141,6 +141,12 @@ class AdversarialModule(LightningModule):
         self._buffers_apart: list[dict[str, Tensor]] = []
         self._agreement = ExitStack()
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_current_fx_name":  # Lightning notes forty times in a step where it is; a module looks for weights.
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     # What a variant says. Terms are already weighted; they are summed for the gradient and logged one by one.
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
@@ -188,6 +194,7 @@ class AdversarialModule(LightningModule):
 
     # The step.
 
+    @signed
     def training_step(self, batches: list[Any], batch_idx: int) -> dict[str, Tensor]:
         """Play one step. Callbacks get each player's loss, the last one if it moved several times, by its name."""
         step = self.global_step

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from lightning.pytorch import Callback
 from lightning.pytorch.profilers import PassThroughProfiler
 from torch import nn
 from torch.optim import Optimizer
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _FUSED_ON = ("cpu", "cuda", "mps", "xpu")
 _HOOKS_OF_A_STEP = (
@@ -65,12 +67,23 @@ class Unprofiled(PassThroughProfiler):
         return self._NOTHING
 
 
-def skip_empty_hooks(callbacks: Iterable[Callback]) -> None:
-    """Let Lightning pass over callbacks where they do nothing: a step of two players asks each of them nine times."""
-    for callback in callbacks:
+def signed(function: Function) -> Function:
+    """Remember a function's signature, which Lightning asks for in every step."""
+    function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    return function
+
+
+def skip_empty_hooks(asked: Iterable[object], kind: type) -> None:
+    """Let Lightning pass over hooks that do nothing: a step of two players asks a dozen objects nine times each.
+
+    Args:
+        asked: Callbacks, or a game.
+        kind: The class whose hooks are empty, such as Callback.
+    """
+    for one in asked:
         for hook in _HOOKS_OF_A_STEP:
-            if getattr(type(callback), hook) is getattr(Callback, hook) and hook not in vars(callback):
-                setattr(callback, hook, None)  # Lightning calls what can be called.
+            if getattr(type(one), hook) is getattr(kind, hook) and hook not in vars(one):
+                setattr(one, hook, None)  # Lightning calls what can be called.
 
 
 @torch.no_grad()

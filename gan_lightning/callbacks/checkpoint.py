@@ -59,10 +59,14 @@ class LastCheckpoint(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         step = trainer.global_step
+        self._due = step % self.every_n_steps == 0 or step == trainer.max_steps or _stops_here(trainer)
+        alone = trainer.world_size == 1 and self._job is None
+        if alone and not self._due:
+            return  # Neither other processes nor Slurm are asked, and whether a validation follows costs some time.
         follows = _validation_follows(trainer)
         if not follows:
             self._heed(trainer)
-        self._due = step % self.every_n_steps == 0 or step == trainer.max_steps or _stops_here(trainer)
+            self._due = self._due or _stops_here(trainer)
         # A state saved before a validation that is due would skip it when resumed.
         if self._due and not follows:
             _log_now(trainer)
