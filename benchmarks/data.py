@@ -37,7 +37,8 @@ from torchvision.datasets import MNIST, ImageFolder
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, PILToTensor, Resize, ToTensor
 
 from datamodules import ImageFolderDataModule, MNISTDataModule
-from datamodules.files import decode, list_images
+from datamodules.decoding import decode
+from datamodules.files import list_images
 from datamodules.loading import EpochLoader
 
 BATCH_SIZE = 64

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from datamodules.base import check_at_least
+from datamodules.decoding import read_pixels, resized
 from datamodules.file_base import FileDataModule
-from datamodules.files import in_workers, pack, read, read_again, to_array, unpack
+from datamodules.files import in_workers, pack, read_again, unpack
 from datamodules.loading import Batch, EpochLoader, EpochOrder, ImageSource
 
 Pixels = NDArray[np.uint8]
@@ -138,12 +138,12 @@ class Jitter:
         if self.load_size is not None:
             check_at_least(self.size, load_size=self.load_size)
 
-    def __call__(self, image: Image.Image, chances: Chances | None) -> Pixels:
-        """Jitters an image of any size and shape (bicubic, antialiased); without chances it is resized only."""
+    def __call__(self, pixels: Pixels, chances: Chances | None) -> Pixels:
+        """Jitters an image of any shape, H x W x C (bicubic, antialiased); without chances it is resized only."""
         if chances is None:
-            return to_array(image.resize((self.size, self.size), Image.Resampling.BICUBIC))
+            return resized(pixels, self.size)
         load_size = round(self.size * 286 / 256) if self.load_size is None else self.load_size
-        enlarged = to_array(image.resize((load_size, load_size), Image.Resampling.BICUBIC))
+        enlarged = resized(pixels, load_size)
         left, top = (chances[:2] * (load_size - self.size + 1)).astype(int)
         cropped = enlarged[:, top : top + self.size, left : left + self.size]
         return cropped[..., ::-1] if self.flip and chances[2] < 0.5 else cropped
@@ -171,5 +171,5 @@ class JitteredImages(Examples):
         return len(self.paths)
 
     def make(self, index: int, chances: Chances | None) -> tuple[Pixels, ...]:
-        image = read_again(unpack(self.paths[index]), lambda file: read(file, self.channels))
-        return (self.jitter(image, chances),)
+        pixels = read_again(unpack(self.paths[index]), lambda file: read_pixels(file, self.channels))
+        return (self.jitter(pixels, chances),)

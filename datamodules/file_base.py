@@ -15,7 +15,8 @@ from torch import Tensor, distributed
 
 from datamodules.base import ImageDataModule, check_at_least
 from datamodules.cache import Cached, ImageCache, MappedImages, default_folder
-from datamodules.files import FileImages, FolderState, check, cpu_count, decode, find_broken
+from datamodules.decoding import check, decode
+from datamodules.files import FileImages, FolderState, cpu_count, find_broken
 from datamodules.listing import Listing, ask, recall
 from datamodules.loading import ImageSource, TensorImages
 

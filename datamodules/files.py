@@ -1,25 +1,25 @@
-"""Image files: finding them, decoding them, and telling the broken ones before training starts."""
+"""Image files: finding them, telling the broken ones before training starts, and reading them in batches."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from operator import itemgetter
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from datamodules.decoding import decode
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-_FORMATS = ("PNG", "JPEG", "WEBP")
 _FILES_PER_TASK = 64
-_ORIENTATION = 0x0112  # EXIF's tag; from 5 on, width and height are exchanged
 
 FolderState = tuple[int, int, int]
 T = TypeVar("T")
@@ -96,56 +96,6 @@ def unpack(path: bytes) -> str:
     return os.fsdecode(path)
 
 
-def read(file: str | Path | IO[bytes], channels: int, at_least: int | None = None) -> Image.Image:
-    """Reads an image of any size and mode: upright, over white where it is transparent.
-
-    Args:
-        file: PNG, JPEG or WebP.
-        channels: 3: RGB, a grey image three times the same; 1: grey, a colour image its luma.
-        at_least: a JPEG may be decoded at a half, a quarter or an eighth of its size, while both sides stay at least
-            so long; None: at its own size.
-
-    Raises:
-        Exception: of any kind that PIL raises for a broken file.
-    """
-    mode = "RGB" if channels == 3 else "L"
-    with Image.open(file, formats=_FORMATS) as image:
-        if at_least is not None:
-            image.draft(None, (at_least, at_least))  # other formats ignore it
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)  # else it copies also what is upright
-    opaque = _opaque(image)
-    return opaque if opaque.mode == mode else opaque.convert(mode)
-
-
-def decode(file: str | Path | IO[bytes], size: int, channels: int, draft: bool = False) -> NDArray[np.uint8]:
-    """Reads an image, crops it to its central square and resizes it.
-
-    Args:
-        file: as in `read`.
-        size: height and width of the result; an image of that size is not resampled (bicubic, antialiased).
-        channels: as in `read`.
-        draft: decode a JPEG of four times that size or more at a fraction of its own, at least twice the result.
-
-    Returns:
-        uint8, channels x size x size.
-
-    Raises:
-        Exception: of any kind that PIL raises for a broken file.
-    """
-    image = read(file, channels, at_least=2 * size if draft else None)
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    box = (left, top, left + side, top + side)
-    return to_array(image.resize((size, size), Image.Resampling.BICUBIC, box=box))
-
-
-def to_array(image: Image.Image) -> NDArray[np.uint8]:
-    """The pixels of a grey or RGB image: uint8, C x H x W, contiguous."""
-    pixels = np.asarray(image).reshape(image.height, image.width, -1)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
 def read_again(path: str, reading: Callable[[str], T]) -> T:
     """Calls `reading` on a file that was found readable before.
 
@@ -174,23 +124,6 @@ def in_workers(dataset: Dataset[Any], requests: Sequence[Any], num_workers: int)
         generator=torch.Generator(),  # else every iterator draws from the global random state
     )
     return iter(loader)
-
-
-def check(path: str | Path) -> tuple[int, int]:
-    """Reads an image to its end, as cheaply as its format allows.
-
-    Returns:
-        Width and height of the upright image.
-
-    Raises:
-        Exception: of any kind that PIL raises for a broken file.
-    """
-    with Image.open(path, formats=_FORMATS) as image:
-        width, height = image.size
-        lies = image.getexif().get(_ORIENTATION, 1) >= 5
-        image.draft(None, (max(1, width // 8), max(1, height // 8)))  # JPEG only: skips most of the arithmetic
-        image.load()
-    return (height, width) if lies else (width, height)
 
 
 def reason(error: Exception) -> str:
@@ -272,14 +205,9 @@ class FileImages(Dataset[Tensor]):
         return read_again(path, lambda file: decode(file, self.size, self.channels, self.draft))
 
 
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(image).reshape(image.height, image.width, -1)
+
+
 def _as_it_is(batch: Any) -> Any:
     return batch
-
-
-def _opaque(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # PIL would clip 16 bits to 8 instead of scaling them
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if not image.has_transparency_data:
-        return image
-    white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image.convert("RGBA"))

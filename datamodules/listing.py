@@ -14,15 +14,13 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
-import PIL
 from numpy.typing import NDArray
 
 from datamodules.blocks import end_of, read_end, replacing, turn
+from datamodules.decoding import DECODER
 from datamodules.files import FolderState, folder_state
 
-FORMAT = 1  # raise it when `decode` gives other pixels, or the cache another layout
-
-_LAYOUT = 1  # of a listing
+_LAYOUTS = (1, 1)  # of a cache and of a listing
 _SAMPLE = 256  # files that a start compares
 _TICK = 3 * 10**9  # nanoseconds; the coarsest clocks of file systems tick every two seconds
 
@@ -120,7 +118,7 @@ def ask(paths: Sequence[str | Path], home: str, notes: Mapping[str, Any]) -> Lis
     files = [os.fsencode(path) for path in paths]
     names = [file.removeprefix(start) for file in files]
     states = [_file_state(file) for file in files]
-    hasher = blake2b(f"{FORMAT} {PIL.__version__}".encode(), digest_size=16)
+    hasher = blake2b(f"{_LAYOUTS[0]} {DECODER}".encode(), digest_size=16)
     for name, state in zip(names, states, strict=True):
         hasher.update(b"\0%b\0%d %d" % (name, *state))
     rows = np.zeros(len(names), _row(max(map(len, names))))
@@ -156,7 +154,7 @@ def _as_they_were(folders: Mapping[str, Sequence[int]], home: str) -> bool:
 
 
 def _recipe() -> str:
-    return f"{_LAYOUT} {FORMAT} {PIL.__version__}"
+    return f"{_LAYOUTS} {DECODER}"
 
 
 def _row(width: int) -> np.dtype[np.void]:

@@ -7,9 +7,10 @@ from typing import Literal
 from PIL import Image
 
 from datamodules.base import Splits, check_channels
+from datamodules.decoding import check, pixels_of, read_pixels
 from datamodules.examples import Chances, ExampleDataModule, Examples, Jitter, Pixels
 from datamodules.file_base import check_in_turn
-from datamodules.files import check, list_images, pack, read, read_again, unpack
+from datamodules.files import list_images, pack, read_again, unpack
 
 _TWO_FOLDERS = (("{}A", "{}B"), ("A/{}", "B/{}"), ("{}/A", "{}/B"))
 _NAMED_FILES = 5  # as many files without a partner are named in an error
@@ -127,17 +128,21 @@ class PairedImages(Examples):
         a, b = unpack(self.a[index]), unpack(self.b[index])
         halves = _halves(read_again(a, _read)) if a == b else (read_again(a, _read), read_again(b, _read))
         images = halves[::-1] if self.to_b else halves
-        modes = ["RGB" if channels == 3 else "L" for channels in self.channels]
-        return tuple(self.jitter(image.convert(mode), chances) for image, mode in zip(images, modes, strict=True))
+        chosen = zip(images, self.channels, strict=True)
+        return tuple(self.jitter(pixels if channels == 3 else _grey(pixels), chances) for pixels, channels in chosen)
 
 
-def _read(file: str) -> Image.Image:
-    return read(file, 3)
+def _read(file: str) -> Pixels:
+    return read_pixels(file, 3)
 
 
-def _halves(image: Image.Image) -> tuple[Image.Image, Image.Image]:
-    middle = image.width // 2
-    return image.crop((0, 0, middle, image.height)), image.crop((middle, 0, image.width, image.height))
+def _halves(pixels: Pixels) -> tuple[Pixels, Pixels]:
+    middle = pixels.shape[1] // 2
+    return pixels[:, :middle], pixels[:, middle:]
+
+
+def _grey(pixels: Pixels) -> Pixels:
+    return pixels_of(Image.fromarray(pixels).convert("L"))
 
 
 def _matched(a: Path, b: Path) -> list[Pair]:

@@ -8,9 +8,10 @@ import torch
 
 from datamodules.base import Splits, check_at_least
 from datamodules.bicubic import downscale
+from datamodules.decoding import check, read_pixels
 from datamodules.examples import Chances, ExampleDataModule, Examples, Pixels
 from datamodules.file_base import check_in_turn
-from datamodules.files import check, list_images, pack, read, read_again, to_array, unpack
+from datamodules.files import list_images, pack, read_again, unpack
 
 
 class SuperResolutionDataModule(ExampleDataModule):
@@ -144,7 +145,8 @@ class Photographs(Examples):
         return len(self.paths) * self.repeats
 
     def make(self, index: int, chances: Chances | None) -> tuple[Pixels, ...]:
-        whole = to_array(read_again(unpack(self.paths[index % len(self.paths)]), lambda file: read(file, 3)))
+        pixels = read_again(unpack(self.paths[index % len(self.paths)]), lambda file: read_pixels(file, 3))
+        whole = pixels.transpose(2, 0, 1)
         high = self._fitted(whole) if chances is None else self._crop(whole, chances)
         return high, downscale(torch.from_numpy(high[None].copy()), self.scale)[0].numpy()
 

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datamodules.base import Splits, check_channels
+from datamodules.decoding import check
 from datamodules.examples import Chances, ExampleDataModule, Examples, Jitter, JitteredImages, Pixels
 from datamodules.file_base import check_in_turn
-from datamodules.files import check, list_images
+from datamodules.files import list_images
 from datamodules.loading import Batch, EpochOrder, ImageSource
 
 _DOMAINS = ("A", "B")

@@ -8,7 +8,7 @@ import torch
 from PIL import UnidentifiedImageError
 from torch import Tensor
 
-from datamodules.files import read, to_array
+from datamodules.decoding import read_pixels
 from gan_lightning.game import AdversarialModule
 from gan_lightning.translation_game import TranslationGame, Wishes
 
@@ -76,7 +76,7 @@ def translate(
 
 def _pixels(file: str | Path, channels: int) -> Tensor:
     try:
-        return torch.tensor(to_array(read(file, channels)))
+        return torch.tensor(read_pixels(file, channels).transpose(2, 0, 1))
     except UnidentifiedImageError as error:
         raise ImageError(f"{file} is no PNG, JPEG or WebP image.") from error
     except Exception as error:  # PIL raises SyntaxError, struct.error, ... besides OSError

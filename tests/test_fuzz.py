@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from datamodules import files
+from datamodules import decoding, files
 from gan_lightning.cli import main
 from gan_lightning.commands import training
 from gan_lightning.commands.training_cli import TrainingCLI
@@ -187,13 +187,13 @@ def refusals(content: bytes, channels: int) -> list[str]:
     """Why a file is refused before training starts, and when it is decoded; nothing if it is not."""
 
     def decode(_: int) -> None:
-        decoded = files.decode(io.BytesIO(content), 4, channels)
+        decoded = decoding.decode(io.BytesIO(content), 4, channels)
         assert decoded.shape == (channels, 4, 4)
         assert decoded.dtype == np.uint8
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PIL's, of sizes and of metadata
-        checked = files.find_broken(range(1), lambda _: files.check(io.BytesIO(content)), "checking")
+        checked = files.find_broken(range(1), lambda _: decoding.check(io.BytesIO(content)), "checking")
         decoded = files.find_broken(range(1), decode, "decoding")
     return [*checked.values(), *decoded.values()]
 

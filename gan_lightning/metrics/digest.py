@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from datamodules.cache import MappedImages
+from datamodules.decoding import DECODER
 from datamodules.files import FileImages
 from datamodules.loading import Subset, TensorImages
 
@@ -57,7 +58,7 @@ def _(images: FileImages) -> str:
     # Reading every image would take as long as embedding it; a file that was written to has another time.
     files = [os.fsdecode(path) for path in images.paths]
     states = [(path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in files]
-    return digest_of(images.size, images.channels, *(["draft"] if images.draft else []), *states)
+    return digest_of(DECODER, images.size, images.channels, *(["draft"] if images.draft else []), *states)
 
 
 @digest_of_images.register

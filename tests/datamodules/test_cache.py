@@ -178,7 +178,7 @@ def test_other_settings_have_a_cache_of_their_own(photos: Path, arguments: dict[
 
 def test_another_pillow_may_decode_other_pixels(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module(photos).setup()
-    monkeypatch.setattr("PIL.__version__", "99")
+    monkeypatch.setattr("datamodules.listing.DECODER", "2 PIL 99")
     with pytest.warns(UserWarning, match="is stale"):
         module(photos).setup()
 

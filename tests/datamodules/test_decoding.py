@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.files import decode, list_files, read
+from datamodules.decoding import decode, pixels_of, read, resized
+from datamodules.files import list_files
 from tests.datamodules.test_image_folder import images_of, module
 
 
@@ -105,6 +106,20 @@ def test_files_are_sorted_part_by_part_as_paths_are(tmp_path: Path) -> None:
     found = list_files(tmp_path)
     assert found == sorted(found)
     assert set(found) == set(tmp_path.rglob("*.png"))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("side", "size"), [(1, 8), (2, 1), (8, 64), (64, 64), (89, 64), (256, 286), (1000, 64), (3000, 8)]
+)
+def test_an_image_is_resized_as_pil_does(side: int, size: int, channels: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, channels), dtype=np.uint8)
+    picture = Image.fromarray(pixels if channels == 3 else pixels[..., 0])
+    theirs = pixels_of(picture.resize((size, size), Image.Resampling.BICUBIC)).transpose(2, 0, 1).astype(int)
+    difference = np.abs(resized(pixels, size) - theirs)
+    assert difference.max() <= 1
+    assert difference.mean() < 0.01
+    assert size != side or not difference.any()
 
 
 @pytest.mark.parametrize(("side", "decoded"), [(127, 127), (128, 64), (250, 125), (256, 64), (512, 64)])

@@ -296,7 +296,7 @@ def test_a_folder_that_was_overwritten_is_noticed_before_the_first_batch(
 
 
 def test_another_pillow_may_decode_other_pixels(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("PIL.__version__", "99")
+    monkeypatch.setattr("datamodules.listing.DECODER", "2 PIL 99")
     with pytest.warns(UserWarning, match="is stale"):
         module(cached).setup()
 
