@@ -296,6 +296,22 @@ def test_the_average_of_frozen_weights_stays() -> None:
     assert torch.equal(ema.module.weight, network.weight)
 
 
+def test_the_average_of_a_weight_that_two_layers_share_moves_once() -> None:
+    first, second = nn.Linear(2, 2), nn.Linear(2, 2)
+    second.weight = first.weight
+    network = nn.Sequential(
+        first, nn.BatchNorm1d(2), second, nn.BatchNorm1d(2, affine=False, track_running_stats=False)
+    )
+    ema = ExponentialMovingAverage(network, decay=0.5)
+    before = first.weight.detach().clone()
+    first.weight.data.add_(1.0)
+    network[1].running_mean.add_(3.0)
+    ema.update(network, step=100)
+    assert ema.module[0].weight is ema.module[2].weight
+    assert_close(ema.module[0].weight, before + 0.5)
+    assert_same_bits(ema.module[1].running_mean, network[1].running_mean)
+
+
 def test_sample_i_depends_on_the_seed_and_i_alone() -> None:
     model = small(DCGAN, side=8)
     whole = model.sample(300, seed=3)

@@ -1,19 +1,31 @@
 """Each way to train faster by itself: that it computes the same, and that it does what it says."""
 
+import inspect
 import os
 import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import LambdaCallback
 from torch import nn
 
 from gan_lightning.cli import main
 from gan_lightning.optimizers import DCGANAdam
-from gan_lightning.speed import ask_less_for_gpus, eagerly, fuse, lay_out, multiplies_bf16
+from gan_lightning.speed import (
+    _HOOKS_OF_A_STEP,
+    ask_less_for_gpus,
+    eagerly,
+    fuse,
+    lay_out,
+    multiplies_bf16,
+    skip_empty_hooks,
+)
+from gan_lightning.variants import DCGAN
 from tests.command_line import TINY
 
 
@@ -152,3 +164,62 @@ def test_a_profiler_that_was_asked_for_measures(profiler: list[str], caplog: pyt
     with caplog.at_level("INFO"):
         assert main(["fit", *TINY, "--trainer.fast_dev_run", "1", *profiler]) == 0
     assert ("training_step" in caplog.text) == bool(profiler)
+
+
+class Listener(Callback):
+    """Notes the hooks of a step that it is asked at."""
+
+    heard: ClassVar[list[str]] = []
+
+
+def _noting(hook: str) -> Any:
+    def note(self: Listener, *_: Any) -> None:
+        self.heard.append(hook)
+
+    return note
+
+
+for _hook in _HOOKS_OF_A_STEP:
+    setattr(Listener, _hook, _noting(_hook))
+
+
+class Listening(DCGAN):
+    """A game that has hooks of its own."""
+
+    heard: ClassVar[list[str]] = []
+
+    def on_after_backward(self) -> None:
+        super().on_after_backward()
+        self.heard.append("on_after_backward")
+
+
+def test_who_does_something_in_a_step_is_asked_and_nobody_else() -> None:
+    Listener.heard, Listening.heard = [], []
+    game = ["--model", f"{__name__}.Listening", *TINY[2:], "--trainer.callbacks", f"{__name__}.Listener"]
+    assert main(["fit", *game, "--trainer.fast_dev_run", "1"]) == 0
+    player = ["on_before_backward", "on_after_backward", "on_before_optimizer_step"]
+    assert Listener.heard == ["on_train_batch_start", *player, *player, "on_train_batch_end"]
+    assert Listening.heard == ["on_after_backward"] * 2
+
+
+def test_hooks_that_do_nothing_are_not_called() -> None:
+    said: list[str] = []
+    spoken = LambdaCallback(on_after_backward=lambda *_: said.append("after"))
+    empty, listener = Callback(), Listener()
+    skip_empty_hooks([spoken, empty, listener], Callback)
+    assert not any(callable(getattr(empty, hook)) for hook in _HOOKS_OF_A_STEP)
+    assert all(callable(getattr(listener, hook)) for hook in _HOOKS_OF_A_STEP)
+    spoken.on_after_backward(None, None)  # type: ignore[arg-type]
+    assert said == ["after"]
+
+
+class Longer(DCGAN):
+    """Its step has another signature."""
+
+    def training_step(self, batches: Any, batch_idx: int, why: str = "") -> Any:  # type: ignore[override]
+        return super().training_step(batches, batch_idx)
+
+
+def test_a_signature_that_is_remembered_is_the_methods_own() -> None:
+    assert list(inspect.signature(DCGAN.training_step).parameters) == ["self", "batches", "batch_idx"]
+    assert list(inspect.signature(Longer.training_step).parameters) == ["self", "batches", "batch_idx", "why"]
