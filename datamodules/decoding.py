@@ -1,5 +1,7 @@
 """Decoding image files: by PIL, and resized by torch."""
 
+from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +16,7 @@ DECODER = f"2 PIL {PIL.__version__} torch {torch.__version__}"
 """What the pixels of a file depend on beside the file: raise the number when `decode` gives others."""
 
 _FORMATS = ("PNG", "JPEG", "WEBP")
+_SMALL = 128  # pixels of a side; a batch of larger ones could take more memory than there is
 _ORIENTATION = 0x0112  # EXIF's tag; from 5 on, width and height are exchanged
 
 
@@ -54,11 +57,16 @@ def decode(file: str | Path | IO[bytes], size: int, channels: int, draft: bool =
     Raises:
         Exception: of any kind that PIL raises for a broken file.
     """
+    return resized(central_square(file, size, channels, draft)[None], size)[0]
+
+
+def central_square(file: str | Path | IO[bytes], size: int, channels: int, draft: bool = False) -> NDArray[np.uint8]:
+    """The largest square in the middle of an image, before `decode` resizes it: uint8, side x side x channels."""
     pixels = read_pixels(file, channels, at_least=2 * size if draft else None)
     height, width, _ = pixels.shape
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    return resized(pixels[top : top + side, left : left + side], size)
+    return pixels[top : top + side, left : left + side]
 
 
 def read_pixels(file: str | Path | IO[bytes], channels: int, at_least: int | None = None) -> NDArray[np.uint8]:
@@ -71,20 +79,35 @@ def read_pixels(file: str | Path | IO[bytes], channels: int, at_least: int | Non
 
 
 def resized(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Resizes an image to a square (bicubic, antialiased); one of that size stays as it is.
+    """Resizes images to squares (bicubic, antialiased); those of that size stay as they are.
 
     torch's kernel for bytes does what PIL's does, in a fifth of the time for colour. It rounds the weights to fewer
     digits: a pixel in a hundred differs, by 1 of 255.
 
     Args:
-        pixels: uint8, H x W x C.
-        size: height and width of the result.
+        pixels: uint8, N x H x W x C.
+        size: height and width of the results.
 
     Returns:
-        uint8, C x size x size, contiguous.
+        uint8, N x C x size x size, contiguous.
     """
-    image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None]  # a copy, for PIL's pixels are not to be written to
-    return interpolate(image, (size, size), mode="bicubic", antialias=True)[0].contiguous().numpy()
+    images = torch.from_numpy(pixels.copy()).permute(0, 3, 1, 2)  # a copy, for PIL's pixels are not to be written to
+    return interpolate(images, (size, size), mode="bicubic", antialias=True).contiguous().numpy()
+
+
+def resized_all(squares: Iterable[NDArray[np.uint8]], size: int) -> NDArray[np.uint8]:
+    """Resizes square images of any sizes, H x W x C each; small ones that are alike at once, in half the time.
+
+    Returns:
+        uint8, N x C x size x size.
+    """
+    done: list[NDArray[np.uint8]] = []
+    for (side, _, _), alike in groupby(squares, np.shape):
+        if side <= _SMALL:
+            done.append(resized(np.stack([*alike]), size))
+        else:
+            done += [resized(square[None], size) for square in alike]
+    return np.concatenate(done)
 
 
 def pixels_of(image: Image.Image) -> NDArray[np.uint8]:

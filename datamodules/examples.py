@@ -141,9 +141,9 @@ class Jitter:
     def __call__(self, pixels: Pixels, chances: Chances | None) -> Pixels:
         """Jitters an image of any shape, H x W x C (bicubic, antialiased); without chances it is resized only."""
         if chances is None:
-            return resized(pixels, self.size)
+            return resized(pixels[None], self.size)[0]
         load_size = round(self.size * 286 / 256) if self.load_size is None else self.load_size
-        enlarged = resized(pixels, load_size)
+        enlarged = resized(pixels[None], load_size)[0]
         left, top = (chances[:2] * (load_size - self.size + 1)).astype(int)
         cropped = enlarged[:, top : top + self.size, left : left + self.size]
         return cropped[..., ::-1] if self.flip and chances[2] < 0.5 else cropped

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from datamodules.decoding import decode
+from datamodules.decoding import central_square, resized_all
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _FILES_PER_TASK = 64
@@ -196,17 +196,13 @@ class FileImages(Dataset[Tensor]):
 
     def __getitems__(self, indices: Sequence[int]) -> Tensor:
         """A whole batch at once, n x C x H x W: the unit in which DataLoader asks its workers."""
-        return torch.from_numpy(np.stack([self._decode(unpack(self.paths[i])) for i in indices]))
+        return torch.from_numpy(resized_all((self._square(unpack(self.paths[i])) for i in indices), self.size))
 
     def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
         return in_workers(self, [indices.tolist() for indices in batches], self.num_workers)
 
-    def _decode(self, path: str) -> NDArray[np.uint8]:
-        return read_again(path, lambda file: decode(file, self.size, self.channels, self.draft))
-
-
-def _pixels(image: Image.Image) -> NDArray[np.uint8]:
-    return np.asarray(image).reshape(image.height, image.width, -1)
+    def _square(self, path: str) -> NDArray[np.uint8]:
+        return read_again(path, lambda file: central_square(file, self.size, self.channels, self.draft))
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datamodules.decoding import decode, pixels_of, read, resized
+from datamodules.decoding import decode, pixels_of, read, resized, resized_all
 from datamodules.files import list_files
 from tests.datamodules.test_image_folder import images_of, module
 
@@ -116,10 +116,20 @@ def test_an_image_is_resized_as_pil_does(side: int, size: int, channels: int) ->
     pixels = np.random.default_rng(0).integers(0, 256, (side, side, channels), dtype=np.uint8)
     picture = Image.fromarray(pixels if channels == 3 else pixels[..., 0])
     theirs = pixels_of(picture.resize((size, size), Image.Resampling.BICUBIC)).transpose(2, 0, 1).astype(int)
-    difference = np.abs(resized(pixels, size) - theirs)
+    difference = np.abs(resized(pixels[None], size)[0] - theirs)
     assert difference.max() <= 1
     assert difference.mean() < 0.01
     assert size != side or not difference.any()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_that_are_resized_at_once_are_as_each_alone(channels: int) -> None:
+    noise = np.random.default_rng(0)
+    squares = [noise.integers(0, 256, (side, side, channels), np.uint8) for side in (89, 89, 300, 300, 89, 64, 89, 1)]
+    together = resized_all(iter(squares), 64)
+    assert together.shape == (8, channels, 64, 64)
+    for one, square in zip(together, squares, strict=True):
+        assert np.array_equal(one, resized(square[None], 64)[0])
 
 
 @pytest.mark.parametrize(("side", "decoded"), [(127, 127), (128, 64), (250, 125), (256, 64), (512, 64)])
