@@ -1,7 +1,7 @@
 """An exponential moving average of a network's weights."""
 
 import copy
-from typing import cast
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -32,13 +32,22 @@ class ExponentialMovingAverage(nn.Module):
     def update(self, module: nn.Module, step: int) -> None:
         """Move the average towards ``module`` after its update number ``step``, counted from 1."""
         decay = min(self.decay, step / (step + 9))
-        # One walk over the parts: parameters() and buffers(), of both, are felt in a small game.
-        weights: dict[nn.Parameter, nn.Parameter] = {}
-        for mine, theirs in zip(self.module.modules(), module.modules(), strict=True):
-            for name, weight in theirs._parameters.items():
-                if weight is not None and weight.requires_grad:
-                    weights[cast(nn.Parameter, mine._parameters[name])] = weight
-            for name, buffer in theirs._buffers.items():
-                if buffer is not None:
-                    cast(Tensor, mine._buffers[name]).copy_(buffer)
-        torch._foreach_lerp_([*weights], [*weights.values()], 1 - decay)
+        (weights, buffers), (their_weights, their_buffers) = _numbers(self.module), _numbers(module)
+        moving = [(mine, theirs) for mine, theirs in zip(weights, their_weights, strict=True) if theirs.requires_grad]
+        torch._foreach_lerp_([mine for mine, _ in moving], [theirs for _, theirs in moving], 1 - decay)
+        for mine, theirs in zip(buffers, their_buffers, strict=True):
+            mine.copy_(theirs)
+
+
+def _numbers(network: nn.Module) -> tuple[Iterable[Tensor], Iterable[Tensor]]:
+    """What parameters() and buffers() give, in less than half the time, which is felt in a small game."""
+    weights: dict[int, Tensor] = {}  # by their identity, for parts may share them
+    buffers: dict[int, Tensor] = {}
+    for part in network.modules():
+        for weight in part._parameters.values():
+            if weight is not None:
+                weights[id(weight)] = weight
+        for buffer in part._buffers.values():
+            if buffer is not None:
+                buffers[id(buffer)] = buffer
+    return weights.values(), buffers.values()

@@ -37,14 +37,18 @@ def log(game: LightningModule, values: Mapping[str, Tensor | float]) -> None:
     trainer, event = game.trainer, game._current_fx_name
     results = cast(_ResultCollection, trainer._results)
     anew = trainer._logger_connector.should_reset_tensors(event)  # type: ignore[arg-type]
-    own = getattr(game.log, "__func__", None) is not LightningModule.log  # a game's own way to log takes them all
+    if anew or _logs_by_itself(game) or not all(f"{event}.{name}" in results for name in values):
+        game.log_dict(values)
+        return
     for name, value in values.items():
-        key = f"{event}.{name}"
-        if anew or own or key not in results:
-            game.log(name, value)
-        else:
-            scalar = value.detach() if isinstance(value, Tensor) else torch.tensor(value, device=game.device)
-            results.update_metrics(key, scalar, batch_size=1)
+        scalar = value.detach() if isinstance(value, Tensor) else torch.tensor(value, device=game.device)
+        results.update_metrics(f"{event}.{name}", scalar, batch_size=1)
+
+
+def _logs_by_itself(game: LightningModule) -> bool:
+    """Whether a game has a way of its own to log, which takes every value."""
+    ways = ("log", "log_dict")
+    return any(getattr(getattr(game, way), "__func__", None) is not getattr(LightningModule, way) for way in ways)
 
 
 def is_logged(trainer: Trainer) -> bool:

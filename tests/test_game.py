@@ -312,6 +312,20 @@ def test_the_average_of_a_weight_that_two_layers_share_moves_once() -> None:
     assert_same_bits(ema.module[1].running_mean, network[1].running_mean)
 
 
+@pytest.mark.parametrize("change", ["compiled", "wrapped", "longer"])
+def test_the_average_follows_a_network_whose_parts_are_arranged_anew(change: str) -> None:
+    network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    ema = ExponentialMovingAverage(network, decay=0.0)
+    if change == "longer":
+        network.append(nn.Dropout())
+    now = {"compiled": torch.compile(network, backend="eager"), "wrapped": nn.Sequential(network)}.get(change, network)
+    network[0].weight.data.add_(1.0)
+    network[1].running_var.add_(2.0)
+    ema.update(now, step=1)
+    for mine, theirs in zip(ema.module.state_dict().values(), network.state_dict().values(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
 def test_sample_i_depends_on_the_seed_and_i_alone() -> None:
     model = small(DCGAN, side=8)
     whole = model.sample(300, seed=3)

@@ -40,6 +40,16 @@ class LogsByItself(DCGAN):
         super().log(name, value, **how)
 
 
+class RenamesWhatItLogs(DCGAN):
+    """Gives all that it logs names of its own."""
+
+    asked: list[str]
+
+    def log_dict(self, dictionary: Any, **how: Any) -> None:  # type: ignore[override]
+        self.asked += dictionary
+        super().log_dict({name.replace("train/", "mine/"): value for name, value in dictionary.items()}, **how)
+
+
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The steps that are logged."""
@@ -102,8 +112,9 @@ def test_the_short_way_to_log_leaves_the_same_rows_and_metrics_as_lightnings(
     assert found[0] == found[1]
 
 
-def test_a_game_that_logs_by_itself_is_asked_every_time(tmp_path: Path) -> None:
-    game: Any = small(LogsByItself)
+@pytest.mark.parametrize("kind", [LogsByItself, RenamesWhatItLogs])
+def test_a_game_that_logs_by_itself_is_asked_every_time(tmp_path: Path, kind: Any) -> None:
+    game: Any = small(kind)
     game.asked = []
     run(tmp_path, game=game, max_steps=4, log_every_n_steps=1)
     assert game.asked.count("train/generator/loss") == 4

@@ -166,6 +166,14 @@ def test_a_profiler_that_was_asked_for_measures(profiler: list[str], caplog: pyt
     assert ("training_step" in caplog.text) == bool(profiler)
 
 
+@pytest.mark.parametrize("command", ["fit", "validate"])
+def test_the_trainer_alone_can_be_measured(command: str, tmp_path: Path) -> None:
+    place = ["--trainer.default_root_dir", str(tmp_path), "--trainer.barebones", "true"]
+    arguments = [command, *TINY[:-2], *place]  # without its log_every_n_steps
+    assert main([*arguments, *(["--trainer.max_steps", "2"] if command == "fit" else [])]) == 0
+    assert not [*tmp_path.iterdir()]
+
+
 class Listener(Callback):
     """Notes the hooks of a step that it is asked at."""
 
@@ -206,7 +214,7 @@ def test_hooks_that_do_nothing_are_not_called() -> None:
     said: list[str] = []
     spoken = LambdaCallback(on_after_backward=lambda *_: said.append("after"))
     empty, listener = Callback(), Listener()
-    skip_empty_hooks([spoken, empty, listener], Callback)
+    skip_empty_hooks([spoken, empty, listener])
     assert not any(callable(getattr(empty, hook)) for hook in _HOOKS_OF_A_STEP)
     assert all(callable(getattr(listener, hook)) for hook in _HOOKS_OF_A_STEP)
     spoken.on_after_backward(None, None)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
-from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger, WandbLogger
@@ -212,7 +212,8 @@ class TrainingCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = {**self.config_init.trainer, **kwargs}
         config["callbacks"] = self._callbacks(config)
-        config["profiler"] = config["profiler"] or Unprofiled()
+        if not config["barebones"]:  # which refuses any profiler
+            config["profiler"] = config["profiler"] or Unprofiled()
         if self.command == "fit":
             check_monitors(self.model, config["callbacks"])
         if (directory := self.record.directory) is not None:
@@ -229,8 +230,7 @@ class TrainingCLI(LightningCLI):
             raise ValueError(str(error)) from error
         if trainer.strategy.root_device.type == "cpu" and trainer.precision in ("16-true", "16-mixed"):
             raise ValueError(f"trainer.precision is {trainer.precision}, which is for GPUs: on a CPU take bf16-mixed.")
-        skip_empty_hooks(trainer.callbacks, Callback)  # type: ignore[attr-defined]
-        skip_empty_hooks([self.model], LightningModule)
+        skip_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
         return trainer
 
     def _make_model(
@@ -275,7 +275,8 @@ class TrainingCLI(LightningCLI):
         given = config["callbacks"] or []
         callbacks = [*given] if isinstance(given, Iterable) else [given]
         for kind, make in _CALLBACKS[self.command].items():
-            wanted = config.get(_SWITCHES.get(kind, "")) is not False
+            wanted = kind is PredictionWriter or not config["barebones"]
+            wanted = wanted and config.get(_SWITCHES.get(kind, "")) is not False
             wanted = wanted and not (issubclass(kind, Picture) and kind.hindrance(self.model))
             if wanted and not any(isinstance(callback, kind) for callback in callbacks):
                 callbacks.append(make())
