@@ -14,7 +14,8 @@ from torch import Tensor
 def forget_last_step(trainer: Trainer) -> None:
     """Let the last step's values go. Lightning logs them until the epoch ends, also where there is no new one."""
     for metric in cast(_ResultCollection, trainer._results).values():
-        metric.has_reset |= metric.meta.name.startswith("train/")
+        if not metric.has_reset:
+            metric.has_reset = metric.meta.name.startswith("train/")
 
 
 def log_terms(game: LightningModule, terms: Mapping[str, Tensor]) -> None:

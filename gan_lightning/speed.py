@@ -11,7 +11,6 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 import torch
-from lightning.pytorch import Callback
 from lightning.pytorch.profilers import PassThroughProfiler
 from torch import nn
 from torch.optim import Optimizer
@@ -74,12 +73,17 @@ def signed(function: Function) -> Function:
     return function
 
 
-def skip_empty_hooks(callbacks: Iterable[Callback]) -> None:
-    """Let Lightning skip callbacks where they do nothing: a step of two players asks a dozen of them, nine times."""
-    for callback in callbacks:
+def skip_empty_hooks(asked: Iterable[object], kind: type) -> None:
+    """Let Lightning skip who does nothing: a step of two players asks the game and a dozen callbacks, nine times.
+
+    Args:
+        asked: Callbacks, or a game.
+        kind: The class whose hooks are empty: Callback, or LightningModule.
+    """
+    for one in asked:
         for hook in _HOOKS_OF_A_STEP:
-            if getattr(type(callback), hook) is getattr(Callback, hook) and hook not in vars(callback):
-                setattr(callback, hook, None)  # Lightning calls what can be called.
+            if getattr(type(one), hook) is getattr(kind, hook) and hook not in vars(one):
+                setattr(one, hook, None)  # Lightning calls what can be called.
 
 
 @torch.no_grad()

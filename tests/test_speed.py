@@ -214,7 +214,7 @@ def test_hooks_that_do_nothing_are_not_called() -> None:
     said: list[str] = []
     spoken = LambdaCallback(on_after_backward=lambda *_: said.append("after"))
     empty, listener = Callback(), Listener()
-    skip_empty_hooks([spoken, empty, listener])
+    skip_empty_hooks([spoken, empty, listener], Callback)
     assert not any(callable(getattr(empty, hook)) for hook in _HOOKS_OF_A_STEP)
     assert all(callable(getattr(listener, hook)) for hook in _HOOKS_OF_A_STEP)
     spoken.on_after_backward(None, None)  # type: ignore[arg-type]

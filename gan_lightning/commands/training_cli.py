@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
-from lightning.pytorch import Callback, LightningDataModule, Trainer
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger, WandbLogger
@@ -230,7 +230,8 @@ class TrainingCLI(LightningCLI):
             raise ValueError(str(error)) from error
         if trainer.strategy.root_device.type == "cpu" and trainer.precision in ("16-true", "16-mixed"):
             raise ValueError(f"trainer.precision is {trainer.precision}, which is for GPUs: on a CPU take bf16-mixed.")
-        skip_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
+        skip_empty_hooks(trainer.callbacks, Callback)  # type: ignore[attr-defined]
+        skip_empty_hooks([self.model], LightningModule)
         return trainer
 
     def _make_model(
