@@ -42,7 +42,7 @@ def log(game: LightningModule, values: Mapping[str, Tensor | float]) -> None:
         game.log_dict(values)
         return
     for name, value in values.items():
-        scalar = value.detach() if isinstance(value, Tensor) else torch.tensor(value, device=game.device)
+        scalar = value.detach() if isinstance(value, Tensor) else torch.tensor(value)
         results.update_metrics(f"{event}.{name}", scalar, batch_size=1)
 
 
