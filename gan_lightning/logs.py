@@ -35,9 +35,9 @@ def log(game: LightningModule, values: Mapping[str, Tensor | float]) -> None:
     Once a name is known, it takes a tenth of the time. Lightning looks again at what stays as it was, at the signature
     of the step and through all that it remembers of the value, and in a small game that is felt.
     """
-    trainer, event = game.trainer, game._current_fx_name
-    results = cast(_ResultCollection, trainer._results)
-    anew = trainer._logger_connector.should_reset_tensors(event)  # type: ignore[arg-type]
+    trainer, event = game._trainer, game._current_fx_name
+    results = cast(_ResultCollection, trainer and trainer._results)
+    anew = trainer is None or trainer._logger_connector.should_reset_tensors(event)  # type: ignore[arg-type]
     if anew or _logs_by_itself(game) or not all(f"{event}.{name}" in results for name in values):
         game.log_dict(values)
         return
