@@ -229,5 +229,6 @@ class Longer(DCGAN):
 
 
 def test_a_signature_that_is_remembered_is_the_methods_own() -> None:
+    assert "__signature__" in vars(DCGAN.training_step)
     assert list(inspect.signature(DCGAN.training_step).parameters) == ["self", "batches", "batch_idx"]
     assert list(inspect.signature(Longer.training_step).parameters) == ["self", "batches", "batch_idx", "why"]

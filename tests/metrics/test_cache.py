@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, multiprocessing
 
+from datamodules.files import FileImages
 from datamodules.loading import Subset
 from gan_lightning.metrics import cache as cache_module
 from gan_lightning.metrics.cache import TensorCache
@@ -151,3 +152,12 @@ class Foreign:
 def test_digest_of_foreign_images():
     one, same, other = (digest_of_images(Foreign(images(10, seed))) for seed in (1, 1, 2))
     assert one == same != other
+
+
+def test_digest_of_files_tells_who_decodes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "x.png").touch()
+    files = FileImages([tmp_path / "x.png"], None, size=8, channels=3, num_workers=0)
+    before = digest_of_images(files)
+    assert digest_of_images(files) == before
+    monkeypatch.setattr("gan_lightning.metrics.digest.DECODER", "another")
+    assert digest_of_images(files) != before
