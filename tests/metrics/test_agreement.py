@@ -54,7 +54,8 @@ def test_all_metrics_agree_with_torch_fidelity(tmp_path):
     samples, real = (write_folder(tmp_path / str(seed), images(400, seed)) for seed in (1, 2))
     found = ours(list(METRICS), samples, real, TINY, size=100)
     expected = theirs(samples, real, TINY, isc=True, kid_subset_size=100)
-    assert found == {name: pytest.approx(expected[THEIR_NAMES[name]], rel=1e-5) for name in found}
+    # Their shares of images, precision and recall, are float32 at the end: half of its last digit is 6e-8.
+    assert found == {name: pytest.approx(expected[THEIR_NAMES[name]], rel=1e-7) for name in found}
     assert set(found) == set(THEIR_NAMES)
     assert 0.05 < found["recall"] < 0.98  # else the agreement would say little
 
@@ -108,7 +109,7 @@ def test_kid_takes_the_same_subsets_as_torch_fidelity(tmp_path):
         input1=str(samples), input2=str(real), feature_extractor=TINY, kid=True, kid_subsets=7, kid_subset_size=20,
         cuda=False, cache=False, verbose=False,
     )  # fmt: skip
-    assert found["kid"] == pytest.approx(expected["kernel_inception_distance_mean"], rel=1e-5)
+    assert found["kid"] == pytest.approx(expected["kernel_inception_distance_mean"], rel=1e-9)
 
 
 def test_precision_and_recall_by_hand():

@@ -16,7 +16,11 @@ TINY = "gan-lightning-tiny"
 
 
 class Tiny(FeatureExtractorBase):
-    """Eight features and five classes; the weights are the same every time."""
+    """Eight features and five classes; the weights are the same every time.
+
+    In double precision: torch-fidelity computes KID and distances in the number type of the features, and in float32
+    the last digits of its sums depend on the processor.
+    """
 
     def __init__(self, name: str, features_list: list[str], feature_extractor_weights_path: Any = None, **_: Any):
         super().__init__(name, features_list)
@@ -24,6 +28,7 @@ class Tiny(FeatureExtractorBase):
             torch.manual_seed(1)
             self.trunk = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.Tanh(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
             self.head = nn.Linear(8, 5)
+        self.double()
 
     @staticmethod
     def get_provided_features_list() -> tuple[str, ...]:
@@ -34,7 +39,7 @@ class Tiny(FeatureExtractorBase):
         return "classes" if metric == "isc" else "features"
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        features = self.trunk(images.float() / 64 - 2)
+        features = self.trunk(images.double() / 64 - 2)
         layers = {"features": features, "classes": 4 * self.head(features)}
         return tuple(layers[name] for name in self.features_list)
 
