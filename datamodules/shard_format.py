@@ -32,10 +32,20 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 INDEX = "shards.json"
+LIST = "index.json"  # litdata's own, of the shards of a split
 _LABELS = "labels.npy"
 _VERSION = 1
 _SHARD_BYTES = 16 << 20
 CHECKSUM_BYTES = 4
+# What litdata's list may say of how the images are decoded; of whatever else it knows, nothing.
+_LEAF = '[1, {"type": null, "context": null, "children_spec": []}]'
+_PLAIN: dict[str, tuple[Any, ...]] = {
+    "data_format": (["bytes"],),
+    "data_spec": (_LEAF,),
+    "item_loader": ("PyTreeLoader", None),
+    "types": ("bytes", None),
+}
+_SIZES = ("chunk_bytes", "chunk_size")
 # Neighbours in a folder are alike: a shard is to hold images from everywhere. The set must not depend on a run's seed.
 _WRITING_SEED = 0
 
@@ -181,6 +191,8 @@ def read_index(folder: str) -> ShardIndex:
         found = json.loads(content)
         version, shape = found.pop("version"), tuple(found.pop("image_shape"))
         index = ShardIndex(shape, **found)
+        if version == _VERSION:
+            _check_index(index)
     except Exception as error:
         raise ValueError(
             f"ShardsDataModule: {folder}/{INDEX} is no index of a set of shards ({reason(error)}): write the set anew."
@@ -191,6 +203,68 @@ def read_index(folder: str) -> ShardIndex:
             f"{_VERSION}: write the set anew."
         )
     return index
+
+
+def _check_index(index: ShardIndex) -> None:
+    """Raises a ValueError that says which of its values no set can have."""
+
+    def is_count(value: Any) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+    shape, images = index.image_shape, index.images
+    right = {
+        "image_shape": len(shape) == 3 and all(map(is_count, shape)),
+        "num_classes": index.num_classes is None or is_count(index.num_classes),
+        "shard_size": is_count(index.shard_size),
+        "images": isinstance(images, dict) and "train" in images and all(map(is_count, images.values())),
+        "checksum": isinstance(index.checksum, int),
+    }
+    for name, holds in right.items():
+        if not holds:
+            raise ValueError(f"its {name} is {getattr(index, name)!r}")
+
+
+def read_list(folder: str, split: str, count: int) -> tuple[bytes, dict[str, int]]:
+    """litdata's list of the shards of a split, if it is one that `write_shards` writes.
+
+    litdata decodes images as its list says, and may unpickle or import what it names. A set may come from any address:
+    nothing but plain bytes is accepted, before litdata sees the list.
+
+    Args:
+        folder: the set, or its address.
+        split: the name of the split.
+        count: the images that it is to have.
+
+    Returns:
+        Its content, and the size of every shard in bytes, by its name.
+
+    Raises:
+        ValueError: it cannot be read, is of other images, or names another decoder than plain bytes.
+    """
+    name = f"{folder}/{split}/{LIST}"
+    try:
+        content = _fetch(folder, f"{split}/{LIST}")
+        found = json.loads(content)
+        shards, config = found["chunks"], dict(found["config"])
+        sizes = {str(shard["filename"]): int(shard["chunk_bytes"]) for shard in shards}
+        images = sum(int(shard["chunk_size"]) for shard in shards)
+    except Exception as error:  # of a storage service, too
+        raise ValueError(f"ShardsDataModule: {name} cannot be read ({reason(error)}): copy the set again.") from error
+    strange = [key for key in config if config[key] not in _PLAIN.get(key, (None,)) and key not in _SIZES]
+    if strange or config.get("data_format") != ["bytes"] or [*sizes] != [shard_name(i) for i in range(len(shards))]:
+        named = f"{strange[0]} {shorten(json.dumps(config[strange[0]]), 80)}" if strange else "other files or formats"
+        raise ValueError(
+            f"ShardsDataModule: {name} names {named}, but a set of images has shards of plain bytes only, and others "
+            "could run a program of their author's: write the set anew with `gan-lightning shards`."
+        )
+    if images != count:
+        raise ValueError(f"ShardsDataModule: {name} is of {images} images, and {INDEX} of {count}: copy the set again.")
+    return content, sizes
+
+
+def shard_name(number: int) -> str:
+    """The file of a shard, as litdata calls it."""
+    return f"chunk-0-{number}.bin"
 
 
 def read_labels(folder: str, split: str, count: int) -> Tensor:

@@ -1,9 +1,8 @@
 """The images of a set of shards, read in long runs."""
 
-import json
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.util import Finalize
 from pathlib import Path
 from tempfile import mkdtemp
@@ -18,19 +17,19 @@ from torch.utils.data import Dataset
 from datamodules.files import in_workers, reason
 from datamodules.shard_format import (
     CHECKSUM_BYTES,
-    INDEX,
+    LIST,
     ShardIndex,
     checksum_of,
     copy,
     engine,
     is_remote,
     read_labels,
+    read_list,
+    shard_name,
 )
 
 if TYPE_CHECKING:
     from litdata import StreamingDataset
-
-_LIST = "index.json"  # litdata's own, of the shards of a split
 
 
 class ShardImages(Dataset[Tensor]):
@@ -67,7 +66,10 @@ class ShardImages(Dataset[Tensor]):
         self.num_workers = num_workers
         self._size = index.images[split]
         self._place = f"{folder}/{split}"
-        self._shards = _RemoteShards(self._place, cache) if is_remote(folder) else _LocalShards(self._place, self._size)
+        content, sizes = read_list(folder, split, self._size)
+        self._shards = (
+            _RemoteShards(self._place, content, cache) if is_remote(folder) else _LocalShards(self._place, sizes)
+        )
         self.labels = None if index.num_classes is None else read_labels(folder, split, self._size)
 
     def __len__(self) -> int:
@@ -115,7 +117,7 @@ class ShardImages(Dataset[Tensor]):
 
     def _pixels(self, i: int) -> NDArray[np.uint8]:
         shard, place = divmod(i, self.index.shard_size)
-        name = f"chunk-0-{shard}.bin"  # as litdata calls it
+        name = shard_name(shard)
         try:
             item = self._shards.opened(name)[i]
             pixels, checksum = item[:-CHECKSUM_BYTES], item[-CHECKSUM_BYTES:]
@@ -134,28 +136,17 @@ class _LocalShards:
 
     Args:
         place: the folder of the split.
-        count: the images that it is to have.
+        sizes: of its shards in bytes, by their names.
 
     Raises:
-        ValueError: it has others, or shards are missing or cut short: a set copied in part is told at the start.
+        ValueError: shards are missing or cut short: a set copied in part is told at the start.
     """
 
-    def __init__(self, place: str, count: int) -> None:
+    def __init__(self, place: str, sizes: Mapping[str, int]) -> None:
         self.place = place
         self._reader: StreamingDataset | None = None
-        try:
-            shards = json.loads(Path(place, _LIST).read_text())["chunks"]
-            sizes = {Path(place, shard["filename"]): shard["chunk_bytes"] for shard in shards}
-            found = sum(shard["chunk_size"] for shard in shards)
-        except Exception as error:
-            raise ValueError(
-                f"ShardsDataModule: {place}/{_LIST} cannot be read ({reason(error)}): copy the set again."
-            ) from error
-        if found != count:
-            raise ValueError(
-                f"ShardsDataModule: {place}/{_LIST} is of {found} images, and {INDEX} of {count}: copy the set again."
-            )
-        for file, size in sizes.items():
+        for name, size in sizes.items():
+            file = Path(place, name)
             there = file.stat().st_size if file.is_file() else None
             if there != size:
                 what = "is missing" if there is None else f"has {there:,} of {size:,} bytes"
@@ -198,11 +189,13 @@ class _RemoteShards:
 
     Args:
         place: the address of the split.
+        content: of litdata's list, which has been checked.
         cache: where to look first, and where to keep what fits.
     """
 
-    def __init__(self, place: str, cache: ShardCache | None) -> None:
+    def __init__(self, place: str, content: bytes, cache: ShardCache | None) -> None:
         self.place = place
+        self.content = content
         self.cache = cache
         self._here = Path()
         self._reader: StreamingDataset | None = None
@@ -216,7 +209,7 @@ class _RemoteShards:
         if self._reader is None:
             self._here = Path(mkdtemp(prefix="shards-"))
             Finalize(None, shutil.rmtree, (self._here, True), exitpriority=0)  # at the end of workers as well
-            copy(self.place, _LIST, self._here / _LIST)
+            (self._here / LIST).write_bytes(self.content)  # not another one that lies there by now
             self._reader = engine().StreamingDataset(str(self._here))
         here = self._here / name
         if self._shard != here:

@@ -286,6 +286,16 @@ class TestAddress:
             module(f"local:{tmp_path}/nowhere")
 
 
+class Marker:
+    """Unpickled, it writes a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = str(file)
+
+    def __reduce__(self):
+        return open, (self.file, "w")
+
+
 class TestDamage:
     def test_no_set(self, tmp_path: Path) -> None:
         with pytest.raises(
@@ -330,6 +340,79 @@ class TestDamage:
         (shards / "test" / "index.json").write_bytes((shards / "val" / "index.json").read_bytes())
         with pytest.raises(ValueError, match=r"index.json is of 7 images, and shards.json of 5: copy the set again\.$"):
             module(shards).setup()
+
+    @pytest.mark.parametrize("address", ["", "local:"])
+    def test_a_list_that_names_another_decoder_is_refused_before_anything_is_decoded(
+        self, shards: Path, tmp_path: Path, address: str
+    ) -> None:
+        """A set whose one shard is a pickle that writes a file, and whose list says so."""
+        from litdata.streaming import Cache
+
+        for file in (shards / "test").iterdir():
+            file.unlink()
+        cache = Cache(str(shards / "test"), chunk_size=6)
+        for i in range(5):
+            cache[i] = Marker(tmp_path / "marker")
+        cache.done()
+        cache.merge()
+        assert json.loads((shards / "test" / "index.json").read_text())["config"]["data_format"] == ["pickle"]
+        with pytest.raises(ValueError, match=r'/test/index.json names data_format \["pickle"\], but .* write the set'):
+            module(f"{address}{shards}").setup()
+        assert not (tmp_path / "marker").exists()
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("data_format", ["bytes", "pickle"]),
+            ("data_format", ["graph:pickle"]),
+            ("data_format", None),
+            ("data_spec", '[1, {"type": "collections.defaultdict", "context": null, "children_spec": []}]'),
+            ("item_loader", "TokensLoader"),
+            ("compression", "zstd"),
+            ("encryption", {"algorithm": "fernet"}),
+            ("another_key", "x"),
+        ],
+    )
+    def test_a_list_that_says_anything_else_of_its_decoding(self, shards: Path, key: str, value: object) -> None:
+        self.change_list(shards, lambda found: found["config"].update({key: value}))
+        with pytest.raises(
+            ValueError, match=r"/val/index.json names .*, but a set of images has shards of plain bytes"
+        ):
+            module(shards).setup()
+
+    @pytest.mark.parametrize("name", ["../train/chunk-0-0.bin", "/etc/hostname", "chunk-0-1.bin"])
+    def test_a_list_of_other_files(self, shards: Path, name: str) -> None:
+        self.change_list(shards, lambda found: found["chunks"][0].update(filename=name))
+        with pytest.raises(ValueError, match=r"/val/index.json names other files or formats"):
+            module(shards).setup()
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"image_shape": ["a", "b", "c"]},
+            {"image_shape": [3, -8, 8]},
+            {"num_classes": 2.5},
+            {"shard_size": 0},
+            {"shard_size": None},
+            {"images": {"val": 7}},
+            {"images": {"train": "many"}},
+            {"images": 61},
+            {"checksum": None},
+        ],
+    )
+    def test_an_index_with_a_value_that_no_set_has(self, shards: Path, change: dict) -> None:
+        index = json.loads((shards / "shards.json").read_text())
+        (shards / "shards.json").write_text(json.dumps(index | change))
+        with pytest.raises(
+            ValueError, match=rf"shards.json is no index of a set of shards \(its {next(iter(change))} is"
+        ):
+            module(shards)
+
+    def change_list(self, shards: Path, change: Callable[[dict], None]) -> None:
+        file = shards / "val" / "index.json"
+        found = json.loads(file.read_text())
+        change(found)
+        file.write_text(json.dumps(found))
 
     def test_labels_that_are_cut_short(self, shards: Path, damage: Callable[[Path], None]) -> None:
         damage(shards / "train" / "labels.npy")
