@@ -1,5 +1,6 @@
 """The command line's front door: finds out which command was asked for and imports nothing heavier than that."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -60,4 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command not in COMMANDS:
         print(f"gan-lightning: there is no command {command!r}: choose from {', '.join(COMMANDS)}.", file=sys.stderr)
         return 2
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # Packages of the user's own; at the end, where they can hide no installed one.
     return import_module(COMMANDS[command][0]).run(command, arguments[1:])

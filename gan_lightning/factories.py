@@ -16,29 +16,43 @@ from typing import Any, cast, get_type_hints
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.parsing import collect_init_args
 from torch import nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from gan_lightning.limits import check_limits
 
+_OPEN = {"gan_lightning", "torch"}
+"""Packages whose modules may be imported for no other reason than that a file names them."""
 
-def resolve(recipe: Any) -> Callable[..., Any]:
+
+def open_package(name: str) -> None:
+    """Import a module, and let checkpoints name what is in it and beneath it from now on.
+
+    Raises:
+        ImportError: It cannot be imported.
+    """
+    importlib.import_module(name)
+    _OPEN.add(name)
+
+
+def resolve(recipe: Any, kind: type = nn.Module) -> Callable[..., Any]:
     """Turn any form of a recipe into a callable.
+
+    Args:
+        recipe: A class, a partial of one, or a record of one.
+        kind: What it must make, if it is a record. A record may come from a file, and what a file names is called only
+            if it is a class of this kind or a function that is annotated to return one.
 
     Raises:
         TypeError: The recipe is none of the three forms.
-        ValueError: A record names what cannot be imported, or what may not be called because a file says so:
-            only what is known to make a network, an optimiser or a scheduler may. Or an argument is out of range.
+        ValueError: A record names what is not there, or what is not known to make this kind. Or an argument is out of
+            range.
     """
     if isinstance(recipe, Mapping) and "class_path" in recipe:
         path = recipe["class_path"]
         try:
-            maker = import_name(path)
-        except (ImportError, AttributeError, ValueError) as error:
+            maker = find_name(path)
+        except (ImportError, AttributeError) as error:
             raise ValueError(f"{path} cannot be imported here: {error}.") from error
-        made = maker if isinstance(maker, type) else _annotated_return(maker)
-        if not (isinstance(made, type) and issubclass(made, nn.Module | Optimizer | LRScheduler)):
-            raise ValueError(f"{path} is not known to make a network, an optimiser or a scheduler: it is not called.")
+        check_maker(maker, kind, path)
         recipe = partial(maker, **recipe.get("init_args", {}))
     if isinstance(recipe, partial):
         check_limits(recipe.keywords)
@@ -47,10 +61,25 @@ def resolve(recipe: Any) -> Callable[..., Any]:
     raise TypeError(f"{recipe!r} is no class, no partial of a class and no record with a 'class_path'.")
 
 
+def check_maker(maker: Any, kinds: type | tuple[type, ...], name: object) -> None:
+    """Refuse to call what a file names unless it is known to make what is asked for.
+
+    Raises:
+        ValueError: It is no class of these kinds, and no function that is annotated to return one.
+    """
+    made = maker if isinstance(maker, type) else _annotated_return(maker)
+    if not (isinstance(made, type) and issubclass(made, kinds)):
+        wanted = kinds if isinstance(kinds, tuple) else (kinds,)
+        raise ValueError(
+            f"{name} is not known to make a {' or '.join(map(public_name, wanted))}, so it is not called: name a "
+            "class of that kind, or a function that is annotated to return one."
+        )
+
+
 def _annotated_return(function: Any) -> Any:
     try:
         return get_type_hints(function).get("return")
-    except (NameError, TypeError):
+    except (AttributeError, NameError, TypeError):
         return None
 
 
@@ -86,9 +115,32 @@ def public_name(value: type | FunctionType) -> str:
 
 
 def import_name(path: str) -> Any:
-    """Import ``package.module.Name``."""
+    """Import ``package.module.Name``, which the user has named. For what a file names, see :func:`find_name`."""
     module, _, name = path.rpartition(".")
     return getattr(importlib.import_module(module), name)
+
+
+def find_name(path: Any) -> Any:
+    """Find ``package.module.Name``, which a file names: to import a module is to run its code.
+
+    Only our modules and torch's are imported, and those that :func:`open_package` was given; of all others, those
+    that are imported already are looked into.
+
+    Raises:
+        ValueError: This is no name, or the name of what would have to be imported from elsewhere.
+        ImportError: There is no such module.
+        AttributeError: The module has no such name.
+    """
+    module = path.rpartition(".")[0] if isinstance(path, str) else ""
+    if not module:
+        raise ValueError(f"{path!r} is no import path.")
+    opened = any(f"{module}.".startswith(f"{package}.") for package in _OPEN)
+    if module not in sys.modules and not opened:
+        raise ValueError(
+            f"{path} is in a package that has not been imported, and to import it would run its code. If you trust "
+            f"it, give --import {module} on the command line; in Python, import {module} first."
+        )
+    return import_name(path)
 
 
 def primitive_arguments(frame: FrameType | None) -> dict[str, Any]:

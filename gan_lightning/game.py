@@ -20,7 +20,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from gan_lightning import __version__
 from gan_lightning.checkpoint_io import use_atomic_saves
@@ -129,10 +129,10 @@ class AdversarialModule(LightningModule):
         self.generator = generator
         self.discriminator = discriminator
         self.ema = None if ema_decay is None else ExponentialMovingAverage(generator, ema_decay)
-        self.generator_optimizer = resolve(generator_optimizer)
-        self.discriminator_optimizer = resolve(discriminator_optimizer)
-        self.generator_scheduler = generator_scheduler and resolve(generator_scheduler)
-        self.discriminator_scheduler = discriminator_scheduler and resolve(discriminator_scheduler)
+        self.generator_optimizer = resolve(generator_optimizer, Optimizer)
+        self.discriminator_optimizer = resolve(discriminator_optimizer, Optimizer)
+        self.generator_scheduler = generator_scheduler and resolve(generator_scheduler, LRScheduler)
+        self.discriminator_scheduler = discriminator_scheduler and resolve(discriminator_scheduler, LRScheduler)
         self.n_critic = n_critic
         self.accumulate = accumulate
         self.penalty_interval = penalty_interval

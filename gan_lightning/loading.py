@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from gan_lightning import __version__
-from gan_lightning.factories import import_name
+from gan_lightning.factories import find_name
 from gan_lightning.game import AdversarialModule
 
 
@@ -64,7 +64,7 @@ def load(path: str | Path, map_location: Any = "cpu") -> AdversarialModule:
         CheckpointError: The file is missing, truncated or foreign.
     """
     checkpoint = read_checkpoint(path, map_location)
-    variant = _import(checkpoint["gan_lightning"]["variant"], path)
+    variant = _find(checkpoint["gan_lightning"]["variant"], path)
     if not (isinstance(variant, type) and issubclass(variant, AdversarialModule)):
         raise CheckpointError(f"{path} says that its model is {variant!r}, which is no AdversarialModule.")
     try:
@@ -87,11 +87,13 @@ def other_version(checkpoint: dict[str, Any]) -> str:
     return f" (GAN Lightning {written} wrote it, and this is {__version__}: install that version, or train anew)"
 
 
-def _import(name: str, path: str | Path) -> Any:
+def _find(name: Any, path: str | Path) -> Any:
     try:
-        return import_name(name)
-    except (ImportError, AttributeError, ValueError) as error:
+        return find_name(name)
+    except (ImportError, AttributeError) as error:
         raise CheckpointError(f"{path} needs {name}, which cannot be imported here: {error}.") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -132,6 +132,31 @@ class TestMistakes:
         assert says in told
         assert len(told.splitlines()) == 1
 
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {"generator": {"class_path": "tests.test_cli_mistakes.touch"}},
+            {"generator": "tests.test_cli_mistakes.touch"},
+            {"generator": {"class_path": "os.getcwd"}},
+            {"generator_optimizer": {"class_path": "tests.test_cli_mistakes.touch"}},
+            {
+                "generator": {
+                    "class_path": "VirtualBatchNormGenerator",
+                    "init_args": {"generator": {"class_path": "tests.test_cli_mistakes.touch"}},
+                }
+            },
+        ],
+        ids=["record", "name", "builtin", "optimizer", "nested"],
+    )
+    def test_a_function_that_a_config_names_is_called_only_if_it_makes_networks(
+        self, arguments: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        config = {"model": {"class_path": "DCGAN", "init_args": arguments}}
+        Path("c.yaml").write_text(yaml.safe_dump(config))
+        told = refused(capsys, "fit", *TINY[2:4], "--config", "c.yaml")
+        assert "not known to make" in told or "to be a function that returns" in told
+        assert not Path("touched").exists()
+
     def test_the_same_in_the_environment(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -307,3 +332,8 @@ class TestWhatOnlyTrainingShows:
         torch.save(state, "weights.ckpt")
         assert "weights.ckpt holds weights alone" in refused(capsys, "fit", *TINY, "--ckpt_path", "weights.ckpt")
         assert main(["validate", *TINY, "--ckpt_path", "weights.ckpt"]) == 0
+
+
+def touch(*_: object):  # type: ignore[no-untyped-def]
+    Path("touched").touch()
+    return torch.nn.Identity()

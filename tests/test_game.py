@@ -383,7 +383,12 @@ def test_what_cannot_be_written_is_named() -> None:
 
 def test_a_record_may_name_only_what_makes_networks_optimisers_or_schedulers() -> None:
     """A checkpoint is a file from somewhere; what it names is called when it is loaded."""
-    for path, message in [("os.system", "not known to make"), ("no.such.thing", "cannot be imported here")]:
+    refusals = {
+        "os.system": "not known to make",
+        "no.such.thing": "has not been imported",
+        "torch.no_such.Thing": "cannot be imported here",
+    }
+    for path, message in refusals.items():
         with pytest.raises(ValueError, match=message):
             small(DCGAN, generator_optimizer={"class_path": path, "init_args": {"command": "true"}})
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gan_lightning import sampling
+from gan_lightning import factories, sampling
 from gan_lightning.cli import main
 from gan_lightning.game import AdversarialModule
 from gan_lightning.images import grid, to_uint8
@@ -119,15 +119,38 @@ class TestLoad:
         with pytest.raises(sampling.CheckpointError, match=r"damaged\.ckpt is (damaged|no complete checkpoint)"):
             sampling.load(path)
 
-    @pytest.mark.parametrize("variant", ["torch.nn.Linear", "os.getcwd"])
+    @pytest.mark.parametrize("variant", ["torch.nn.Linear", "os.getcwd", "torch.no_such.Name", "", "DCGAN", 3, None])
     def test_a_variant_that_is_no_game(self, trained: Path, tmp_path: Path, variant: str) -> None:
         path = changed(trained, tmp_path, gan_lightning={"variant": variant})
-        with pytest.raises(sampling.CheckpointError, match="which is no AdversarialModule"):
+        with pytest.raises(
+            sampling.CheckpointError, match=r"no AdversarialModule|no import path|cannot be imported here"
+        ):
             sampling.load(path)
 
-    def test_a_variant_that_is_not_installed(self, trained: Path, tmp_path: Path) -> None:
-        path = changed(trained, tmp_path, gan_lightning={"variant": "their_research.NewGAN"})
-        with pytest.raises(sampling.CheckpointError, match=r"needs their_research\.NewGAN, which cannot be imported"):
+    @pytest.mark.parametrize("place", ["variant", "generator", "generator_optimizer"])
+    def test_what_a_checkpoint_names_is_not_imported_for_that(
+        self, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    ) -> None:
+        package = f"their_{place}"
+        (tmp_path / f"{package}.py").write_text(f"import pathlib; pathlib.Path({str(tmp_path / 'ran')!r}).touch()\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        arguments = torch.load(trained, weights_only=True)["hyper_parameters"]
+        recipe = {"class_path": f"{package}.Thing", "init_args": {}}
+        others = {"hyper_parameters": {**arguments, place: recipe}}
+        path = changed(
+            trained, tmp_path, **({"gan_lightning": {"variant": f"{package}.Thing"}} if place == "variant" else others)
+        )
+        with pytest.raises(sampling.CheckpointError, match=rf"{package}\.Thing is in a package .* --import {package} "):
+            sampling.load(path)
+        assert not (tmp_path / "ran").exists()
+        if place != "variant":
+            with pytest.raises(ValueError, match="has not been imported"):
+                DCGAN.load_from_checkpoint(path)
+            assert not (tmp_path / "ran").exists()
+        monkeypatch.setattr(factories, "_OPEN", {*factories._OPEN})
+        factories.open_package(package)  # The user trusts it.
+        assert (tmp_path / "ran").exists()
+        with pytest.raises(sampling.CheckpointError, match="has no attribute 'Thing'"):
             sampling.load(path)
 
     def test_a_recipe_that_would_run_code_does_not(self, trained: Path, tmp_path: Path) -> None:
@@ -135,9 +158,26 @@ class TestLoad:
         recipe = {"class_path": "tests.test_sampling.touch", "init_args": {"path": str(marker)}}
         arguments = torch.load(trained, weights_only=True)["hyper_parameters"]
         path = changed(trained, tmp_path, hyper_parameters={**arguments, "generator": recipe})
-        with pytest.raises(sampling.CheckpointError, match=r"test_sampling\.touch is not known to make a network"):
+        with pytest.raises(sampling.CheckpointError, match=r"test_sampling\.touch is not known to make a torch\.nn"):
             sampling.load(path)
         assert not marker.exists()
+
+    @pytest.mark.parametrize(
+        ("place", "class_path", "wanted"),
+        [
+            ("generator", "torch.optim.Adam", "torch.nn.Module"),
+            ("generator_optimizer", "torch.nn.Identity", "torch.optim.Optimizer"),
+            ("generator_scheduler", "gan_lightning.networks.ConvGenerator", "torch.optim.lr_scheduler.LRScheduler"),
+        ],
+    )
+    def test_a_recipe_of_another_kind(
+        self, trained: Path, tmp_path: Path, place: str, class_path: str, wanted: str
+    ) -> None:
+        arguments = torch.load(trained, weights_only=True)["hyper_parameters"]
+        recipe = {"class_path": class_path, "init_args": {}}
+        path = changed(trained, tmp_path, hyper_parameters={**arguments, place: recipe})
+        with pytest.raises(sampling.CheckpointError, match=f"{class_path} is not known to make a {wanted}"):
+            sampling.load(path)
 
     def test_a_function_that_says_it_makes_a_network_is_a_recipe(self, trained: Path, tmp_path: Path) -> None:
         arguments = torch.load(trained, weights_only=True)["hyper_parameters"]

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, get_args, get_origin
 
+from jsonargparse import Namespace
 from lightning.pytorch import Callback, LightningDataModule, LightningModule
 from lightning.pytorch.callbacks import BaseFinetuning, BasePredictionWriter, Checkpoint, ProgressBar
 from lightning.pytorch.loggers import Logger
@@ -16,7 +17,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 import gan_lightning.networks
-from gan_lightning.factories import import_name, public_name
+from gan_lightning.factories import check_maker, import_name, public_name
 
 _TO_DERIVE_FROM = {
     *(LightningDataModule, LightningModule, Logger, Optimizer, LRScheduler),
@@ -57,6 +58,23 @@ def is_meant(kind: type) -> bool:
     # What Lightning means for its users is in a package, the rest in the modules of that package.
     path = public_name(kind)
     return not path.startswith("lightning.") or hasattr(sys.modules[path.rpartition(".")[0]], "__path__")
+
+
+def check_recipes(value: Any, place: str) -> None:
+    """Refuse functions that are not known to make what a model is made of: the parser looks at classes alone.
+
+    Raises:
+        ValueError: There is one.
+    """
+    if isinstance(value, Namespace):
+        path = value.get("class_path")
+        if path is not None and not isinstance(maker := import_name(path), type):
+            check_maker(maker, (nn.Module, Optimizer, LRScheduler), f"{place}: {path}")
+        for name, part in vars(value).items():
+            check_recipes(part, place if name == "init_args" else f"{place}.{name}")
+    elif isinstance(value, list | tuple | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            check_recipes(part, place)
 
 
 def derived(kind: type) -> list[type]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_lightning.commands.errors import told_in_a_sentence
-from gan_lightning.commands.from_checkpoint import add_device, load_sampler, positive
+from gan_lightning.commands.from_checkpoint import add_device, add_import, import_packages, load_sampler, positive
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule
@@ -26,6 +26,7 @@ examples:
 def run(command: str, arguments: Sequence[str]) -> int:
     options, rest = _parser().parse_known_args(arguments)
     with told_in_a_sentence(command):
+        import_packages(options.packages)
         scores = _scores(options, rest)
         _report(scores, options.json)
     return 0
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         "--cache_dir", type=Path, metavar="DIR", help="for what is kept of the real images (default: the user's cache)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too, by name")
+    add_import(parser)
     add_device(parser)
     return parser
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,36 @@ def add_device(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="where to compute; auto: the GPU if there is one (default: %(default)s)",
     )
+
+
+def add_import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--import",
+        dest="packages",
+        nargs="+",
+        default=[],
+        metavar="MODULE",
+        help="modules and packages of your own that the checkpoint needs: what a file names is not imported for its "
+        "own sake, since that would run code",
+    )
+
+
+def import_packages(names: Sequence[str]) -> None:
+    """Import what ``--import`` names, so that checkpoints may name what is in there.
+
+    Raises:
+        ValueError: A module is not there.
+    """
+    from gan_lightning.factories import open_package
+
+    for name in names:
+        try:
+            open_package(name)
+        except (ImportError, TypeError, ValueError) as error:  # a name that begins with a dot, an empty one
+            raise ValueError(
+                f"--import {name}: {str(error).rstrip('.')}. Modules are looked for in the folder that you stand in, "
+                "in $PYTHONPATH and where pip installs."
+            ) from error
 
 
 def refuse_to_overwrite(folder: Path) -> None:

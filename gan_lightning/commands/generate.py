@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from gan_lightning.commands.codes import HELP, parse_codes
 from gan_lightning.commands.errors import told_in_a_sentence
-from gan_lightning.commands.from_checkpoint import add_device, load_sampler, make_folder, positive, refuse_to_overwrite
+from gan_lightning.commands.from_checkpoint import (
+    add_device,
+    add_import,
+    import_packages,
+    load_sampler,
+    make_folder,
+    positive,
+    refuse_to_overwrite,
+)
 from gan_lightning.commands.generated import as_pixels, shown, write_points, write_samples, write_way
 
 if TYPE_CHECKING:
@@ -40,6 +48,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
 
     make, write = (_samples, write_samples) if options.interpolate is None else (_way, write_way)
     with told_in_a_sentence(command):
+        import_packages(options.packages)
         _refuse_to_mix(options)
         refuse_to_overwrite(options.out)
         model, n, batches = make(options)
@@ -98,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--video", action="store_true", help="write the way as an animation too, interpolation.gif")
     parser.add_argument("--batch_size", type=positive, default=64, help="images made at a time (default: %(default)s)")
+    add_import(parser)
     add_device(parser)
     return parser
 

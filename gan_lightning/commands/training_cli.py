@@ -33,12 +33,12 @@ from gan_lightning.callbacks.samples import InterpolationStrip, SampleGrid
 from gan_lightning.callbacks.scatter import ScatterPlot
 from gan_lightning.callbacks.translations import TranslationGrid
 from gan_lightning.commands import continuing, runs
-from gan_lightning.commands.choices import derived
+from gan_lightning.commands.choices import check_recipes, derived
 from gan_lightning.commands.names import run_name
 from gan_lightning.commands.parser import parser_for
 from gan_lightning.commands.record import RunRecord
 from gan_lightning.commands.trainer_options import add_trainer_options, check_monitors, check_trainer_options
-from gan_lightning.factories import import_name, public_name
+from gan_lightning.factories import find_name, import_name, public_name
 from gan_lightning.game import AdversarialModule
 from gan_lightning.limits import check_limits
 from gan_lightning.loading import other_version
@@ -189,6 +189,7 @@ class TrainingCLI(LightningCLI):
             raise ValueError(f"trainer is {trainer}: it must be a mapping of the trainer's options.")
         if seed is None:
             raise ValueError("seed_everything is null: leave it out to take the default.")
+        check_recipes(self.config.model, "model")
         if not 0 <= seed < 2**32:  # before Lightning uses it
             raise ValueError(f"seed_everything is {seed}: it must be at least 0 and less than 2^32.")
 
@@ -317,7 +318,7 @@ class TrainingCLI(LightningCLI):
         variant = checkpoint["gan_lightning"]["variant"]
         own = public_name(import_name(self.config.model.class_path))
         with suppress(ImportError, AttributeError, ValueError):
-            variant = public_name(import_name(variant))  # Earlier versions wrote the longer name.
+            variant = public_name(find_name(variant))  # Earlier versions wrote the longer name.
         if variant != own:
             raise CheckpointError(f"{path} holds a {variant}, but the model of this command is a {own}.")
         if self.command == "fit" and not checkpoint.get("optimizer_states"):

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_lightning.commands.errors import told_in_a_sentence
-from gan_lightning.commands.from_checkpoint import add_device, load_translator, make_folder, refuse_to_overwrite
+from gan_lightning.commands.from_checkpoint import (
+    add_device,
+    add_import,
+    import_packages,
+    load_translator,
+    make_folder,
+    refuse_to_overwrite,
+)
 
 if TYPE_CHECKING:
     from gan_lightning.game import AdversarialModule
@@ -31,6 +38,7 @@ examples:
 def run(command: str, arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     with told_in_a_sentence(command):
+        import_packages(options.packages)
         targets = _targets(options.input, options.out)
         _check_place(options.input, options.out)
         model = load_translator(options.ckpt, options.device)
@@ -85,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seed", type=int, default=0, help="of what chance decides, if anything (default: %(default)s)"
     )
+    add_import(parser)
     add_device(parser)
     return parser
 
