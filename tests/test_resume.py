@@ -16,17 +16,24 @@ from gan_lightning.checkpoint_io import AtomicCheckpointIO
 from gan_lightning.variants import DCGAN
 from tests.command_line import repeatable_metrics
 from tests.games import assert_same_bits, last_state, play, small
+from tests.processes import PATIENCE, open_gate, wait_until
 
 ROOT = Path(__file__).parents[1]
-STEPS = 300
+STEPS = 120
 
 
-def fit(folder: Path) -> "subprocess.Popen[bytes]":
-    """The quickstart, shortened, saving every third step; continued if there is something to continue."""
+def fit(folder: Path, until: int | None = None) -> "subprocess.Popen[bytes]":
+    """The quickstart, shortened, saving every third step; continued if there is something to continue.
+
+    It waits before the step number ``until``.
+    """
     command = [sys.executable, "-m", "gan_lightning", "fit", "--config", "configs/quickstart.yaml"]
     command += ["--trainer.default_root_dir", str(folder), "--trainer.max_steps", str(STEPS), "--ckpt_path", "last"]
     command += ["--trainer.log_every_n_steps", "1", "--model.n_critic", "2", "--model.accumulate", "2"]
     command += ["--trainer.callbacks+=LastCheckpoint", "--trainer.callbacks.every_n_steps", "3"]
+    command += ["--trainer.callbacks+=tests.processes.Gate", "--trainer.callbacks.file", str(folder / "gate")]
+    folder.mkdir(exist_ok=True)
+    open_gate(folder / "gate", STEPS if until is None else until)
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -39,14 +46,13 @@ def checkpoint(folder: Path) -> dict[str, object]:
     return torch.load(folder / "quickstart" / "version_0" / "checkpoints" / "last.ckpt", weights_only=True)
 
 
-def kill_after(process: "subprocess.Popen[bytes]", folder: Path, step: int, signum: int, delay: float) -> None:
-    deadline = time.monotonic() + 120
-    while logged_steps(folder) < step and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+def kill_after(folder: Path, step: int, signum: int, delay: float) -> None:
+    process = fit(folder, until=step + 50)
+    wait_until(lambda: logged_steps(folder) >= step, process)
     time.sleep(delay)
-    assert process.poll() is None, "the run ended before it could be killed"
     process.send_signal(signum)
-    process.wait(60)
+    open_gate(folder / "gate", STEPS)  # one that is asked to stop ends its step first
+    process.wait(PATIENCE)
     assert process.returncode == (-signum if signum == signal.SIGKILL else 128 + signum)
 
 
@@ -54,12 +60,12 @@ def test_killed_runs_end_in_the_bits_of_one_that_was_not(tmp_path: Path) -> None
     straight, broken = tmp_path / "straight", tmp_path / "broken"
     undisturbed = fit(straight)
     random.seed(0)
-    kill_after(fit(broken), broken, 4, signal.SIGKILL, random.uniform(0, 0.1))
-    kill_after(fit(broken), broken, 20, signal.SIGTERM, random.uniform(0, 0.1))
+    kill_after(broken, 4, signal.SIGKILL, random.uniform(0, 0.1))
+    kill_after(broken, 20, signal.SIGTERM, random.uniform(0, 0.1))
     assert checkpoint(broken)["global_step"] == logged_steps(broken), "SIGTERM did not save the step it stopped at"
-    kill_after(fit(broken), broken, logged_steps(broken) + 5, signal.SIGKILL, random.uniform(0, 0.1))
-    assert fit(broken).wait(120) == 0
-    assert undisturbed.wait(120) == 0
+    kill_after(broken, logged_steps(broken) + 5, signal.SIGKILL, random.uniform(0, 0.1))
+    assert fit(broken).wait(PATIENCE) == 0
+    assert undisturbed.wait(PATIENCE) == 0
 
     names = ("state_dict", "optimizer_states", "global_step", "epoch", "gan_lightning")
     mine, theirs = checkpoint(broken), checkpoint(straight)
@@ -93,11 +99,11 @@ def test_a_kill_while_saving_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
         whole = torch.load(path, weights_only=True)
         assert torch.equal(whole["weights"], torch.full((2_000_000,), float(whole["number"])))
         process.send_signal(signal.SIGCONT)
+    wait_until(lambda: torch.load(path, weights_only=True)["number"] > 0, process)
     process.kill()
     process.wait()
     whole = torch.load(path, weights_only=True)
     assert torch.equal(whole["weights"], torch.full((2_000_000,), float(whole["number"])))
-    assert whole["number"] > 0
     AtomicCheckpointIO().save_checkpoint({"number": -1}, path)
     assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"], "a partial file was left behind"
 

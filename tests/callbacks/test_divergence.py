@@ -22,6 +22,7 @@ from gan_lightning.random import fold
 from gan_lightning.variants import DCGAN
 from tests.command_line import TINY
 from tests.games import assert_same_bits, last_state, metrics_file, play, run_directory, small
+from tests.processes import PATIENCE
 
 Verb = Literal["warn", "stop", "rollback"]
 ROOT = Path(__file__).parents[2]
@@ -198,7 +199,7 @@ def test_impossible_arguments_are_refused() -> None:
 
 def two_processes(*arguments: str) -> "subprocess.CompletedProcess[str]":
     program = [sys.executable, "-m", "gan_lightning", *arguments, "--trainer.devices=2", "--data.batch_size=32"]
-    return subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ from gan_lightning.metrics.digest import digest_of_images
 from tests.datamodules.test_celeba import celeba_like as celeba_like
 from tests.datamodules.test_image_folder import damaged as damaged
 from tests.datamodules.test_image_folder import images_of
+from tests.processes import PATIENCE
 
 Write = Callable[..., None]
 
@@ -299,7 +300,7 @@ def test_a_killed_builder_leaves_nothing_that_is_taken_for_a_cache_and_blocks_no
     first.kill()
     first.join()
     assert first.exitcode == -signal.SIGKILL
-    waiting.join(60)
+    waiting.join(PATIENCE)
     assert waiting.exitcode == 0
     assert len((photos.parent / "waiting").read_text()) == 24  # nothing of the first one's was taken
     assert left_by_builders(photos) == [".images", ".lock"]
@@ -326,7 +327,7 @@ def test_of_several_processes_one_decodes_and_the_others_wait(photos: Path) -> N
     log = photos.parent / "log"
     processes = [started(photos, log) for _ in range(3)]
     for process in processes:
-        process.join(60)
+        process.join(PATIENCE)
         assert process.exitcode == 0
     assert len(log.read_text()) == 24
 

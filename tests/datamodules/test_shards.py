@@ -27,6 +27,7 @@ from gan_lightning.cli import main
 from tests.command_line import refused
 from tests.datamodules.test_image_folder import images_of, labels_of
 from tests.datamodules.test_with_lightning import Witness, trainer
+from tests.processes import wait_until
 
 pytest.importorskip("litdata")
 
@@ -530,10 +531,8 @@ class TestCommand:
             for files in (1, 8, 16):
                 process = get_context("fork").Process(target=main, args=(["shards", *given, "--num_workers", "0"],))
                 process.start()
-                deadline = time.monotonic() + 120
-                while len(list(unfinished.rglob("*.*"))) < files and process.is_alive():
-                    assert time.monotonic() < deadline
-                    time.sleep(0.01)
+                alive = process.is_alive
+                wait_until(lambda n=files, alive=alive: len(list(unfinished.rglob("*.*"))) >= n or not alive())
                 process.kill()
                 process.join()
                 assert process.exitcode == -signal.SIGKILL

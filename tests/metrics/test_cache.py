@@ -20,6 +20,7 @@ from gan_lightning.metrics.evaluator import Evaluator
 from gan_lightning.metrics.extractors import Ingredients, make_extractor
 from gan_lightning.metrics.features import Pixels
 from tests.metrics.tools import TINY, Counting, images, source
+from tests.processes import PATIENCE
 
 METRICS = ["fid", "kid", "precision", "recall"]
 
@@ -104,7 +105,7 @@ def test_two_writers_and_a_kill_leave_a_whole_file(cache):
     for process in processes:
         process.start()
     found, deadline = [], threading.Event()
-    timer = threading.Timer(90, deadline.set)
+    timer = threading.Timer(PATIENCE, deadline.set)
     timer.start()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
