@@ -1,8 +1,7 @@
 """Tensors of images to pictures a person can look at."""
 
+import io
 import math
-import os
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
+
+from gan_lightning.image_sets import write_whole
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
@@ -89,11 +90,6 @@ def write_gif(path: Path, frames: Sequence[Image.Image], durations: Sequence[int
 
 
 def _write(path: Path, picture: Image.Image, **options: Any) -> None:
-    # A name of its own for each target, and not longer than the longest that a system takes.
-    partial = path.with_name(f".{zlib.crc32(os.fsencode(path.name)):08x}.partial")
-    try:
-        picture.save(partial, **options)
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    content = io.BytesIO()
+    picture.save(content, **options)
+    write_whole(path, content.getvalue())

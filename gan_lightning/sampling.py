@@ -95,8 +95,9 @@ def generate(
     labels: Sequence[int] | None = None,
     codes: Codes | None = None,
     domain: str | None = None,
+    start: int = 0,
 ) -> Iterator[Tensor]:
-    """Samples 0 to ``n - 1`` of the sequence that ``seed`` names, in batches.
+    """Samples ``start`` to ``n - 1`` of the sequence that ``seed`` names, in batches.
 
     Args:
         model: The game.
@@ -107,6 +108,7 @@ def generate(
         codes: The values of the samples' codes by name, repeated as often as it takes, such as
             ``{"category": [3], "continuous0": [-1, 0, 1]}``. Codes that are not named are drawn as in training.
         domain: The domain of the images, for a game of several such as CoGAN. None: the first.
+        start: Begin with this sample, a multiple of ``batch_size``: what follows is what it is from 0 on.
 
     Returns:
         Batches of at most ``batch_size`` x C x H x W images in [-1, 1], on the model's device.
@@ -116,8 +118,8 @@ def generate(
     """
     chosen = _chosen(model, labels, codes, domain)
     return (
-        model.sample(min(batch_size, n - start), seed=seed, start=start, **chosen)  # type: ignore[operator]
-        for start in range(0, n, batch_size)
+        model.sample(min(batch_size, n - first), seed=seed, start=first, **chosen)  # type: ignore[operator]
+        for first in range(start, n, batch_size)
     )
 
 

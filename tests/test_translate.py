@@ -1,5 +1,6 @@
 """From image files to their translations."""
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -262,14 +263,14 @@ class TestCommand:
 
         def full(path: Path, image: Tensor) -> None:
             if path.stem == "a":
-                raise OSError(28, "No space left on device")
+                raise OSError(errno.ENAMETOOLONG, "File name too long")
             write(path, image)
 
         monkeypatch.setattr(images, "write_png", full)
         out = tmp_path / "out"
         assert self.run("--ckpt", cycle_gan, "--input", tmp_path / "in", "--out", out) == 1
         assert [path.name for path in out.iterdir()] == ["b.png"]
-        assert f"{out / 'a.png'} cannot be written: No space left on device." in capsys.readouterr().err
+        assert f"{out / 'a.png'} cannot be written: File name too long." in capsys.readouterr().err
 
     def test_a_wish_is_said_once(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         file, model = photograph(tmp_path / "a.png"), saved(Painter(), tmp_path / "p.ckpt")

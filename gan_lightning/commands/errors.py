@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 DEBUG = "GAN_LIGHTNING_DEBUG"
 
@@ -30,6 +31,30 @@ def told_in_a_sentence(
         sentence = " ".join(str(_innermost(error)).split())
         print(f"gan-lightning {command}: {sentence}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+@contextmanager
+def disk_trouble_in_a_sentence(
+    command: str, place: Path, then: str = "run the same command again, which goes on with what is missing"
+) -> Iterator[None]:
+    """Turn what the disk refuses while results are written into one sentence on stderr and exit code 1.
+
+    Args:
+        command: The command that is running.
+        place: Where it writes.
+        then: What to do once there is room.
+    """
+    try:
+        yield
+    except OSError as error:
+        if os.environ.get(DEBUG):
+            raise
+        print(
+            f"gan-lightning {command}: {error.filename or place} cannot be written ({error.strerror or error}): make "
+            f"room, and {then}.",
+            file=sys.stderr,
+        )
+        raise SystemExit(1) from None
 
 
 def _innermost(error: BaseException) -> BaseException:

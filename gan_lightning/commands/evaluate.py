@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_lightning.commands.errors import told_in_a_sentence
+from gan_lightning.commands.errors import disk_trouble_in_a_sentence, told_in_a_sentence
 from gan_lightning.commands.from_checkpoint import add_device, add_import, import_packages, load_sampler, positive
+from gan_lightning.image_sets import write_whole
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule
@@ -28,7 +29,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
     with told_in_a_sentence(command):
         import_packages(options.packages)
         scores = _scores(options, rest)
-        _report(scores, options.json)
+    _report(command, scores, options.json)
     return 0
 
 
@@ -140,11 +141,12 @@ def _data(options: argparse.Namespace, rest: Sequence[str]) -> "LightningDataMod
     return data
 
 
-def _report(scores: dict[str, float], path: Path | None) -> None:
+def _report(command: str, scores: dict[str, float], path: Path | None) -> None:
     width = max(map(len, scores))
     for name, score in scores.items():
         print(f"{name:{width}}  {score:.6g}")
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         numbers = {name: score if math.isfinite(score) else None for name, score in scores.items()}
-        path.write_text(json.dumps(numbers, indent=2) + "\n")
+        with disk_trouble_in_a_sentence(command, path, "run the same command again; the numbers are those above"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, (json.dumps(numbers, indent=2) + "\n").encode())

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gan_lightning.image_sets import begin_set, fingerprint
+
 if TYPE_CHECKING:
     from gan_lightning.game import AdversarialModule
 
@@ -55,16 +57,6 @@ def import_packages(names: Sequence[str]) -> None:
                 f"--import {name}: {str(error).rstrip('.')}. Modules are looked for in the folder that you stand in, "
                 "in $PYTHONPATH and where pip installs."
             ) from error
-
-
-def refuse_to_overwrite(folder: Path) -> None:
-    """A folder to write into is new or empty.
-
-    Raises:
-        FileExistsError: It is not.
-    """
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise FileExistsError(f"{folder} exists and is not an empty folder: give --out a new one.")
 
 
 def load_model(checkpoint: Path, device: str) -> "AdversarialModule":
@@ -117,11 +109,26 @@ def _place(device: str) -> str:
     return automatic if device == "auto" else device
 
 
-def make_folder(out: Path) -> None:
-    """Make the folder for the results, or say why that cannot be."""
+def open_set(command: str, options: argparse.Namespace, total: int, names: Sequence[str]) -> None:
+    """Make the folder for the results, or go on in it, see :func:`~gan_lightning.image_sets.begin_set`.
+
+    Args:
+        command: The command.
+        options: Its options.
+        total: How many images it makes.
+        names: The options that decide what the images are, beside the checkpoint and the device.
+
+    Raises:
+        ValueError: It cannot be written into.
+        FileExistsError: There is something else in it.
+    """
+    arguments = {name: getattr(options, name) for name in names}
+    made = {"checkpoint": fingerprint(options.ckpt), **arguments, "device": _place(options.device)}
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        if not os.access(out, os.W_OK | os.X_OK):
+        begin_set(options.out, command, total, made)
+        if not os.access(options.out, os.W_OK | os.X_OK):
             raise PermissionError(None, "Permission denied")
+    except FileExistsError:
+        raise
     except OSError as error:
-        raise ValueError(f"{out} cannot be written into ({error.strerror}): give another --out.") from error
+        raise ValueError(f"{options.out} cannot be written into ({error.strerror}): give another --out.") from error

@@ -2,21 +2,29 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_lightning.commands.codes import HELP, parse_codes
-from gan_lightning.commands.errors import told_in_a_sentence
+from gan_lightning.commands.errors import disk_trouble_in_a_sentence, told_in_a_sentence
 from gan_lightning.commands.from_checkpoint import (
     add_device,
     add_import,
     import_packages,
     load_sampler,
-    make_folder,
+    open_set,
     positive,
-    refuse_to_overwrite,
 )
-from gan_lightning.commands.generated import as_pixels, shown, write_points, write_samples, write_way
+from gan_lightning.commands.generated import (
+    as_pixels,
+    first_missing,
+    shown,
+    write_points,
+    write_samples,
+    write_way,
+)
+from gan_lightning.image_sets import end_set, refuse_to_overwrite
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,6 +33,8 @@ if TYPE_CHECKING:
 
 _N = 64
 _FRAMES = 16
+_DECIDING = ("seed", "batch_size", "labels", "codes", "domain", "grid", "interpolate", "video", "scale")
+"""The options that decide what the images are."""
 
 _ABOUT = """\
 Write samples from a checkpoint as PNG files, or the way from one sample to another, at the model's own resolution.
@@ -51,15 +61,20 @@ def run(command: str, arguments: Sequence[str]) -> int:
         import_packages(options.packages)
         _refuse_to_mix(options)
         refuse_to_overwrite(options.out)
-        model, n, batches = make(options)
+        start = first_missing(options) // options.batch_size * options.batch_size
+        model, n, batches = make(options, start)
         points = are_points(getattr(model, "image_shape", ()))
-        if points and (options.grid or options.video):
-            raise ValueError("this model makes points, which all go into scatter.png: leave out --grid and --video.")
-        make_folder(options.out)
-    if points:
-        write_points(shown(batches, n), options)
-    else:
-        write(as_pixels(shown(batches, n)), options)
+        if points and (options.grid or options.video or options.scale > 1):
+            raise ValueError(
+                "this model makes points, which all go into scatter.png: leave out --grid, --video and --scale."
+            )
+        open_set(command, options, n, _DECIDING)
+    with disk_trouble_in_a_sentence(command, options.out), closing(shown(batches, n, start)) as images:
+        if points:
+            write_points(images, options)
+        else:
+            write(as_pixels(images, options.scale), options, start)
+        end_set(options.out)
     return 0
 
 
@@ -77,7 +92,8 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         type=Path,
         metavar="DIR",
-        help="folder for the pictures, such as 00000.png; it must be new or empty",
+        help="folder for the pictures, such as 00000.png; it must be new or empty, or what the same command, which was "
+        "cut off, has left: it goes on there",
     )
     parser.add_argument("--seed", type=int, default=0, help="which samples (default: %(default)s)")
     parser.add_argument(
@@ -106,6 +122,13 @@ def _parser() -> argparse.ArgumentParser:
         "--frames", type=int, metavar="N", help=f"images on the way, ends included (default: {_FRAMES})"
     )
     parser.add_argument("--video", action="store_true", help="write the way as an animation too, interpolation.gif")
+    parser.add_argument(
+        "--scale",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="make every pixel N x N pixels large: for images too small to look at (default: %(default)s)",
+    )
     parser.add_argument("--batch_size", type=positive, default=64, help="images made at a time (default: %(default)s)")
     add_import(parser)
     add_device(parser)
@@ -119,18 +142,18 @@ def _refuse_to_mix(options: argparse.Namespace) -> None:
             raise ValueError(f"--{name} {goes} --interpolate, which writes the way from one sample to another.")
 
 
-def _samples(options: argparse.Namespace) -> "tuple[AdversarialModule, int, Iterator[Tensor]]":
-    """The model, how many images, and the images in batches."""
+def _samples(options: argparse.Namespace, start: int) -> "tuple[AdversarialModule, int, Iterator[Tensor]]":
+    """The model, how many images, and the images in batches, from one of them on."""
     from gan_lightning import sampling
 
     n = options.n or _N
     codes = parse_codes(options.codes, n)
     model = load_sampler(options.ckpt, options.device)
     chosen = (options.labels, codes, options.domain)
-    return model, n, sampling.generate(model, n, options.seed, options.batch_size, *chosen)
+    return model, n, sampling.generate(model, n, options.seed, options.batch_size, *chosen, start)
 
 
-def _way(options: argparse.Namespace) -> "tuple[AdversarialModule, int, Iterator[Tensor]]":
+def _way(options: argparse.Namespace, start: int) -> "tuple[AdversarialModule, int, Iterator[Tensor]]":
     """The same for the way from one sample to another."""
     from gan_lightning import sampling
 

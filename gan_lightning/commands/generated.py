@@ -1,8 +1,12 @@
 """Where the images that ``generate`` makes go."""
 
 import argparse
-from collections.abc import Iterator
+import io
+from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from gan_lightning.image_sets import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -11,49 +15,64 @@ _FRAME_MS = 50
 _END_MS = 500
 
 
-def shown(batches: "Iterator[Tensor]", n: int) -> "Iterator[Tensor]":
-    """The ``n`` images of the batches one by one, C x H x W, while a bar tells how far it is."""
+def first_missing(options: argparse.Namespace) -> int:
+    """The number of the first sample that is not in the folder; 0 where there is no file for each."""
+    number = 0
+    if not options.grid and options.interpolate is None:
+        while sample_file(options.out, number).is_file():
+            number += 1
+    return number
+
+
+def sample_file(folder: Path, number: int) -> Path:
+    return folder / f"{number:05d}.png"
+
+
+def shown(batches: "Iterator[Tensor]", n: int, start: int) -> "Generator[Tensor]":
+    """Images ``start`` to ``n - 1`` of the batches one by one, C x H x W, while a bar tells how far it is."""
     from tqdm import tqdm
 
-    with tqdm(total=n, desc="Generating", unit=" images") as bar:
+    with tqdm(total=n, initial=start, desc="Generating", unit=" images") as bar:
         for batch in batches:
             for image in batch.cpu():
                 yield image
                 bar.update()
 
 
-def as_pixels(images: "Iterator[Tensor]") -> "Iterator[Tensor]":
-    """Images in [-1, 1] as uint8."""
-    from gan_lightning.images import to_uint8
+def as_pixels(images: "Iterator[Tensor]", scale: int) -> "Iterator[Tensor]":
+    """Images in [-1, 1] as uint8, every pixel ``scale`` x ``scale`` pixels large."""
+    from gan_lightning.images import enlarge, to_uint8
 
-    return map(to_uint8, images)
+    return (enlarge(to_uint8(image), scale) for image in images)
 
 
-def write_samples(images: "Iterator[Tensor]", options: argparse.Namespace) -> None:
-    """A file an image, or all images in ``grid.png``."""
+def write_samples(images: "Iterator[Tensor]", options: argparse.Namespace, start: int) -> None:
+    """A file an image, the first one number ``start``; or all images in ``grid.png``."""
     import torch
 
     from gan_lightning.images import grid, write_png
 
-    place, n = options.out, 0
+    place, n = options.out, start
     if options.grid:
         samples = list(images)
         place, n = options.out / "grid.png", len(samples)
-        write_png(place, grid(torch.stack(samples)))
+        write_png(place, grid(torch.stack(samples), gap=options.scale))
     else:
-        for n, image in enumerate(images, start=1):
-            write_png(options.out / f"{n - 1:05d}.png", image)
+        for n, image in enumerate(images, start=start + 1):
+            file = sample_file(options.out, n - 1)
+            if not file.is_file():
+                write_png(file, image)
     print(f"{n} samples are in {place}.")
 
 
-def write_way(images: "Iterator[Tensor]", options: argparse.Namespace) -> None:
+def write_way(images: "Iterator[Tensor]", options: argparse.Namespace, start: int = 0) -> None:
     """The images side by side in ``interpolation.png``, and as ``interpolation.gif`` if a video is wanted."""
     import torch
 
     from gan_lightning.images import grid, to_pil, write_gif, write_png
 
     frames = list(images)
-    write_png(options.out / "interpolation.png", grid(torch.stack(frames), columns=len(frames)))
+    write_png(options.out / "interpolation.png", grid(torch.stack(frames), len(frames), options.scale))
     if options.video:
         durations = [_END_MS, *[_FRAME_MS] * (len(frames) - 2), _END_MS]
         write_gif(options.out / "interpolation.gif", [to_pil(frame) for frame in frames], durations)
@@ -70,6 +89,8 @@ def write_points(images: "Iterator[Tensor]", options: argparse.Namespace) -> Non
 
     points = torch.stack([*images]).flatten(1)
     write_png(options.out / "scatter.png", draw_scatter(points, Window.around(points)))
+    table = io.BytesIO()
     # Nine digits tell every float32 from its neighbours.
-    np.savetxt(options.out / "points.csv", points.numpy(), "%.9g", ",", header="x,y", comments="")
+    np.savetxt(table, points.numpy(), "%.9g", ",", header="x,y", comments="")
+    write_whole(options.out / "points.csv", table.getvalue())
     print(f"{len(points)} points are in {options.out}.")

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from gan_lightning.commands.errors import told_in_a_sentence
+from gan_lightning.commands.errors import disk_trouble_in_a_sentence, told_in_a_sentence
 from gan_lightning.commands.from_checkpoint import positive
 
 _ABOUT = """\
@@ -43,7 +43,8 @@ def run(command: str, arguments: Sequence[str]) -> int:
             in_memory=False,
             num_workers=options.num_workers,
         )
-        index = write_shards(data, options.out, options.shard_size)
+        with disk_trouble_in_a_sentence(command, options.out, "run the same command again"):
+            index = write_shards(data, options.out, options.shard_size)
     counts = ", ".join(f"{count} {split}" for split, count in index.images.items())
     print(f"The shards are in {options.out}: {counts} images.")
     return 0

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_lightning.commands.errors import told_in_a_sentence
+from gan_lightning.commands.errors import disk_trouble_in_a_sentence, told_in_a_sentence
 from gan_lightning.commands.from_checkpoint import (
     add_device,
     add_import,
     import_packages,
     load_translator,
-    make_folder,
-    refuse_to_overwrite,
+    open_set,
 )
+from gan_lightning.image_sets import FULL, end_set, refuse_to_overwrite
 
 if TYPE_CHECKING:
     from gan_lightning.game import AdversarialModule
@@ -43,8 +43,11 @@ def run(command: str, arguments: Sequence[str]) -> int:
         _check_place(options.input, options.out)
         model = load_translator(options.ckpt, options.device)
         _check_wishes(model, options)
-        make_folder(options.out)
-    failures = _write(model, targets, options)
+        options.source = str(options.input.resolve())
+        open_set(command, options, len(targets), ("source", "direction", "attributes", "seed"))
+    with disk_trouble_in_a_sentence(command, options.out):
+        failures = _write(model, targets, options)
+        end_set(options.out)
     if failures:
         print(
             f"gan-lightning {command}: {len(failures)} of {len(targets)} images could not be translated:",
@@ -75,7 +78,11 @@ def _parser() -> argparse.ArgumentParser:
         "--input", required=True, type=Path, metavar="PATH", help="an image, or a folder of images at any depth"
     )
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="DIR", help="folder for the results; it must be new or empty"
+        "--out",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="folder for the results; it must be new or empty, or what the same command, which was cut off, has left",
     )
     parser.add_argument(
         "--direction",
@@ -155,15 +162,20 @@ def _write(model: "AdversarialModule", targets: dict[Path, Path], options: argpa
     from gan_lightning import images, sampling
 
     failures = []
-    for target, file in tqdm(targets.items(), desc="Translating", unit=" images"):
-        try:
-            image = sampling.translate(model, file, options.direction, dict(options.attributes), options.seed)
-        except sampling.ImageError as error:
-            failures.append(str(error))
-            continue
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            images.write_png(target, images.to_uint8(image).cpu())
-        except OSError as error:
-            failures.append(f"{file}: {target} cannot be written: {error.strerror}.")
+    todo = {target: file for target, file in targets.items() if not target.is_file()}
+    done = len(targets) - len(todo)
+    with tqdm(todo.items(), desc="Translating", unit=" images", initial=done, total=len(targets)) as bar:
+        for target, file in bar:
+            try:
+                image = sampling.translate(model, file, options.direction, dict(options.attributes), options.seed)
+            except sampling.ImageError as error:
+                failures.append(str(error))
+                continue
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                images.write_png(target, images.to_uint8(image).cpu())
+            except OSError as error:
+                if error.errno in FULL:
+                    raise
+                failures.append(f"{file}: {target} cannot be written: {error.strerror}.")
     return failures

@@ -1,0 +1,103 @@
+"""A folder of images that one command writes: files that are whole, in a set that is whole or says that it is not."""
+
+import errno
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+INCOMPLETE = ".incomplete.json"
+"""Stands in a folder as long as images of its set are missing: which command makes them, how many, with what."""
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+"""The disk's own troubles, which the next file would meet as well."""
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that appears when it is complete.
+
+    Raises:
+        OSError: It cannot be written; nothing is left of it, and a file that was there stays.
+    """
+    # A name of its own for each target, and not longer than the longest that a system takes.
+    partial = path.with_name(f".{zlib.crc32(os.fsencode(path.name)):08x}.partial")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    except BaseException as error:
+        partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def missing_from(folder: Path) -> str | None:
+    """A sentence on a set that was cut off, for whoever would take it for a whole one; None: it is whole."""
+    mark = folder / INCOMPLETE
+    if not mark.is_file():
+        return None
+    found = _read(mark)
+    command, total = found.get("command", "the command"), found.get("total", "all of its")
+    return (
+        f"{folder} is not complete: {command}, which writes {total} images into it, was cut off or is still running. "
+        "Run the same command again: it goes on with what is missing."
+    )
+
+
+def begin_set(folder: Path, command: str, total: int, arguments: Mapping[str, Any]) -> None:
+    """Mark a folder as one into which a set is being written.
+
+    Args:
+        folder: New, empty, or with a set of the same command and arguments in it that was cut off.
+        command: Makes the images.
+        total: How many.
+        arguments: All that decides what the images are.
+
+    Raises:
+        FileExistsError: It holds something else.
+        OSError: It cannot be written into.
+    """
+    mark = folder / INCOMPLETE
+    wanted = json.loads(json.dumps({"command": command, "total": total, **arguments}))
+    if not mark.is_file():
+        refuse_to_overwrite(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(mark, json.dumps(wanted, indent=1).encode())
+        return
+    found = _read(mark)
+    if others := [name for name in {**wanted, **found} if found.get(name) != wanted.get(name)]:
+        raise FileExistsError(
+            f"{folder} holds a set that was cut off, of another {' and another '.join(others)}: run the command with "
+            "the arguments that it had, which goes on with what is missing, or give another --out."
+        )
+
+
+def end_set(folder: Path) -> None:
+    """Say that all images of the set are there."""
+    (folder / INCOMPLETE).unlink(missing_ok=True)
+
+
+def refuse_to_overwrite(folder: Path) -> None:
+    """A folder to write into is new or empty, or its set was cut off.
+
+    Raises:
+        FileExistsError: It is not.
+    """
+    if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or (folder / INCOMPLETE).is_file())):
+        raise FileExistsError(f"{folder} exists and is not an empty folder: give --out a new one.")
+
+
+def fingerprint(file: Path) -> str:
+    """What tells a file from all others: SHA-256 of its bytes."""
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _read(mark: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(mark.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
