@@ -1,6 +1,8 @@
 """The optimisers of the papers: torch's own, with the settings that the papers state as defaults.
 
-They are classes so that a name and a few numbers describe them fully in a config and in a checkpoint.
+They are classes so that a name and a few numbers describe them fully in a config and in a checkpoint. Torch adds eps
+to the root of the corrected second moment. TensorFlow and Chainer add it before the correction, the code of Salimans et
+al. under the root: it matters only to weights whose gradients are below 1e-4.
 """
 
 import torch

@@ -9,7 +9,8 @@ class ConvAutoencoder(nn.Module):
     """Three convolutions that halve the side and three that double it again, 4 x 4 with stride 2.
 
     The encoder has 64, 128 and 256 channels with LeakyReLU of slope .2, the decoder 128, 64 and the image's; BatchNorm
-    everywhere but after the first and the last. The output is linear.
+    everywhere but after the first and the last. The output is linear. Weights start as DCGAN's, N(0, .02), in both
+    halves: the paper has N(0, .002) in its discriminators on MNIST, which are fully connected, and names none here.
 
     Args:
         image_shape: Channels, height and width of the images; the sides are multiples of 8.

@@ -13,7 +13,9 @@ ImageShape = tuple[int, int, int]
 class BiGANGenerator(nn.Module):
     """Two hidden layers of rectifiers with BatchNorm, and tanh: BiGAN's for MNIST.
 
-    Donahue, Krähenbühl, Darrell, ICLR 2017, arXiv 1605.09782. The initial weights are N(0, .02), here and below.
+    Donahue, Krähenbühl, Darrell, ICLR 2017, arXiv 1605.09782. The initial weights are N(0, .02) and BatchNorm adds 1e-8
+    to the variance, here and below. These networks are the paper's, plainer than its code: there the latent enters the
+    second layers of generator and discriminator once more.
 
     Args:
         image_shape: Channels, height and width of the images made.
@@ -38,7 +40,7 @@ class BiGANGenerator(nn.Module):
 
 
 class BiGANEncoder(nn.Module):
-    """The way back: two hidden layers of leaky rectifiers with BatchNorm.
+    """The way back: two hidden layers of leaky rectifiers with BatchNorm; in the authors' code only the second has it.
 
     Args:
         image_shape: Channels, height and width of the images read.
@@ -64,6 +66,9 @@ class BiGANEncoder(nn.Module):
 
 class BiGANDiscriminator(nn.Module):
     """Two hidden layers of leaky rectifiers over image and latent together, without BatchNorm.
+
+    In the authors' code the second has BatchNorm, which would tie the pairs of a batch together, and the last layer
+    starts at 0, so that the others learn nothing in the first step.
 
     Args:
         image_shape: Channels, height and width of the images judged.
@@ -92,7 +97,9 @@ class ALIGenerator(nn.Module):
 
     Dumoulin et al., ICLR 2017, arXiv 1606.00704. 256, 128, 64, 32 and 32 channels, 4 x 4 kernels with strides 1, 2, 1
     and 2, a 5 x 5 and two 1 x 1; BatchNorm and LeakyReLU of slope .1; a tanh where the paper has a sigmoid. Other sides
-    than 32 take another first kernel. The initial weights are N(0, .01), here and below.
+    than 32 take another first kernel. As in the authors' code the initial weights are N(0, .01) and BatchNorm adds 1e-4
+    to the variance and moves its averages by .05, here and below. The last layer has one bias a channel, from 0, theirs
+    one a pixel, from the data's mean: a network does not see the data.
 
     Args:
         image_shape: Channels, height and width of the images made; the sides are multiples of 4 from 20 up.
@@ -109,7 +116,7 @@ class ALIGenerator(nn.Module):
 
         def activated(inputs: int, outputs: int, kernel: int | tuple[int, int], stride: int = 1) -> list[nn.Module]:
             layer = nn.ConvTranspose2d(inputs, outputs, kernel, stride, bias=False)
-            return [layer, nn.BatchNorm2d(outputs), nn.LeakyReLU(0.1)]
+            return [layer, nn.BatchNorm2d(outputs, eps=1e-4, momentum=0.05), nn.LeakyReLU(0.1)]
 
         self.layers = nn.Sequential(
             nn.Unflatten(1, (latent_dim, 1, 1)),
@@ -146,7 +153,7 @@ class ALIEncoder(nn.Module):
 
         def activated(inputs: int, outputs: int, kernel: int | tuple[int, int], stride: int = 1) -> list[nn.Module]:
             layer = nn.Conv2d(inputs, outputs, kernel, stride, bias=False)
-            return [layer, nn.BatchNorm2d(outputs), nn.LeakyReLU(0.1)]
+            return [layer, nn.BatchNorm2d(outputs, eps=1e-4, momentum=0.05), nn.LeakyReLU(0.1)]
 
         self.layers = nn.Sequential(
             *_convolutions(activated, image_shape, width, _core("ALIEncoder", image_shape)),
@@ -165,14 +172,14 @@ class ALIDiscriminator(nn.Module):
     """A trunk for the image, one for the latent, and layers for both: maxout of two pieces with dropout.
 
     The image passes through five convolutions, as in the encoder, the latent through two layers of 512, both together
-    through two of 1024. Dropout is .2 before the image and .5 before every other layer but the latent's first; there is
-    no BatchNorm.
+    through two of 1024. Dropout is .2 before the first layer of either trunk and .5 before every other one; there is no
+    BatchNorm. Every layer has biases; in the authors' code only the image's first and those of both together have.
 
     Args:
         image_shape: Channels, height and width of the images judged; the sides are multiples of 4 from 20 up.
         latent_dim: Length of the latent vectors judged with them.
         width: Channels of the first layer.
-        input_dropout: Probability of dropping a pixel.
+        input_dropout: Probability of dropping a pixel, or a number of the latent.
         hidden_dropout: Probability of dropping a hidden unit.
 
     Raises:
@@ -198,7 +205,9 @@ class ALIDiscriminator(nn.Module):
 
         core = _core("ALIDiscriminator", image_shape)
         self.image = nn.Sequential(*_convolutions(activated, image_shape, width, core), nn.Flatten())
-        self.latent = nn.Sequential(*dense(latent_dim, 16 * width, 0.0), *dense(16 * width, 16 * width, hidden_dropout))
+        self.latent = nn.Sequential(
+            *dense(latent_dim, 16 * width, input_dropout), *dense(16 * width, 16 * width, hidden_dropout)
+        )
         self.joint = nn.Sequential(
             *dense(32 * width, 32 * width, hidden_dropout),
             *dense(32 * width, 32 * width, hidden_dropout),
@@ -220,7 +229,7 @@ class _Pieces(nn.Module):
 
 
 def _hidden(inputs: int, outputs: int, activation: Callable[[], nn.Module]) -> list[nn.Module]:
-    return [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), activation()]
+    return [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs, eps=1e-8), activation()]
 
 
 def _convolutions(

@@ -1,5 +1,6 @@
 """The coupled networks of CoGAN (Liu, Tuzel, NeurIPS 2016, arXiv 1606.07536), after the authors' code for digits."""
 
+import math
 from collections.abc import Mapping
 
 from torch import Tensor, nn
@@ -67,7 +68,8 @@ class CoupledDiscriminator(nn.Module):
     """Two discriminators that are one but for the first layer, which is each domain's own: a LeNet.
 
     A domain's own 5 x 5 convolution to 20 channels and a maximum of 2 x 2; then, shared, the same to 50 channels, a
-    convolution over all that is left to 500, PReLU, and a linear layer. There is no sigmoid: it is in the loss.
+    convolution over all that is left to 500, PReLU, and a linear layer to one logit, where the authors have two and a
+    softmax, which sees their difference. There is no sigmoid: it is in the loss.
 
     Args:
         image_shape: Channels, height and width of the images of both domains; the sides are 16 at least.
@@ -109,8 +111,8 @@ class CoupledDiscriminator(nn.Module):
 
 
 def _xavier(module: nn.Module) -> None:
-    """Weights after Glorot, Bengio, 2010, as the authors have them; biases 0."""
+    """Weights after Glorot, Bengio, 2010, times the root of 2, and biases .1, as in the authors' PyTorch code."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-        nn.init.xavier_uniform_(module.weight)
+        nn.init.xavier_uniform_(module.weight, gain=math.sqrt(2))
         if module.bias is not None:
-            nn.init.zeros_(module.bias)
+            nn.init.constant_(module.bias, 0.1)

@@ -109,8 +109,12 @@ def _quarters(network: str, image_shape: tuple[int, int, int]) -> tuple[int, int
 
 
 def _init(module: nn.Module) -> None:
-    """Weights N(0, .02), biases 0; BatchNorm as in DCGAN."""
+    """Weights N(0, .02), those of convolutions cut off at +-.04, as the authors'; biases 0; BatchNorm as in DCGAN."""
     dcgan_init(module)
-    if isinstance(module, nn.Linear):
+    if isinstance(module, nn.Conv2d):
+        nn.init.trunc_normal_(module.weight, 0.0, 0.02, -0.04, 0.04)
+    elif isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
         nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm1d):
+        nn.init.normal_(module.weight, 1.0, 0.02)

@@ -32,10 +32,10 @@ class ConditionalBatchNorm2d(Labelled):
     Args:
         channels: Channels in and out.
         num_classes: Classes, each with a scale and an offset for every channel.
-        eps: Added to the variance; 2e-5 in the code of SNGAN.
+        eps: Added to the variance: 1e-5 in the code of WGAN-GP and SAGAN, 2e-5 in SNGAN's.
     """
 
-    def __init__(self, channels: int, num_classes: int, eps: float = 2e-5) -> None:
+    def __init__(self, channels: int, num_classes: int, eps: float = 1e-5) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(channels, eps=eps, affine=False)
         self.scale = nn.Parameter(torch.ones(num_classes, channels))
@@ -47,9 +47,11 @@ class ConditionalBatchNorm2d(Labelled):
         return scale * self.norm(x) + offset
 
 
-def batch_norm(channels: int, num_classes: int | None) -> nn.Module:
+def batch_norm(channels: int, num_classes: int | None, eps: float = 1e-5) -> nn.Module:
     """BatchNorm, the class's own where there are classes."""
-    return nn.BatchNorm2d(channels) if num_classes is None else ConditionalBatchNorm2d(channels, num_classes)
+    if num_classes is None:
+        return nn.BatchNorm2d(channels, eps=eps)
+    return ConditionalBatchNorm2d(channels, num_classes, eps)
 
 
 def project(features: Tensor, linear: nn.Linear, embedding: nn.Embedding | None, labels: Tensor | None) -> Tensor:

@@ -1,7 +1,9 @@
 """The networks of LAPGAN (Denton et al., 2015, arXiv 1506.05751) for CIFAR-10, after the authors' code.
 
 Not to be confused with ``pyramid.py``, whose networks are pyramids of features; here each level of a pyramid of images
-has a network of its own. Initial weights are torch's, which are those of the authors' Lua Torch.
+has a network of its own. Initial weights of convolutions are torch's, which are those of the authors' Lua Torch. Their
+coarsest generator differs a little from ``MLPGenerator``, which takes its place: its second hidden layer is of
+sigmoids, its output is linear, and its weights start from N(0, .05), which spreads as U(-.087, .087).
 """
 
 import math
@@ -73,6 +75,8 @@ class LAPGANDiscriminator(nn.Module):
 class LAPGANCoarseDiscriminator(nn.Module):
     """Judges the coarsest level: two hidden layers of rectifiers with dropout.
 
+    As in the authors' code weights start from N(0, .005) and biases at 0.
+
     Args:
         image_shape: Channels, height and width of the images judged.
         hidden: Units in each of the two hidden layers.
@@ -91,6 +95,10 @@ class LAPGANCoarseDiscriminator(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(hidden, 1),
         )
+        for layer in self.layers:
+            if isinstance(layer, nn.Linear):
+                nn.init.normal_(layer.weight, 0.0, 0.005)
+                nn.init.zeros_(layer.bias)
 
     def forward(self, image: Tensor) -> Tensor:
         """Map images (N, C, H, W) to logits (N,)."""

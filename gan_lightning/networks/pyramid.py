@@ -1,9 +1,13 @@
 """The residual networks of SNGAN at 64 x 64 and 128 x 128, and of SAGAN: fewer channels where the map is larger.
 
 After the code of Miyato and Koyama, 2018, arXiv 1802.05637, and of Zhang et al., 2019, arXiv 1805.08318. Initial
-weights are those of ``resnet.py``.
+weights and BatchNorm are those of SNGAN in ``resnet.py``; SAGAN's 3 x 3 convolutions start from Glorot's distribution
+as it is, and its BatchNorm adds 1e-5 to the variance. Its code samples with the batch's own statistics; here samples
+are made with running ones, so that none depends on the others.
 """
 
+import math
+from functools import partial
 from itertools import pairwise
 
 import torch.nn.functional as F
@@ -34,6 +38,11 @@ class PyramidGenerator(nn.Module):
         ValueError: If the network cannot make images of this shape.
     """
 
+    norm_eps = 2e-5
+    """What every BatchNorm adds to the variance."""
+    gain = math.sqrt(2)
+    """Multiplies Glorot's weights in the 3 x 3 convolutions of the blocks."""
+
     def __init__(
         self,
         image_shape: tuple[int, int, int] = (3, 64, 64),
@@ -45,7 +54,7 @@ class PyramidGenerator(nn.Module):
         super().__init__()
         n_blocks = log2_side("PyramidGenerator", image_shape, smallest=16) - 2
         channels = [width * min(2**level, _WIDEST) for level in reversed(range(n_blocks + 1))]
-        blocks: list[nn.Module] = [UpBlock(*pair, num_classes) for pair in pairwise(channels)]
+        blocks: list[nn.Module] = [UpBlock(*pair, num_classes, self.norm_eps) for pair in pairwise(channels)]
         if attention:
             blocks.insert(n_blocks - 2, SelfAttention(channels[-3]))
         output = nn.Conv2d(width, image_shape[0], kernel_size=3, padding=1)
@@ -53,12 +62,12 @@ class PyramidGenerator(nn.Module):
             nn.Linear(latent_dim, channels[0] * 4 * 4),
             nn.Unflatten(1, (channels[0], 4, 4)),
             *blocks,
-            nn.BatchNorm2d(width),
+            nn.BatchNorm2d(width, eps=self.norm_eps),
             nn.ReLU(inplace=True),
             output,
             nn.Tanh(),
         )
-        self.apply(glorot_init)
+        self.apply(partial(glorot_init, gain=self.gain))
         nn.init.xavier_uniform_(output.weight)
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -83,6 +92,9 @@ class PyramidDiscriminator(nn.Module):
         ValueError: If the network cannot judge images of this shape.
     """
 
+    gain = math.sqrt(2)
+    """Multiplies Glorot's weights in the 3 x 3 convolutions."""
+
     def __init__(
         self,
         image_shape: tuple[int, int, int] = (3, 64, 64),
@@ -104,7 +116,7 @@ class PyramidDiscriminator(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.linear = nn.Linear(channels[-1], 1)
         self.embedding = None if num_classes is None else nn.Embedding(num_classes, channels[-1])
-        self.apply(glorot_init)
+        self.apply(partial(glorot_init, gain=self.gain))
         spectral_norm(self)
 
     def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -122,6 +134,9 @@ class SAGANGenerator(PyramidGenerator):
         num_classes: Classes told to the generator, by the scales and offsets of BatchNorm in the blocks. None: none.
         width: Channels of the last block; they double with every level down, up to 16 times.
     """
+
+    norm_eps = 1e-5
+    gain = 1.0
 
     def __init__(
         self,
@@ -142,6 +157,8 @@ class SAGANDiscriminator(PyramidDiscriminator):
         num_classes: Classes told to the discriminator, by a projection at its end. None: none.
         width: Channels of the first block; they double with every block, up to 16 times.
     """
+
+    gain = 1.0
 
     def __init__(
         self, image_shape: tuple[int, int, int] = (3, 128, 128), num_classes: int | None = None, width: int = 64

@@ -9,7 +9,8 @@ class ResidualTranslator(nn.Module):
     """Two convolutions down, residual blocks, two up: ResNet-9, or ResNet-6 below 256 pixels.
 
     7 x 7 kernels at both ends, 3 x 3 else; the borders are reflected but for the strided layers; InstanceNorm without
-    weights of its own and ReLU after every layer but the last, which ends in a tanh. No dropout.
+    weights of its own, as in the authors' PyTorch code (their first code gave it some), and ReLU after every layer but
+    the last, which ends in a tanh. No dropout.
 
     Args:
         condition_shape: Channels, height and width of the images given; the sides are multiples of 4 from 8 up.

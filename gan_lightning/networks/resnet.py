@@ -5,6 +5,10 @@ discriminator that sums over space and is spectrally normalised.
 
 Both networks keep one width throughout. Biases start at 0; weights from Glorot's uniform distribution, times
 the square root of 2 on the 3 x 3 convolutions inside blocks (what the code calls He's).
+
+BatchNorm adds to the variance what the authors' code adds: 1e-5 in WGAN-GP, Chainer's 2e-5 in SNGAN. It is in no
+checkpoint, so older ones load as before. Samples are made with running statistics; WGAN-GP's code takes the batch's
+own there too, which would tie the samples of a batch together.
 """
 
 import math
@@ -32,6 +36,9 @@ class ResNetGenerator(nn.Module):
         ValueError: If the network cannot make images of this shape.
     """
 
+    norm_eps = 1e-5
+    """What every BatchNorm adds to the variance."""
+
     def __init__(
         self,
         image_shape: tuple[int, int, int] = (3, 32, 32),
@@ -45,8 +52,8 @@ class ResNetGenerator(nn.Module):
         self.layers = LabelledSequential(
             nn.Linear(latent_dim, width * 4 * 4),
             nn.Unflatten(1, (width, 4, 4)),
-            *(UpBlock(width, width, num_classes) for _ in range(n_blocks)),
-            nn.BatchNorm2d(width),
+            *(UpBlock(width, width, num_classes, self.norm_eps) for _ in range(n_blocks)),
+            nn.BatchNorm2d(width, eps=self.norm_eps),
             nn.ReLU(inplace=True),
             output,
             nn.Tanh(),
@@ -111,6 +118,8 @@ class SNGANGenerator(ResNetGenerator):
         width: Channels of every hidden layer.
     """
 
+    norm_eps = 2e-5
+
     def __init__(
         self,
         image_shape: tuple[int, int, int] = (3, 32, 32),
@@ -147,17 +156,24 @@ class UpBlock(Labelled):
         in_channels: Channels in.
         out_channels: Channels out; the first convolution has as many. None: as many as in.
         num_classes: Classes with a scale and an offset of their own in BatchNorm. None: no classes.
+        norm_eps: What BatchNorm adds to the variance.
     """
 
-    def __init__(self, in_channels: int, out_channels: int | None = None, num_classes: int | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int | None = None,
+        num_classes: int | None = None,
+        norm_eps: float = 1e-5,
+    ) -> None:
         super().__init__()
         out_channels = out_channels or in_channels
         self.residual = LabelledSequential(
-            batch_norm(in_channels, num_classes),
+            batch_norm(in_channels, num_classes, norm_eps),
             nn.ReLU(inplace=True),
             nn.Upsample(scale_factor=2),
             nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1),
-            batch_norm(out_channels, num_classes),
+            batch_norm(out_channels, num_classes, norm_eps),
             nn.ReLU(inplace=True),
             nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1),
         )
@@ -220,10 +236,15 @@ class PlainBlock(nn.Module):
         return x + self.residual(x)
 
 
-def glorot_init(module: nn.Module) -> None:
-    """Initialise one layer as WGAN-GP and SNGAN do; for ``nn.Module.apply``."""
+def glorot_init(module: nn.Module, gain: float = math.sqrt(2)) -> None:
+    """Initialise one layer as WGAN-GP and SNGAN do; for ``nn.Module.apply``.
+
+    Args:
+        module: The layer, changed in place.
+        gain: Multiplies the weights of 3 x 3 convolutions.
+    """
     if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
         inside_block = isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3)
-        nn.init.xavier_uniform_(module.weight, gain=math.sqrt(2) if inside_block else 1)
+        nn.init.xavier_uniform_(module.weight, gain=gain if inside_block else 1)
         if not isinstance(module, nn.Embedding) and module.bias is not None:
             nn.init.zeros_(module.bias)

@@ -12,7 +12,9 @@ from torch.nn.utils import parametrizations, parametrize
 class SoftplusGenerator(nn.Module):
     """Two hidden layers of softplus with BatchNorm, then a weight-normalised layer and tanh.
 
-    The authors end in a sigmoid, on images in [0, 1]; their BatchNorm, too, has no scale of its own.
+    The authors end in a sigmoid, on images in [0, 1]; their BatchNorm, too, has no scale of its own. As in their code
+    weights start from Glorot's uniform distribution, those of the last layer's units with a length of 1, biases at 0,
+    and BatchNorm adds 1e-6 to the variance.
 
     Args:
         image_shape: Channels, height and width of the images made.
@@ -26,8 +28,14 @@ class SoftplusGenerator(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise([latent_dim, hidden, hidden]):
-            layers += [nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.Softplus()]
-        last = parametrizations.weight_norm(nn.Linear(hidden, math.prod(image_shape)))
+            layers += [nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs, eps=1e-6), nn.Softplus()]
+        linears = [layer for layer in layers if isinstance(layer, nn.Linear)]
+        last = nn.Linear(hidden, math.prod(image_shape))
+        for linear in [*linears, last]:
+            nn.init.xavier_uniform_(linear.weight)
+        nn.init.zeros_(last.bias)
+        last.weight.data = F.normalize(last.weight.data, dim=1)
+        last = parametrizations.weight_norm(last)
         self.layers = nn.Sequential(*layers, last, nn.Tanh(), nn.Unflatten(1, tuple(image_shape)))
 
     def forward(self, latent: Tensor) -> Tensor:
