@@ -79,7 +79,8 @@ class AdversarialModule(LightningModule):
     their fakes, unless ``shares_fakes`` is False.
 
     Every draw of a step (latents, dropout, penalties) is a function of the run's seed, the step and the rank, so a
-    run that is killed and resumed ends in the same bits.
+    run that is killed and resumed ends in the same bits. The step is the game's own count, ``game_step``: it travels
+    with the weights, so that a second ``fit`` goes on where the first one ended, whatever its trainer counts.
 
     Args:
         generator: Makes the fakes. Several networks go into one ``nn.ModuleDict``.
@@ -93,6 +94,9 @@ class AdversarialModule(LightningModule):
         penalty_interval: Compute the penalties at every so many updates of the player, times this number.
         gradient_clip_norm: Scale a player's gradients down to this norm before its update. None: never.
         ema_decay: Decay of the average of the generator's weights that makes all samples. None: no average.
+
+    Attributes:
+        game_step: Updates of the generator so far, in all fits; ``trainer.global_step`` counts those of a trainer.
     """
 
     shares_fakes: bool = True
@@ -138,6 +142,9 @@ class AdversarialModule(LightningModule):
         self.penalty_interval = penalty_interval
         self.gradient_clip_norm = gradient_clip_norm
         self.seed: int | None = None
+        self.game_step = 0
+        self.register_state_dict_post_hook(_note_count)
+        self.register_load_state_dict_pre_hook(_take_count)
         self._buffers_apart: list[dict[str, Tensor]] = []
         self._agreement = ExitStack()
 
@@ -197,7 +204,7 @@ class AdversarialModule(LightningModule):
     @signed
     def training_step(self, batches: list[Any], batch_idx: int) -> dict[str, Tensor]:
         """Play one step. Callbacks get each player's loss, the last one if it moved several times, by its name."""
-        step = self.global_step
+        step = self.game_step
         terms: dict[str, Tensor] = {}
         assert self.seed is not None
         seed_draws(fold(self.seed, step, self.global_rank), self.device)
@@ -236,6 +243,7 @@ class AdversarialModule(LightningModule):
             )
         if self.ema is not None:
             self.ema.update(self.generator, step + 1)
+        self.game_step = step + 1
         for scheduler in self._schedulers():
             scheduler.step()
         log_terms(self, terms)
@@ -351,7 +359,8 @@ class AdversarialModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._agreement.close()  # A validation may have been interrupted.
-        state: dict[str, Any] = {"variant": public_name(type(self)), "version": __version__, "seed": self.seed}
+        state: dict[str, Any] = {"variant": public_name(type(self)), "version": __version__}
+        state |= {"seed": self.seed, "game_step": self.game_step}
         if any(apart := buffers_apart(self)):
             # The weights go with what all agree on; to train on in the same bits, each process needs its own.
             with agreed(self):
@@ -369,6 +378,8 @@ class AdversarialModule(LightningModule):
         """
         self.seed = checkpoint.get("gan_lightning", {}).get("seed")
         self._buffers_apart = checkpoint.get("gan_lightning", {}).get("buffers", [])
+        # Earlier versions left the count to the trainer.
+        self.game_step = checkpoint.get("gan_lightning", {}).get("game_step", checkpoint.get("global_step", 0))
         before = checkpoint.get("hyper_parameters", {})
         for name in sorted(name for name in self.hparams if name in before and before[name] != self.hparams[name]):
             # The states of optimisers and schedulers hold their settings, and they are loaded after this.
@@ -379,6 +390,17 @@ class AdversarialModule(LightningModule):
                 raise ValueError(f"{name} was {was} and is now {now}: a run goes on with the kind that it began with.")
             rule = "the checkpoint's settings stay" if kept else "from here on the new value holds"
             warnings.warn(f"{name} was {before[name]} and is now {self.hparams[name]}: {rule}.", stacklevel=2)
+
+
+# The count stands beside the weights, in what a state dict says of itself: their names stay as they are.
+
+
+def _note_count(game: nn.Module, state: dict[str, Any], prefix: str, about: dict[str, Any]) -> None:
+    about["game_step"] = game.game_step
+
+
+def _take_count(game: nn.Module, state: dict[str, Any], prefix: str, about: dict[str, Any], *_: Any) -> None:
+    game.game_step = about.get("game_step", game.game_step)
 
 
 def _kind(recipe: Any) -> str:

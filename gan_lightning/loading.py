@@ -69,13 +69,13 @@ def load(path: str | Path, map_location: Any = "cpu") -> AdversarialModule:
         raise CheckpointError(f"{path} says that its model is {variant!r}, which is no AdversarialModule.")
     try:
         model = variant(**checkpoint.get("hyper_parameters", {}))
+        model.on_load_checkpoint(checkpoint)
         model.load_state_dict(checkpoint["state_dict"])
     except (KeyError, TypeError, RuntimeError, ValueError) as error:
         raise CheckpointError(
             f"{path} does not fit the {variant.__name__} of this version of the code"
             f"{other_version(checkpoint)}: {_first_line(error)}"
         ) from error
-    model.on_load_checkpoint(checkpoint)
     return model.to(map_location).eval()
 
 

@@ -101,7 +101,7 @@ class SemiSupervisedGAN(ImageGame):
 
     def after_discriminator_update(self) -> None:
         if self.discriminator_ema is not None:
-            self.discriminator_ema.update(self.discriminator, self.global_step + 1)
+            self.discriminator_ema.update(self.discriminator, self.game_step + 1)
 
     def classify(self, images: Tensor) -> Tensor:
         """The classes (N,) of images (N x C x H x W, in [-1, 1]), as the averaged discriminator sees them."""

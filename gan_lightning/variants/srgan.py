@@ -109,7 +109,7 @@ class SRGAN(TranslationGame):
 
     @property
     def is_warming_up(self) -> bool:
-        return self.global_step < self.warm_up_steps
+        return self.game_step < self.warm_up_steps
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
@@ -123,7 +123,7 @@ class SRGAN(TranslationGame):
         return self._features
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        if 0 < self.global_step == self.warm_up_steps:
+        if 0 < self.game_step == self.warm_up_steps:
             self.trainer.optimizers[1].state.clear()
 
     def receive(self, raw: Any) -> GameBatch:
