@@ -1,6 +1,9 @@
-"""Decoding image files: by PIL, and resized by torch."""
+"""Decoding image files: by PIL, and resized by torch. Every image that is read from a file is read here."""
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import IO
@@ -10,32 +13,73 @@ import PIL
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngImageFile
 from torch.nn.functional import interpolate
 
-DECODER = f"2 PIL {PIL.__version__} torch {torch.__version__}"
+DECODER = f"3 PIL {PIL.__version__} torch {torch.__version__}"
 """What the pixels of a file depend on beside the file: raise the number when `decode` gives others."""
 
-_FORMATS = ("PNG", "JPEG", "WEBP")
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", *(["AVIF"] if find_spec("PIL.AvifImagePlugin") else []))
+# PIL knows forty more, and starts programs of the system for some of them. AVIF came with PIL 11.3.
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff", ".jfif")
+"""What the names of image files end with, in small letters."""
+
+FORMATS = "PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF"
+"""The formats that are read, in words; of several pictures in a file the first."""
+
+MOST_PIXELS = 89_478_485
+"""An image of more is refused: as a small file it may be made to fill the memory."""
+
+# PIL warns of the same images, and the refusal is enough.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
 _SMALL = 128  # pixels of a side; a batch of larger ones could take more memory than there is
 _ORIENTATION = 0x0112  # EXIF's tag; from 5 on, width and height are exchanged
+_BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # TIFF's tags
+_STEPS = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}  # how PIL scales the pixels of a PNG, but not its key colour
+
+
+@contextmanager
+def open_image(file: str | Path | IO[bytes]) -> Iterator[Image.Image]:
+    """Opens an image file without reading its pixels: the only place where PIL is given one.
+
+    Raises:
+        UnidentifiedImageError: it is in none of the formats that we read.
+        ValueError: it has more than `MOST_PIXELS`.
+        Exception: of any kind that PIL raises for a broken file.
+    """
+    too_large = f"more than {MOST_PIXELS // 10**6} million pixels: make it smaller, or cut it to pieces"
+    try:
+        image = Image.open(file, formats=_FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(too_large) from error
+    with image:
+        if image.width * image.height > MOST_PIXELS:
+            raise ValueError(f"{image.width} x {image.height} pixels, {too_large}")
+        yield image
 
 
 def read(file: str | Path | IO[bytes], channels: int, at_least: int | None = None) -> Image.Image:
     """Reads an image of any size and mode: upright, over white where it is transparent.
 
+    Of 16 bits a channel it keeps the upper 8. Floating-point pixels (TIFF) are 0 for black to 1 for white.
+
     Args:
-        file: PNG, JPEG or WebP.
+        file: in one of the `FORMATS`.
         channels: 3: RGB, a grey image three times the same; 1: grey, a colour image its luma.
         at_least: a JPEG may be decoded at a half, a quarter or an eighth of its size, while both sides stay at least
             so long; None: at its own size.
 
     Raises:
+        ValueError: it has more than `MOST_PIXELS`, or numbers that are no brightness.
         Exception: of any kind that PIL raises for a broken file.
     """
     mode = "RGB" if channels == 3 else "L"
-    with Image.open(file, formats=_FORMATS) as image:
+    with open_image(file) as image:
         if at_least is not None:
             image.draft(None, (at_least, at_least))  # other formats ignore it
+        _scale_key_colour(image)
         image.load()
         ImageOps.exif_transpose(image, in_place=True)  # else it copies also what is upright
     opaque = _opaque(image)
@@ -62,7 +106,11 @@ def decode(file: str | Path | IO[bytes], size: int, channels: int, draft: bool =
 
 def central_square(file: str | Path | IO[bytes], size: int, channels: int, draft: bool = False) -> NDArray[np.uint8]:
     """The largest square in the middle of an image, before `decode` resizes it: uint8, side x side x channels."""
-    pixels = read_pixels(file, channels, at_least=2 * size if draft else None)
+    return square(read_pixels(file, channels, at_least=2 * size if draft else None))
+
+
+def square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The largest square in the middle of an image, H x W x C."""
     height, width, _ = pixels.shape
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -124,18 +172,58 @@ def check(path: str | Path) -> tuple[int, int]:
     Raises:
         Exception: of any kind that PIL raises for a broken file.
     """
-    with Image.open(path, formats=_FORMATS) as image:
+    with open_image(path) as image:
         width, height = image.size
-        lies = image.getexif().get(_ORIENTATION, 1) >= 5
         image.draft(None, (max(1, width // 8), max(1, height // 8)))  # JPEG only: skips most of the arithmetic
         image.load()
+        lies = image.getexif().get(_ORIENTATION, 1) >= 5  # PIL has turned a TIFF already, and says so now
+        if image.mode[0] in "IF":
+            _eight_bits(image)  # its numbers may be no brightness
     return (height, width) if lies else (width, height)
 
 
+def _scale_key_colour(image: Image.Image) -> None:
+    """Brings the colour that stands for transparent in a PNG to the 8 bits of the pixels, which PIL forgets.
+
+    Of 16-bit RGB, which PIL reads as 8 bits, all colours that share the upper 8 bits are transparent then.
+    """
+    key = image.info.get("transparency")
+    step = _STEPS.get(str(image.tile[0][3])) if isinstance(image, PngImageFile) and image.tile else None
+    if step and isinstance(key, int | tuple):
+        scaled = [int(part * step) for part in (key if isinstance(key, tuple) else [key])]
+        image.info["transparency"] = tuple(scaled) if isinstance(key, tuple) else scaled[0]
+
+
 def _opaque(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # PIL would clip 16 bits to 8 instead of scaling them
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode[0] in "IF":
+        return _eight_bits(image)
+    if image.mode == "LAB":
+        return image.convert("RGB")  # the only way to grey
     if not image.has_transparency_data:
         return image
     white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image.convert("RGBA"))
+    straight = image.convert("LA") if image.mode == "La" else image  # PIL knows no shorter way
+    return Image.alpha_composite(white, straight.convert("RGBA"))
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """A grey image of 12 or 16 bits, or of floating-point pixels, scaled to 8 where PIL would clip it.
+
+    Raises:
+        ValueError: its numbers have no black and white.
+    """
+    tags = getattr(image, "tag_v2", {})
+    pixels = np.asarray(image)
+    if image.mode == "F":
+        if not (pixels.min() >= 0 and pixels.max() <= 1):
+            raise ValueError("its floating-point pixels are not all from 0 (black) to 1 (white): scale them")
+        grey = (pixels * 255).round().astype(np.uint8)
+    elif image.mode == "I":
+        raise ValueError("its pixels are whole numbers with a sign or of 32 bits: save it with 8 or 16 bits a channel")
+    else:
+        bits = tags.get(_BITS, (16,))[0]
+        grey = (pixels >> (bits - 8)).astype(np.uint8)
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # PIL inverts only those of 8 bits
+        grey = 255 - grey
+    key = image.info.get("transparency")
+    return Image.fromarray(grey if key is None else np.where(pixels == key, np.uint8(255), grey))

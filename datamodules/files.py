@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from datamodules.decoding import SUFFIXES as SUFFIXES
 from datamodules.decoding import central_square, resized_all
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _FILES_PER_TASK = 64
 
 FolderState = tuple[int, int, int]
@@ -82,7 +82,7 @@ def list_files(folder: Path) -> list[Path]:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """The PNG, JPEG and WebP files under a folder, as `walk` finds them; none where there is no such folder."""
+    """The image files under a folder, as `walk` finds them; none where there is no such folder."""
     return [Path(path) for path in walk(str(folder))[0] if is_image(path)]
 
 

@@ -13,6 +13,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from datamodules.base import Splits, check_at_least, check_channels, held_out
+from datamodules.decoding import FORMATS
 from datamodules.file_base import FileDataModule, Walked
 from datamodules.files import SUFFIXES, FolderState, is_image, walk
 from datamodules.loading import ImageSource, Subset
@@ -53,7 +54,7 @@ class _Found:
 
 
 class ImageFolderDataModule(FileDataModule):
-    """Any folder of PNG, JPEG or WebP images, of any sizes and modes, at any depth.
+    """Any folder of images, of any sizes and modes, at any depth: PNG, JPEG, WebP, AVIF, GIF, BMP and TIFF.
 
     Each image is turned upright, laid over white where it is transparent, cropped to its central square and resized
     (bicubic). Hidden files are ignored. Other files, and images that cannot be read to their end, are found before
@@ -186,7 +187,7 @@ class ImageFolderDataModule(FileDataModule):
         count = len(broken) + found.n_others
         if not count:
             return
-        others = [(self.location + name, "not PNG, JPEG or WebP") for name in found.others]
+        others = [(self.location + name, f"not {FORMATS}") for name in found.others]
         named = ", ".join(f"{path} ({reason})" for path, reason in (broken + others)[:_NAMED_FILES])
         more = f" and {count - _NAMED_FILES} more" if count > _NAMED_FILES else ""
         counted = f"{count} of the {sum(found.members.values()) + found.n_others} files under {self.root}"

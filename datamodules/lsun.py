@@ -110,7 +110,7 @@ class LMDBImages(Dataset[Tensor]):
     """Images that stay in LMDB databases and are decoded by worker processes; in the order of databases, then of keys.
 
     Args:
-        folders: of the databases; their values are PNG, JPEG or WebP files.
+        folders: of the databases; their values are image files.
         labelled: the number of its database is an image's label.
         size: height and width of the decoded images.
         channels: 1 or 3.

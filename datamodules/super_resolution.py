@@ -8,7 +8,7 @@ import torch
 
 from datamodules.base import Splits, check_at_least
 from datamodules.bicubic import downscale
-from datamodules.decoding import check, read_pixels
+from datamodules.decoding import FORMATS, check, read_pixels
 from datamodules.examples import Chances, ExampleDataModule, Examples, Pixels
 from datamodules.file_base import check_in_turn
 from datamodules.files import list_images, pack, read_again, unpack
@@ -104,7 +104,7 @@ class SuperResolutionDataModule(ExampleDataModule):
         if not images:
             unless = "" if split == "train" else ", or null to go without"
             raise FileNotFoundError(
-                f"SuperResolutionDataModule: no images (PNG, JPEG or WebP) under {folder}: set root, and {split} to "
+                f"SuperResolutionDataModule: no images ({FORMATS}) under {folder}: set root, and {split} to "
                 f"the name of a folder in it{unless}."
             )
         return images

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datamodules.base import Splits, check_channels
-from datamodules.decoding import check
+from datamodules.decoding import FORMATS, check
 from datamodules.examples import Chances, ExampleDataModule, Examples, Jitter, JitteredImages, Pixels
 from datamodules.file_base import check_in_turn
 from datamodules.files import list_images
@@ -85,8 +85,7 @@ class UnpairedImageDataModule(ExampleDataModule):
         # A split may be absent, but no split may have one domain only.
         if len(empty) == 1 or (empty and split == "train"):
             raise ValueError(
-                f"UnpairedImageDataModule: no images under {' and '.join(empty)}: both domains need some (PNG, JPEG or "
-                "WebP)."
+                f"UnpairedImageDataModule: no images under {' and '.join(empty)}: both domains need some ({FORMATS})."
             )
         return domains
 

@@ -8,7 +8,7 @@ import torch
 from PIL import UnidentifiedImageError
 from torch import Tensor
 
-from datamodules.decoding import read_pixels
+from datamodules.decoding import FORMATS, read_pixels
 from gan_lightning.game import AdversarialModule
 from gan_lightning.translation_game import TranslationGame, Wishes
 
@@ -45,8 +45,8 @@ def translate(
 
     Args:
         model: A :class:`TranslationGame`.
-        file: PNG, JPEG or WebP. It is turned upright as its EXIF data say, put on white where it is transparent, and
-            made grey or RGB as the model takes it.
+        file: In one of ``datamodules.decoding.FORMATS``. It is turned upright as its EXIF data say, put on white where
+            it is transparent, and made grey or RGB as the model takes it.
         direction: One of the model's directions. None: the first, or the only one.
         attributes: What the result is to have, for a model that knows attributes.
         seed: Of what chance decides in the generator, if anything.
@@ -78,6 +78,6 @@ def _pixels(file: str | Path, channels: int) -> Tensor:
     try:
         return torch.tensor(read_pixels(file, channels).transpose(2, 0, 1))
     except UnidentifiedImageError as error:
-        raise ImageError(f"{file} is no PNG, JPEG or WebP image.") from error
+        raise ImageError(f"{file} is no {FORMATS} image, or a damaged one.") from error
     except Exception as error:  # PIL raises SyntaxError, struct.error, ... besides OSError
         raise ImageError(f"{file} cannot be read: {error}.") from error

@@ -134,6 +134,10 @@ MODES = {
     "PNG": ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"],
     "JPEG": ["L", "RGB", "CMYK"],
     "WEBP": ["RGB", "RGBA"],
+    "GIF": ["1", "L", "P", "RGB", "RGBA"],
+    "BMP": ["1", "L", "P", "RGB", "RGBA"],
+    "TIFF": ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"],
+    "AVIF": ["L", "RGB", "RGBA"],
 }
 
 

@@ -220,7 +220,10 @@ class TestCommand:
         assert first == "gan-lightning translate: 2 of 4 images could not be translated:"
         assert second.startswith(f"  {folder / 'a.jpg'} cannot be read: ")
         assert "truncated" in second
-        assert third == f"  {folder / 'b' / 'text.png'} is no PNG, JPEG or WebP image."
+        assert (
+            third
+            == f"  {folder / 'b' / 'text.png'} is no PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF image, or a damaged one."
+        )
         assert "2 translations are in" in told.out
 
     def test_a_single_file_that_is_no_image(
@@ -228,7 +231,10 @@ class TestCommand:
     ) -> None:
         (tmp_path / "notes.txt").write_text("Dear diary")
         assert self.run("--ckpt", cycle_gan, "--input", tmp_path / "notes.txt", "--out", tmp_path / "out") == 1
-        assert f"{tmp_path / 'notes.txt'} is no PNG, JPEG or WebP image." in capsys.readouterr().err
+        assert (
+            f"{tmp_path / 'notes.txt'} is no PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF image, or a damaged one."
+            in capsys.readouterr().err
+        )
 
     def test_two_images_for_one_name_are_refused(
         self, cycle_gan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

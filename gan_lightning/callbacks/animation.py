@@ -7,6 +7,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from PIL import Image
 
+from datamodules.decoding import open_image
 from gan_lightning.callbacks.pictures import spared
 from gan_lightning.images import write_gif
 from gan_lightning.logger_guards import forgiven, logged_at
@@ -45,9 +46,14 @@ class RunAnimation(Callback):
     def _write(self, path: Path, pictures: list[Path]) -> None:
         last = len(pictures) - 1
         chosen = sorted({round(last * i / (self.max_frames - 1)) for i in range(self.max_frames)})
-        frames = [Image.open(pictures[number]).convert("P") for number in chosen]
+        frames = [_frame(pictures[number]) for number in chosen]
         durations = [self.frame_ms] * (len(frames) - 1) + [2000]
         write_gif(path, frames, durations)
+
+
+def _frame(picture: Path) -> Image.Image:
+    with open_image(picture) as image:
+        return image.convert("P")
 
 
 def _send(logger: Logger, path: Path, step: int) -> None:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _ABOUT = """\
 Translate images by a checkpoint of a model that turns images into images. It needs neither the training data nor the
-config. Images of any size are read, PNG, JPEG and WebP, turned upright, and grey or RGB as the model takes them.
+config. Images of any size are read, PNG, JPEG, WebP, AVIF, GIF, BMP and TIFF, turned upright, and grey or RGB as the
+model takes them.
 
 Every result is a PNG file named like its image: photos/a/b.jpg becomes DIR/a/b.png. A file that cannot be read is left
 out and named at the end, and the exit code is then 1.

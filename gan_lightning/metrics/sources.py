@@ -4,21 +4,22 @@ All have the shape of ``datamodules.loading.ImageSource``: they are asked for ba
 images.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
-from PIL import Image
 from torch import Tensor
 
-from datamodules.files import SUFFIXES, list_files
+from datamodules.decoding import check, read_pixels, resized, square
+from datamodules.files import SUFFIXES, list_images, reason
 from datamodules.loading import ImageSource, Subset, TensorImages
 from gan_lightning.images import are_points, to_uint8
 from gan_lightning.metrics.digest import digest_of
 
+T = TypeVar("T")
 SPLITS = ("train", "val", "test")
 MOST_SAMPLES = 10_000
 """As many samples as this are made unless the user asks for a number."""
@@ -59,23 +60,34 @@ class Samples:
 
 
 class FolderImages:
-    """The PNG, JPEG and WebP files of a folder, at any depth, at their own size.
+    """The image files of a folder, at any depth, read as our data modules read theirs; an ``ImageSource``.
 
     Args:
         folder: Where they are.
         channels: 3: a grey image is read as RGB; 1: a coloured one as grey.
+        size: Height and width to which each is cropped and resized, as ``ImageFolderDataModule`` does it, with a
+            warning where that changes one. None: at their own size, which must be the same for all.
+        at_most: Take so many, evenly spread, if there are more. None: all.
 
     Raises:
         FileNotFoundError: There is no such folder, or no image in it.
+        ValueError: The first file is no image that can be read.
     """
 
-    def __init__(self, folder: str | Path, channels: int = 3) -> None:
+    labels = None
+
+    def __init__(
+        self, folder: str | Path, channels: int = 3, size: int | None = None, at_most: int | None = None
+    ) -> None:
         self.folder = Path(folder)
-        self._mode = "L" if channels == 1 else "RGB"
-        self.paths = [path for path in list_files(self.folder) if path.suffix.lower() in SUFFIXES]
-        if not self.paths:
+        self.channels = channels
+        self.size = size
+        found = list_images(self.folder)
+        if not found:
             raise FileNotFoundError(f"There are no images ({', '.join(SUFFIXES)}) in a folder {folder}.")
-        self._first_size = self._read(self.paths[0]).shape
+        self.paths = [found[i] for i in _evenly(len(found), at_most)]
+        self.first_size = self._opened(self.paths[0], check)
+        self._warned = False
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -84,28 +96,40 @@ class FolderImages:
         """See :class:`Images`.
 
         Raises:
-            ValueError: A file is no image, or not as large as the first.
+            ValueError: A file is no image, or not as large as the first where none is resized.
         """
         for indices in batches:
-            yield torch.stack([self._checked(self.paths[i]) for i in indices])
+            yield torch.stack([self._image(self.paths[i]) for i in indices])
 
-    def _checked(self, path: Path) -> Tensor:
-        image = self._read(path)
-        if image.shape != self._first_size:
-            (_, height, width), (_, first_height, first_width) = image.shape, self._first_size
-            raise ValueError(
-                f"The images of {self.folder} have different sizes: {self.paths[0].name} is {first_width} x "
-                f"{first_height} pixels and {path.name} is {width} x {height}. Resize them to one size."
+    def _image(self, path: Path) -> Tensor:
+        pixels = self._opened(path, lambda file: read_pixels(file, self.channels))
+        height, width, _ = pixels.shape
+        if self.size is None:
+            if (width, height) != self.first_size:
+                raise ValueError(
+                    f"The images of {self.folder} have different sizes: {_and_size(self.paths[0], *self.first_size)}, "
+                    f"{_and_size(path, width, height)}: name one size for all, such as --image_size "
+                    f"{min(height, width)}."
+                )
+            return torch.tensor(pixels).permute(2, 0, 1)
+        if (width, height) != (self.size, self.size) and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"Images of {self.folder} are cropped to their central squares and resized to {self.size} x "
+                f"{self.size} pixels: {_and_size(path, width, height)}.",
+                stacklevel=2,
             )
-        return image
+        return torch.from_numpy(resized(square(pixels)[None], self.size)[0])
 
-    def _read(self, path: Path) -> Tensor:
+    def _opened(self, path: Path, reading: Callable[[Path], T]) -> T:
         try:
-            with Image.open(path) as image:
-                pixels = np.array(image.convert(self._mode))
+            return reading(path)
         except Exception as error:  # PIL raises SyntaxError, struct.error, ... besides OSError
-            raise ValueError(f"{path} cannot be read as an image: {error}") from error
-        return torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1)
+            raise ValueError(f"{path} cannot be read as an image: {reason(error)}.") from error
+
+
+def _and_size(path: Path, width: int, height: int) -> str:
+    return f"{path.name} has {width} x {height}"
 
 
 def real_images(data: LightningDataModule | None, split: str, at_most: int | None = None) -> ImageSource:
@@ -129,7 +153,13 @@ def real_images(data: LightningDataModule | None, split: str, at_most: int | Non
         raise ValueError(f"{type(data).__name__} has no images in its split {split!r}: choose another split.")
     if at_most is None or at_most >= len(source):
         return source
-    return Subset(source, torch.arange(at_most) * len(source) // at_most)
+    return Subset(source, _evenly(len(source), at_most))
+
+
+def _evenly(n: int, at_most: int | None) -> Tensor:
+    """The indices of so many of ``n``, evenly spread."""
+    few = n if at_most is None else min(n, at_most)
+    return torch.arange(few) * n // few
 
 
 def label_of(data: LightningDataModule, split: str) -> str:

@@ -1,13 +1,15 @@
 """Where images come from: folders, data modules of ours and of others."""
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch import LightningDataModule
 from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
-from datamodules import DigitsDataModule
+from datamodules import DigitsDataModule, ImageFolderDataModule
 from gan_lightning.metrics.sources import FolderImages, Images, label_of, real_images
+from gan_lightning.translating import _pixels
 from tests.metrics.tools import images, write_folder
 
 
@@ -29,11 +31,69 @@ def test_grey_images_are_read_as_the_other_side_has_them(tmp_path):
     assert torch.equal(everything(FolderImages(tmp_path / "a", channels=1)), grey)
 
 
-def test_mixed_sizes_are_refused(tmp_path):
+def test_mixed_sizes_are_refused_or_brought_to_one_as_asked(tmp_path):
     folder = write_folder(tmp_path / "a", list(images(3, 1)))
     Image.new("RGB", (20, 10)).save(folder / "wide.png")
-    with pytest.raises(ValueError, match=r"0000\.png is 12 x 12 pixels and wide\.png is 20 x 10\. Resize"):
+    with pytest.raises(ValueError, match=r"0000\.png has 12 x 12, wide\.png has 20 x 10: .* --image_size 10\."):
         everything(FolderImages(folder))
+    with pytest.warns(UserWarning, match="resized to 10 x 10 pixels: 0000.png has 12 x 12") as warned:
+        resized = everything(FolderImages(folder, size=10))
+    assert len(warned) == 1
+    (trained_on,) = folder_module(folder, 10).splits.train.image_batches([torch.arange(4)])
+    assert torch.equal(resized, trained_on)
+
+
+def folder_module(folder, size, channels=3, **arguments):
+    return ImageFolderDataModule(
+        str(folder), image_size=size, channels=channels, val_size=0, batch_size=1, num_workers=0, **arguments
+    )
+
+
+@pytest.fixture
+def every_kind(tmp_path):
+    """Images of one size, of every kind that a reader could take for something else."""
+    folder, size = tmp_path / "every kind", (12, 12)
+    folder.mkdir()
+    noise = images(1, 1)[0].permute(1, 2, 0).numpy()
+    alpha = np.dstack([noise, noise[..., :1]])
+    Image.fromarray(alpha).save(folder / "clear.png")
+    Image.fromarray(alpha).convert("LA").save(folder / "grey_clear.png")
+    Image.fromarray(noise).quantize(8).save(folder / "palette.png", transparency=3)
+    Image.fromarray(noise).quantize(8).save(folder / "palette.gif", transparency=3)
+    Image.fromarray(noise[..., 0].astype(np.uint16) * 257).save(folder / "deep.png")
+    Image.fromarray(noise[..., 0].astype(np.uint16) * 257).save(folder / "deep.tif")
+    Image.fromarray(noise).convert("CMYK").save(folder / "print.jpg")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(noise).save(folder / "turned.jpg", exif=turned)
+    for name in ("a.bmp", "a.webp", "a.avif", "a.tiff"):
+        Image.fromarray(noise).save(folder / name)
+    Image.new("1", size, 1).save(folder / "bits.png")
+    return folder
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_folder_is_the_same_whichever_way_it_is_read(tmp_path, every_kind, channels):
+    expected = everything(FolderImages(every_kind, channels))
+    assert len(expected) == 13
+    ways = [
+        folder_module(every_kind, 12, channels),
+        folder_module(every_kind, 12, channels, in_memory=False),
+        folder_module(every_kind, 12, channels, cache=str(tmp_path / "cache")),
+        folder_module(every_kind, 12, channels, cache=str(tmp_path / "cache")),  # mapped this time
+    ]
+    ways[1].num_workers = 2
+    for data in ways:
+        assert torch.equal(everything(real_images(data, "train")), expected)
+    for path, image in zip(FolderImages(every_kind).paths, expected, strict=True):
+        assert torch.equal(_pixels(path, channels), image)
+
+
+def test_some_images_of_a_folder_are_evenly_spread(tmp_path):
+    shown = images(20, 1)
+    folder = write_folder(tmp_path / "a", list(shown))
+    assert torch.equal(everything(FolderImages(folder, at_most=4)), shown[::5])
+    assert len(FolderImages(folder, at_most=30)) == 20
 
 
 def test_folders_without_images(tmp_path):
