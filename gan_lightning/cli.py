@@ -5,6 +5,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from gan_lightning.commands.stopping import stopped_in_a_line
+
 COMMANDS = {
     # command: (module with its `run(command, arguments)`, what it does)
     "fit": ("gan_lightning.commands.training", "train a model"),
@@ -44,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command and its options; ``sys.argv[1:]`` unless given.
 
     Returns:
-        The exit code: 0 if all went well, 2 if the command or the options make no sense.
+        The exit code: 0 if all went well, 2 if the command or the options make no sense, 130 after Ctrl-C, 143 after
+        SIGTERM.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     command = arguments[0] if arguments else "--help"
@@ -63,4 +66,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # Packages of the user's own; at the end, where they can hide no installed one.
-    return import_module(COMMANDS[command][0]).run(command, arguments[1:])
+    return stopped_in_a_line(command, lambda: import_module(COMMANDS[command][0]).run(command, arguments[1:]))

@@ -331,7 +331,7 @@ class AdversarialModule(LightningModule):
             adopt(self.trainer.strategy)
             use_atomic_saves(self.trainer.strategy)
             guard_loggers(self.trainer)
-            gather_rounds(self.trainer, self.n_critic * self.accumulate)
+        gather_rounds(self.trainer, self.n_critic * self.accumulate)
 
     def on_fit_start(self) -> None:
         if self.seed is None:

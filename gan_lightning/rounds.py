@@ -5,6 +5,8 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 
+from datamodules.workers import shield, started
+
 
 class Rounds:
     """A loader that yields lists of ``size`` batches: what one game step needs.
@@ -37,7 +39,7 @@ class Rounds:
 
     def __iter__(self) -> Iterator[list[Any]]:
         batches: list[Any] = []
-        for batch in self.loader:
+        for batch in started(self.loader):
             batches.append(batch)
             if len(batches) == self.size:
                 yield batches
@@ -54,6 +56,9 @@ class Rounds:
 def gather_rounds(trainer: Trainer, size: int) -> None:
     """Make the trainer hand out rounds of ``size`` training batches, whatever loader it is given.
 
+    The workers of every loader are shielded from signals to stop: a run ends between two steps, and needs them till
+    then.
+
     ``Strategy.process_dataloader`` is Lightning's place to wrap a loader: it comes after a distributed sampler has
     been put in, so any loader shares its data among the processes as usual.
     """
@@ -62,6 +67,7 @@ def gather_rounds(trainer: Trainer, size: int) -> None:
 
     def process_dataloader(loader: object) -> object:
         loader = process(loader)
+        shield(loader)
         return Rounds(loader, size) if trainer.training else loader
 
     process_dataloader.before_rounds = process  # type: ignore[attr-defined]

@@ -1,5 +1,6 @@
 """Keep the newest state of a run, so that it can be continued in the same bits."""
 
+import math
 import signal
 from pathlib import Path
 from typing import Any
@@ -91,9 +92,13 @@ class LastCheckpoint(Checkpoint):
         # Lightning raises this one between two steps, or in a validation, which is then left out. Any other may come in
         # the middle of a step, when one player has moved and the other has not, or when a batch has been fetched and
         # not used: the last whole state stands.
-        if isinstance(exception, SIGTERMException) and not trainer.sanity_checking:
+        if not isinstance(exception, SIGTERMException):
+            return
+        exception.code = 128 + (self._signals.received or signal.SIGTERM)  # Lightning would leave with 0.
+        if not trainer.sanity_checking:
             self._save(trainer)
-            exception.code = 128 + (self._signals.received or signal.SIGTERM)  # Lightning would leave with 0.
+            if self._failed is None:
+                exception.add_note(f"Stopped at step {_progress(trainer)}, and saved.")
             if self._job is not None and self._job.goes_on and self._failed is None and trainer.is_global_zero:
                 self._job.requeue()
 
@@ -147,6 +152,12 @@ def _log_now(trainer: Trainer) -> None:
         del connector.update_train_step_metrics  # the method of the class is back
 
     connector.update_train_step_metrics = logged_already  # type: ignore[method-assign]
+
+
+def _progress(trainer: Trainer) -> str:
+    """``1,200 of 5,000``; without the second number where an epoch has no length."""
+    steps = trainer.max_steps if trainer.max_steps >= 0 else trainer.estimated_stepping_batches
+    return f"{trainer.global_step:,}" + (f" of {int(steps):,}" if 0 <= steps < math.inf else "")
 
 
 def _stops_here(trainer: Trainer) -> bool:

@@ -49,7 +49,7 @@ class StopSignals:
                 trainer._signal_connector.received_sigterm = True
 
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT,) if alone else (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, remember)
 
     def heed(self, trainer: Trainer) -> None:

@@ -1,7 +1,8 @@
 """What became of a run."""
 
-import shutil
+import os
 from contextlib import suppress
+from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +11,32 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from gan_lightning.commands import runs
 from gan_lightning.loggers import RunLogger
-from gan_lightning.translation_game import TranslationGame
 
 
 class RunRecord(Callback):
-    """What became of a run: where it is, with its config once it trains, and whether it ever began."""
+    """What became of a run: where it is, with its config once it trains, and whether it ever began.
+
+    Its hooks may run in processes that a strategy forks or spawns, while the first process waits for them: what they
+    find out is shared memory.
+    """
 
     def __init__(self) -> None:
-        self.begun = False
+        self._begun = RawValue("b", 0)
         self.directory: Path | None = None
         self.start: Path | str | None = None
         self.config = ""
         self.settings: dict[str, Any] = {}
-        self._translates = False
+        self.translates = False
         self._made: list[Path] = []
+
+    @property
+    def begun(self) -> bool:
+        """Whether any process has begun the command's work: an error that comes later may be a bug."""
+        return bool(self._begun.value)
+
+    @begun.setter
+    def begun(self, begun: bool) -> None:
+        self._begun.value = int(begun)
 
     def claim(self, home: Path, kind: str) -> None:
         """Make a new directory for the run, of this kind, in its home."""
@@ -46,7 +59,6 @@ class RunRecord(Callback):
                 logger.log_hyperparams(self.settings)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._translates = isinstance(pl_module, TranslationGame)
         if trainer.is_global_zero:
             print(sizes(pl_module))
 
@@ -57,37 +69,36 @@ class RunRecord(Callback):
 
     @rank_zero_only
     def withdraw(self) -> None:
-        """Give the directory back, with the folders that were made for it, if nothing ever happened in it."""
-        if self.begun or not self._made:
+        """Give the directory back, with the folders made for it, if it holds no more than how it was to begin."""
+        if not self._made or {*os.listdir(self._made[0])} - runs.PREPARATIONS:
             return
-        directory, *homes = self._made
-        shutil.rmtree(directory, ignore_errors=True)
-        with suppress(OSError):  # Another run may live there by now.
-            for folder in homes:
+        with suppress(OSError):  # Another run lives beside it by now.
+            for name in runs.PREPARATIONS:
+                (self._made[0] / name).unlink(missing_ok=True)
+            for folder in self._made:
                 folder.rmdir()
 
     @rank_zero_only
-    def say_where(self) -> None:
-        """Tell where the results are, and what can be done with them."""
+    def say_where(self, *news: str) -> None:
+        """Print what became of the run, where the results are, and what can be done with them."""
         if self.directory is None or not self.begun:
             return
         last = self.directory / runs.LAST
-        lines = [f"Run directory: {self.directory}"]
+        lines = [*news, f"Run directory: {self.directory}"]
         for folder in ("samples", "translations", "predictions"):
             if (self.directory / folder).is_dir():
                 lines.append(f"  {folder:14}{self.directory / folder}")
         if last.is_file():
             more = "translate --ckpt {} --input photos --out results"
-            if not self._translates:
+            if not self.translates:
                 more = "generate --ckpt {} --n 64 --out samples"
             lines.append(f"  draw more     gan-lightning {more.format(last)}")
-            lines.append(
-                "  continue      the same command with --ckpt_path last; a finished one with more --trainer.max_steps"
-            )
+            finished = "" if news else "; a finished one with more --trainer.max_steps"
+            lines.append(f"  continue      the same command with --ckpt_path last{finished}")
         print("\n".join(["", *lines]))
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.begun = not trainer.sanity_checking
+        self.begun = self.begun or not trainer.sanity_checking
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.begun = True

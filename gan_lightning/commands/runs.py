@@ -9,6 +9,8 @@ from lightning.pytorch.utilities import rank_zero_only
 
 CONFIG = "config.yaml"
 LAST = Path("checkpoints") / "last.ckpt"
+PREPARATIONS = {"hparams.yaml", "run_id", ".lock"}
+"""What a run writes before it begins; none of it is a result."""
 
 
 def new_directory(home: Path, kind: str = "version") -> Path:

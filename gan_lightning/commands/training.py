@@ -37,7 +37,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
             print(f"gan-lightning {command}: {error}", file=sys.stderr)
             return 1
         except SIGTERMException as stop:  # Lightning would leave with 0, as if the job were done.
-            record.say_where()
+            record.say_where(*getattr(stop, "__notes__", ()))
             # If another process than the first one said so, Lightning would take it for a crash and kill them all.
             return 0 if rank_zero_only.rank else stop.code or 128 + signal.SIGTERM  # type: ignore[attr-defined, return-value]
         except SystemExit:  # A second Ctrl-C, which Lightning has handled.

@@ -40,11 +40,13 @@ from gan_lightning.commands.record import RunRecord
 from gan_lightning.commands.trainer_options import add_trainer_options, check_monitors, check_trainer_options
 from gan_lightning.factories import find_name, import_name, public_name
 from gan_lightning.game import AdversarialModule
+from gan_lightning.launcher import report_failures
 from gan_lightning.limits import check_limits
 from gan_lightning.loading import other_version
 from gan_lightning.loggers import RunLogger, SteadyWandbLogger
 from gan_lightning.sampling import CheckpointError, read_checkpoint
 from gan_lightning.speed import Unprofiled, ask_less_for_gpus, keep_freed_memory, skip_empty_hooks
+from gan_lightning.translation_game import TranslationGame
 
 # What Lightning says of itself, and a user cannot change.
 warnings.filterwarnings("ignore", ".*isinstance\\(treespec, LeafSpec\\).*")
@@ -208,6 +210,7 @@ class TrainingCLI(LightningCLI):
         self.config_init = self.parser.instantiate(self.config, instantiators=instantiators)
         self.datamodule = self.config_init.data
         self.model = self.config_init.model
+        self.record.translates = isinstance(self.model, TranslationGame)
         self.trainer = self.instantiate_trainer()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
@@ -231,6 +234,7 @@ class TrainingCLI(LightningCLI):
             raise ValueError(str(error)) from error
         if trainer.strategy.root_device.type == "cpu" and trainer.precision in ("16-true", "16-mixed"):
             raise ValueError(f"trainer.precision is {trainer.precision}, which is for GPUs: on a CPU take bf16-mixed.")
+        report_failures(trainer)
         skip_empty_hooks(trainer.callbacks, Callback)  # type: ignore[attr-defined]
         skip_empty_hooks([self.model], LightningModule)
         return trainer

@@ -1,0 +1,49 @@
+"""Ctrl-C and SIGTERM end any command in a line."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from gan_lightning.commands.errors import DEBUG
+
+_DEFAULTS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+_WORDS = {signal.SIGINT: "stopped by Ctrl-C", signal.SIGTERM: "stopped by SIGTERM"}
+_RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
+
+
+def stopped_in_a_line(command: str, work: Callable[[], int]) -> int:
+    """Do the work of a command; a signal to stop raises a KeyboardInterrupt in it, SIGTERM too.
+
+    What clears up on its way (``finally``, context managers) does so. Whatever arrives here afterwards is the signal:
+    a KeyboardInterrupt within an import may come out as an ImportError. A signal with a handler, or one that is to be
+    ignored, as ``nohup`` and some schedulers ask, stays as it is.
+
+    Returns:
+        The exit code: that of the work; 130 after Ctrl-C; 143 after SIGTERM.
+    """
+    received: list[signal.Signals] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        received.append(signal.Signals(number))
+        raise KeyboardInterrupt
+
+    ours: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        ours = {number: way for number, way in _DEFAULTS.items() if signal.getsignal(number) == way}
+    for number in ours:
+        signal.signal(number, stop)
+    try:
+        return work()
+    except BaseException:
+        if not received or os.environ.get(DEBUG):
+            raise
+        if all(os.environ.get(name, "0") == "0" for name in _RANKS):
+            print(f"\ngan-lightning {command}: {_WORDS[received[0]]}.", file=sys.stderr)
+        return 128 + received[0]
+    finally:
+        for number, way in ours.items():
+            signal.signal(number, way)

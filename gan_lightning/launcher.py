@@ -1,0 +1,87 @@
+"""What becomes of processes that a strategy forks or spawns, for the one that waits for them."""
+
+from __future__ import annotations
+
+import pickle
+import signal
+from multiprocessing.context import assert_spawning
+from typing import Any
+
+import torch.multiprocessing
+from lightning.pytorch import Trainer
+from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
+from lightning.pytorch.trainer import call
+from torch.multiprocessing.spawn import ProcessException
+
+
+class ReportingLauncher(_MultiProcessingLauncher):
+    """Lightning's launcher for ``ddp_fork``, ``ddp_spawn`` and ``ddp_notebook``, with the ends of its processes.
+
+    What is raised in a process ends it there as it ends a run in a single process: callbacks learn of it, loggers
+    are closed. The process that waits raises the same, where Lightning's has only the text of a traceback, or, after a
+    process that left with 0, waits forever. A stop that only the waiting process receives is handed on.
+
+    Lightning offers no place for this but its private launcher; :func:`report_failures` is the only way in.
+    """
+
+    _raised: Any = None
+
+    def launch(self, function: Any, *args: Any, trainer: Trainer | None = None, **kwargs: Any) -> Any:
+        self._raised = torch.multiprocessing.get_context(self._start_method).SimpleQueue()
+        try:
+            return super().launch(function, *args, trainer=trainer, **kwargs)
+        except ProcessException as failure:
+            reported = self._report()
+            if reported is None:
+                raise
+            raise reported from failure
+        except KeyboardInterrupt:
+            self.kill(signal.SIGTERM)  # A process that has received the stop itself keeps to it.
+            for process in self.procs:
+                process.join()
+            reported = self._report()
+            if reported is None:
+                raise
+            raise reported from None
+
+    def _report(self) -> BaseException | None:
+        """What the first process to fail has raised."""
+        return None if self._raised.empty() else pickle.loads(self._raised.get())
+
+    def _wrapping_function(self, process_idx: int, trainer: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            super()._wrapping_function(process_idx, trainer, *args, **kwargs)
+        except BaseException as error:
+            if trainer is not None:
+                call._interrupt(trainer, error)
+            try:
+                self._raised.put(pickle.dumps(error))
+            except Exception:  # Some cannot be sent: the text of its traceback is.
+                raise error from None
+            if isinstance(error, KeyboardInterrupt):  # torch leaves with 0 here.
+                raise SystemExit(128 + signal.SIGINT) from None
+            if isinstance(error, SystemExit) and not error.code:
+                raise SystemExit(1) from None
+            raise
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        try:
+            assert_spawning(self)
+        except RuntimeError:  # A queue goes to a process that is being started, and nowhere else.
+            state["_raised"] = None
+        return state
+
+
+def report_failures(trainer: Trainer) -> None:
+    """Let a trainer whose strategy forks processes raise here what is raised there.
+
+    Raises:
+        ValueError: It spawns them: the recipes of networks and optimisers, as the command line makes them, cannot be
+            sent to a new process.
+    """
+    launcher = trainer.strategy.launcher
+    if type(launcher) is _MultiProcessingLauncher:
+        if launcher._start_method != "fork":
+            raise ValueError("trainer.strategy spawns processes, which works in Python only: choose ddp or ddp_fork.")
+        launcher.__class__ = ReportingLauncher
