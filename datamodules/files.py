@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
@@ -159,21 +158,11 @@ def find_broken(indices: range, attempt: Callable[[int], object], title: str, al
         return broken
 
     tasks = [indices[start : start + _FILES_PER_TASK] for start in range(0, len(indices), _FILES_PER_TASK)]
-    with ThreadPoolExecutor(cpu_count()) as pool, _cancelled_on_error(pool):
+    with ThreadPoolExecutor(cpu_count()) as pool:
         # One bar, of the first process; None: no bar where the output is not a terminal.
         silent = True if getattr(rank_zero_only, "rank", 0) and not alone else None
         results = tqdm(pool.map(run, tasks), title, len(tasks), disable=silent)
         return {i: reason for broken in results for i, reason in broken.items()}
-
-
-@contextmanager
-def _cancelled_on_error(pool: ThreadPoolExecutor) -> Iterator[None]:
-    """A pool waits for all that it was given, after Ctrl-C too."""
-    try:
-        yield
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
 
 
 class FileImages(Dataset[Tensor]):

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,7 +16,6 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from datamodules.files import find_broken
 from gan_lightning import cli
 from gan_lightning.cli import main
 from tests.command_line import LAST, RUN, TINY, fit, refused, step_of
@@ -38,9 +38,10 @@ class StopAll(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         if trainer.global_step == 2 and trainer.global_rank == self.rank:
-            for child in multiprocessing.active_children():
-                os.kill(child.pid or 0, self.number)
-            time.sleep(0.2)  # The workers go first.
+            children = [str(child.pid) for child in multiprocessing.active_children()]
+            if children:  # They go first, and another process says so: from this one they take orders.
+                subprocess.run(["kill", f"-{self.number}", *children], check=True)
+                time.sleep(0.5)
             os.kill(os.getpid(), self.number)
 
     def on_validation_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
@@ -115,19 +116,6 @@ class TestWorkers:
         given = [*TINY[:2], *data, *TINY[6:], *NO_PICTURES, "--trainer.max_steps", "50"]
         assert main(["fit", *given, *stopping(signal.SIGTERM)]) == 143
         assert step_of(Path("runs/run/version_0/checkpoints/last.ckpt")) == 2
-
-    def test_threads_that_read_files_do_not_finish_after_ctrl_c(self) -> None:
-        read: list[int] = []
-
-        def attempt(i: int) -> None:
-            if i == 0:
-                raise KeyboardInterrupt
-            time.sleep(0.001)
-            read.append(i)
-
-        with pytest.raises(KeyboardInterrupt):
-            find_broken(range(6400), attempt, "Reading")
-        assert len(read) < 6000
 
 
 class TestAnyCommand:
