@@ -14,7 +14,8 @@ class ExponentialMovingAverage(nn.Module):
     ``decay_t = min(decay, t / (t + 9))``. The ramp lets the average leave the random initial weights at once; it
     is the rule of TensorFlow's ``ExponentialMovingAverage(num_updates=t - 1)``. Buffers (BatchNorm's statistics,
     spectral norm's vectors) are copied: they are estimates already, and their averages mean nothing. Where weights
-    are frozen, their average stays.
+    are frozen, their average stays. The average may have a finer number type than the network: a game keeps it in
+    float32, since in bfloat16 a step of less than half a percent is none.
 
     Args:
         module: The network to follow. It is copied; the copy takes no gradient.
@@ -34,7 +35,8 @@ class ExponentialMovingAverage(nn.Module):
         decay = min(self.decay, step / (step + 9))
         (weights, buffers), (their_weights, their_buffers) = _numbers(self.module), _numbers(module)
         moving = [(mine, theirs) for mine, theirs in zip(weights, their_weights, strict=True) if theirs.requires_grad]
-        torch._foreach_lerp_([mine for mine, _ in moving], [theirs for _, theirs in moving], 1 - decay)
+        targets = [theirs if theirs.dtype == mine.dtype else theirs.to(mine.dtype) for mine, theirs in moving]
+        torch._foreach_lerp_([mine for mine, _ in moving], targets, 1 - decay)
         for mine, theirs in zip(buffers, their_buffers, strict=True):
             mine.copy_(theirs)
 

@@ -33,6 +33,7 @@ from gan_lightning.losses import Terms
 from gan_lightning.modes import evaluating as evaluating
 from gan_lightning.modes import frozen as frozen
 from gan_lightning.optimizers import DCGANAdam
+from gan_lightning.precision import needing_digits, number_type, take_own_type, with_digits
 from gan_lightning.random import fold, seed_draws
 from gan_lightning.rounds import gather_rounds
 from gan_lightning.speed import eagerly, signed
@@ -97,6 +98,8 @@ class AdversarialModule(LightningModule):
 
     Attributes:
         game_step: Updates of the generator so far, in all fits; ``trainer.global_step`` counts those of a trainer.
+        number_type: Of the generator's kernels, and so of the images in a step. Averages and statistics keep float32's
+            digits where it has fewer.
     """
 
     shares_fakes: bool = True
@@ -141,6 +144,7 @@ class AdversarialModule(LightningModule):
         self.accumulate = accumulate
         self.penalty_interval = penalty_interval
         self.gradient_clip_norm = gradient_clip_norm
+        self.number_type = number_type(generator)
         self.seed: int | None = None
         self.game_step = 0
         self.register_state_dict_post_hook(_note_count)
@@ -153,6 +157,13 @@ class AdversarialModule(LightningModule):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> AdversarialModule:
+        # torch's one place for .to(), .half(), .double() and .cuda(): what needs the digits stays in float32.
+        super()._apply(with_digits(fn, needing_digits(self)), recurse)
+        self.number_type = number_type(self.generator)
+        take_own_type(self)
+        return self
 
     # What a variant says. Terms are already weighted; they are summed for the gradient and logged one by one.
 
@@ -180,8 +191,10 @@ class AdversarialModule(LightningModule):
         return GameBatch(self.scaled(images), condition)
 
     def scaled(self, images: Tensor) -> Tensor:
-        """Images as the game sees them: uint8 becomes [-1, 1], floats stay."""
-        return images.to(self.dtype) / 127.5 - 1 if images.dtype == torch.uint8 else images
+        """Images as the game sees them, in the type of its networks: uint8 becomes [-1, 1], floats keep their range."""
+        if images.dtype == torch.uint8:
+            images = images.to(torch.promote_types(self.number_type, torch.float32)) / 127.5 - 1
+        return images.to(self.number_type)
 
     def draw(self, batch: GameBatch) -> GameBatch:
         """Add what chance decides, such as the latents."""

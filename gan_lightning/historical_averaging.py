@@ -51,21 +51,35 @@ class HistoricalAveragingAdam(DCGANAdam):
         self._remember(moving)
         return loss
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take a state; the means keep their digits, where torch rounds what it loads to the type of the weights."""
+        super().load_state_dict(state_dict)
+        order = (weight for group in self.param_groups for weight in group["params"])
+        for number, weight in enumerate(order):
+            if "mean" in (saved := state_dict["state"].get(number, {})):
+                self.state[weight]["mean"] = saved["mean"].to(weight.device, _exact(weight), copy=True)
+
     def _pull(self, weights: list[Tensor]) -> None:
         """Add the term's gradient."""
         if weights:
             away = torch._foreach_sub(weights, [self.state[weight]["mean"] for weight in weights])
             gradients = [weight.grad for weight in weights if weight.grad is not None]
-            torch._foreach_add_(gradients, away, alpha=2 * self.averaging_weight)
+            pulls = [one.to(gradient.dtype) for one, gradient in zip(away, gradients, strict=True)]
+            torch._foreach_add_(gradients, pulls, alpha=2 * self.averaging_weight)
 
     def _remember(self, weights: list[Tensor]) -> None:
         """Move the means: ``mean_t = mean_{t-1} + (theta_t - mean_{t-1}) / t``."""
         states = [self.state[weight] for weight in weights]
         for weight, state in zip(weights, states, strict=True):
-            state.setdefault("mean", torch.zeros_like(weight))
+            state.setdefault("mean", torch.zeros_like(weight, dtype=_exact(weight)))
             state["n_averaged"] = state.get("n_averaged", 0) + 1
         if weights:
             means = [state["mean"] for state in states]
             away = torch._foreach_sub(weights, means)
             torch._foreach_div_(away, [state["n_averaged"] for state in states])
             torch._foreach_add_(means, away)
+
+
+def _exact(weight: Tensor) -> torch.dtype:
+    """The type of a weight's mean, whose steps are too small for bfloat16's digits."""
+    return torch.promote_types(weight.dtype, torch.float32)

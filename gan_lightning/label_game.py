@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -72,7 +73,7 @@ class LabelGame(ImageGame):
                 f"{type(self).__name__} needs the class of every image, one integer each, and the data's labels are "
                 f"{got}."
             )
-        return batch
+        return replace(batch, condition=labels.long())
 
     def play(self, batch: GameBatch) -> Tensor:
         return self.generator(batch.latent, batch.condition)

@@ -47,9 +47,10 @@ def _indexed(draw: Callable[..., Tensor], start: int, stop: int, dim: int, seed:
     blocks = []
     for number in range(start // block, (stop + block - 1) // block):
         generator = torch.Generator().manual_seed(fold(seed, number))
-        blocks.append(draw(block, dim, generator=generator))
+        # Whatever the default type: within a step of Lightning's "bf16-true" it is bfloat16.
+        blocks.append(draw(block, dim, generator=generator, dtype=torch.float32))
     offset = start - start // block * block
-    return torch.cat(blocks)[offset : offset + stop - start] if blocks else torch.empty(0, dim)
+    return torch.cat(blocks)[offset : offset + stop - start] if blocks else torch.empty(0, dim, dtype=torch.float32)
 
 
 def slerp(start: Tensor, end: Tensor, way: float) -> Tensor:

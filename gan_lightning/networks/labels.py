@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 def one_hot(labels: Tensor, like: Tensor, num_classes: int) -> Tensor:
     """Labels (N,) as N x ``num_classes`` zeros and ones, of the number type of ``like``."""
-    return F.one_hot(labels, num_classes).to(like.dtype)
+    return F.one_hot(labels.long(), num_classes).to(like.dtype)
 
 
 class Labelled(nn.Module):

@@ -89,7 +89,7 @@ class SemiSupervisedGAN(ImageGame):
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         labelled, labels = batch.condition
-        terms = {"class": F.cross_entropy(self.discriminator(labelled), labels)}
+        terms = {"class": F.cross_entropy(self.discriminator(labelled), labels.long())}
         if self.unsupervised_weight:
             real, fake = (self.discriminator(images).logsumexp(dim=1) for images in (batch.real, batch.fake))
             for name, term in minimax_discriminator(real, fake).items():

@@ -1,0 +1,72 @@
+"""Number types other than float32: what follows the networks' type, and what keeps float32's digits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
+
+from gan_lightning.ema import ExponentialMovingAverage
+
+Conversion = Callable[[Tensor], Tensor]
+
+
+def number_type(network: nn.Module) -> torch.dtype:
+    """The type of a network's kernels; norm layers, whose weights are vectors, may have another. None there: float32.
+
+    Args:
+        network: Its first floating-point weight with two dimensions or more decides.
+    """
+    kinds = (weight.dtype for weight in network.parameters() if weight.ndim > 1 and weight.is_floating_point())
+    return next(kinds, torch.float32)
+
+
+def needing_digits(game: nn.Module) -> Iterator[Tensor]:
+    """What is moved by small steps, and would stand still in bfloat16, whose numbers are a percent apart.
+
+    These are averages of weights, BatchNorm's statistics (and its scale and offset, which torch wants in the same
+    type), and what a game itself remembers, such as BEGAN's balance.
+    """
+    yield from game.buffers(recurse=False)
+    for part in game.modules():
+        if isinstance(part, ExponentialMovingAverage | nn.modules.batchnorm._BatchNorm):
+            yield from part.parameters()
+            yield from part.buffers()
+
+
+def with_digits(convert: Conversion, kept: Iterable[Tensor]) -> Conversion:
+    """A conversion that leaves some tensors at least float32; to another device they go as all others do."""
+    names = {id(one) for tensor in kept for one in (tensor, tensor.grad) if one is not None}
+
+    def converted(tensor: Tensor) -> Tensor:
+        made = convert(tensor)
+        if id(tensor) in names and made.is_floating_point() and made.dtype.itemsize < 4:
+            return tensor.to(made.device, torch.float32)
+        return made
+
+    return converted
+
+
+def take_own_type(game: nn.Module) -> None:
+    """Let every layer convert what it is given to its own type, once some are not in float32.
+
+    Latents, averages and the images of penalties have float32's digits, whatever the type of the networks.
+    """
+    layers = [
+        part
+        for part in game.modules()
+        if is_parametrized(part) or any(weight.ndim > 1 for weight in part.parameters(recurse=False))
+    ]
+    if any(number_type(layer) != torch.float32 for layer in layers):
+        for layer in layers:
+            if not getattr(layer, "takes_own_type", False):
+                layer.takes_own_type = True  # type: ignore[assignment]
+                layer.register_forward_pre_hook(_in_own_type)
+
+
+def _in_own_type(layer: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+    own = number_type(layer)
+    return tuple(one.to(own) if isinstance(one, Tensor) and one.is_floating_point() else one for one in given)
