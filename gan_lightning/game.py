@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
@@ -20,7 +20,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler
 
 from gan_lightning import __version__
 from gan_lightning.checkpoint_io import use_atomic_saves
@@ -33,6 +33,7 @@ from gan_lightning.losses import Terms
 from gan_lightning.modes import evaluating as evaluating
 from gan_lightning.modes import frozen as frozen
 from gan_lightning.optimizers import DCGANAdam
+from gan_lightning.players import PLAYERS, check_optimizer, check_scheduler, places_of_players
 from gan_lightning.precision import needing_digits, number_type, take_own_type, with_digits
 from gan_lightning.random import fold, seed_draws
 from gan_lightning.rounds import gather_rounds
@@ -40,8 +41,6 @@ from gan_lightning.speed import eagerly, signed
 from gan_lightning.strategy import adopt, agree, agreed, buffers_apart, give_back, leave_group_at_exit
 
 Move = Callable[["GameBatch"], Terms]
-
-PLAYERS = ("discriminator", "generator")
 
 
 @dataclass(frozen=True)
@@ -149,6 +148,7 @@ class AdversarialModule(LightningModule):
         self.game_step = 0
         self.register_state_dict_post_hook(_note_count)
         self.register_load_state_dict_pre_hook(_take_count)
+        self._sorted: tuple[Any, dict[str, LightningOptimizer]] | None = None
         self._buffers_apart: list[dict[str, Tensor]] = []
         self._agreement = ExitStack()
 
@@ -221,7 +221,7 @@ class AdversarialModule(LightningModule):
         terms: dict[str, Tensor] = {}
         assert self.seed is not None
         seed_draws(fold(self.seed, step, self.global_rank), self.device)
-        discriminator_optimizer, generator_optimizer = cast(list[LightningOptimizer], self.optimizers())
+        discriminator_optimizer, generator_optimizer = map(self.optimizer_of, PLAYERS)
         # Lightning counts every optimiser's step; leaving the discriminator's out makes a step a generator update.
         discriminator_optimizer._on_before_step = do_nothing_closure
         discriminator_optimizer._on_after_step = do_nothing_closure
@@ -319,18 +319,41 @@ class AdversarialModule(LightningModule):
             optimizers.append(optimizer)
             if getattr(self, f"{player}_scheduler"):
                 schedulers.append(self._make(f"{player}_scheduler", optimizer))
-        if any(isinstance(scheduler, ReduceLROnPlateau) for scheduler in schedulers):
-            raise ValueError("ReduceLROnPlateau waits for a loss to fall, and a GAN's losses do not: choose another.")
         return optimizers, schedulers
 
     def _make(self, name: str, of: Any) -> Any:
         try:
             made = getattr(self, name)(of)
-        except (ValueError, ZeroDivisionError) as error:  # torch tells neither whose setting it is nor its name
+        except (
+            TypeError,
+            ValueError,
+            ZeroDivisionError,
+        ) as error:  # torch tells neither whose setting it is nor its name
             raise ValueError(f"{name} cannot be made: {error}.") from error
-        if isinstance(made, torch.optim.LBFGS):
-            raise ValueError(f"{name} is LBFGS, which asks for the loss several times in a step: choose another.")
+        if name.endswith("_optimizer"):
+            check_optimizer(name, made)
+        check_scheduler(made)
         return made
+
+    def optimizer_of(self, player: str) -> LightningOptimizer:
+        """The optimiser that holds a player's weights, in whatever order ``configure_optimizers`` returns them.
+
+        Args:
+            player: One of ``PLAYERS``.
+
+        Raises:
+            ValueError: There is none, or no two are the players' own; see :mod:`gan_lightning.players`.
+        """
+        given: Any = self.optimizers()
+        if self._sorted is None or self._sorted[0] is not given:
+            optimizers = given if isinstance(given, list) else [given]
+            places = places_of_players(self, optimizers)
+            for name, place in places.items():
+                check_optimizer(f"The {name}'s optimiser", optimizers[place].optimizer)
+            for scheduler in self._schedulers():
+                check_scheduler(scheduler)
+            self._sorted = given, {name: optimizers[place] for name, place in places.items()}
+        return self._sorted[1][player]
 
     def _schedulers(self) -> list[Any]:
         schedulers = self.lr_schedulers()

@@ -1,7 +1,7 @@
 """How the game goes, beside the losses, which say little about it."""
 
 import time
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
+from gan_lightning.game import AdversarialModule
 from gan_lightning.logs import log
 from gan_lightning.verdicts import listeners, name_of_judge
 
@@ -65,7 +66,8 @@ class TrainingHealth(Callback):
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         if not self._due:
             return
-        player = "discriminator" if optimizer is trainer.optimizers[0] else "generator"
+        judge = cast(AdversarialModule, pl_module).optimizer_of("discriminator").optimizer
+        player = "discriminator" if optimizer is judge else "generator"
         weights = (weight for group in optimizer.param_groups for weight in group["params"])
         norm = get_total_norm([weight.grad for weight in weights if weight.grad is not None])
         self._values[f"train/{player}/gradient_norm"] = norm

@@ -124,7 +124,7 @@ class SRGAN(TranslationGame):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         if 0 < self.game_step == self.warm_up_steps:
-            self.trainer.optimizers[1].state.clear()
+            self.optimizer_of("generator").optimizer.state.clear()
 
     def receive(self, raw: Any) -> GameBatch:
         target, condition = raw

@@ -1,6 +1,6 @@
 """Unrolled GAN: the generator plays against the discriminator that its own move would call forth."""
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from gan_lightning.game import GameBatch
 from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageShape
 from gan_lightning.losses import Terms, minimax_discriminator, minimax_generator, non_saturating_generator
 from gan_lightning.networks import MLPDiscriminator, MLPGenerator
+from gan_lightning.players import places_of_players
 from gan_lightning.unrolling import Judge, check_unrollable, looked_ahead
 from gan_lightning.variants.gan import GAN
 from gan_lightning.verdicts import unheard
@@ -74,11 +75,12 @@ class UnrolledGAN(GAN):
             )
 
     def _optimizer_of_discriminator(self) -> Optimizer:
-        if self._trainer is None:  # Outside of training it is one that has not moved yet.
-            return self.configure_optimizers()[0][0]
-        return cast(Any, self.optimizers())[0].optimizer
+        if self._trainer is not None:
+            return self.optimizer_of("discriminator").optimizer
+        optimizers, _ = self.configure_optimizers()  # Outside of training it is one that has not moved yet.
+        return optimizers[places_of_players(self, optimizers)["discriminator"]]
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         optimizers, schedulers = super().configure_optimizers()
-        check_unrollable(optimizers[0])
+        check_unrollable(optimizers[places_of_players(self, optimizers)["discriminator"]])
         return optimizers, schedulers
