@@ -5,14 +5,18 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gan_lightning.commands.errors import disk_trouble_in_a_sentence, told_in_a_sentence
-from gan_lightning.commands.from_checkpoint import add_device, add_import, import_packages, load_sampler, positive
+from gan_lightning.commands.evaluated import check_options, compared, data_module
+from gan_lightning.commands.from_checkpoint import (
+    add_device,
+    add_import,
+    import_packages,
+    load_sampler,
+    place,
+    positive,
+)
 from gan_lightning.image_sets import write_whole
-
-if TYPE_CHECKING:
-    from lightning.pytorch import LightningDataModule
 
 _EXAMPLES = """\
 examples:
@@ -62,15 +66,22 @@ def _parser() -> argparse.ArgumentParser:
         "registry, or the import path of a FeatureExtractor (default: %(default)s)",
     )
     parser.add_argument("--weights_path", type=Path, metavar="FILE", help="the extractor's weights; else downloaded")
-    parser.add_argument("--split", choices=["train", "val", "test"], default="train", help="of --data (default: train)")
+    parser.add_argument("--split", choices=["train", "val", "test"], help="of --data (default: train)")
+    parser.add_argument(
+        "--image_size",
+        type=positive,
+        metavar="N",
+        help="height and width to which the images of folders and of --data are cropped and resized, as "
+        "ImageFolderDataModule does it (default: the size of the samples of --ckpt; two folders: their own)",
+    )
     parser.add_argument(
         "--num_samples",
         type=positive,
         metavar="N",
-        help="samples of --ckpt (default: as many as there are real images, at most 10000)",
+        help="samples (default: as many as --ckpt has real images to compare with, at most 10000; all of --samples)",
     )
-    parser.add_argument("--num_real", type=positive, metavar="N", help="real images of --data (default: all)")
-    parser.add_argument("--seed", type=int, default=0, help="which samples of --ckpt (default: %(default)s)")
+    parser.add_argument("--num_real", type=positive, metavar="N", help="real images, evenly spread (default: all)")
+    parser.add_argument("--seed", type=int, help="which samples of --ckpt (default: 0)")
     parser.add_argument("--batch_size", type=positive, default=64, help="images at a time (default: %(default)s)")
     parser.add_argument("--kid_subset_size", type=positive, default=1000, metavar="N", help="(default: %(default)s)")
     parser.add_argument(
@@ -89,56 +100,21 @@ def _scores(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, float
     from gan_lightning.metrics.evaluator import Evaluator
     from gan_lightning.metrics.extractors import Ingredients, make_extractor
     from gan_lightning.metrics.scores import Options, chosen
-    from gan_lightning.metrics.sources import MOST_SAMPLES, FolderImages, Images, Samples, label_of, real_images
+    from gan_lightning.metrics.sources import real_images
 
     chosen(options.metrics)
+    check_options(options)
     cache = TensorCache(options.cache_dir)
-    device = torch.device("cuda" if options.device != "cpu" and torch.cuda.is_available() else "cpu")
+    device = torch.device(place(options.device))
     model = load_sampler(options.ckpt, options.device) if options.ckpt else None
-    data = _data(options, rest)
+    data, wanted = data_module(options, rest, model)
     learn_from = None if data is None else lambda: real_images(data, "train")
     extractor = make_extractor(options.extractor, Ingredients(options.weights_path, learn_from, cache))
     evaluator = Evaluator(
         options.metrics, extractor, cache, options.batch_size, device, Options(kid_subset_size=options.kid_subset_size)
     )
-    # A folder's files are read as the other side has its images, grey or in colour.
-    shapes = [getattr(side, "image_shape", None) for side in (data, model)]
-    channels: int = next((shape[0] for shape in shapes if shape), 3)
-    real: Images
-    if data is not None:
-        real, label = real_images(data, options.split, options.num_real), label_of(data, options.split)
-    else:
-        real, label = FolderImages(options.reference, channels), f"folder-{options.reference.resolve()}"
-    samples: Images
-    if model is not None:
-        n = options.num_samples or min(len(real), MOST_SAMPLES)
-        samples = Samples(model.sample, n, options.seed)  # type: ignore[arg-type]
-    else:
-        samples = FolderImages(options.samples, channels)
-    return evaluator.score(samples, evaluator.describe(real, label, "Real images"), "Samples")
-
-
-def _data(options: argparse.Namespace, rest: Sequence[str]) -> "LightningDataModule | None":
-    """The data module, ready to be read; None where the real images are in a folder."""
-    if (options.data is None) == (options.reference is None):
-        raise ValueError("give the real images with either --data or --reference.")
-    if options.data is None:
-        if rest:
-            raise ValueError(f"there is no option {rest[0]} (see --help).")
-        return None
-    from lightning.pytorch import LightningDataModule
-
-    import datamodules
-    from gan_lightning.commands.parser import parser_for
-
-    for name in datamodules.__all__:  # A class is known by its short name once it is imported.
-        getattr(datamodules, name)
-    parser = parser_for("evaluate")()
-    parser.add_subclass_arguments(LightningDataModule, "data")
-    data: LightningDataModule = parser.instantiate(parser.parse_args(["--data", options.data, *rest])).data
-    data.prepare_data()
-    data.setup("test" if options.split == "test" else "fit")
-    return data
+    sets = compared(options, model, data, wanted)
+    return evaluator.score(sets.samples, evaluator.describe(sets.real, sets.label, "Real images"), "Samples")
 
 
 def _report(command: str, scores: dict[str, float], path: Path | None) -> None:

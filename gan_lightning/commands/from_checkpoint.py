@@ -67,7 +67,7 @@ def load_model(checkpoint: Path, device: str) -> "AdversarialModule":
     """
     from gan_lightning import sampling
 
-    return sampling.load(checkpoint, _place(device))
+    return sampling.load(checkpoint, place(device))
 
 
 def load_translator(checkpoint: Path, device: str) -> "AdversarialModule":
@@ -84,7 +84,7 @@ def load_translator(checkpoint: Path, device: str) -> "AdversarialModule":
     except sampling.CheckpointError:
         if bare_weights(checkpoint) is None:
             raise
-    return sampling.load_reference(checkpoint, _place(device))
+    return sampling.load_reference(checkpoint, place(device))
 
 
 def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":
@@ -100,7 +100,8 @@ def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":
     return model
 
 
-def _place(device: str) -> str:
+def place(device: str) -> str:
+    """The device that an option names; auto: the GPU if there is one."""
     import torch
 
     if device == "cuda" and not torch.cuda.is_available():
@@ -123,7 +124,7 @@ def open_set(command: str, options: argparse.Namespace, total: int, names: Seque
         FileExistsError: There is something else in it.
     """
     arguments = {name: getattr(options, name) for name in names}
-    made = {"checkpoint": fingerprint(options.ckpt), **arguments, "device": _place(options.device)}
+    made = {"checkpoint": fingerprint(options.ckpt), **arguments, "device": place(options.device)}
     try:
         begin_set(options.out, command, total, made)
         if not os.access(options.out, os.W_OK | os.X_OK):

@@ -68,7 +68,12 @@ def test_a_checkpoint_against_a_data_module(tmp_path):
         (["--samples", "{a}", "--reference", "nowhere", "--extractor", "pixels"], "no images"),
         (["--samples", "{a}", "--reference", "{b}", "--weights_path", "nowhere"], "weights_path names nowhere"),
         (["--samples", "{a}", "--reference", "{b}", "--metrics", "fud"], "no metric 'fud'"),
-        (["--samples", "{a}", "--reference", "{b}", "--extractor", "pixels"], "27 features and a real image has 48"),
+        (
+            ["--samples", "{a}", "--reference", "{b}", "--extractor", "pixels"],
+            "3 x 3 RGB and the real images 4 x 4 RGB: name the size",
+        ),
+        (["--samples", "{a}", "--reference", "{b}", "--split", "val"], "--split is of the images of --data"),
+        (["--samples", "{a}", "--reference", "{b}", "--seed", "1"], "--seed chooses the samples of --ckpt"),
         (["--samples", "{a}", "--reference", "{b}", "--fast"], "no option --fast"),
         (["--ckpt", "nowhere", "--reference", "{b}"], "no checkpoint nowhere"),
     ],

@@ -1,0 +1,247 @@
+"""The two sets of images that ``evaluate`` compares: their sizes, and what nobody named is said or refused."""
+
+import argparse
+import inspect
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from gan_lightning.image_sets import missing_from
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningDataModule
+
+    from gan_lightning.game import AdversarialModule
+    from gan_lightning.metrics.sources import Images
+
+_COLOURS = {1: "grey", 3: "RGB"}
+_UNUSED = "batch_size"
+_BORROWED = {"val": "test", "test": "val"}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is compared.
+
+    Attributes:
+        samples: The images that are judged.
+        real: Those that they are compared with.
+        label: Names the real images in the cache.
+    """
+
+    samples: "Images"
+    real: "Images"
+    label: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How images are to be read where the user named nothing else.
+
+    Attributes:
+        size: Height and width; None: as they are.
+        channels: 1 or 3; None: as they are, or as the data module has it.
+        whose: Who or what has them so, in words.
+    """
+
+    size: int | None
+    channels: int | None
+    whose: str
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Refuse options without effect, and folders that are not whole.
+
+    Raises:
+        ValueError: There is one.
+    """
+    if (options.data is None) == (options.reference is None):
+        raise ValueError("give the real images with either --data or --reference.")
+    if options.split and not options.data:
+        raise ValueError("--split is of the images of --data: --reference takes all images of its folder.")
+    if options.seed is not None and not options.ckpt:
+        raise ValueError("--seed chooses the samples of --ckpt: those of --samples are the files of its folder.")
+    for folder in (options.samples, options.reference):
+        if folder is not None:
+            _refuse_part_of_a_set(folder)
+
+
+def wanted_by(options: argparse.Namespace, model: "AdversarialModule | None") -> Wanted:
+    """The size that the user named, else the checkpoint's, else that of the samples in a folder.
+
+    Raises:
+        ValueError: The checkpoint makes no images.
+    """
+    from gan_lightning.images import are_points
+    from gan_lightning.metrics.sources import FolderImages
+
+    channels, height, width = shape = getattr(model, "image_shape", None) or (0, 0, 0)
+    if are_points(shape):
+        raise ValueError("this model makes points and no images: judge them by the callback ModeCoverage.")
+    whose = "the checkpoint makes them"
+    if model is None and options.data:
+        width, height = FolderImages(options.samples).first_size
+        whose = f"those in {options.samples} are"
+    size = options.image_size or (height if height == width else 0) or None
+    whose = "--image_size says" if options.image_size else whose
+    return Wanted(size, channels if channels in _COLOURS else None, whose)
+
+
+def data_module(
+    options: argparse.Namespace, rest: Sequence[str], model: "AdversarialModule | None"
+) -> "tuple[LightningDataModule | None, Wanted]":
+    """The data module, ready to be read, or None where the real images are in a folder; and what is wanted of images.
+
+    What the user does not name of its size and channels is that, and not its default, which was made for training.
+    """
+    if options.data is None:
+        if rest:
+            raise ValueError(f"there is no option {rest[0]} (see --help).")
+        return None, wanted_by(options, model)
+    from lightning.pytorch import LightningDataModule
+
+    import datamodules
+    from gan_lightning.commands.parser import parser_for
+    from gan_lightning.factories import import_name
+
+    for name in datamodules.__all__:  # A class is known by its short name once it is imported.
+        getattr(datamodules, name)
+    parser = parser_for("evaluate")()
+    parser.add_subclass_arguments(LightningDataModule, "data")
+    named = ["--data", options.data, *rest]
+    users = parser.parse_args(named).data
+    path: str = users.class_path
+    kind = import_name(path)
+    wanted = wanted_by(options, model)
+    ours = _settings(kind, wanted)
+    given = [text for name, value in ours.items() for text in (f"--data.{name}", str(value))]
+    parsed = parser.parse_args(["--data", path, *given, *named])  # of two values the last one counts
+    kept = {name: value for name, value in ours.items() if parsed.data.init_args[name] == value}
+    _say_what_changes(kind, {name: kept[name] for name in kept if users.init_args[name] != kept[name]}, wanted.whose)
+    data: LightningDataModule = parser.instantiate(parsed).data
+    data.prepare_data()
+    data.setup("test" if options.split == "test" else "fit")
+    return data, wanted
+
+
+def compared(
+    options: argparse.Namespace, model: "AdversarialModule | None", data: "LightningDataModule | None", wanted: Wanted
+) -> Compared:
+    """Both sets; a line on stderr says what they are.
+
+    Raises:
+        ValueError: They have different sizes, and nobody named one.
+    """
+    from gan_lightning.metrics.sources import MOST_SAMPLES, FolderImages, Images, Samples, label_of, real_images
+
+    split = options.split or "train"
+    shape = getattr(data, "image_shape", None)
+    channels = shape[0] if shape else wanted.channels or 3
+    # A folder has the checkpoint's size; one beside a data module or another folder keeps its own unless one is named.
+    size = wanted.size if model is not None else options.image_size
+    real: Images
+    if data is not None:
+        real, label = real_images(data, split, options.num_real), label_of(data, split)
+    else:
+        real = FolderImages(options.reference, channels, size, options.num_real)
+        label = f"folder-{options.reference.resolve()}" + (f"-{size}" if size else "")
+    samples: Images
+    if model is not None:
+        n = options.num_samples or min(len(real), MOST_SAMPLES)
+        samples = Samples(model.sample, n, options.seed or 0)  # type: ignore[arg-type]
+    else:
+        samples = FolderImages(options.samples, channels, size, options.num_samples)
+    ours, theirs = _shape(samples), _shape(real)
+    what = options.reference or f"the split {_name_of(data, split)} of {type(data).__name__}"
+    _say(
+        f"{_counted(samples, options.num_samples)} samples of {options.ckpt or options.samples}, {_in_words(ours)}, "
+        f"are compared with {_counted(real, options.num_real)} real images of {what}, {_in_words(theirs)}."
+    )
+    _check_sizes(ours, theirs, model is not None or options.image_size is not None or _settable(data))
+    return Compared(samples, real, label)
+
+
+def _check_sizes(ours: Sequence[int], theirs: Sequence[int], named: bool) -> None:
+    """Refuse images of different sizes or channels, or say it where the user or the checkpoint chose them."""
+    if tuple(ours) == tuple(theirs):
+        return
+    sizes = f"the samples are {_in_words(ours)} and the real images {_in_words(theirs)}"
+    if not named:
+        raise ValueError(f"{sizes}: name the size to compare them at, such as --image_size {min(ours[1:])}.")
+    _say(f"{sizes}: the numbers measure that difference as well.")
+
+
+def _settings(kind: type, wanted: Wanted) -> dict[str, int]:
+    """The arguments of a data module that are better than its defaults here."""
+    from datamodules.base import ImageDataModule
+
+    parameters, hints = inspect.signature(kind).parameters, _hints(kind)
+    ours = {"image_size": wanted.size, "channels": wanted.channels}
+    settings = {
+        name: value
+        for name, value in ours.items()
+        if value is not None and name in parameters and hints.get(name) in (int, int | None)
+    }
+    if issubclass(kind, ImageDataModule) and "batch_size" in parameters:
+        settings[_UNUSED] = 1  # its loader is asked for no batch; this one suits folders of any number of images
+    return settings
+
+
+def _say_what_changes(kind: type, settings: dict[str, int], whose: str) -> None:
+    defaults = {name: inspect.signature(kind).parameters[name].default for name in settings}
+    changed = [f"--data.{name} {value}" for name, value in settings.items() if name != _UNUSED and defaults[name]]
+    if changed:
+        _say(f"{kind.__name__} is read with {' '.join(changed)}, since {whose} so; name others if you want them.")
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    try:
+        return get_type_hints(kind.__init__)  # type: ignore[misc]
+    except (NameError, TypeError):  # a class of the user's, with names that only a type checker knows
+        return {}
+
+
+def _settable(data: "LightningDataModule | None") -> bool:
+    """Whether a data module would have taken the size of the samples: that it has another is the user's wish."""
+    return data is not None and "image_size" in inspect.signature(type(data)).parameters
+
+
+def _refuse_part_of_a_set(folder: Path) -> None:
+    """A folder whose images are not all there yet, or a folder above it or below it."""
+    from datamodules.files import list_images
+
+    found = list_images(folder)
+    holding = {folder, folder.absolute(), *(image.parent for image in found)}
+    for place in sorted({place for inner in holding for place in (inner, *inner.parents)}):
+        if sentence := missing_from(place):
+            raise ValueError(f"{sentence} {len(found)} are in {folder} now.")
+
+
+def _shape(images: "Images") -> Sequence[int]:
+    import torch
+
+    return next(iter(images.image_batches([torch.tensor([0])]))).shape[1:]
+
+
+def _in_words(shape: Sequence[int]) -> str:
+    channels, height, width = shape
+    return f"{width} x {height} {_COLOURS.get(channels, f'of {channels} channels')}"
+
+
+def _counted(images: "Images", asked: int | None) -> str:
+    few = f", all that there are of the {asked} asked for," if asked is not None and len(images) < asked else ""
+    return f"{len(images)}{few}"
+
+
+def _name_of(data: "LightningDataModule | None", split: str) -> str:
+    """A split by its name, and by that of the one which takes its place where it is empty."""
+    own = getattr(getattr(data, "splits", None), split, None)
+    return (
+        f"{_BORROWED[split]} ({split} is empty)" if split in _BORROWED and own is not None and not len(own) else split
+    )
+
+
+def _say(sentence: str) -> None:
+    print(f"gan-lightning evaluate: {sentence}", file=sys.stderr)
