@@ -38,6 +38,7 @@ from gan_lightning.precision import needing_digits, number_type, take_own_type, 
 from gan_lightning.random import fold, seed_draws
 from gan_lightning.rounds import gather_rounds
 from gan_lightning.speed import eagerly, signed
+from gan_lightning.states import keep_plain, plain
 from gan_lightning.strategy import adopt, agree, agreed, buffers_apart, give_back, leave_group_at_exit
 
 Move = Callable[["GameBatch"], Terms]
@@ -146,8 +147,7 @@ class AdversarialModule(LightningModule):
         self.number_type = number_type(generator)
         self.seed: int | None = None
         self.game_step = 0
-        self.register_state_dict_post_hook(_note_count)
-        self.register_load_state_dict_pre_hook(_take_count)
+        keep_plain(self)
         self._sorted: tuple[Any, dict[str, LightningOptimizer]] | None = None
         self._buffers_apart: list[dict[str, Tensor]] = []
         self._agreement = ExitStack()
@@ -400,8 +400,8 @@ class AdversarialModule(LightningModule):
         if any(apart := buffers_apart(self)):
             # The weights go with what all agree on; to train on in the same bits, each process needs its own.
             with agreed(self):
-                shared = {name: buffer.clone() for name, buffer in self.named_buffers() if name in apart[0]}
-            checkpoint["state_dict"].update(shared)
+                shared = {plain(name): buffer.clone() for name, buffer in self.named_buffers()}
+            checkpoint["state_dict"].update({name: shared[name] for name in apart[0]})
             state["buffers"] = apart
         checkpoint["gan_lightning"] = state
 
@@ -426,17 +426,6 @@ class AdversarialModule(LightningModule):
                 raise ValueError(f"{name} was {was} and is now {now}: a run goes on with the kind that it began with.")
             rule = "the checkpoint's settings stay" if kept else "from here on the new value holds"
             warnings.warn(f"{name} was {before[name]} and is now {self.hparams[name]}: {rule}.", stacklevel=2)
-
-
-# The count stands beside the weights, in what a state dict says of itself: their names stay as they are.
-
-
-def _note_count(game: nn.Module, state: dict[str, Any], prefix: str, about: dict[str, Any]) -> None:
-    about["game_step"] = game.game_step
-
-
-def _take_count(game: nn.Module, state: dict[str, Any], prefix: str, about: dict[str, Any], *_: Any) -> None:
-    game.game_step = about.get("game_step", game.game_step)
 
 
 def _kind(recipe: Any) -> str:

@@ -15,6 +15,8 @@ from lightning.pytorch.profilers import PassThroughProfiler
 from torch import nn
 from torch.optim import Optimizer
 
+from gan_lightning.states import is_wrapped
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _FUSED_ON = ("cpu", "cuda", "mps", "xpu")
@@ -150,8 +152,10 @@ def eagerly(*players: nn.Module) -> Iterator[None]:
     compiled = [(part, part._compiled_call_impl) for part in parts if part._compiled_call_impl is not None]
     for part, _ in compiled:
         part._compiled_call_impl = None
+    wrapped = any(is_wrapped(part) for part in parts)
     try:
-        yield
+        with torch.compiler.set_stance("force_eager") if wrapped else nullcontext():
+            yield
     finally:
         for part, call in compiled:
             part._compiled_call_impl = call

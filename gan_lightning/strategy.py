@@ -14,6 +14,7 @@ from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
 from gan_lightning.metrics.parallel import rank_and_size
+from gan_lightning.states import plain
 
 
 class AlternatingDDPStrategy(DDPStrategy):
@@ -117,7 +118,7 @@ def buffers_apart(module: nn.Module) -> list[dict[str, Tensor]]:
     if world_size == 1:
         return [{}]
     everyone: list[dict[str, Tensor]] = [{}] * world_size
-    distributed.all_gather_object(everyone, {name: buffer.cpu() for name, buffer in module.named_buffers()})
+    distributed.all_gather_object(everyone, {plain(name): buffer.cpu() for name, buffer in module.named_buffers()})
     first = everyone[0]
     apart = {name for name in first if not all(torch.equal(first[name], other[name]) for other in everyone)}
     return [{name: other[name] for name in first if name in apart} for other in everyone]
@@ -128,7 +129,7 @@ def give_back(module: nn.Module, apart: list[dict[str, Tensor]]) -> None:
     """Give each process the buffers that it had in :func:`buffers_apart`, if there are as many processes as then."""
     rank, world_size = rank_and_size()
     if len(apart) == world_size:
-        buffers = dict(module.named_buffers())
+        buffers = {plain(name): buffer for name, buffer in module.named_buffers()}
         for name, value in apart[rank].items():
             buffers[name].copy_(value)
 
