@@ -1,8 +1,10 @@
 """Image files: finding them, telling the broken ones before training starts, and reading them in batches."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,37 +41,81 @@ def folder_state(state: os.stat_result) -> FolderState:
 def walk(folder: str) -> tuple[list[str], dict[str, FolderState | None]]:
     """The paths of all files under a folder, at any depth; hidden files and folders (`.name`) are left out.
 
-    They are sorted as Path sorts, part by part. A folder that cannot be read has no files.
+    They are sorted as Path sorts, part by part. A folder that cannot be read has no files. Links to folders are
+    followed, but every folder is entered once: where links lead to it too, by its own path, or by the first of them.
 
     Returns:
         The files; and the folders that were looked into, as they were before that. None stands for one that may change
         without a trace: it cannot be read.
     """
-    found: list[str] = []
     folders: dict[str, FolderState | None] = {}
-
-    def enter(here: str, way: tuple[tuple[int, int], ...]) -> None:
-        folders[here] = None
-        try:
-            state = os.stat(here)
-            with os.scandir(here) as entries:
-                shown = sorted(((entry.name, entry) for entry in entries if entry.name[0] != "."), key=itemgetter(0))
-        except OSError:
-            return
-        folders[here] = folder_state(state)
-        place = (state.st_dev, state.st_ino)
-        if place in way:  # a link may lead back to where one comes from
-            return
-        for name, entry in shown:
-            if entry.is_dir():
-                enter(entry.path, (*way, place))
-                continue
-            found.append(entry.path)
-            if entry.is_symlink() and not is_image(name) and not os.path.exists(entry.path):
-                folders[entry.path] = None  # a link to nothing, where a folder may come to be
-
-    enter(folder, ())
+    content: dict[str, list[str]] = {}  # the paths in each folder
+    entered: set[tuple[int, int]] = set()
+    links = deque([folder])
+    while links:  # what lies in the folder itself, before what links bring in
+        todo = [links.popleft()]
+        while todo:
+            here = todo.pop()
+            content[here], inner, linked = _enter(here, folders, entered)
+            todo += inner
+            links += linked
+    found: list[str] = []
+    ahead = [iter([folder])]
+    while ahead:
+        for path in ahead[-1]:
+            if path in content:
+                ahead.append(iter(content[path]))
+                break
+            found.append(path)
+        else:
+            ahead.pop()
     return found, folders
+
+
+def _enter(
+    here: str, folders: dict[str, FolderState | None], entered: set[tuple[int, int]]
+) -> tuple[list[str], list[str], list[str]]:
+    """What a folder shows, sorted: all paths, those of folders, and those of links to folders.
+
+    A folder that has been entered before shows nothing.
+    """
+    paths: list[str] = []
+    inner: list[str] = []
+    linked: list[str] = []
+    folders[here] = None
+    try:
+        state = os.stat(here)
+        place = (state.st_dev, state.st_ino)
+        with nullcontext(()) if place in entered else os.scandir(here) as entries:
+            shown = sorted(((entry.name, entry) for entry in entries if entry.name[0] != "."), key=itemgetter(0))
+    except OSError:
+        return paths, inner, linked
+    folders[here] = folder_state(state)
+    entered.add(place)
+    for name, entry in shown:
+        path = entry.path
+        paths.append(path)
+        if is_folder(entry):
+            (linked if entry.is_symlink() else inner).append(path)
+        elif entry.is_symlink() and not is_image(name) and not os.path.exists(path):
+            folders[path] = None  # a link to nothing, where a folder may come to be
+    return paths, inner, linked
+
+
+def is_folder(entry: "os.DirEntry[str]") -> bool:
+    """Whether it is a folder or a link to one; a link to itself, or to where one may not look, is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def is_file(entry: "os.DirEntry[str]") -> bool:
+    """Whether it is a file or a link to one, and neither a folder, a pipe nor a device; links as in `is_folder`."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 def is_image(path: str) -> bool:

@@ -15,10 +15,10 @@ from torch import Tensor
 from datamodules.base import Splits, check_at_least, check_channels, held_out
 from datamodules.decoding import FORMATS
 from datamodules.file_base import FileDataModule, Walked
-from datamodules.files import SUFFIXES, FolderState, is_image, walk
+from datamodules.files import SUFFIXES, FolderState, is_file, is_folder, is_image, walk
+from datamodules.layouts import is_held_out, split_folders, sub_folders, warn_of_unread
 from datamodules.loading import ImageSource, Subset
 
-_SPLIT_NAMES = ("train", "val", "test")
 _NAMED_FILES = 10  # as many skipped files are named in the warning
 
 
@@ -61,8 +61,10 @@ class ImageFolderDataModule(FileDataModule):
     training starts, by reading all of them once: they are skipped with one warning, or refused (`strict`).
 
     Splits: the sub-folders `train`, `val` and `test` of `root`, where there is a `train`; a split that has no folder
-    of its own is held out of the training images. Classes: where a (train) folder holds two or more sub-folders and
-    no image of its own, their names, sorted, are the classes; otherwise the batches are images without labels.
+    of its own is held out of the training images. The other usual names count too, in any case: training; valid,
+    validation, dev, eval; testing. Folders of `root` that are not read are named in a warning. Classes: where a
+    (train) folder holds two or more sub-folders and no image of its own, their names, sorted, are the classes;
+    otherwise the batches are images without labels.
 
     Args:
         root: the folder.
@@ -92,7 +94,7 @@ class ImageFolderDataModule(FileDataModule):
 
     Raises:
         FileNotFoundError: there is no folder `root`.
-        ValueError: an argument is out of its range.
+        ValueError: an argument is out of its range, or `root` has folders of other splits but none for training.
     """
 
     def __init__(
@@ -133,6 +135,7 @@ class ImageFolderDataModule(FileDataModule):
         return str(self.root)
 
     def load_splits(self) -> Splits:
+        warn_of_unread("ImageFolderDataModule", self.root, list(self._folders.values()))
         recalled = self.recall(self.cache, self.draft)
         if recalled is not None:
             found = _Found(**recalled.listing.notes)
@@ -160,6 +163,7 @@ class ImageFolderDataModule(FileDataModule):
             paths += images
             looked_into |= folders
         self._check_not_empty(labels, members["train"])
+        self._warn_of_layout([Path(folder) for folder in looked_into])
         runs = [(label, len(list(run))) for label, run in groupby(labels)]
         return paths, looked_into, _Found(members, runs, others[:_NAMED_FILES], len(others))
 
@@ -181,6 +185,23 @@ class ImageFolderDataModule(FileDataModule):
             names = ", ".join(self.classes[label] for label in sorted(empty))
             raise ValueError(
                 f"ImageFolderDataModule: no images in the class folders {names} of {folder}: remove these folders."
+            )
+
+    def _warn_of_layout(self, folders: list[Path]) -> None:
+        """Warns of folders below the training images that may be meant as splits, or as classes."""
+        train = self._folders["train"]
+        inner = [folder.relative_to(train) for folder in folders if folder != train and folder.is_relative_to(train)]
+        split = next((folder for folder in inner if is_held_out(folder.name) and len(folder.parts) > 1), None)
+        if split is not None:
+            rank_zero_warn(
+                f"ImageFolderDataModule trains on the images in {split} too: splits are looked for in {self.root} "
+                f"itself. If this is one, set root to {train / split.parent}."
+            )
+        beside = sorted(folder.name for folder in inner if len(folder.parts) == 1)
+        if len(beside) > 1 and not self.classes:
+            rank_zero_warn(
+                f"ImageFolderDataModule: {train} has images beside the folders {', '.join(beside[:_NAMED_FILES])}, "
+                "which are therefore no classes: move these images if they are."
             )
 
     def _report(self, found: _Found, broken: list[tuple[str, str]]) -> None:
@@ -221,10 +242,22 @@ class ImageFolderDataModule(FileDataModule):
 
 
 def _split_folders(root: Path) -> dict[str, Path]:
-    """The folder of each split; `root` itself is the training split where it has no `train`."""
-    if not (root / "train").is_dir():
-        return {"train": root}
-    return {name: root / name for name in _SPLIT_NAMES if (root / name).is_dir()}
+    """The folder of each split; `root` itself is the training split where it has no `train`.
+
+    Raises:
+        ValueError: there are only others.
+    """
+    found = split_folders(root)
+    if found and "train" not in found:
+        other = next(iter(found.values())).name
+        raise ValueError(
+            f"ImageFolderDataModule: {root} has a folder {other} but none called train, and images to test on must not "
+            f"be trained on: call the folder of the training images `train`. If {other} is a class, move all classes "
+            "into a folder `train`; to train on it alone, set root to it."
+        )
+    if len(found) == 1 and found["train"].name != "train" and len(sub_folders(root)) > 1:
+        return {"train": root}  # beside other classes, one may be called Training
+    return found or {"train": root}
 
 
 def _class_names(folder: Path) -> list[str]:
@@ -234,8 +267,8 @@ def _class_names(folder: Path) -> list[str]:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if is_image(entry.name) and entry.is_file():
+            if is_image(entry.name) and is_file(entry):
                 return []  # at once: the folder may hold all the images
-            if entry.is_dir():
+            if is_folder(entry):
                 names.append(entry.name)
     return sorted(names) if len(names) > 1 else []

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
+from lightning.pytorch.utilities import rank_zero_warn
 from PIL import Image
 
 from datamodules.base import Splits, check_channels
@@ -11,8 +12,9 @@ from datamodules.decoding import check, pixels_of, read_pixels
 from datamodules.examples import Chances, ExampleDataModule, Examples, Jitter, Pixels
 from datamodules.file_base import check_in_turn
 from datamodules.files import list_images, pack, read_again, unpack
+from datamodules.layouts import check_domains, domain_folders, split_folders, there, warn_of_half, warn_of_unread
 
-_TWO_FOLDERS = (("{}A", "{}B"), ("A/{}", "B/{}"), ("{}/A", "{}/B"))
+_SAMPLE = 100  # as many files are looked at to see whether they can be pairs side by side
 _NAMED_FILES = 5  # as many files without a partner are named in an error
 
 Pair = tuple[Path, Path]  # A and B; twice the same file where they lie side by side in it
@@ -23,7 +25,12 @@ class PairedImageDataModule(ExampleDataModule):
 
     The pairs lie side by side, A on the left, in the files of `train`, `val` and `test`; or, with the same names but
     for their endings, in two folders each: `trainA` and `trainB`, `A/train` and `B/train`, or `train/A` and
-    `train/B`, and so on. A split without folders is empty.
+    `train/B`, and so on; or in `A` and `B`, all of them for training. The folders may be named in any case, and by the
+    other usual names of splits (training, valid, validation, dev, eval, testing). A split without folders is empty, or
+    without images in one of its two, with a warning. So does a warning name the folders that are not read.
+
+    Files that can hardly be pairs side by side are refused: most are square or higher than wide, or they lie in
+    sub-folders under the same names. Those less than twice as wide as high, or in sub-folders, are read with a warning.
 
     The batches are `(target, condition)`, uint8, n x C x H x W: what the generator is to make, of `image_shape`, and
     what it is given, of `condition_shape`. In training, both images of a pair are resized to `load_size`, cropped at
@@ -42,6 +49,10 @@ class PairedImageDataModule(ExampleDataModule):
         num_workers: processes that decode images; 0: none but the training process; None: one for each CPU, at
             most 8.
         seed: the order and the jitter of the training pairs are functions of this seed and the epoch.
+        folder_a: what the folders of A are called in place of `A`, such as `photos` for `train/photos`.
+        folder_b: what those of B are called in place of `B`.
+        side_by_side: true: the files are pairs side by side, whatever they look like; false: the pairs lie in two
+            folders; null: as the folders tell.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -59,6 +70,9 @@ class PairedImageDataModule(ExampleDataModule):
         flip: bool = True,
         num_workers: int | None = None,
         seed: int = 0,
+        folder_a: str = "A",
+        folder_b: str = "B",
+        side_by_side: bool | None = None,
     ) -> None:
         check_channels(channels=channels, condition_channels=condition_channels)
         if direction not in ("AtoB", "BtoA"):
@@ -68,21 +82,34 @@ class PairedImageDataModule(ExampleDataModule):
         self.jitter = Jitter(image_size, load_size, flip)
         self.root = Path(root).expanduser()
         self.direction = direction
+        check_domains(folder_a, folder_b)
+        self.folder_a, self.folder_b = folder_a, folder_b
+        self.side_by_side = side_by_side
 
     @property
     def location(self) -> str:
         return str(self.root)
 
     def load_splits(self) -> Splits:
-        splits = {split: self._pairs(split) for split in ("train", "val", "test")}
+        folders = {} if self.side_by_side else domain_folders(self.root, self.folder_a, self.folder_b)
+        wholes = {} if self.side_by_side is False else split_folders(self.root)
+        wholes = {split: folder for split, folder in wholes.items() if split not in folders}
+        splits = {split: self._pairs(split, folders, wholes) for split in ("train", "val", "test")}
         if not splits["train"]:
+            a, b = self.folder_a, self.folder_b
             raise FileNotFoundError(
                 f"PairedImageDataModule: {self.root} has no training pairs: put files with both images side by side "
-                "into `train`, or the images into `trainA` and `trainB`, `A/train` and `B/train`, or `train/A` and "
-                "`train/B`."
+                f"into `train`, or the images into `train{a}` and `train{b}`, `{a}/train` and `{b}/train`, or "
+                f"`train/{a}` and `train/{b}`, or set folder_a and folder_b to what these two are called; "
+                f"{there(self.root)}."
             )
+        used = [*wholes.values(), *(folder for two in folders.values() for folder in two)]
+        warn_of_unread("PairedImageDataModule", self.root, used)
         pairs = [pair for split in splits.values() for pair in split]
         self.refuse(check_in_turn(len(pairs), lambda i: _check_pair(pairs[i])), [a for a, _ in pairs])
+        if self.side_by_side is None:
+            for folder in wholes.values():
+                _check_shapes(folder)
         channels = (self.image_shape[0], self.condition_shape[0])
         return Splits(
             **{
@@ -91,12 +118,15 @@ class PairedImageDataModule(ExampleDataModule):
             }
         )
 
-    def _pairs(self, split: str) -> list[Pair]:
-        for names in _TWO_FOLDERS:
-            a, b = (self.root / name.format(split) for name in names)
-            if a.is_dir() or b.is_dir():
-                return _matched(a, b)
-        return [(path, path) for path in list_images(self.root / split)]
+    def _pairs(self, split: str, folders: dict[str, tuple[Path, Path]], wholes: dict[str, Path]) -> list[Pair]:
+        if split in folders:
+            return _matched(*folders[split], needed=split == "train")
+        if split not in wholes:
+            return []
+        files = list_images(wholes[split])
+        if self.side_by_side is None:
+            _check_places(wholes[split], files)
+        return [(path, path) for path in files]
 
 
 class PairedImages(Examples):
@@ -145,9 +175,15 @@ def _grey(pixels: Pixels) -> Pixels:
     return pixels_of(Image.fromarray(pixels).convert("L"))
 
 
-def _matched(a: Path, b: Path) -> list[Pair]:
-    """The images of two folders that have the same names but for their endings, sorted."""
+def _matched(a: Path, b: Path, needed: bool) -> list[Pair]:
+    """The images of two folders that have the same names but for their endings, sorted.
+
+    Where all lie in one of them, it is a mistake if they are needed, and else none, with a warning.
+    """
     named = [_by_name(folder) for folder in (a, b)]
+    if not needed and not all(named):
+        warn_of_half("PairedImageDataModule", {a: len(named[0]), b: len(named[1])})
+        return []
     for folder, mine, other, theirs in ((a, named[0], b, named[1]), (b, named[1], a, named[0])):
         alone = [mine[name] for name in mine if name not in theirs]
         if alone:
@@ -175,6 +211,56 @@ def _listed(paths: Iterable[Path]) -> str:
     names = [str(path) for path in paths]
     more = f" and {len(names) - _NAMED_FILES} more" if len(names) > _NAMED_FILES else ""
     return ", ".join(names[:_NAMED_FILES]) + more
+
+
+def _check_places(folder: Path, files: list[Path]) -> None:
+    """Refuses pairs side by side that are images of two folders, and warns of others in sub-folders."""
+    places: dict[str, list[str]] = {}  # the sub-folders that have an image of this name
+    for file in files:
+        *above, name = file.relative_to(folder).parts
+        places.setdefault(Path(name).stem.lower(), []).append("/".join(above))
+    names = sorted({place for each in places.values() for place in each} - {""})
+    if not names:
+        return
+    listed = ", ".join(names[:_NAMED_FILES]) + (" and others" if len(names) > _NAMED_FILES else "")
+    several = next((sorted(set(each)) for each in places.values() if len(set(each)) > 1), None)
+    if several:
+        raise ValueError(
+            f"PairedImageDataModule: images of the same names lie in sub-folders of {folder} ({listed}), so they are "
+            f"no pairs side by side: set folder_a and folder_b to the two that are A and B, or side_by_side to true if "
+            "each file holds both images."
+        )
+    rank_zero_warn(
+        f"PairedImageDataModule: the images in sub-folders of {folder} ({listed}) are each cut in the middle into A "
+        "and B. If A and B lie in two of these folders, set folder_a and folder_b to their names; if not, set "
+        "side_by_side to true."
+    )
+
+
+def _check_shapes(folder: Path) -> None:
+    """Refuses files of the shape of single images, and warns of those that may be."""
+    files = list_images(folder)
+    sample = [files[i * len(files) // _SAMPLE] for i in range(_SAMPLE)] if len(files) > _SAMPLE else files
+    sizes = {file: check(file) for file in sample}
+    narrow = [file for file, (width, height) in sizes.items() if width < 2 * height]
+    tall = [file for file, (width, height) in sizes.items() if width <= height]
+    advice = (
+        "if A and B lie in files of their own, put them into two folders for each split and set folder_a and folder_b "
+        "to their names; if each file holds both, set side_by_side to true"
+    )
+    if 2 * len(tall) > len(sizes):
+        width, height = sizes[tall[0]]
+        raise ValueError(
+            f"PairedImageDataModule: {tall[0]} is {width} x {height} pixels, as most of the images in {folder} are no "
+            f"wider than high: they are hardly two images side by side: {advice}."
+        )
+    if narrow:
+        width, height = sizes[narrow[0]]
+        rank_zero_warn(
+            f"PairedImageDataModule: each image in {folder} is cut in the middle into A and B, but {narrow[0].name}, "
+            f"{width} x {height} pixels, and {len(narrow) - 1} more of {len(sizes)} have the shape of single images: "
+            f"{advice}."
+        )
 
 
 def _check_pair(pair: Pair) -> None:

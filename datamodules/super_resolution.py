@@ -1,10 +1,13 @@
 """Photographs and the same in a lower resolution."""
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.base import Splits, check_at_least
 from datamodules.bicubic import downscale
@@ -12,6 +15,11 @@ from datamodules.decoding import FORMATS, check, read_pixels
 from datamodules.examples import Chances, ExampleDataModule, Examples, Pixels
 from datamodules.file_base import check_in_turn
 from datamodules.files import list_images, pack, read_again, unpack
+from datamodules.layouts import folder_named, split_folders, there, warn_of_unread
+
+_RESOLUTION = re.compile(r"([ _-]?(hr|lr|gt|bicubic|x[2-8]))+$")  # at the end of a file's name
+_SCALES = (2, 3, 4, 8)  # by which published sets are made small
+_NAMED = 5  # as many sub-folders are named in a warning
 
 
 class SuperResolutionDataModule(ExampleDataModule):
@@ -32,7 +40,8 @@ class SuperResolutionDataModule(ExampleDataModule):
         scale: high resolution divided by low resolution; 4 in the paper.
         crop_size: height and width of the high-resolution training crops; a multiple of scale.
         crops_per_image: crops of each training photograph in an epoch.
-        train: folder of the training photographs, under `root`.
+        train: folder of the training photographs, under `root`, in any case; for train, val and test another usual name
+            of that split does too, such as valid.
         val: folder of those for validation; null: none, validation uses the test photographs.
         test: folder of those for testing; null: none, testing uses the validation photographs.
         flip: mirror and turn the training crops, each of the eight ways equally often.
@@ -78,9 +87,16 @@ class SuperResolutionDataModule(ExampleDataModule):
         return 1
 
     def load_splits(self) -> Splits:
-        paths = {split: self._photographs(split) for split in self.folders}
+        folders = {split: self._folder(split, name) for split, name in self.folders.items() if name is not None}
+        paths = {split: self._photographs(split, folders[split]) if split in folders else [] for split in self.folders}
+        warn_of_unread(
+            "SuperResolutionDataModule", self.root, [*folders.values()], "as the options train, val and test say"
+        )
         every = [(path, split) for split, files in paths.items() for path in files]
-        self.refuse(check_in_turn(len(every), lambda i: self._check(*every[i])), [path for path, _ in every])
+        twins = [twin for files in paths.values() for twin in _twins(files)]
+        self.refuse(check_in_turn(len(every), lambda i: self._check(*every[i], twins[i])), [path for path, _ in every])
+        for split, folder in folders.items():
+            _warn_of_sub_folders(folder, paths[split])
         return Splits(
             **{
                 split: Photographs(
@@ -95,26 +111,59 @@ class SuperResolutionDataModule(ExampleDataModule):
             }
         )
 
-    def _photographs(self, split: str) -> list[Path]:
-        name = self.folders[split]
-        if name is None:
-            return []
+    def _folder(self, split: str, name: str) -> Path:
+        """The folder of this name, in any case, or of another usual name of the split if this is one."""
         folder = self.root / name
+        if folder.is_dir():
+            return folder
+        usual = split_folders(self.root).get(split) if name == split else None
+        return usual or folder_named(folder.parent, folder.name) or folder
+
+    def _photographs(self, split: str, folder: Path) -> list[Path]:
         images = list_images(folder)
         if not images:
             unless = "" if split == "train" else ", or null to go without"
             raise FileNotFoundError(
                 f"SuperResolutionDataModule: no images ({FORMATS}) under {folder}: set root, and {split} to "
-                f"the name of a folder in it{unless}."
+                f"the name of a folder in it{unless}; {there(self.root)}."
             )
         return images
 
-    def _check(self, path: Path, split: str) -> None:
-        """Raises what is wrong with a photograph."""
+    def _check(self, path: Path, split: str, twins: Sequence[Path]) -> None:
+        """Raises what is wrong with a photograph; `twins` have the same name but for what tells a resolution."""
         width, height = check(path)
         least, what = (self.image_shape[1], "a crop") if split == "train" else (self.scale, "the scale")
         if min(width, height) < least:
             raise ValueError(f"{width} x {height} pixels, smaller than {what}, {least}")
+        for twin in twins:
+            with suppress(Exception):  # of a broken twin
+                larger = check(twin)
+                if any(abs(width * k - larger[0]) < k and abs(height * k - larger[1]) < k for k in _SCALES):
+                    break
+        else:
+            return
+        raise ValueError(
+            f"{width} x {height} pixels, seems to be {twin} in low resolution, {larger[0]} x {larger[1]}: low "
+            f"resolutions are made of the high ones, so set {split} to the folder of these alone"
+        )
+
+
+def _twins(files: Sequence[Path]) -> list[list[Path]]:
+    """For each photograph, the others of the same name but for what usually tells a resolution."""
+    names = [_RESOLUTION.sub("", file.stem.lower()) or file.stem for file in files]
+    alike: dict[str, list[Path]] = {}
+    for file, name in zip(files, names, strict=True):
+        alike.setdefault(name, []).append(file)
+    return [[twin for twin in alike[name] if twin != file] for file, name in zip(files, names, strict=True)]
+
+
+def _warn_of_sub_folders(folder: Path, files: Sequence[Path]) -> None:
+    names = sorted({"/".join(file.relative_to(folder).parts[:-1]) for file in files} - {""})
+    if len(names) > 1:
+        rank_zero_warn(
+            f"SuperResolutionDataModule: all photographs in sub-folders of {folder} ({', '.join(names[:_NAMED])}"
+            f"{' and others' if len(names) > _NAMED else ''}) are taken as high resolution."
+        )
 
 
 class Photographs(Examples):

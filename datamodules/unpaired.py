@@ -12,6 +12,7 @@ from datamodules.decoding import FORMATS, check
 from datamodules.examples import Chances, ExampleDataModule, Examples, Jitter, JitteredImages, Pixels
 from datamodules.file_base import check_in_turn
 from datamodules.files import list_images
+from datamodules.layouts import check_domains, domain_folders, there, warn_of_half, warn_of_unread
 from datamodules.loading import Batch, EpochOrder, ImageSource
 
 _DOMAINS = ("A", "B")
@@ -22,7 +23,10 @@ class UnpairedImageDataModule(ExampleDataModule):
     """Two domains of images, A and B, for translation without pairs as in CycleGAN.
 
     The images lie in the folders `trainA` and `trainB`, `valA` and `valB`, `testA` and `testB`, and anywhere below
-    them; a split without folders is empty.
+    them; or in `A/train` and `B/train`, or `train/A` and `train/B`, and so on; or in `A` and `B`, all of them for
+    training. The folders may be named in any case, and by the other usual names of splits (training, valid, validation,
+    dev, eval, testing). A split without folders is empty; one without images in one of its two is too, with a warning.
+    So does a warning name the folders that are not read.
 
     The batches are `{"A": images, "B": images}`, uint8, n x C x H x W. The domains are shuffled independently. An
     epoch is as long as the larger one; the smaller one begins anew whenever it is used up, shuffled again, and goes on
@@ -40,6 +44,8 @@ class UnpairedImageDataModule(ExampleDataModule):
         num_workers: processes that decode images; 0: none but the training process; None: one for each CPU, at
             most 8.
         seed: the order and the jitter of the training images are functions of this seed and the epoch.
+        folder_a: what the folders of A are called in place of `A`, such as `horses` for `train/horses`.
+        folder_b: what those of B are called in place of `B`.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -55,18 +61,25 @@ class UnpairedImageDataModule(ExampleDataModule):
         flip: bool = True,
         num_workers: int | None = None,
         seed: int = 0,
+        folder_a: str = "A",
+        folder_b: str = "B",
     ) -> None:
         check_channels(channels=channels)
         super().__init__((channels, image_size, image_size), None, batch_size, flip, num_workers, seed)
         self.jitter = Jitter(image_size, load_size, flip)
         self.root = Path(root).expanduser()
+        check_domains(folder_a, folder_b)
+        self.folder_a, self.folder_b = folder_a, folder_b
 
     @property
     def location(self) -> str:
         return str(self.root)
 
     def load_splits(self) -> Splits:
-        splits = {split: self._domains(split) for split in ("train", "val", "test")}
+        folders = domain_folders(self.root, self.folder_a, self.folder_b)
+        folders.setdefault("train", (self.root / f"train{self.folder_a}", self.root / f"train{self.folder_b}"))
+        splits = {split: self._domains(split, folders.get(split, ())) for split in ("train", "val", "test")}
+        warn_of_unread("UnpairedImageDataModule", self.root, [folder for two in folders.values() for folder in two])
         paths = [path for domains in splits.values() for domain in domains for path in domain]
         self.refuse(check_in_turn(len(paths), lambda i: check(paths[i])), paths)
         return Splits(**{split: UnpairedImages(*map(self._images, domains)) for split, domains in splits.items()})
@@ -78,16 +91,20 @@ class UnpairedImageDataModule(ExampleDataModule):
     def _images(self, paths: list[Path]) -> JitteredImages:
         return JitteredImages(paths, self.image_shape[0], self.jitter, self.workers())
 
-    def _domains(self, split: str) -> list[list[Path]]:
-        folders = [self.root / f"{split}{domain}" for domain in _DOMAINS]
+    def _domains(self, split: str, folders: Sequence[Path]) -> list[list[Path]]:
         domains = [list_images(folder) for folder in folders]
         empty = [str(folder) for folder, images in zip(folders, domains, strict=True) if not images]
-        # A split may be absent, but no split may have one domain only.
-        if len(empty) == 1 or (empty and split == "train"):
+        if empty and split == "train":
             raise ValueError(
-                f"UnpairedImageDataModule: no images under {' and '.join(empty)}: both domains need some ({FORMATS})."
+                f"UnpairedImageDataModule: no images under {' and '.join(empty)}: both domains need some ({FORMATS}); "
+                f"where they have other names, set folder_a and folder_b; {there(self.root)}."
             )
-        return domains
+        if empty:
+            warn_of_half(
+                "UnpairedImageDataModule",
+                {folder: len(images) for folder, images in zip(folders, domains, strict=True)},
+            )
+        return [[], []] if empty or not domains else domains
 
 
 class UnpairedImages(Examples):
