@@ -27,7 +27,7 @@ from gan_lightning.checkpoint_io import use_atomic_saves
 from gan_lightning.ema import ExponentialMovingAverage
 from gan_lightning.factories import primitive_arguments, public_name, resolve
 from gan_lightning.limits import check_limits
-from gan_lightning.logger_guards import guard_loggers
+from gan_lightning.logger_guards import count_updates, guard_loggers, log_at_least_once
 from gan_lightning.logs import forget_last_step, log_terms
 from gan_lightning.losses import Terms
 from gan_lightning.modes import evaluating as evaluating
@@ -151,6 +151,7 @@ class AdversarialModule(LightningModule):
         self._sorted: tuple[Any, dict[str, LightningOptimizer]] | None = None
         self._buffers_apart: list[dict[str, Tensor]] = []
         self._agreement = ExitStack()
+        self._updates_loaded = 0
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "_current_fx_name":  # Lightning notes forty times in a step where it is; a module looks for weights.
@@ -368,6 +369,7 @@ class AdversarialModule(LightningModule):
             use_atomic_saves(self.trainer.strategy)
             guard_loggers(self.trainer)
         gather_rounds(self.trainer, self.n_critic * self.accumulate)
+        count_updates(self.trainer, lambda: self._updates_loaded)
 
     def on_fit_start(self) -> None:
         if self.seed is None:
@@ -391,6 +393,7 @@ class AdversarialModule(LightningModule):
         self._agreement.close()
 
     def on_train_end(self) -> None:
+        log_at_least_once(self.trainer)
         agree(self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -413,6 +416,7 @@ class AdversarialModule(LightningModule):
                 what the one before remembers.
         """
         self.seed = checkpoint.get("gan_lightning", {}).get("seed")
+        self._updates_loaded = checkpoint.get("global_step", 0)
         self._buffers_apart = checkpoint.get("gan_lightning", {}).get("buffers", [])
         # Earlier versions left the count to the trainer.
         self.game_step = checkpoint.get("gan_lightning", {}).get("game_step", checkpoint.get("global_step", 0))

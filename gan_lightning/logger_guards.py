@@ -23,13 +23,36 @@ _CALLS = (
 _told: WeakSet[Logger] = WeakSet()
 
 
-def logged_at(step: int) -> int:
-    """Where on the loggers' axis stands what is seen after so many generator updates.
+def count_updates(trainer: Trainer, trained: Callable[[], int]) -> None:
+    """Let all loggers count generator updates that are done, as pictures and checkpoints do.
 
-    Lightning counts from 0, so the losses of the n-th update stand at n - 1; what is seen right after it stands with
-    them. What is seen before the first update stands at 0 too.
+    Lightning counts the batch at hand from 0, so the losses of the n-th update would stand at n - 1. When it only
+    judges a checkpoint, it counts nothing. It offers no other place to change the number: a metric called ``step``
+    would take the place of the epoch.
+
+    Args:
+        trainer: Its loggers.
+        trained: Updates behind the weights where nothing is trained, as in ``validate``.
     """
-    return max(step - 1, 0)
+    connector, loop = trainer._logger_connector, trainer.fit_loop.epoch_loop
+
+    def log_metrics(metrics: Any, step: int | None = None) -> None:
+        before, loop._batches_that_stepped = loop._batches_that_stepped, trainer.global_step or trained()
+        try:
+            type(connector).log_metrics(connector, metrics, step)
+        finally:
+            loop._batches_that_stepped = before
+
+    connector.log_metrics = log_metrics  # type: ignore[method-assign]
+
+
+def log_at_least_once(trainer: Trainer) -> None:
+    """Log the last step of a run that was too short for any row; all of its values are of that step."""
+    interval = trainer.log_every_n_steps  # type: ignore[attr-defined]
+    newest = trainer.global_step == trainer.max_steps or trainer.is_last_batch
+    if newest and 0 < trainer.global_step < interval and not trainer.should_stop:
+        train = {name: value for name, value in trainer.logged_metrics.items() if name.startswith("train/")}
+        trainer._logger_connector.log_metrics(train)
 
 
 def guard_loggers(trainer: Trainer) -> None:

@@ -9,6 +9,9 @@ from typing import Any, ClassVar
 from lightning.pytorch.loggers import CSVLogger, WandbLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.loggers.logger import rank_zero_experiment
+from lightning.pytorch.utilities import rank_zero_only
+
+from gan_lightning import run_lock
 
 
 class RunLogger(CSVLogger):
@@ -16,7 +19,8 @@ class RunLogger(CSVLogger):
 
     A row is on the disk as soon as it is logged. When a run is resumed in its own directory, the rows of its past
     stay and those that the killed run wrote beyond the resumed step are replaced; Lightning's logger deletes the
-    whole file there. What a full disk refuses is kept in memory and written once there is room.
+    whole file there. What a full disk refuses is kept in memory and written once there is room. While it is in use,
+    its directory is locked: two processes that write one log would mix two runs.
 
     Args:
         save_dir: Folder that holds the runs.
@@ -29,14 +33,24 @@ class RunLogger(CSVLogger):
 
     def __init__(self, save_dir: str = "runs", name: str = "gan", version: int | str | None = None) -> None:
         super().__init__(save_dir, name, version, flush_logs_every_n_steps=1)
+        self._locked = False
 
     @property
     @rank_zero_experiment
     def experiment(self) -> ExperimentWriter:
+        if not self._locked:  # The directory of a run that is over may be another process's by now.
+            run_lock.take(self.log_dir)
+            self._locked = True
         if self._experiment is None:
             os.makedirs(self.root_dir, exist_ok=True)
             self._experiment = _ContinuingWriter(self.log_dir)
         return self._experiment  # type: ignore[return-value]
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        super().finalize(status)
+        run_lock.release(self.log_dir)
+        self._locked = False
 
 
 class SteadyWandbLogger(WandbLogger):

@@ -127,7 +127,7 @@ class TestRunDirectory:
         assert "--ckpt_path last" in told
         assert step_of(LAST) == 2
         with open(RUN / "metrics.csv") as file:
-            assert [row["step"] for row in csv.DictReader(file)] == ["0", "1"]
+            assert [row["step"] for row in csv.DictReader(file)] == ["1", "2"]
         assert sorted(path.name for path in (RUN / "samples").iterdir()) == [
             "step_00000000.png",
             "step_00000002.png",
@@ -234,7 +234,7 @@ class TestContinue:
         assert f"Continuing {RUN}." in capsys.readouterr().out
         assert step_of(LAST) == 4
         with open(RUN / "metrics.csv") as file:
-            assert [row["step"] for row in csv.DictReader(file)] == ["0", "1", "2", "3"]
+            assert [row["step"] for row in csv.DictReader(file)] == ["1", "2", "3", "4"]
         assert not RUN.with_name("version_1").exists()
         assert yaml.safe_load((RUN / "config.yaml").read_text())["trainer"]["max_steps"] == 2
         resumed = yaml.safe_load((RUN / "config_from_step_00000002.yaml").read_text())

@@ -8,12 +8,12 @@ import pytest
 
 from datamodules import DigitsDataModule
 from gan_lightning import logs
-from gan_lightning.callbacks import TrainingHealth, health
+from gan_lightning.callbacks import SampleGrid, TrainingHealth, health
 from gan_lightning.game import AdversarialModule
 from gan_lightning.loggers import RunLogger
 from gan_lightning.logs import is_logged
 from gan_lightning.variants import BEGAN, DCGAN
-from tests.games import metrics_file, play, small
+from tests.games import last_state, metrics_file, play, small
 
 
 class Watch(pl.Callback):
@@ -84,7 +84,7 @@ def steps_of(folder: Path) -> list[int]:
 def test_only_steps_that_somebody_reads_are_logged(tmp_path: Path, logged: list[int]) -> None:
     run(tmp_path, max_steps=12, log_every_n_steps=5)
     assert logged == [1, 5, 7, 10, 12]  # the first, the loggers', the end of an epoch, the last
-    assert steps_of(tmp_path) == [4, 9]  # counted from 0
+    assert steps_of(tmp_path) == [5, 10]
 
 
 def test_callbacks_find_the_newest_logged_loss_at_every_step(tmp_path: Path, logged: list[int]) -> None:
@@ -122,7 +122,7 @@ def test_a_game_that_logs_by_itself_is_asked_every_time(tmp_path: Path, kind: An
 
 def test_a_stop_between_two_logged_steps_logs_no_old_value(tmp_path: Path) -> None:
     run(tmp_path, Watch(stop_at=6), max_epochs=5, log_every_n_steps=4)
-    assert steps_of(tmp_path) == [3]
+    assert steps_of(tmp_path) == [4]
 
 
 def test_what_a_variant_logs_by_itself_is_kept(tmp_path: Path) -> None:
@@ -135,3 +135,26 @@ def test_no_interval_means_no_logged_step() -> None:
     trainer = pl.Trainer(fast_dev_run=True, accelerator="cpu")
     trainer.log_every_n_steps = 0  # type: ignore[attr-defined]
     assert not is_logged(trainer)
+
+
+def test_a_run_shorter_than_the_interval_leaves_its_last_step(tmp_path: Path) -> None:
+    run(tmp_path / "steps", max_steps=3, log_every_n_steps=50)
+    assert steps_of(tmp_path / "steps") == [3]
+    run(tmp_path / "epochs", max_epochs=1, log_every_n_steps=50)
+    assert steps_of(tmp_path / "epochs") == [7]
+
+
+def test_rows_pictures_and_checkpoints_have_one_number(tmp_path: Path) -> None:
+    trainer = play(small(DCGAN), 4, tmp_path, callbacks=[SampleGrid(4, n=1)], save_every=4)
+    run_folder = tmp_path / "run" / "version_0"
+    assert steps_of(tmp_path)[-1] == last_state(tmp_path)["global_step"] == trainer.global_step == 4
+    assert sorted(path.stem for path in (run_folder / "samples").iterdir())[-1] == "step_00000004"
+    judge = pl.Trainer(
+        accelerator="cpu",
+        logger=RunLogger(str(tmp_path / "judged"), "run", 0),
+        callbacks=[pl.callbacks.LambdaCallback(on_validation_epoch_end=lambda _, game: game.log("val/x", 1.0))],
+        enable_progress_bar=False,
+    )
+    data = DigitsDataModule(batch_size=200, image_size=16)
+    judge.validate(small(DCGAN), data, run_folder / "checkpoints" / "last.ckpt", weights_only=True, verbose=False)
+    assert steps_of(tmp_path / "judged") == [4]

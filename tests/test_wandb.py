@@ -53,20 +53,20 @@ def test_a_run_shows_everything_on_the_axis_of_steps() -> None:
     assert written.config["model"]["init_args"]["n_critic"] == 1
     assert written.config["trainer"]["max_steps"] == 4
 
-    # Figures. Lightning counts the steps from 0.
+    # Figures, at the number of updates that are done.
     names = ["loss", "learning_rate", "gradient_norm"]
     figures = [f"train/{player}/{name}" for player in ("discriminator", "generator") for name in names]
     figures += ["train/discriminator/real", "train/discriminator/fake", "train/generator/adversarial"]
     for name in [*figures, "train/images_per_second"]:
-        assert set(written.series(name)) == {0, 1, 2, 3}, name
-    assert set(written.series("val/fid")) == {1, 3}
+        assert set(written.series(name)) == {1, 2, 3, 4}, name
+    assert set(written.series("val/fid")) == {2, 4}
     assert set(written.series("train/generator/learning_rate").values()) == {float(torch.tensor(2e-4))}
 
     # Pictures, with the figures of the same step; the first one shows what there is before it.
     for name in ("samples", "interpolations"):
-        assert set(written.series(name)) == {0, *written.series("val/fid")} == {0, 1, 3}, name
-        assert written.series(name)[3]["_type"] == "images/separated"
-    assert list(written.series("animation")) == [3]
+        assert set(written.series(name)) == {0, *written.series("val/fid")} == {0, 2, 4}, name
+        assert written.series(name)[4]["_type"] == "images/separated"
+    assert list(written.series("animation")) == [4]
     assert all("trainer/global_step" in row for row in written.history)
 
     # Files: the best checkpoint, and not the last.
@@ -82,8 +82,8 @@ def test_a_resumed_run_goes_on_in_the_same_one() -> None:
     assert first.artifacts[f"checkpoint-{first.id}"] == [("last.ckpt", LAST.stat().st_size)]
     again = watched()
     assert again.id == first.id
-    assert set(first.series("train/generator/loss")) == {0, 1}
-    assert set(again.series("train/generator/loss")) == {2, 3}
+    assert set(first.series("train/generator/loss")) == {1, 2}
+    assert set(again.series("train/generator/loss")) == {3, 4}
     assert fit("--config", str(PIECES / "wandb.yaml")) == 0
     wandb.finish()
     wandb.teardown()
@@ -102,7 +102,7 @@ def test_translations_are_shown_too(tmp_path: Path) -> None:
     wandb.finish()
     wandb.teardown()
     (path,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
-    assert set(Written(path).series("translations")) == {0, 1}
+    assert set(Written(path).series("translations")) == {0, 1, 2}
     assert Written(path).artifacts == {}
 
 
@@ -114,14 +114,14 @@ def test_tensorboard_shows_the_same() -> None:
     events = EventAccumulator(str(RUN / "tensorboard"), {"images": 0, "scalars": 0}).Reload()
     assert {"samples", "interpolations", "animation"} <= set(events.Tags()["images"])
     for name in ("train/generator/loss", "train/generator/learning_rate", "train/images_per_second"):
-        assert [event.step for event in events.Scalars(name)] == [0, 1, 2, 3]
-    assert [event.step for event in events.Scalars("val/fid")] == [1, 3]
-    assert [event.step for event in events.Images("samples")] == [0, 1, 3]
-    assert [event.step for event in events.Images("animation")] == [3]
+        assert [event.step for event in events.Scalars(name)] == [1, 2, 3, 4]
+    assert [event.step for event in events.Scalars("val/fid")] == [2, 4]
+    assert [event.step for event in events.Images("samples")] == [0, 2, 4]
+    assert [event.step for event in events.Images("animation")] == [4]
     with open(RUN / "metrics.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [int(row["step"]) for row in rows if row["val/fid"]] == [1, 3]
-    assert [int(row["step"]) for row in rows if row["train/generator/loss"]] == [0, 1, 2, 3]
+    assert [int(row["step"]) for row in rows if row["val/fid"]] == [2, 4]
+    assert [int(row["step"]) for row in rows if row["train/generator/loss"]] == [1, 2, 3, 4]
     assert "batch_size: 100" in (RUN / "tensorboard" / "hparams.yaml").read_text()
 
 
@@ -131,7 +131,7 @@ def test_a_run_goes_on_offline_where_the_service_cannot_be_reached(monkeypatch: 
         monkeypatch.setenv(f"WANDB_{name}", value)
     with pytest.warns(UserWarning, match=r"cannot be reached .* logged offline. Upload it later with: wandb sync "):
         written = watched(steps=2)
-    assert set(written.series("train/generator/loss")) == {0, 1}
+    assert set(written.series("train/generator/loss")) == {1, 2}
 
 
 def test_a_missing_key_is_told_before_anything_is_trained(

@@ -10,7 +10,7 @@ from PIL import Image
 from datamodules.decoding import open_image
 from gan_lightning.callbacks.pictures import spared
 from gan_lightning.images import write_gif
-from gan_lightning.logger_guards import forgiven, logged_at
+from gan_lightning.logger_guards import forgiven
 
 
 class RunAnimation(Callback):
@@ -61,11 +61,11 @@ def _send(logger: Logger, path: Path, step: int) -> None:
     experiment: Any = getattr(logger, "experiment", None)
     with forgiven(logger, step):
         if hasattr(logger, "log_video"):  # Weights & Biases
-            logger.log_video("animation", [str(path)], step=logged_at(step), format=["gif"])
+            logger.log_video("animation", [str(path)], step=step, format=["gif"])
         elif hasattr(experiment, "add_image"):  # TensorBoard, which plays a GIF where it expects a picture
             from tensorboard.compat.proto.summary_pb2 import Summary
 
             image = Summary.Image(encoded_image_string=path.read_bytes())
             experiment._get_file_writer().add_summary(
-                Summary(value=[Summary.Value(tag="animation", image=image)]), logged_at(step)
+                Summary(value=[Summary.Value(tag="animation", image=image)]), step
             )

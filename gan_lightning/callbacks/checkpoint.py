@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -51,6 +51,14 @@ class LastCheckpoint(Checkpoint):
             self._job = SlurmJob.of(trainer)
             self._signals = StopSignals()
             self._signals.listen_from_the_start(trainer)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # Now all callbacks know their folders.
+        assert self.path is not None
+        for other in trainer.checkpoint_callbacks:
+            folder = other.dirpath if isinstance(other, ModelCheckpoint) else None
+            if folder is not None and Path(folder).resolve() == self.path.parent.resolve():
+                _keep_off(other)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved_step = trainer.global_step
@@ -129,6 +137,21 @@ class LastCheckpoint(Checkpoint):
             trainer.strategy.barrier()  # The first process saves, and the others wait here for it.
         else:
             self._failed = None
+
+
+def _keep_off(other: ModelCheckpoint) -> None:
+    """Let a callback in the same folder leave ``last.ckpt`` alone: it may hold less than it takes to train on."""
+    if other.filename == "last":
+        raise ValueError(
+            "ModelCheckpoint.filename is last, but last.ckpt in this folder is the newest state, which LastCheckpoint "
+            "keeps: choose another name, such as best."
+        )
+    if other.save_last and other.CHECKPOINT_NAME_LAST == "last":
+        other.CHECKPOINT_NAME_LAST = "last_of_model_checkpoint"
+        rank_zero_warn(
+            "ModelCheckpoint(save_last=...) writes last_of_model_checkpoint.ckpt here: last.ckpt is the newest state, "
+            "which LastCheckpoint keeps to continue the run."
+        )
 
 
 def _validation_follows(trainer: Trainer) -> bool:

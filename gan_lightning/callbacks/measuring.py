@@ -9,7 +9,6 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
-from gan_lightning.logger_guards import logged_at
 from gan_lightning.strategy import agreed
 
 
@@ -54,7 +53,7 @@ class Measurement(Callback, ABC):
         pl_module.log_dict(scores, prog_bar=True, logger=False)
         # Lightning's own logging would leave out steps that log_every_n_steps does not fall on.
         for logger in trainer.loggers:
-            logger.log_metrics(scores, step=logged_at(step))
+            logger.log_metrics(scores, step=step)
 
     def _measure(self, trainer: Trainer, pl_module: LightningModule, prefix: str) -> dict[str, float]:
         with agreed(pl_module), unnoticed(pl_module.device):

@@ -13,7 +13,7 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
 from gan_lightning.images import are_points, enlarge, grid, to_pil, to_uint8, write_png
-from gan_lightning.logger_guards import forgiven, logged_at
+from gan_lightning.logger_guards import forgiven
 
 _COMFORTABLE_SIDE = 512
 
@@ -22,8 +22,7 @@ class Picture(Callback, ABC):
     """Draws the same picture again and again, into a folder of the run directory, and sends it to the loggers.
 
     The files are named by the step, and the last one shows the last step. In a logger a picture stands with the losses
-    of that step, one less, as Lightning counts. Training's random numbers are left as they
-    are.
+    of that step. Training's random numbers are left as they are.
 
     Args:
         every_n_steps: Generator updates between two pictures.
@@ -68,7 +67,10 @@ class Picture(Callback, ABC):
             warnings.warn(f"{hindrance}: {type(self).__name__} draws nothing.", stacklevel=2)
             self._folder = None
         else:
-            self._folder = Path(log_dir) / self.subject
+            alike = [each for each in trainer.callbacks if isinstance(each, Picture) and each.subject == self.subject]  # type: ignore[attr-defined]
+            number = next((i for i, each in enumerate(alike) if each is self), 0)
+            # A second one of the kind draws into a folder of its own.
+            self._folder = Path(log_dir) / (f"{self.subject}_{number + 1}" if number else self.subject)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._drawn_step = trainer.global_step  # A resumed run has drawn this one.
@@ -97,7 +99,7 @@ class Picture(Callback, ABC):
             self._folder.mkdir(parents=True, exist_ok=True)
             write_png(path, picture)
         for logger in trainer.loggers:
-            _send(logger, self.subject, picture, step)
+            _send(logger, self._folder.name, picture, step)
 
 
 @contextmanager
@@ -113,9 +115,9 @@ def _send(logger: Logger, subject: str, picture: Tensor, step: int) -> None:
     """Give a picture to a logger that takes pictures."""
     with forgiven(logger, step):
         if hasattr(logger, "log_image"):  # Weights & Biases
-            logger.log_image(subject, [to_pil(picture)], step=logged_at(step))
+            logger.log_image(subject, [to_pil(picture)], step=step)
         elif add_image := getattr(getattr(logger, "experiment", None), "add_image", None):  # TensorBoard
-            add_image(subject, picture, logged_at(step))
+            add_image(subject, picture, step)
 
 
 def first_batches(trainer: Trainer, n: int) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
+from gan_lightning import run_lock
 from gan_lightning.commands import runs
 from gan_lightning.loggers import RunLogger
 
@@ -68,8 +69,16 @@ class RunRecord(Callback):
             runs.save_config(self.directory, self.config, trainer.global_step)
 
     @rank_zero_only
+    def lock(self) -> None:
+        """Keep other processes from training in the directory, before anything is made that writes into it."""
+        if self.directory is not None:
+            run_lock.take(self.directory)
+
+    @rank_zero_only
     def withdraw(self) -> None:
-        """Give the directory back, with the folders made for it, if it holds no more than how it was to begin."""
+        """Unlock the directory; remove it, with the folders made for it, if it holds no more than preparations."""
+        if self.directory is not None:
+            run_lock.release(self.directory)
         if not self._made or {*os.listdir(self._made[0])} - runs.PREPARATIONS:
             return
         with suppress(OSError):  # Another run lives beside it by now.

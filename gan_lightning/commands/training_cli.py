@@ -315,6 +315,7 @@ class TrainingCLI(LightningCLI):
             self.record.directory = directory
             if directory is None:
                 self.record.claim(home, "version" if self.command == "fit" else self.command)
+            self.record.lock()
         return path
 
     def _check(self, path: Path | str) -> None:

@@ -104,7 +104,7 @@ def test_every_n_steps_is_logged_at_those_steps(tmp_path: Path) -> None:
     assert {"val/modes", "val/high_quality"} <= set(playing.callback_metrics)
     rows = [line.split(",") for line in (tmp_path / "run" / "version_0" / "metrics.csv").read_text().splitlines()]
     step, modes = rows[0].index("step"), rows[0].index("val/modes")
-    assert [int(row[step]) for row in rows[1:] if row[modes]] == [1, 3]  # Lightning counts from 0
+    assert [int(row[step]) for row in rows[1:] if row[modes]] == [2, 4]
 
 
 def test_training_does_not_notice(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_every_n_steps_is_logged_at_those_steps(tmp_path):
     trainer = play(small(DCGAN), 5, tmp_path, callbacks=[metrics(every_n_steps=2), rarely])
     rows = [line.split(",") for line in metrics_file(tmp_path).splitlines()]
     step, fid = rows[0].index("step"), rows[0].index("val/fid")
-    assert [int(row[step]) for row in rows[1:] if row[fid]] == [1, 3]  # Lightning counts from 0
+    assert [int(row[step]) for row in rows[1:] if row[fid]] == [2, 4]
     assert "val/fid" in trainer.callback_metrics
 
 

@@ -1,0 +1,86 @@
+"""One process at a time trains in a run directory."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import socket
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+NAME = ".lock"
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSPC, errno.EDQUOT)
+_held: dict[Path, int] = {}
+"""Descriptors by the lock's file. The system keeps these locks for a process, not for a descriptor."""
+
+
+class RunInUseError(ValueError):
+    """Another process trains in this directory. The message is a sentence for the user."""
+
+
+def take(directory: str | Path) -> None:
+    """Lock a directory for this process; where it has the lock already, nothing.
+
+    The system takes the lock from a process that dies, however it dies, and a process that is forked does not inherit
+    it: workers that outlive a killed run do not block the next one. Processes that a strategy starts belong to the one
+    that starts them. Where the file system knows no locks, a warning says so.
+
+    Raises:
+        RunInUseError: Another process has it, on this machine or, if the disk is shared, on another one.
+        OSError: The directory cannot be written to.
+    """
+    path = Path(directory).resolve() / NAME
+    if fcntl is None or path in _held:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise type(error)(f"{directory} cannot be written into ({error.strerror}).") from error
+        _warn(directory, error)
+        return
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.read(descriptor, 200).decode(errors="replace").strip()
+        os.close(descriptor)
+        if error.errno in _NO_LOCKS:
+            _warn(directory, error)
+            return
+        parent = multiprocessing.parent_process()
+        if parent is not None and holder == _name(parent.pid):
+            return
+        raise RunInUseError(
+            f"{directory} is in use: {holder or 'another process'} trains in it. Wait for that to end or stop it, or "
+            "train into another directory, with --name or without --ckpt_path last."
+        ) from error
+    _held[path] = descriptor
+    with suppress(OSError):  # Who it is serves the message only.
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, _name(os.getpid()).encode(), 0)
+
+
+def release(directory: str | Path) -> None:
+    """Give the lock of a directory back, if this process has it."""
+    descriptor = _held.pop(Path(directory).resolve() / NAME, None)
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def _name(process: int | None) -> str:
+    return f"process {process} on {socket.gethostname()}"
+
+
+def _warn(directory: str | Path, error: OSError) -> None:
+    warnings.warn(
+        f"{directory} cannot be locked ({error.strerror}): see to it that no other process continues this run.",
+        stacklevel=3,
+    )
