@@ -1,11 +1,13 @@
 """Decoding image files: by PIL, and resized by torch. Every image that is read from a file is read here."""
 
+import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO
 
 import numpy as np
@@ -46,9 +48,11 @@ def open_image(file: str | Path | IO[bytes]) -> Iterator[Image.Image]:
 
     Raises:
         UnidentifiedImageError: it is in none of the formats that we read.
-        ValueError: it has more than `MOST_PIXELS`.
+        ValueError: it has more than `MOST_PIXELS`, or is a pipe or a device.
         Exception: of any kind that PIL raises for a broken file.
     """
+    if isinstance(file, str | Path) and not S_ISREG(os.stat(file).st_mode):
+        raise ValueError("no file, but a pipe, a device or a folder")  # to open a pipe is to wait for its writer
     too_large = f"more than {MOST_PIXELS // 10**6} million pixels: make it smaller, or cut it to pieces"
     try:
         image = Image.open(file, formats=_FORMATS)

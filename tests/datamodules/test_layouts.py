@@ -285,6 +285,25 @@ class TestWalk:
         (tmp_path / "root" / "aa.png").touch()
         assert walk(str(tmp_path / "root"))[0] == [f"{tmp_path}/root/a/x.png", f"{tmp_path}/root/aa.png"]
 
+    @pytest.mark.parametrize("in_memory", [True, False])
+    def test_a_pipe_among_the_images_is_named_and_never_opened(
+        self, tmp_path: Path, write: Write, in_memory: bool
+    ) -> None:
+        """To open a pipe is to wait for ever for someone to write to it."""
+        for name in ("z.png", "notes"):
+            os.mkfifo(tmp_path / name)
+        write(tmp_path, "0 1 2")
+        data = ImageFolderDataModule(str(tmp_path), **SMALL, in_memory=in_memory)
+        with pytest.warns(UserWarning, match=r"skipped 2 of the 5 files .*z.png \(no file, but a pipe, .*notes \(not"):
+            assert sizes(data) == [3, 0, 0]
+        for domain in "AB":
+            write(tmp_path / f"train{domain}", "0 1 2")
+        os.mkfifo(tmp_path / "trainA" / "z.png")
+        os.mkfifo(tmp_path / "trainB" / "z.png")
+        for kind in (PairedImageDataModule, UnpairedImageDataModule):
+            with pytest.raises(ValueError, match=r"z.png \(no file, but a pipe"):
+                kind(str(tmp_path), **SMALL).setup()
+
     def test_a_file_that_is_a_link_to_itself(self, tmp_path: Path, write: Write) -> None:
         for name in ("z.png", "folder"):
             os.symlink(name, tmp_path / name)
