@@ -10,14 +10,14 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks import neighbours, pairs
+from benchmarks import neighbours, pairs, pictures
 from benchmarks.labels import accuracy_by_class, matched_accuracy, report
 from benchmarks.modes import drawn
 from benchmarks.modes import main as count_modes
 from datamodules.tensors import edges
 from gan_lightning.images import to_uint8
 from gan_lightning.metrics.features import Embedding
-from gan_lightning.variants import ALI, CoGAN, ConditionalGAN, InfoGAN
+from gan_lightning.variants import ALI, CoGAN, ConditionalGAN, InfoGAN, Pix2Pix
 from tests.games import small
 
 
@@ -186,3 +186,28 @@ def test_what_is_said_of_an_encoder(capsys: pytest.CaptureFixture[str]) -> None:
     assert own == "the nearest of 10 by the encoder's latents: 100.00% of 10 labels"
     assert untrained.startswith("the nearest of 10 by an untrained encoder's: ")
     assert pixels == "the nearest of 10 by pixels: 10.00% of 10 labels"  # all are nearest to the black one
+
+
+@pytest.mark.parametrize(("variant", "asked"), [(ConditionalGAN, "labels"), (InfoGAN, "codes"), (CoGAN, None)])
+def test_a_picture_of_25_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: Any, asked: str | None
+) -> None:
+    model = small(variant, ema_decay=None)
+    seen: dict[str, Any] = {}
+    sample = model.sample
+    monkeypatch.setattr(model, "sample", lambda n, **options: seen.update(options) or sample(n, **options))
+    monkeypatch.setattr(pictures.sampling, "load", lambda path: model)
+    pictures.main(["--ckpt", "last.ckpt", "--out", str(tmp_path / "made.png")])
+    assert set(seen) == {"seed", *([asked] if asked else [])}
+    side = model.image_shape[1] * 5 + 6
+    with Image.open(tmp_path / "made.png") as picture:
+        assert picture.size == (side * round(160 / side), side * round(160 / side))
+
+
+def test_no_picture_of_a_game_that_is_given_an_image(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pictures.sampling, "load", lambda path: small(Pix2Pix, ema_decay=None))
+    with pytest.raises(SystemExit):
+        pictures.main(["--ckpt", "last.ckpt", "--out", "made.png"])
+    assert "Pix2Pix draws nothing of a latent alone" in capsys.readouterr().err

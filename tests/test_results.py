@@ -1,0 +1,126 @@
+"""The recorded figures against the documents that show them, and the command that runs a row again."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import results
+from benchmarks.results import Figure, Row
+
+ROOT = Path(__file__).parents[1]
+ROWS = results.rows()
+PAGES = ("README.md", "docs/results.md")
+RANGE = re.compile(r"-?\d+(?:\.\d+)?(?: %| dB)? \(-?\d+(?:\.\d+)? to -?\d+(?:\.\d+)?\)")
+
+
+def shown_in(page: str) -> str:
+    return " ".join((ROOT / page).read_text().split())
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.name)
+def test_a_row_is_proved_and_shown(row: Row) -> None:
+    text = shown_in(row.page)
+    for figure in row.figures:
+        assert len(figure.recorded) >= 2, figure.name
+        assert figure.margin > 0, figure.name
+        assert (figure.find is None) != (figure.column is None), figure.name
+        assert figure.shown() in text, f"{row.page} does not show {figure.name} as {figure.shown()}"
+    assert f"python -m benchmarks results {row.name}" in text or "python -m benchmarks results ROW" in text
+    for command in row.commands:
+        words = results.command_line(command, Path("out/row-3/version_0"), 3)
+        assert words[:2] == [sys.executable, "-m"]
+        for name in (word for word in words if word.startswith("configs/")):
+            assert (ROOT / name).is_file(), name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_range_is_shown_that_was_not_recorded(page: str) -> None:
+    recorded = {figure.shown() for row in ROWS.values() for figure in row.figures}
+    shown = set(RANGE.findall(shown_in(page)))
+    assert shown, "no range at all"
+    assert shown <= recorded
+
+
+def figure(**other: Any) -> Figure:
+    recorded = {"seed 0": 0.5, "seed 1": 0.75, "seed 1, two threads": 0.7}
+    return Figure("score", **{"recorded": recorded, "margin": 0.125, "find": r"score +(\S+)", "digits": 2, **other})
+
+
+def test_a_figure_is_shown_as_mean_and_range() -> None:
+    assert figure().shown() == "0.65 (0.50 to 0.75)"
+    assert figure(unit=" %", digits=1).shown() == "0.7 % (0.5 to 0.8)"
+    assert figure(recorded={"seed 0": 8, "seed 1": 8}, digits=0, unit=" modes").shown() == "8 modes"
+
+
+def test_a_value_holds_within_the_range_and_its_margin() -> None:
+    values = {0.37: False, 0.375: True, 0.5: True, 0.7: True, 0.875: True, 0.88: False}
+    assert {value: figure().holds(value) for value in values} == values
+    assert not figure().holds(float("nan"))
+
+
+@pytest.fixture
+def row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Row:
+    """A row whose command prints a score that depends on the seed, and writes another into metrics.csv."""
+    script = "import sys; print(sys.argv); print('score', 0.6 + int(sys.argv[sys.argv.index('--seed_everything') + 1]))"
+    monkeypatch.setattr(
+        results,
+        "command_line",
+        lambda command, run, seed: [sys.executable, "-c", script, "--seed_everything", str(seed)],
+    )
+    made = Row("row", "a row", "README.md", ["gan-lightning fit"], [figure(), figure(find=None, column="val/fid")])
+    monkeypatch.setattr(results, "rows", lambda: {"row": made})
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "metrics.csv").write_text("step,val/fid,loss\n10,0.9,1\n20,0.55,\n30,,2\n")
+    monkeypatch.setattr(results, "run_directory", lambda row, seed, out: out / "made" if out.name == "read" else out)
+    return made
+
+
+def test_what_holds_and_what_does_not(row: Row, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = [results.found(one, "the score 0.6 of 1\n", tmp_path / "made") for one in row.figures]
+    assert values == [0.6, 0.55]
+    with pytest.raises(ValueError, match="holds nothing like"):
+        results.found(row.figures[0], "nothing", tmp_path)
+    with pytest.raises(ValueError, match="no value of val/kid"):
+        results.found(figure(find=None, column="val/kid"), "", tmp_path / "made")
+    assert results.verdict(row.figures[0], 0.6) == (
+        "holds: score 0.6, recorded 0.5 to 0.75 in 3 runs, widened by 0.125"
+    )
+    assert results.verdict(row.figures[0], 1.6).startswith("DOES NOT HOLD: score 1.6")
+
+
+def test_the_command(
+    row: Row, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "run_directory", lambda row, seed, out: out / str(seed))
+    row.figures.pop()  # that of metrics.csv, which this command does not write
+    results.main([])
+    assert "row: a row\n    score: 0.65 (0.50 to 0.75)\n" in capsys.readouterr().out
+    results.main(["row", "--out", str(tmp_path)])
+    assert "seed 0 holds: score 0.6, recorded" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stopped:
+        results.main(["row", "--out", str(tmp_path), "--seeds", "0", "1"])
+    assert stopped.value.code == 1
+    said = capsys.readouterr().out
+    assert "seed 0 holds: score 0.6" in said
+    assert "seed 1 DOES NOT HOLD: score 1.6" in said
+    (tmp_path / "0").mkdir()
+    with pytest.raises(SystemExit) as refused:
+        results.main(["row", "--out", str(tmp_path)])
+    assert refused.value.code == 2
+    assert "is of an earlier run" in capsys.readouterr().err
+
+
+def test_a_fit_writes_where_its_figures_are_looked_for(tmp_path: Path) -> None:
+    row = next(iter(ROWS.values()))
+    run = results.run_directory(row, 3, tmp_path)
+    words = results.command_line("gan-lightning fit --config configs/quickstart.yaml", run, 3)
+    assert words[2:4] == ["gan_lightning", "fit"]
+    assert words[-6:] == [
+        *("--seed_everything", "3", "--name", f"{row.name}-3", "--trainer.default_root_dir", str(tmp_path)),
+    ]
+    assert results.command_line("benchmarks labels --ckpt {run}/last.ckpt", run, 3)[2:] == [
+        *("benchmarks", "labels", "--ckpt", f"{run}/last.ckpt"),
+    ]
