@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningModule
@@ -23,20 +23,23 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from gan_lightning import __version__
+from gan_lightning.batches import Looking, parted
 from gan_lightning.checkpoint_io import use_atomic_saves
 from gan_lightning.ema import ExponentialMovingAverage
 from gan_lightning.factories import primitive_arguments, public_name, resolve
+from gan_lightning.hooks import hooks_left_out
 from gan_lightning.limits import check_limits
 from gan_lightning.logger_guards import count_updates, guard_loggers, log_at_least_once
 from gan_lightning.logs import forget_last_step, log_terms
 from gan_lightning.losses import Terms
 from gan_lightning.modes import evaluating as evaluating
 from gan_lightning.modes import frozen as frozen
+from gan_lightning.monitors import Noting, guard_monitors
 from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.players import PLAYERS, check_optimizer, check_scheduler, places_of_players
 from gan_lightning.precision import needing_digits, number_type, take_own_type, with_digits
 from gan_lightning.random import fold, seed_draws
-from gan_lightning.rounds import gather_rounds
+from gan_lightning.rounds import gather_rounds, side_by_side
 from gan_lightning.speed import eagerly, signed
 from gan_lightning.states import keep_plain, plain
 from gan_lightning.strategy import adopt, agree, agreed, buffers_apart, give_back, leave_group_at_exit
@@ -72,7 +75,7 @@ class GameBatch:
         return replace(self, fake=fake.detach() if alone else apply_to_collection(fake, Tensor, Tensor.detach))
 
 
-class AdversarialModule(LightningModule):
+class AdversarialModule(Looking, Noting):
     """Two players that take turns. One step is one update of the generator.
 
     A step makes ``n_critic`` updates of the discriminator, each on fresh real images, then one of the generator.
@@ -149,9 +152,19 @@ class AdversarialModule(LightningModule):
         self.game_step = 0
         keep_plain(self)
         self._sorted: tuple[Any, dict[str, LightningOptimizer]] | None = None
+        self._is_set_up = False
         self._buffers_apart: list[dict[str, Tensor]] = []
         self._agreement = ExitStack()
         self._updates_loaded = 0
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in hooks_left_out(cls, LightningModule):
+            warnings.warn(
+                f"{cls.__name__}.{name} does not call super().{name}(...), so what the game itself does there is left "
+                "out.",
+                stacklevel=2,
+            )
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "_current_fx_name":  # Lightning notes forty times in a step where it is; a module looks for weights.
@@ -187,15 +200,19 @@ class AdversarialModule(LightningModule):
         return {}
 
     def receive(self, raw: Any) -> GameBatch:
-        """Turn what the loader yields, images or (images, condition), into an exchange; uint8 becomes [-1, 1]."""
-        images, condition = raw if isinstance(raw, tuple | list) else (raw, None)
+        """Turn what the loader yields into an exchange; uint8 becomes [-1, 1].
+
+        It takes images, [images], (images, condition, ...), and a dictionary with ``image`` and ``label``; see
+        :func:`gan_lightning.batches.parted`.
+        """
+        images, condition = parted(raw)
         return GameBatch(self.scaled(images), condition)
 
-    def scaled(self, images: Tensor) -> Tensor:
-        """Images as the game sees them, in the type of its networks: uint8 becomes [-1, 1], floats keep their range."""
-        if images.dtype == torch.uint8:
-            images = images.to(torch.promote_types(self.number_type, torch.float32)) / 127.5 - 1
-        return images.to(self.number_type)
+    def received(self, raw: Any) -> GameBatch:
+        """:meth:`receive`, with a look at the range of the images of the first batch."""
+        batch = self.receive(raw)
+        self.look_at(raw, batch.real, batch.condition)
+        return batch
 
     def draw(self, batch: GameBatch) -> GameBatch:
         """Add what chance decides, such as the latents."""
@@ -220,8 +237,10 @@ class AdversarialModule(LightningModule):
         """Play one step. Callbacks get each player's loss, the last one if it moved several times, by its name."""
         step = self.game_step
         terms: dict[str, Tensor] = {}
-        assert self.seed is not None
-        seed_draws(fold(self.seed, step, self.global_rank), self.device)
+        if not self._is_set_up or self.seed is None or self._buffers_apart:
+            self._begin()
+        batches = side_by_side(self.trainer.train_dataloader, batches)
+        seed_draws(fold(cast(int, self.seed), step, self.global_rank), self.device)
         discriminator_optimizer, generator_optimizer = map(self.optimizer_of, PLAYERS)
         # Lightning counts every optimiser's step; leaving the discriminator's out makes a step a generator update.
         discriminator_optimizer._on_before_step = do_nothing_closure
@@ -232,7 +251,7 @@ class AdversarialModule(LightningModule):
         one_graph = self.shares_fakes and self.accumulate == 1
         for update in range(self.n_critic):
             hand = batches[update * self.accumulate : (update + 1) * self.accumulate]
-            exchanges = [self.draw(self.receive(raw)) for raw in hand]
+            exchanges = [self.draw(self.received(raw)) for raw in hand]
             with torch.set_grad_enabled(one_graph and update == self.n_critic - 1):
                 exchanges = [replace(exchange, fake=self.play(exchange)) for exchange in exchanges]
             with frozen(self.generator):
@@ -262,6 +281,15 @@ class AdversarialModule(LightningModule):
             scheduler.step()
         log_terms(self, terms)
         return {player: terms[loss] for player in PLAYERS if (loss := f"train/{player}/loss") in terms}
+
+    def _begin(self) -> None:
+        """Make up for hooks that were not called: a tuner tries steps before the fit begins, a subclass forgets one."""
+        if not self._is_set_up:
+            raise TypeError(
+                f"{type(self).__name__} was not set up, as Lightning's Trainer does before it trains: where its class "
+                "has a setup() of its own, that must call super().setup(stage)."
+            )
+        AdversarialModule.on_fit_start(self)
 
     def _replay(self, exchanges: list[GameBatch]) -> Iterator[GameBatch]:
         """Make fakes with a gradient, one batch at a time: of the same latents again, or of fresh ones."""
@@ -362,12 +390,15 @@ class AdversarialModule(LightningModule):
 
     def setup(self, stage: str) -> None:
         leave_group_at_exit()
+        self.look_again()
         if self.trainer.precision == "64-true":
             self.double()  # Lightning does so when it has loaded a checkpoint, which would round the weights.
         if stage == "fit":
             adopt(self.trainer.strategy)
             use_atomic_saves(self.trainer.strategy)
             guard_loggers(self.trainer)
+            guard_monitors(self.trainer)
+            self._is_set_up = True
         gather_rounds(self.trainer, self.n_critic * self.accumulate)
         count_updates(self.trainer, lambda: self._updates_loaded)
 
@@ -378,11 +409,13 @@ class AdversarialModule(LightningModule):
         give_back(self, self._buffers_apart)
         self._buffers_apart = []
 
-    def validation_step(self, batch: Any, batch_idx: int) -> None:
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Nothing: callbacks judge the samples. It is here because Lightning validates only what has this method."""
+        self.look_at(batch, batch)
 
-    def test_step(self, batch: Any, batch_idx: int) -> None:
+    def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Nothing, as in validation."""
+        self.look_at(batch, batch)
 
     # Processes have seen different images. They agree on what they judge and keep, and train on as before.
 
@@ -415,7 +448,8 @@ class AdversarialModule(LightningModule):
             ValueError: A run is to be continued with another kind of optimiser or scheduler, which cannot take over
                 what the one before remembers.
         """
-        self.seed = checkpoint.get("gan_lightning", {}).get("seed")
+        seed = checkpoint.get("gan_lightning", {}).get("seed")
+        self.seed = self.seed if seed is None else seed  # A tuner goes back to a state from before it was drawn.
         self._updates_loaded = checkpoint.get("global_step", 0)
         self._buffers_apart = checkpoint.get("gan_lightning", {}).get("buffers", [])
         # Earlier versions left the count to the trainer.

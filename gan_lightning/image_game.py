@@ -9,10 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gan_lightning.batches import count
 from gan_lightning.factories import resolve
 from gan_lightning.game import AdversarialModule, GameBatch, evaluating
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
 from gan_lightning.random import indexed_normal, slerp
+
+_ENDLESS = 2**32
 
 ImageShape = tuple[int, int, int]
 GeneratorFactory = Callable[[ImageShape, int], nn.Module]
@@ -49,6 +52,7 @@ class ImageGame(AdversarialModule):
         )
         self.image_shape = image_shape
         self.latent_dim = latent_dim
+        self._predicted = (0, 0)
 
     def receive(self, raw: Any) -> GameBatch:
         batch = super().receive(raw)
@@ -153,13 +157,36 @@ class ImageGame(AdversarialModule):
         with evaluating(self.image_generator):
             return self.image_generator(latent)
 
-    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """As many samples as the batch has images, N x C x H x W in [-1, 1]; no two batches or ranks share one."""
-        n = len(self.receive(batch).examples)
-        # Blocks as long as the loader's batches, the last of which may be shorter.
-        number = batch_idx * self.trainer.world_size + self.global_rank
-        size = getattr(self.trainer.predict_dataloaders, "batch_size", None) or n
-        return self.sample(n, start=number * size)
+    def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
+        """As many samples as the batch has examples, N x C x H x W in [-1, 1]; no two batches or ranks share one."""
+        self.look_at(batch, batch)
+        n = count(batch)
+        return self.sample(n, start=self._first_to_predict(n, anew=batch_idx == 0 and dataloader_idx == 0))
+
+    def _first_to_predict(self, n: int, anew: bool) -> int:
+        """Number of the first of ``n`` samples to be predicted.
+
+        One process counts on. Several cannot know what the others have made: they take turns in blocks as long as the
+        largest batches that the loaders name, in which a shorter batch leaves a gap.
+        """
+        self._predicted = (0, 0) if anew else self._predicted
+        batches, samples = self._predicted
+        self._predicted = (batches + 1, samples + n)
+        if self._trainer is None or self.trainer.world_size == 1:
+            return samples
+        return (batches * self.trainer.world_size + self.global_rank) * _block(self.trainer.predict_dataloaders)
+
+
+def _block(loaders: Any) -> int:
+    """The longest batch of some loaders; more than any where one of them does not say."""
+    loaders = loaders if isinstance(loaders, list | tuple) else [loaders]
+    # Lightning makes a loader anew to predict, and what it makes has its batch size in its sampler only.
+    sizes = [getattr(loader, "batch_size", None) or getattr(_sampler(loader), "batch_size", None) for loader in loaders]
+    return max(size or _ENDLESS for size in sizes)
+
+
+def _sampler(loader: Any) -> Any:
+    return getattr(loader, "batch_sampler", None)
 
 
 def in_turn(values: Sequence[float], start: int, stop: int) -> Tensor:

@@ -10,6 +10,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.trainer.connectors.logger_connector.result import _ResultCollection
 from torch import Tensor
 
+from gan_lightning.monitors import Noting, note, watched
+
 
 def forget_last_step(trainer: Trainer) -> None:
     """Let the last step's values go. Lightning logs them until the epoch ends, also where there is no new one."""
@@ -21,11 +23,12 @@ def forget_last_step(trainer: Trainer) -> None:
 def log_terms(game: LightningModule, terms: Mapping[str, Tensor]) -> None:
     """Log what has come out of a step, if anybody will read it: logging is dear in a small game.
 
-    Loggers take the steps that the trainer's ``log_every_n_steps`` falls on. Callbacks that watch a name find it from
-    the first step on, and find the newest value when an epoch ends, or the run; in between that of the last such step.
+    Loggers take the steps that the trainer's ``log_every_n_steps`` falls on. Callbacks that watch a name find the value
+    of every step; others find names from the first step on, and the newest values when an epoch ends, or the run.
     """
     trainer = game.trainer
-    if is_logged(trainer) or trainer.is_last_batch or trainer.global_step in (1, trainer.max_steps):
+    at_an_end = trainer.is_last_batch or trainer.global_step in (1, trainer.max_steps)
+    if is_logged(trainer) or at_an_end or watched(trainer, "train/"):
         log(game, terms)
 
 
@@ -42,6 +45,7 @@ def log(game: LightningModule, values: Mapping[str, Tensor | float]) -> None:
         game.log_dict(values)
         return
     for name, value in values.items():
+        note(game, name)
         scalar = value.detach() if isinstance(value, Tensor) else torch.tensor(value)
         results.update_metrics(f"{event}.{name}", scalar, batch_size=1)
 
@@ -49,7 +53,7 @@ def log(game: LightningModule, values: Mapping[str, Tensor | float]) -> None:
 def _logs_by_itself(game: LightningModule) -> bool:
     """Whether a game has a way of its own to log, which takes every value."""
     ways = ("log", "log_dict")
-    return any(getattr(getattr(game, way), "__func__", None) is not getattr(LightningModule, way) for way in ways)
+    return any(getattr(getattr(game, way), "__func__", None) is not getattr(Noting, way) for way in ways)
 
 
 def is_logged(trainer: Trainer) -> bool:

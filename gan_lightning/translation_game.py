@@ -115,20 +115,20 @@ class TranslationGame(AdversarialModule):
         """What the most demanding part of the generator says of the sides that it takes."""
         return max(getattr(part, name, 1) for part in self.generator.modules())
 
-    def validation_step(self, batch: Any, batch_idx: int) -> None:
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         self._log_judgement(batch, "val")
 
-    def test_step(self, batch: Any, batch_idx: int) -> None:
+    def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         self._log_judgement(batch, "test")
 
     def _log_judgement(self, raw: Any, split: str) -> None:
-        batch = self.receive(raw)
+        batch = self.received(raw)
         terms = {f"{split}/{name}": term for name, term in self.judge(batch).items()}
         self.log_dict(terms, batch_size=len(batch.examples), sync_dist=True)
 
-    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+    def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
         """The translations of what the batch gives, N x C x H x W in [-1, 1]."""
-        return self.translate(self.receive(batch).condition)
+        return self.translate(self.received(batch).condition)
 
 
 def mirrored_to_multiple(images: Tensor, multiple: int, smallest: int = 1) -> Tensor:

@@ -4,9 +4,10 @@ import math
 import signal
 from pathlib import Path
 from typing import Any
+from weakref import proxy
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -16,7 +17,7 @@ from gan_lightning.checkpoint_io import SaveError
 from gan_lightning.slurm import SlurmJob
 
 
-class LastCheckpoint(Checkpoint):
+class LastCheckpoint(ModelCheckpoint):
     """Writes ``checkpoints/last.ckpt`` in the run directory: at intervals, at the last step, on SIGTERM and on Ctrl-C.
 
     Lightning's ``ModelCheckpoint`` keeps the best; in manual optimisation its time interval saves nothing, its last
@@ -26,6 +27,9 @@ class LastCheckpoint(Checkpoint):
     A save that fails ends no training: it is told, what was saved before stands, and the next save comes in its turn.
     If the last one failed, the run raises a ``SaveError`` when it has ended.
 
+    It is a ``ModelCheckpoint`` to Lightning, so ``ckpt_path="last"`` finds it, loggers may keep what it saves, and
+    ``"best"`` is the best of another ``ModelCheckpoint`` that watches a name, or the last where there is none.
+
     In a Slurm job it saves, and stops the run, when Slurm says that the time is nearly over; then it requeues the job.
 
     Args:
@@ -33,6 +37,8 @@ class LastCheckpoint(Checkpoint):
     """
 
     def __init__(self, every_n_steps: int = 500) -> None:
+        self._best = ""
+        self._compared: list[ModelCheckpoint] = []
         super().__init__()
         if every_n_steps < 1:
             raise ValueError(f"every_n_steps is {every_n_steps}: it must be at least 1.")
@@ -44,21 +50,43 @@ class LastCheckpoint(Checkpoint):
         self._signals = StopSignals()
         self._job: SlurmJob | None = None
 
+    @property
+    def best_model_path(self) -> str:
+        """What Lightning takes for ``ckpt_path="best"``, and where none is given; it asks the first callback only."""
+        compared = (each.best_model_path for each in self._compared)
+        return next(filter(None, compared), self._best)
+
+    @best_model_path.setter
+    def best_model_path(self, path: str) -> None:  # Where processes were started, they tell the one that waits.
+        self._best = path
+
+    @property
+    def state_key(self) -> str:
+        return type(self).__qualname__
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing: what was saved is where it was."""
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        others = (each for each in trainer.checkpoint_callbacks if isinstance(each, ModelCheckpoint))
+        self._compared = [each for each in others if each.monitor is not None and each is not self]
         if stage == "fit":
-            folder = trainer.log_dir or trainer.default_root_dir
-            self.path = Path(trainer.strategy.broadcast(folder)) / "checkpoints" / "last.ckpt"
+            self.path = _place(trainer)
+            self.dirpath = str(self.path.parent)  # where Lightning looks for the last
             self._job = SlurmJob.of(trainer)
             self._signals = StopSignals()
             self._signals.listen_from_the_start(trainer)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Now all callbacks know their folders.
-        assert self.path is not None
+        self.path = self.path or _place(trainer)
         for other in trainer.checkpoint_callbacks:
-            folder = other.dirpath if isinstance(other, ModelCheckpoint) else None
+            folder = other.dirpath if isinstance(other, ModelCheckpoint) and other is not self else None
             if folder is not None and Path(folder).resolve() == self.path.parent.resolve():
-                _keep_off(other)
+                _keep_off(other)  # type: ignore[arg-type]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved_step = trainer.global_step
@@ -87,6 +115,9 @@ class LastCheckpoint(Checkpoint):
         self._heed(trainer)
         if self._due or _stops_here(trainer):
             self._save(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Nothing: here the state is not whole."""
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._save(trainer)
@@ -127,7 +158,7 @@ class LastCheckpoint(Checkpoint):
         fitting = trainer.state.fn == TrainerFn.FITTING
         if not fitting or trainer.global_step == self._saved_step or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        assert self.path is not None
+        self.path = self.path or _place(trainer)
         self._saved_step = trainer.global_step
         try:
             trainer.save_checkpoint(self.path, weights_only=False)  # False: the whole state, to train on
@@ -137,6 +168,15 @@ class LastCheckpoint(Checkpoint):
             trainer.strategy.barrier()  # The first process saves, and the others wait here for it.
         else:
             self._failed = None
+            self.last_model_path = self._best = str(self.path)
+            if trainer.is_global_zero:
+                for logger in trainer.loggers:
+                    logger.after_save_checkpoint(proxy(self))  # Some keep checkpoints where they were asked to.
+
+
+def _place(trainer: Trainer) -> Path:
+    folder = trainer.strategy.broadcast(trainer.log_dir or trainer.default_root_dir)
+    return Path(folder) / "checkpoints" / "last.ckpt"
 
 
 def _keep_off(other: ModelCheckpoint) -> None:
@@ -157,7 +197,8 @@ def _keep_off(other: ModelCheckpoint) -> None:
 def _validation_follows(trainer: Trainer) -> bool:
     """Whether a validation is due between this step and the next; Lightning has no public way to ask."""
     loop = trainer.fit_loop
-    assert loop._data_fetcher is not None
+    if loop._data_fetcher is None:  # Nothing is trained.
+        return False
     # Lightning validates once more before it obeys should_stop; when the run is resumed, none is due there.
     stop, trainer.should_stop = trainer.should_stop, False
     due = loop.epoch_loop._should_check_val_fx(loop._data_fetcher)

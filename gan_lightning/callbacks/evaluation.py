@@ -1,6 +1,6 @@
 """Measure the samples while the game is played."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
@@ -101,9 +101,12 @@ class GenerativeMetrics(Measurement):
     def _prepare(self, trainer: Trainer, device: torch.device) -> tuple[Evaluator, Reference, int]:
         """Look at the real images, once, and count the samples."""
         data = _data(trainer)
-        assert self._network is not None
+        if self._network is None:  # A subclass, or who put this in late, has left out the setup.
+            GenerativeMetrics.setup(self, trainer, trainer.lightning_module, str(trainer.state.fn))
         real = real_images(data, self.split, self.num_real)
-        evaluator = Evaluator(self.metrics, self._network, self._cache, self.batch_size, device, self._options)
+        evaluator = Evaluator(
+            self.metrics, cast(FeatureExtractor, self._network), self._cache, self.batch_size, device, self._options
+        )
         reference = evaluator.describe(real, label_of(data, self.split))
         return evaluator, reference, self.num_samples or min(len(real), MOST_SAMPLES)
 

@@ -34,6 +34,9 @@ class Measurement(Callback, ABC):
     def measure(self, trainer: Trainer, game: Any) -> dict[str, float]:
         """The measures by name, the same in every process. It may draw random numbers."""
 
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        pl_module.is_measured_at_steps = pl_module.is_measured_at_steps or self.every_n_steps is not None
+
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         standing_alone = trainer.state.fn == TrainerFn.VALIDATING
         if standing_alone or (self.every_n_steps is None and not trainer.sanity_checking):

@@ -64,7 +64,6 @@ class ConvGenerator(nn.Module):
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Map latents (N, latent_dim), with labels (N,) if there are classes, to images (N, C, H, W) in [-1, 1]."""
         if self.num_classes is not None:
-            assert labels is not None
             latent = torch.cat([latent, one_hot(labels, latent, self.num_classes)], dim=1)
         return self.layers(latent)
 
@@ -120,7 +119,6 @@ class ConvDiscriminator(nn.Module):
     def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
         """Map images (N, C, H, W), with labels (N,) if there are classes, to logits (N,)."""
         if self.num_classes is not None:
-            assert labels is not None
             planes = one_hot(labels, image, self.num_classes)[:, :, None, None].expand(-1, -1, *image.shape[2:])
             image = torch.cat([image, planes], dim=1)
         return self.layers(image).flatten()

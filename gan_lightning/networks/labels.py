@@ -5,8 +5,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def one_hot(labels: Tensor, like: Tensor, num_classes: int) -> Tensor:
-    """Labels (N,) as N x ``num_classes`` zeros and ones, of the number type of ``like``."""
+def one_hot(labels: Tensor | None, like: Tensor, num_classes: int) -> Tensor:
+    """Labels (N,) as N x ``num_classes`` zeros and ones, of the number type of ``like``.
+
+    Raises:
+        ValueError: There are none.
+    """
+    if labels is None:
+        raise ValueError(f"The network was made for {num_classes} classes: call it with the class of every example.")
     return F.one_hot(labels.long(), num_classes).to(like.dtype)
 
 

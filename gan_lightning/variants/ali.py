@@ -137,14 +137,14 @@ class ALI(ImageGame):
         """There and back: what the generator makes of the latents of images (see :meth:`encode`), in [-1, 1]."""
         return self.render(self.encode(images, batch_size), batch_size=batch_size)
 
-    def validation_step(self, batch: Any, batch_idx: int) -> None:
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         self._log_reconstruction(batch, "val")
 
-    def test_step(self, batch: Any, batch_idx: int) -> None:
+    def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         self._log_reconstruction(batch, "test")
 
     def _log_reconstruction(self, raw: Any, split: str) -> None:
         """The mean absolute difference of a pixel, which no loss has asked to be small."""
-        images = self.receive(raw).examples
+        images = self.received(raw).examples
         error = (self.reconstruct(images) - images).abs().mean()
         self.log(f"{split}/reconstruction", error, batch_size=len(images), sync_dist=True)

@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
+from gan_lightning.batches import of_domains
 from gan_lightning.game import GameBatch
 from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
@@ -60,13 +61,10 @@ class CoGAN(ImageGame):
         )
 
     def receive(self, raw: Any) -> GameBatch:
-        if not isinstance(raw, dict):
-            raise ValueError(
-                "CoGAN needs images of two domains, as MNISTEdgesDataModule gives them: {'A': ..., 'B': ...}."
-            )
-        for images in raw.values():
+        domains = of_domains(raw, self.domains, type(self).__name__, "MNISTEdgesDataModule")
+        for images in domains.values():
             self.check_shape(images)
-        return GameBatch({domain: self.scaled(images) for domain, images in raw.items()})
+        return GameBatch({domain: self.scaled(images) for domain, images in domains.items()})
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         terms: Terms = {}

@@ -5,6 +5,7 @@ from typing import Any, cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_lightning.batches import of_domains
 from gan_lightning.factories import resolve
 from gan_lightning.game import GameBatch
 from gan_lightning.image_buffer import ImageBuffer
@@ -65,11 +66,8 @@ class CycleGAN(TranslationGame):
         self.identity_weight = identity_weight
 
     def receive(self, raw: Any) -> GameBatch:
-        if not isinstance(raw, dict):
-            raise ValueError(
-                "CycleGAN needs images of two domains, as UnpairedImageDataModule gives them: {'A': ..., 'B': ...}."
-            )
-        return GameBatch({domain: self.scaled(images) for domain, images in raw.items()})
+        domains = of_domains(raw, tuple(self.discriminator), type(self).__name__, "UnpairedImageDataModule")
+        return GameBatch({domain: self.scaled(images) for domain, images in domains.items()})
 
     def play(self, batch: GameBatch) -> Domains:
         return {"A": self.generator["BtoA"](batch.real["B"]), "B": self.generator["AtoB"](batch.real["A"])}
@@ -107,9 +105,9 @@ class CycleGAN(TranslationGame):
         """Of A, then of B: given, translated, translated back."""
         return [images for _, cycle in self._cycles(batch) for images in cycle]
 
-    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+    def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
         """The images of A, as images of B."""
-        return self.translate(self.receive(batch).real["A"])
+        return self.translate(self.received(batch).real["A"])
 
     def _cycles(self, batch: GameBatch) -> list[tuple[str, tuple[Tensor, Tensor, Tensor]]]:
         cycles = []

@@ -103,7 +103,7 @@ class LAPGAN(ImageGame):
         return named
 
     def on_fit_start(self) -> None:
-        if self.seed is None:  # A run that goes on has all levels in its checkpoint.
+        if self.game_step == 0:  # A run that goes on has all levels in its checkpoint.
             for side, path in self.from_levels.items():
                 self.take(side, path)
         super().on_fit_start()

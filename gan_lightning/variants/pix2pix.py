@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_lightning.batches import paired
 from gan_lightning.factories import resolve
 from gan_lightning.game import GameBatch
 from gan_lightning.image_game import DiscriminatorFactory, ImageShape
@@ -62,7 +63,7 @@ class Pix2Pix(TranslationGame):
         self.published_test_mode = published_test_mode
 
     def receive(self, raw: Any) -> GameBatch:
-        target, condition = raw
+        target, condition = paired(raw, type(self).__name__)
         return GameBatch(self.scaled(target), self.scaled(condition))
 
     def play(self, batch: GameBatch) -> Tensor:

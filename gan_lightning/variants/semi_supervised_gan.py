@@ -79,7 +79,7 @@ class SemiSupervisedGAN(ImageGame):
         self.discriminator_ema = None if decay is None else ExponentialMovingAverage(self.discriminator, decay)
 
     def receive(self, raw: Any) -> GameBatch:
-        if isinstance(raw, dict):
+        if isinstance(raw, dict) and "labelled" in raw:
             labelled = raw["labelled"], raw["labels"]
             return replace(super().receive(raw["images"]), condition=(self.scaled(labelled[0]), labelled[1]))
         batch = super().receive(raw)
@@ -109,13 +109,13 @@ class SemiSupervisedGAN(ImageGame):
         with evaluating(network):
             return network(images.to(self.device)).argmax(dim=1)
 
-    def validation_step(self, batch: Any, batch_idx: int) -> None:
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         self._log_accuracy(batch, "val")
 
-    def test_step(self, batch: Any, batch_idx: int) -> None:
+    def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         self._log_accuracy(batch, "test")
 
     def _log_accuracy(self, raw: Any, split: str) -> None:
-        images, labels = self.receive(raw).condition
+        images, labels = self.received(raw).condition
         right = (self.classify(images) == labels).float().mean()
         self.log(f"{split}/accuracy", right, batch_size=len(labels), sync_dist=True)

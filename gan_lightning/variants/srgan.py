@@ -8,6 +8,7 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
 from datamodules.bicubic import upscale
+from gan_lightning.batches import paired
 from gan_lightning.factories import resolve
 from gan_lightning.game import GameBatch
 from gan_lightning.image_game import DiscriminatorFactory, ImageShape
@@ -127,7 +128,7 @@ class SRGAN(TranslationGame):
             self.optimizer_of("generator").optimizer.state.clear()
 
     def receive(self, raw: Any) -> GameBatch:
-        target, condition = raw
+        target, condition = paired(raw, type(self).__name__)
         return GameBatch(self.scaled(target), self.scaled(condition))
 
     def play(self, batch: GameBatch) -> Tensor:

@@ -185,9 +185,9 @@ class StarGAN(TranslationGame):
         flipped = (self.rules.flipped(batch.condition, name) for name in self.attributes)
         return [batch.real, *(self._redrawn(batch.real, attributes) for attributes in flipped)]
 
-    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+    def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
         """The panels of every image side by side, N x C x H x (1 + A) W."""
-        return torch.cat(self.panels(self.receive(batch)), dim=3)
+        return torch.cat(self.panels(self.received(batch)), dim=3)
 
     def _redrawn(self, images: Tensor, attributes: Tensor) -> Tensor:
         with evaluating(self.averaged_generator):

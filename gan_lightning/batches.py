@@ -1,0 +1,232 @@
+"""The forms in which loaders yield images, and the range that the images are in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities import rank_zero_warn
+from lightning_utilities.core.apply_func import apply_to_collection
+from torch import Tensor
+
+IMAGES = ("image", "images", "pixel_values", "img")
+"""Names of the images in a batch that is a dictionary."""
+CONDITIONS = ("label", "labels", "target", "targets", "attributes")
+"""Names of the labels in a batch that is a dictionary."""
+
+_LOWEST_LEVELS = 16.0
+"""Images without a negative number that go beyond this are levels, 0 to 255, as floats: no scaling to [0, 1] does."""
+
+
+def parted(raw: Any) -> tuple[Any, Any]:
+    """The images of a batch and their labels, None if there are none.
+
+    Args:
+        raw: Images; ``[images]``; ``(images, labels, ...)``, of which what follows the labels is left out; or a
+            dictionary of the names above, or with one tensor of images under any name.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    if isinstance(raw, Mapping):
+        return raw[_name_of_images(raw)], next((raw[name] for name in CONDITIONS if name in raw), None)
+    if isinstance(raw, tuple | list):
+        if not raw:
+            raise ValueError("The loader yields an empty batch: it must hold images, N x C x H x W.")
+        return raw[0], raw[1] if len(raw) > 1 else None
+    return raw, None
+
+
+def _name_of_images(raw: Mapping[Any, Any]) -> Any:
+    known = [name for name in IMAGES if name in raw]
+    found = known or [name for name, value in raw.items() if _holds_images(value)]
+    if not found or (not known and len(found) > 1):
+        raise ValueError(
+            f"The loader yields dictionaries of {', '.join(map(str, raw)) or 'nothing'}, and it is not clear which of "
+            f"them are the images: call them {', '.join(IMAGES[:-1])} or {IMAGES[-1]}, or say it in the model's "
+            "receive()."
+        )
+    return found[0]
+
+
+def paired(raw: Any, game: str) -> tuple[Tensor, Tensor]:
+    """The images of a batch of pairs: those to be made, and those given.
+
+    Raises:
+        ValueError: The batch does not begin with two tensors of images.
+    """
+    if isinstance(raw, tuple | list) and len(raw) > 1 and all(_are_images(part) for part in raw[:2]):
+        return raw[0], raw[1]
+    raise ValueError(
+        f"{game} needs pairs, (image to be made, image given), N x C x H x W each, and the loader yields "
+        f"{described(raw)}."
+    )
+
+
+def of_domains(raw: Any, names: Sequence[str], game: str, source: str) -> dict[str, Tensor]:
+    """The images of each domain.
+
+    Args:
+        raw: A dictionary by the domain's name, or as many batches as there are domains, in their order. Each is a
+            batch as :func:`parted` takes it, whose labels are left out.
+        names: Of the domains.
+        game: Who asks, for the message.
+        source: Data that would do, for the message.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    if isinstance(raw, Mapping) and all(name in raw for name in names):
+        parts = [raw[name] for name in names]
+    elif isinstance(raw, tuple | list) and len(raw) == len(names):
+        parts = [*raw]
+    else:
+        parts = []
+    images = [parted(part)[0] for part in parts]
+    if not images or not all(_are_images(each) for each in images):
+        shown = ", ".join(f"{name!r}: ..." for name in names)
+        raise ValueError(
+            f"{game} needs images of two domains, as {source} gives them, {{{shown}}}, and the loader yields "
+            f"{described(raw)}. Two loaders train it as they are, {{{shown}}}; to validate, join them: "
+            f'CombinedLoader({{{shown}}}, "min_size").'
+        )
+    return dict(zip(names, images, strict=True))
+
+
+def _holds_images(value: Any) -> bool:
+    found: list[bool] = []
+    apply_to_collection(value, Tensor, lambda part: found.append(_are_images(part)))
+    return any(found)
+
+
+def _are_images(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.ndim == 4
+
+
+def described(raw: Any) -> str:
+    """What a batch is, in a few words."""
+    if isinstance(raw, Tensor):
+        return f"{tuple(raw.shape)} of {raw.dtype}"
+    if isinstance(raw, Mapping):
+        return f"a dictionary of {', '.join(map(str, raw)) or 'nothing'}"
+    if isinstance(raw, tuple | list):
+        return f"{type(raw).__name__}s of {len(raw)}: {', '.join(described(part) for part in raw[:4])}"
+    return type(raw).__name__
+
+
+def count(raw: Any) -> int:
+    """The examples of a batch: the length of the first tensor in it."""
+    if isinstance(raw, tuple | list) and raw and isinstance(raw[0], Tensor):
+        return len(raw[0])  # What most loaders yield; to look through anything is felt in a small game.
+    lengths: list[int] = []
+    apply_to_collection(raw, Tensor, lambda part: lengths.append(len(part)))
+    return lengths[0] if lengths else 0
+
+
+def float_images(value: Any) -> list[Tensor]:
+    """What may be images among the tensors of a batch: floats, N x C x H x W, and no points."""
+    found: list[Tensor] = []
+    apply_to_collection(value, Tensor, found.append)
+    return [each for each in found if each.is_floating_point() and each.ndim == 4 and each[0, 0].numel() > 1]
+
+
+def are_masks(images: Tensor) -> bool:
+    """Whether images hold nothing but 0 and 1, such as a map of classes. This waits for the device."""
+    return bool(((images == 0) | (images == 1)).all())
+
+
+def has_levels(raw: Any) -> bool:
+    """Whether a batch holds images as levels, uint8, which a game scales itself."""
+    found: list[bool] = []
+    apply_to_collection(raw, Tensor, lambda part: found.append(part.dtype == torch.uint8 and part.ndim > 2))
+    return any(found)
+
+
+def check_range(images: Tensor) -> None:
+    """Look whether images are in [-1, 1]. This waits for the device.
+
+    Args:
+        images: N x C x H x W, float.
+
+    Raises:
+        ValueError: They hold NaN or infinity, or are levels, 0 to 255.
+    """
+    if images.numel() == 0:
+        return
+    low, high = (float(end) for end in images.detach().aminmax())
+    if not abs(low) + abs(high) < float("inf"):
+        raise ValueError("The loader's images hold NaN or infinity: look at what reads or transforms them.")
+    if low >= 0 and high > _LOWEST_LEVELS:
+        raise ValueError(
+            f"The loader's images are floats from {low:g} to {high:g}, and a game plays in [-1, 1]: hand them over as "
+            "uint8, or scale them, images / 127.5 - 1."
+        )
+    span = f"The loader's images are floats from {low:.3g} to {high:.3g}, and a game plays in [-1, 1]"
+    if low >= 0 and 0 < high <= 1:
+        rank_zero_warn(
+            f"{span}: after ToTensor(), which makes [0, 1], put Normalize((0.5,), (0.5,)), or hand them over as uint8. "
+            "If they merely have no dark pixel, all is well."
+        )
+    elif not -1.1 <= low <= high <= 1.1:
+        rank_zero_warn(
+            f"{span}, which is where most generators end: scale them by Normalize((0.5,), (0.5,)), or hand them over "
+            "as uint8. A model whose data have another range says so in its check_range()."
+        )
+
+
+class Looking(LightningModule):
+    """A module that scales the images it is given, and looks at the range of the first ones.
+
+    Attributes:
+        number_type: Of the images in a step.
+    """
+
+    number_type: torch.dtype
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._looked: set[bool] = set()
+
+    def scaled(self, images: Tensor) -> Tensor:
+        """Images as the game sees them, in the type of its networks: uint8 becomes [-1, 1], floats keep their range.
+
+        Raises:
+            ValueError: They are neither uint8 nor floats.
+        """
+        if not isinstance(images, Tensor) or not (images.dtype == torch.uint8 or images.is_floating_point()):
+            raise ValueError(
+                f"{type(self).__name__} needs images, N x C x H x W, uint8 or floats in [-1, 1], and the loader yields "
+                f"{described(images)}."
+            )
+        if images.dtype == torch.uint8:
+            images = images.to(torch.promote_types(self.number_type, torch.float32)) / 127.5 - 1
+        return images.to(self.number_type)
+
+    def look_again(self) -> None:
+        """Look at the first batch that comes from now on."""
+        self._looked.clear()
+
+    def look_at(self, raw: Any, real: Any, condition: Any = None) -> None:
+        """Look at the range of images, once in training and once in validation: to look at every batch would cost.
+
+        A condition may be masks, 0 and 1.
+        """
+        if self.training in self._looked:
+            return
+        self._looked.add(self.training)
+        if not has_levels(raw):  # The game scales these itself.
+            for each in (*float_images(real), *(given for given in float_images(condition) if not are_masks(given))):
+                self.check_range(each)
+
+    def check_range(self, images: Tensor) -> None:
+        """Say so where the images of a first batch are not in [-1, 1]; for data of another range override this.
+
+        Args:
+            images: N x C x H x W, float.
+
+        Raises:
+            ValueError: They hold NaN, or are 0 to 255.
+        """
+        check_range(images)
