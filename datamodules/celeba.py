@@ -1,15 +1,19 @@
 """CelebA."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
-from datamodules.base import Splits
+from datamodules.base import Splits, held_out
 from datamodules.file_base import FileDataModule
+from datamodules.files import is_image
+from datamodules.layouts import folder_named, sub_folders
 from datamodules.loading import Subset
 
 _NAMES = """
@@ -20,6 +24,7 @@ _NAMES = """
     Wearing_Necktie Young
 """
 ATTRIBUTES = tuple(_NAMES.split())
+_LAST = {162_770: "train", 182_637: "val", 202_599: "test"}  # the number of the last image of each split
 _PARTITION = {"0": "train", "1": "val", "2": "test"}
 
 
@@ -27,14 +32,20 @@ class CelebADataModule(FileDataModule):
     """The 202,599 faces of CelebA, aligned and cropped, RGB, with 40 attributes that are there or not.
 
     The files lie as torchvision lays them out: `celeba/img_align_celeba/*.jpg`, `celeba/list_attr_celeba.txt` and
-    `celeba/list_eval_partition.txt`, which says who is trained, validated and tested on. torchvision's other lists
-    are not needed. An image is cropped to its central square as wide as itself, the standard 178 x 178 of the
-    178 x 218 originals (89 x 89 of 89 x 109, if someone has halved them), and resized (bicubic).
+    `celeba/list_eval_partition.txt`, which says who is trained, validated and tested on; or as on Kaggle, with
+    `img_align_celeba` in a folder of the same name and the lists as CSV files; or as in CelebA's own folders `Img`,
+    `Anno` and `Eval`; without the folder `celeba` too. torchvision's other lists are not needed. There may be some of
+    the images only: a warning says how many are missing. Without the list of the partition, images that have CelebA's
+    own names, 000001.jpg to 202599.jpg, are split as CelebA is. If one is missing, list or image, and that leaves
+    nothing to validate and to test on, a tenth of the images, at most 1,000, are held out for validation.
+
+    An image is cropped to its central square as wide as itself, the standard 178 x 178 of the 178 x 218 originals
+    (89 x 89 of 89 x 109, if someone has halved them), and resized (bicubic).
 
     Attributes: the batches carry them as float32, N x A, 1 where the face has the attribute and 0 where it has not.
 
     Args:
-        data_dir: folder that holds `celeba`.
+        data_dir: folder that holds `celeba`, or its files.
         batch_size: images in a batch, in each process.
         image_size: height and width.
         attributes: names of those that the batches carry, in this order; null: all 40, in CelebA's order; an empty
@@ -76,54 +87,96 @@ class CelebADataModule(FileDataModule):
         return str(self._home)
 
     def load_splits(self) -> Splits:
-        partition = self._partition()
-        names = list(partition)
-        labels = self._labels(names) if self.attributes else None
-        folder = self._home / "img_align_celeba"
-        present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-        missing = [name for name in names if name not in present]
-        if missing:
+        images = self._images()
+        partition, listed = self._partition(images)
+        names = [name for name in partition if name in images]
+        if not names:
             raise FileNotFoundError(
-                f"CelebADataModule: {folder} lacks {len(missing)} of the {len(names)} images that "
-                f"list_eval_partition.txt lists, {missing[0]} first: unpack img_align_celeba.zip completely there."
+                f"CelebADataModule: none of the images in {self._home} is in its list_eval_partition: unpack "
+                "img_align_celeba.zip there."
             )
-        paths = [folder / name for name in names]
+        if len(names) < len(partition):
+            lost = next(name for name in partition if name not in images)
+            rank_zero_warn(
+                f"CelebADataModule: {self._home} lacks {len(partition) - len(names)} of the {len(partition)} images "
+                f"that list_eval_partition lists, {lost} first: going on with the others."
+            )
+        labels = self._labels(names) if self.attributes else None
+        paths = [images[name] for name in names]
         source, broken = self.read_images(paths, labels, self.in_memory, self.cache)
         self.refuse(broken, paths)
-        parts = list(partition.values())
-        return Splits(
-            **{
-                split: Subset(source, torch.tensor([i for i, part in enumerate(parts) if part == split]).long())
-                for split in _PARTITION.values()
-            }
-        )
+        parts = [partition[name] for name in names]
+        indices = {
+            split: torch.tensor([i for i, part in enumerate(parts) if part == split]).long()
+            for split in _PARTITION.values()
+        }
+        complete = listed and len(names) == len(partition)
+        if not complete and not len(indices["val"]) and not len(indices["test"]):
+            rest, val = held_out(len(names), self.location, val_size=min(1000, len(names) // 10))
+            indices |= {"train": rest, "val": val}
+        return Splits(**{split: Subset(source, chosen) for split, chosen in indices.items()})
 
     @property
     def _home(self) -> Path:
-        return Path(self.data_dir).expanduser() / "celeba"
+        """The folder `celeba`, or `data_dir` where that holds the files itself."""
+        root = Path(self.data_dir).expanduser()
+        return folder_named(root, "celeba") or (root if self._find(root, "img_align_celeba") else root / "celeba")
 
-    def _partition(self) -> dict[str, str]:
-        """The split of every image, by the name of its file."""
+    def _find(self, home: Path, *names: str) -> Path | None:
+        """The first of these files or folders in a folder, or in one of its folders."""
+        places = [home, *(home / name for name in sub_folders(home) if name != "img_align_celeba")]
+        return next((place / name for name in names for place in places if (place / name).exists()), None)
+
+    def _images(self) -> dict[str, Path]:
+        """The images by their names, sorted."""
+        folder = self._find(self._home, "img_align_celeba")
+        if folder is not None:
+            folder = folder_named(folder, "img_align_celeba") or folder
+        found = {} if folder is None else {path.name: path for path in sorted(folder.iterdir()) if is_image(path.name)}
+        if not found:
+            raise FileNotFoundError(
+                f"CelebADataModule: no images in {folder or self._home / 'img_align_celeba'}: set data_dir to "
+                "the folder that holds `celeba`, and unpack img_align_celeba.zip in that."
+            )
+        return found
+
+    def _partition(self, images: Mapping[str, Path]) -> tuple[dict[str, str], bool]:
+        """The split of every image, by the name of its file, and whether a list says so."""
+        file = self._find(self._home, "list_eval_partition.txt", "list_eval_partition.csv")
+        if file is None:
+            rank_zero_warn(
+                f"CelebADataModule: there is no list_eval_partition in {self._home}: images that have CelebA's own "
+                "names are split as CelebA is, and all others are trained on."
+            )
+            return {name: _official_split(name) for name in images}, False
         partition = {}
-        for number, row in enumerate(self._rows("list_eval_partition.txt"), 1):
+        for number, row in _rows(file, header=0):
             if len(row) != 2 or row[1] not in _PARTITION:
                 raise ValueError(
-                    f"CelebADataModule: line {number} of {self._home / 'list_eval_partition.txt'} is not a file name "
-                    "and 0, 1 or 2: the file is damaged."
+                    f"CelebADataModule: line {number} of {file} is not a file name and 0, 1 or 2: the file is damaged."
                 )
             partition[row[0]] = _PARTITION[row[1]]
-        return partition
+        return partition, True
 
     def _labels(self, names: Sequence[str]) -> Tensor:
         """The chosen attributes of the named images: float32, N x A."""
-        file = self._home / "list_attr_celeba.txt"
-        rows = self._rows(file.name)
-        header = rows[1] if len(rows) > 1 else []
+        file = self._find(self._home, "list_attr_celeba.txt", "list_attr_celeba.csv")
+        if file is None:
+            raise FileNotFoundError(
+                f"CelebADataModule: there is no list_attr_celeba.txt or .csv in {self._home}: put it there, or set "
+                "attributes to an empty list to train without."
+            )
+        rows = _rows(file, header=1)
+        _, header = next(rows, (0, []))
+        header = header[1:] if header[:1] == ["image_id"] else header
         if not set(self.attributes) <= set(header):
-            raise ValueError(f"CelebADataModule: the second line of {file} does not name CelebA's attributes: damaged.")
+            which = "first" if file.suffix == ".csv" else "second"
+            raise ValueError(
+                f"CelebADataModule: the {which} line of {file} does not name CelebA's attributes: damaged."
+            )
         columns = [header.index(name) + 1 for name in self.attributes]
         known = {}
-        for number, row in islice(enumerate(rows, 1), 2, None):
+        for number, row in rows:
             if len(row) != len(header) + 1 or not set(row[1:]) <= {"1", "-1"}:
                 raise ValueError(
                     f"CelebADataModule: line {number} of {file} is not a file name and {len(header)} times 1 or -1: "
@@ -135,14 +188,25 @@ class CelebADataModule(FileDataModule):
             raise ValueError(f"CelebADataModule: {file} has no attributes of {unknown[0]} and {len(unknown) - 1} more.")
         return torch.tensor([known[name] for name in names], dtype=torch.float32)
 
-    def _rows(self, name: str) -> list[list[str]]:
-        file = self._home / name
-        if not file.is_file():
-            raise FileNotFoundError(
-                f"CelebADataModule: there is no {file}: set data_dir to the folder that holds `celeba`, laid out as "
-                "torchvision does."
-            )
-        return [line.split() for line in file.read_text().rstrip().splitlines()]
+
+def _rows(file: Path, header: int) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a list with the numbers of their lines, without what stands above the header.
+
+    Args:
+        file: with columns between spaces, or between commas if it is a CSV file, which has a line of names on top.
+        header: lines with names that CelebA's own list has; a first line with the number of images comes before them.
+    """
+    comma = "," if file.suffix == ".csv" else None
+    lines = file.read_text(encoding="utf-8-sig").rstrip().splitlines()
+    skipped = header if comma is None else 1 - header
+    for number, line in islice(enumerate(lines, 1), skipped, None):
+        yield number, [part.strip() for part in line.split(comma)]
+
+
+def _official_split(name: str) -> str:
+    """The split of an image by its number, as CelebA's own list has it; of another one: train."""
+    number = int(Path(name).stem) if re.fullmatch(r"\d{6}", Path(name).stem, re.ASCII) else 0
+    return next((split for last, split in _LAST.items() if number <= last), "train")
 
 
 def _check_attributes(names: list[str]) -> None:

@@ -90,14 +90,72 @@ def test_an_attribute_that_does_not_exist() -> None:
 
 
 def test_missing_lists_and_images(celeba_like: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"there is no .*list_eval_partition.txt: set data_dir to the folder"):
-        module(celeba_like / "celeba").setup()
-    (celeba_like / "celeba" / "img_align_celeba" / "000003.jpg").unlink()
-    with pytest.raises(FileNotFoundError, match=r"img_align_celeba lacks 1 of the 14 images .* 000003.jpg first"):
-        module(celeba_like).setup()
+    with pytest.raises(FileNotFoundError, match=r"no images in \S*/nowhere/celeba/img_align_celeba: set data_d"):
+        module(celeba_like / "nowhere").setup()
     (celeba_like / "celeba" / "list_attr_celeba.txt").unlink()
-    with pytest.raises(FileNotFoundError, match=r"there is no .*list_attr_celeba.txt"):
+    with pytest.raises(
+        FileNotFoundError, match=r"there is no list_attr_celeba.txt or .csv in .* attributes to an empty"
+    ):
         module(celeba_like).setup()
+
+
+def test_a_subset_of_the_images(celeba_like: Path) -> None:
+    for number in (3, 12):
+        (celeba_like / "celeba" / "img_align_celeba" / f"{number:06d}.jpg").unlink()
+    data = module(celeba_like)
+    with pytest.warns(UserWarning, match=r"lacks 2 of the 14 images that list_eval_partition lists, 000003.jpg first"):
+        data.setup()
+    assert [len(part) for part in vars(data.splits).values()] == [9, 2, 1]
+    assert torch.equal(data.splits.val.labels, HAS[[10, 12]].float())
+
+
+def as_csv(home: Path) -> None:
+    """Kaggle's lists in the place of CelebA's."""
+    split = [line.split() for line in (home / "list_eval_partition.txt").read_text().splitlines()]
+    _, header, *rows = [line.split() for line in (home / "list_attr_celeba.txt").read_text().splitlines()]
+    for name, lines in {
+        "list_eval_partition": [["image_id", "partition"], *split],
+        "list_attr_celeba": [["image_id", *header], *rows],
+    }.items():
+        (home / f"{name}.txt").unlink()
+        (home / f"{name}.csv").write_text("".join(",".join(line) + "\n" for line in lines), encoding="utf-8-sig")
+
+
+@pytest.mark.parametrize("layout", ["nested", "csv", "both", "unnamed", "original"])
+def test_as_people_have_it(celeba_like: Path, layout: str) -> None:
+    expected = everything(module(celeba_like).val_dataloader())
+    root, home = celeba_like, celeba_like / "celeba"
+    if layout in ("nested", "both", "unnamed"):
+        (home / "img_align_celeba").rename(home / "x")
+        (home / "img_align_celeba").mkdir()
+        (home / "x").rename(home / "img_align_celeba" / "img_align_celeba")
+    if layout in ("csv", "both", "unnamed"):
+        as_csv(home)
+    if layout == "unnamed":
+        root = home.rename(celeba_like / "archive")
+    if layout == "original":
+        for folder, name in {
+            "Img": "img_align_celeba",
+            "Anno": "list_attr_celeba.txt",
+            "Eval": "list_eval_partition.txt",
+        }.items():
+            (home / folder).mkdir()
+            (home / name).rename(home / folder / name)
+    data = module(root)
+    for found, wanted in zip(everything(data.val_dataloader()), expected, strict=True):
+        assert torch.equal(found, wanted)
+    assert len(data.splits.train) == 10
+
+
+def test_without_the_list_of_the_partition_numbers_tell_it(celeba_like: Path) -> None:
+    home = celeba_like / "celeba"
+    (home / "list_eval_partition.txt").unlink()
+    with pytest.warns(UserWarning, match=r"there is no list_eval_partition in .* CelebA's own names are split"):
+        assert len(module(celeba_like).splits.val) == 1  # all 14 are for training: a tenth is held out
+    for old, new in {"000012": "162771", "000013": "182637", "000014": "182638"}.items():
+        (home / "img_align_celeba" / f"{old}.jpg").rename(home / "img_align_celeba" / f"{new}.jpg")
+    data = module(celeba_like, attributes=[])
+    assert [len(part) for part in vars(data.splits).values()] == [11, 2, 1]
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
