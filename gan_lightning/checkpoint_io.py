@@ -10,6 +10,8 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.utilities.types import _PATH
 from lightning.pytorch.strategies import Strategy
 
+from gan_lightning.disk import error_of_disk
+
 
 class SaveError(OSError):
     """A checkpoint could not be written; the one before it is whole. The message is a sentence for the user."""
@@ -33,9 +35,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         try:
             _replace(target, checkpoint)
         except Exception as error:
-            disk: BaseException | None = error
-            while disk is not None and not isinstance(disk, OSError):  # On a full disk, torch trips over its own feet.
-                disk = disk.__context__
+            disk = error_of_disk(error)
             if disk is None:
                 raise
             raise SaveError(

@@ -1,6 +1,7 @@
 """What a number may be by its name: the same names mean the same in every game and network."""
 
 import math
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,3 +40,31 @@ def _least(name: str) -> int | None:
     if name.endswith("hidden"):
         return 1
     return 0 if (name.startswith("n_") and name not in _LEAST) or name.endswith("_weight") else _LEAST.get(name)
+
+
+def check_whole(minimum: int, /, **counts: Any) -> None:
+    """Raise a ValueError that names the first of the counts that is no whole number from ``minimum`` up."""
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int) or count < minimum:
+            raise ValueError(f"{name} is {count!r}: it must be a whole number, at least {minimum}.")
+
+
+def check_whole_if_given(minimum: int, /, **counts: Any) -> None:
+    """The same of counts that may be None."""
+    check_whole(minimum, **{name: count for name, count in counts.items() if count is not None})
+
+
+def check_seed(**seeds: Any) -> None:
+    """Raise a ValueError that names the first seed that is no whole number; any is taken, negative ones too."""
+    for name, seed in seeds.items():
+        if isinstance(seed, bool) or not isinstance(seed, int):
+            raise ValueError(f"{name} is {seed!r}: it must be a whole number.")
+
+
+def check_paths(**paths: Any) -> None:
+    """Raise a ValueError that names the first that is no path, no mapping of names to paths, and not None."""
+    for name, path in paths.items():
+        several = path.values() if isinstance(path, Mapping) else [] if path is None else [path]
+        for each in several:
+            if not isinstance(each, str | os.PathLike) or not os.fspath(each):
+                raise ValueError(f"{name} is {path!r}: it must be a path.")

@@ -59,12 +59,12 @@ def test_a_run_shows_everything_on_the_axis_of_steps() -> None:
     figures += ["train/discriminator/real", "train/discriminator/fake", "train/generator/adversarial"]
     for name in [*figures, "train/images_per_second"]:
         assert set(written.series(name)) == {1, 2, 3, 4}, name
-    assert set(written.series("val/fid")) == {2, 4}
+    assert set(written.series("val/fid_pixels")) == {2, 4}
     assert set(written.series("train/generator/learning_rate").values()) == {float(torch.tensor(2e-4))}
 
     # Pictures, with the figures of the same step; the first one shows what there is before it.
     for name in ("samples", "interpolations"):
-        assert set(written.series(name)) == {0, *written.series("val/fid")} == {0, 2, 4}, name
+        assert set(written.series(name)) == {0, *written.series("val/fid_pixels")} == {0, 2, 4}, name
         assert written.series(name)[4]["_type"] == "images/separated"
     assert list(written.series("animation")) == [4]
     assert all("trainer/global_step" in row for row in written.history)
@@ -115,12 +115,12 @@ def test_tensorboard_shows_the_same() -> None:
     assert {"samples", "interpolations", "animation"} <= set(events.Tags()["images"])
     for name in ("train/generator/loss", "train/generator/learning_rate", "train/images_per_second"):
         assert [event.step for event in events.Scalars(name)] == [1, 2, 3, 4]
-    assert [event.step for event in events.Scalars("val/fid")] == [2, 4]
+    assert [event.step for event in events.Scalars("val/fid_pixels")] == [2, 4]
     assert [event.step for event in events.Images("samples")] == [0, 2, 4]
     assert [event.step for event in events.Images("animation")] == [4]
     with open(RUN / "metrics.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [int(row["step"]) for row in rows if row["val/fid"]] == [2, 4]
+    assert [int(row["step"]) for row in rows if row["val/fid_pixels"]] == [2, 4]
     assert [int(row["step"]) for row in rows if row["train/generator/loss"]] == [1, 2, 3, 4]
     assert "batch_size: 100" in (RUN / "tensorboard" / "hparams.yaml").read_text()
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 
-from gan_lightning.callbacks.measuring import Measurement, check_at_least
+from gan_lightning.callbacks.measuring import Measurement
+from gan_lightning.limits import check_seed, check_whole
 from gan_lightning.metrics.modes import mode_coverage
 from gan_lightning.metrics.parallel import on_rank_zero
 
@@ -34,16 +35,22 @@ class ModeCoverage(Measurement):
         self, num_samples: int = 2500, every_n_steps: int | None = None, seed: int = 0, min_share: float = 0.08
     ) -> None:
         super().__init__(every_n_steps)
-        check_at_least(1, num_samples=num_samples)
-        if not 0 < min_share <= 1:
-            raise ValueError(f"min_share is {min_share}: it must be greater than 0 and at most 1.")
+        check_whole(1, num_samples=num_samples)
+        check_seed(seed=seed)
+        if isinstance(min_share, bool) or not isinstance(min_share, int | float) or not 0 < min_share <= 1:
+            raise ValueError(f"min_share is {min_share!r}: it must be greater than 0 and at most 1.")
         self.num_samples = num_samples
         self.seed = seed
         self.min_share = min_share
 
+    @property
+    def names(self) -> list[str]:
+        return ["modes", "high_quality"]
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage == "predict":
             return
+        super().setup(trainer, pl_module, stage)
         data: Any = getattr(trainer, "datamodule", None)
         if not hasattr(pl_module, "sample"):
             raise ValueError(f"ModeCoverage needs samples, and {type(pl_module).__name__} has no sample().")

@@ -1,17 +1,19 @@
 """Measure the samples while the game is played."""
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 
-from gan_lightning.callbacks.measuring import Measurement, check_at_least, unnoticed
+from gan_lightning.callbacks.measuring import Measurement, unnoticed
+from gan_lightning.limits import check_paths, check_seed, check_whole, check_whole_if_given
 from gan_lightning.metrics.cache import TensorCache
-from gan_lightning.metrics.evaluator import Evaluator
-from gan_lightning.metrics.extractors import Ingredients, make_extractor
+from gan_lightning.metrics.extractors import Ingredients, extractors_of
+from gan_lightning.metrics.feasible import check_feasible
 from gan_lightning.metrics.features import FeatureExtractor
-from gan_lightning.metrics.scores import Options, Reference, chosen
-from gan_lightning.metrics.sources import MOST_SAMPLES, SPLITS, Samples, label_of, real_images
+from gan_lightning.metrics.joint import JointEvaluator
+from gan_lightning.metrics.scores import Options, Reference, called, chosen
+from gan_lightning.metrics.sources import MOST_SAMPLES, SPLITS, Samples, count_of, label_of, real_images
 
 
 class GenerativeMetrics(Measurement):
@@ -22,13 +24,19 @@ class GenerativeMetrics(Measurement):
     checkpoints do not know of it. ``ModelCheckpoint(monitor="val/fid", mode="min")`` keeps the best. When testing,
     the names begin with ``test/``.
 
+    A plain name is of the features that published figures are of, and torch-fidelity's numbers: Inception's for FID,
+    KID and Inception Score, VGG16's for precision and recall. Of another extractor's features a metric carries its
+    name, in the log and on the screen: ``val/fid_pixels``, ``val/precision_inception``, ``val/classifier_score``. A
+    ``monitor`` may name it plainly all the same.
+
     Args:
-        metrics: Any of fid, kid, inception_score, precision, recall. With another extractor than
-            inception, inception_score is called after that extractor: classifier_score, ...
-        extractor: What the metrics look at. inception: the network that published scores use, with torch-fidelity's
-            weights. classifier: a small network trained on the data's labels, for digits and the like. pixels: for
-            toy data and tiny images. Also a name in torch-fidelity's registry, or a FeatureExtractor.
-        weights_path: File with the extractor's weights, for machines without a network.
+        metrics: Any of fid, kid, inception_score, precision, recall.
+        extractor: What all of the metrics look at. None: each at its own, see above; each extractor makes one pass.
+            inception, vgg16: torch-fidelity's. classifier: a small network trained on the data's labels, for digits
+            and the like. pixels: for toy data and tiny images. Also another name in torch-fidelity's registry, or a
+            FeatureExtractor.
+        weights_path: File with the extractor's weights, for machines without a network; of several extractors, the
+            file of each by its name: ``{inception: FILE, vgg16: FILE}``.
         split: Images to compare with: train, as the literature does, val or test.
         num_samples: How many samples. None: as many as the split has images, but at most 10000.
         num_real: How many images of the split, spread evenly over it. None: all.
@@ -36,19 +44,20 @@ class GenerativeMetrics(Measurement):
         batch_size: Images embedded at a time, in each process.
         seed: Which latents.
         kid_subsets: Random subsets that KID is the mean over.
-        kid_subset_size: Images in each; fewer where there are fewer.
+        kid_subset_size: Images in each; fewer, with a warning, where there are fewer.
         cache_dir: Where to keep the statistics of the real images. None: gan_lightning in the user's cache folder.
 
     Raises:
-        ValueError: An argument is out of its range, or there is no metric, extractor or split of that name.
+        ValueError: An argument is out of its range, or there is no metric, extractor or split of that name; before the
+            run, if the metrics cannot be measured of this data, or never will be.
         FileNotFoundError: The weights of the extractor are missing.
     """
 
     def __init__(
         self,
         metrics: list[str] | tuple[str, ...] = ("fid",),
-        extractor: str | FeatureExtractor = "inception",
-        weights_path: str | None = None,
+        extractor: str | FeatureExtractor | None = None,
+        weights_path: str | dict[str, str] | None = None,
         split: str = "train",
         num_samples: int | None = None,
         num_real: int | None = None,
@@ -63,9 +72,11 @@ class GenerativeMetrics(Measurement):
         chosen(metrics)
         if split not in SPLITS:
             raise ValueError(f"split is {split!r}: choose from {', '.join(SPLITS)}.")
-        check_at_least(2, num_samples=num_samples, num_real=num_real, kid_subset_size=kid_subset_size)
-        check_at_least(1, batch_size=batch_size, kid_subsets=kid_subsets)
-        self.metrics = list(metrics)
+        check_whole_if_given(2, num_samples=num_samples, num_real=num_real)
+        check_whole(1, batch_size=batch_size)
+        check_seed(seed=seed)
+        check_paths(weights_path=weights_path, cache_dir=cache_dir)
+        self.metrics = list(dict.fromkeys(metrics))
         self.extractor = extractor
         self.weights_path = weights_path
         self.split = split
@@ -75,40 +86,62 @@ class GenerativeMetrics(Measurement):
         self.seed = seed
         self._options = Options(kid_subsets, kid_subset_size)
         self._cache = TensorCache(cache_dir)
-        self._network: FeatureExtractor | None = None
-        self._judge: tuple[Evaluator, Reference, int] | None = None
+        self._extractors: dict[str, FeatureExtractor] = {}
+        self._judge: tuple[JointEvaluator, list[Reference], int] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        return [called(name, extractor) for name, extractor in self._extractors.items()]
+
+    def _known_as(self) -> list[str]:
+        return [*self.names, *self.metrics]
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        # Here and not at the first measurement, so that missing weights are told before hours of training.
-        if stage == "predict" or self._network is not None:
+        # Here and not at the first measurement, so that what is missing is said before hours of training.
+        if stage == "predict" or self._extractors:
             return
         if not hasattr(pl_module, "sample"):
             raise ValueError(f"GenerativeMetrics needs samples, and {type(pl_module).__name__} has no sample().")
         data = _data(trainer)
         ingredients = Ingredients(self.weights_path, lambda: real_images(data, "train"), self._cache)
         with unnoticed(torch.device("cpu")):
-            self._network = make_extractor(self.extractor, ingredients)
+            self._extractors = extractors_of(self.metrics, self.extractor, ingredients)
+            n_real = count_of(data, self.split)
+            if n_real is not None:
+                n_real = min(n_real, self.num_real or n_real)
+                n_samples = self.num_samples or min(n_real, MOST_SAMPLES)
+                image_shape = getattr(pl_module, "image_shape", None)
+                check_feasible(self._extractors, image_shape, n_samples, n_real, self._options)
+        super().setup(trainer, pl_module, stage)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        self._network = self._judge = None
+        self._extractors, self._judge = {}, None
 
     def measure(self, trainer: Trainer, game: Any) -> dict[str, float]:
         if self._judge is None:
             self._judge = self._prepare(trainer, game.device)
-        evaluator, reference, n = self._judge
-        return evaluator.score(Samples(game.sample, n, self.seed), reference)
+        evaluator, references, n = self._judge
+        return evaluator.score(Samples(game.sample, n, self.seed), references)
 
-    def _prepare(self, trainer: Trainer, device: torch.device) -> tuple[Evaluator, Reference, int]:
+    def _log(self, pl_module: LightningModule, scores: dict[str, float], **how: bool) -> None:
+        super()._log(pl_module, scores, **how)
+        # For monitors alone: no log has a number under a plain name that is of other features than published ones.
+        prefix = next(iter(scores)).partition("/")[0]
+        plain = {f"{prefix}/{name}": score for name, score in zip(self.metrics, scores.values(), strict=True)}
+        others = {name: score for name, score in plain.items() if name not in scores}
+        pl_module.log_dict(others, **{**how, "logger": False})
+
+    def _prepare(self, trainer: Trainer, device: torch.device) -> tuple[JointEvaluator, list[Reference], int]:
         """Look at the real images, once, and count the samples."""
         data = _data(trainer)
-        if self._network is None:  # A subclass, or who put this in late, has left out the setup.
+        if not self._extractors:  # A subclass, or who put this in late, has left out the setup.
             GenerativeMetrics.setup(self, trainer, trainer.lightning_module, str(trainer.state.fn))
         real = real_images(data, self.split, self.num_real)
-        evaluator = Evaluator(
-            self.metrics, cast(FeatureExtractor, self._network), self._cache, self.batch_size, device, self._options
+        evaluator = JointEvaluator(
+            self._extractors, cache=self._cache, batch_size=self.batch_size, device=device, options=self._options
         )
-        reference = evaluator.describe(real, label_of(data, self.split))
-        return evaluator, reference, self.num_samples or min(len(real), MOST_SAMPLES)
+        references = evaluator.describe(real, label_of(data, self.split))
+        return evaluator, references, self.num_samples or min(len(real), MOST_SAMPLES)
 
 
 def _data(trainer: Trainer) -> LightningDataModule:

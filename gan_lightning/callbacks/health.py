@@ -11,6 +11,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from gan_lightning.game import AdversarialModule
+from gan_lightning.limits import check_whole
 from gan_lightning.logs import log
 from gan_lightning.verdicts import listeners, name_of_judge
 
@@ -41,11 +42,8 @@ class TrainingHealth(Callback):
     """
 
     def __init__(self, diversity_every_n_steps: int = 100, n_samples: int = 64) -> None:
-        if diversity_every_n_steps < 1 or n_samples < 2:
-            raise ValueError(
-                f"diversity_every_n_steps is {diversity_every_n_steps} and n_samples {n_samples}: they must be at "
-                "least 1 and 2."
-            )
+        check_whole(1, diversity_every_n_steps=diversity_every_n_steps)
+        check_whole(2, n_samples=n_samples)
         self.diversity_every_n_steps = diversity_every_n_steps
         self.n_samples = n_samples
         self._values: dict[str, Any] = {}

@@ -1,5 +1,6 @@
 """What all measurements of the samples have in common: when they are made, in which state, where they are logged."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
+from gan_lightning.limits import check_whole_if_given
 from gan_lightning.strategy import agreed
 
 
@@ -26,9 +28,55 @@ class Measurement(Callback, ABC):
     """
 
     def __init__(self, every_n_steps: int | None) -> None:
-        check_at_least(1, every_n_steps=every_n_steps)
+        check_whole_if_given(1, every_n_steps=every_n_steps)
         self.every_n_steps = every_n_steps
         self._step = -1
+
+    @property
+    @abstractmethod
+    def names(self) -> list[str]:
+        """What the measures are called; known once the callback has been set up."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Say before the run if nothing will be measured in it.
+
+        Raises:
+            ValueError: Another callback waits for a measure that will never come.
+        """
+        if stage != "fit" or trainer.fast_dev_run or not (reason := self._never(trainer)):  # type: ignore[attr-defined]
+            return
+        for other in trainer.callbacks:  # type: ignore[attr-defined]
+            if (monitor := getattr(other, "monitor", None)) in [f"val/{name}" for name in self._known_as()]:
+                raise ValueError(
+                    f"{type(other).__name__}.monitor is {monitor}, which {type(self).__name__} never measures: {reason}"
+                )
+        warnings.warn(f"{type(self).__name__} measures nothing in this run: {reason}", stacklevel=2)
+
+    def _never(self, trainer: Trainer) -> str | None:
+        """Why nothing will be measured while training; None: something may."""
+        steps, every = trainer.max_steps, self.every_n_steps
+        if every is not None:
+            late = 0 <= steps < every
+            return f"every_n_steps is {every}, and the run has {steps} steps: give a smaller one." if late else None
+        instead = "give every_n_steps to measure without it."
+        if trainer.limit_val_batches == 0:  # type: ignore[attr-defined]
+            return f"it measures at every validation, and limit_val_batches is 0: {instead}"
+        if not trainer.enable_validation:
+            return f"it measures at every validation, and there is no validation loader: {instead}"
+        data: Any = getattr(trainer, "datamodule", None)
+        if data is not None and data.val_dataloader() == []:
+            return f"it measures at every validation, and the data has no validation images: {instead}"
+        interval, epochs = trainer.val_check_interval, trainer.check_val_every_n_epoch  # type: ignore[attr-defined]
+        if epochs is None and isinstance(interval, int) and 0 <= steps < interval:
+            return (
+                f"it measures at every validation, and val_check_interval is {interval} in a run of {steps} steps: "
+                "give a smaller one."
+            )
+        return None
+
+    def _known_as(self) -> list[str]:
+        """What a monitor may call the measures."""
+        return self.names
 
     @abstractmethod
     def measure(self, trainer: Trainer, game: Any) -> dict[str, float]:
@@ -40,10 +88,10 @@ class Measurement(Callback, ABC):
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         standing_alone = trainer.state.fn == TrainerFn.VALIDATING
         if standing_alone or (self.every_n_steps is None and not trainer.sanity_checking):
-            pl_module.log_dict(self._measure(trainer, pl_module, "val"), prog_bar=True, sync_dist=True)
+            self._log(pl_module, self._measure(trainer, pl_module, "val"), sync_dist=True)
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        pl_module.log_dict(self._measure(trainer, pl_module, "test"), prog_bar=True, sync_dist=True)
+        self._log(pl_module, self._measure(trainer, pl_module, "test"), sync_dist=True)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -53,10 +101,13 @@ class Measurement(Callback, ABC):
             return
         self._step = step  # Batches that end without a step must not be measured again.
         scores = self._measure(trainer, pl_module, "val")
-        pl_module.log_dict(scores, prog_bar=True, logger=False)
+        self._log(pl_module, scores, logger=False)
         # Lightning's own logging would leave out steps that log_every_n_steps does not fall on.
         for logger in trainer.loggers:
             logger.log_metrics(scores, step=step)
+
+    def _log(self, pl_module: LightningModule, scores: dict[str, float], **how: bool) -> None:
+        pl_module.log_dict(scores, prog_bar=True, **how)
 
     def _measure(self, trainer: Trainer, pl_module: LightningModule, prefix: str) -> dict[str, float]:
         with agreed(pl_module), unnoticed(pl_module.device):
@@ -70,10 +121,3 @@ def unnoticed(device: torch.device) -> Iterator[None]:
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices), torch.inference_mode(False), torch.no_grad():
         yield
-
-
-def check_at_least(minimum: int, **counts: int | None) -> None:
-    """Raise a ValueError that names the first count below ``minimum``."""
-    for name, count in counts.items():
-        if count is not None and count < minimum:
-            raise ValueError(f"{name} is {count}: it must be at least {minimum}.")

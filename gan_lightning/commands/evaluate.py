@@ -60,12 +60,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--extractor",
-        default="inception",
         metavar="NAME",
-        help="inception; classifier, a small network trained on the data's labels; pixels; a name in torch-fidelity's "
-        "registry, or the import path of a FeatureExtractor (default: %(default)s)",
+        help="inception; vgg16; classifier, a small network trained on the data's labels; pixels; another name in "
+        "torch-fidelity's registry, or the import path of a FeatureExtractor (default: each metric's own as published, "
+        "vgg16 for precision and recall and inception for the others; of another's features a metric carries its name: "
+        "fid_pixels, precision_inception)",
     )
-    parser.add_argument("--weights_path", type=Path, metavar="FILE", help="the extractor's weights; else downloaded")
+    parser.add_argument(
+        "--weights_path",
+        nargs="+",
+        metavar="FILE",
+        help="the extractor's weights, or those of several: inception=FILE vgg16=FILE (default: they are downloaded)",
+    )
     parser.add_argument("--split", choices=["train", "val", "test"], help="of --data (default: train)")
     parser.add_argument(
         "--image_size",
@@ -97,8 +103,9 @@ def _scores(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, float
     import torch
 
     from gan_lightning.metrics.cache import TensorCache
-    from gan_lightning.metrics.evaluator import Evaluator
-    from gan_lightning.metrics.extractors import Ingredients, make_extractor
+    from gan_lightning.metrics.extractors import Ingredients, extractors_of
+    from gan_lightning.metrics.feasible import check_feasible
+    from gan_lightning.metrics.joint import JointEvaluator
     from gan_lightning.metrics.scores import Options, chosen
     from gan_lightning.metrics.sources import real_images
 
@@ -109,12 +116,24 @@ def _scores(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, float
     model = load_sampler(options.ckpt, options.device) if options.ckpt else None
     data, wanted = data_module(options, rest, model)
     learn_from = None if data is None else lambda: real_images(data, "train")
-    extractor = make_extractor(options.extractor, Ingredients(options.weights_path, learn_from, cache))
-    evaluator = Evaluator(
-        options.metrics, extractor, cache, options.batch_size, device, Options(kid_subset_size=options.kid_subset_size)
-    )
+    how = Options(kid_subset_size=options.kid_subset_size)
+    ingredients = Ingredients(_weights(options.weights_path), learn_from, cache)
+    extractors = extractors_of(options.metrics, options.extractor, ingredients)
+    evaluator = JointEvaluator(extractors, cache=cache, batch_size=options.batch_size, device=device, options=how)
     sets = compared(options, model, data, wanted)
+    image_shape = next(iter(sets.real.image_batches([torch.tensor([0])]))).shape[1:]
+    check_feasible(extractors, image_shape, len(sets.samples), len(sets.real), how)
     return evaluator.score(sets.samples, evaluator.describe(sets.real, sets.label, "Real images"), "Samples")
+
+
+def _weights(given: Sequence[str] | None) -> str | dict[str, str] | None:
+    """One file, or files by the names of their extractors."""
+    if given is None or (len(given) == 1 and ("=" not in given[0] or Path(given[0]).is_file())):
+        return given and given[0]
+    pairs = [text.partition("=") for text in given]
+    if not all(name and path for name, _, path in pairs):
+        raise ValueError(f"--weights_path {' '.join(given)}: give one file, or inception=FILE vgg16=FILE.")
+    return {name: path for name, _, path in pairs}
 
 
 def _report(command: str, scores: dict[str, float], path: Path | None) -> None:

@@ -5,10 +5,13 @@ import re
 import tempfile
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from gan_lightning.disk import error_of_disk
 
 FORMAT = 1  # raise it when what is stored changes its meaning
 
@@ -34,9 +37,9 @@ class TensorCache:
     def load(self, name: str, key: Key) -> Tensors | None:
         """The tensors stored under a name; None, with a warning, if the file is damaged or its key is another."""
         path = self._path(name)
-        if not path.is_file():
-            return None
         try:
+            if not path.is_file():
+                return None
             entry = torch.load(path, map_location="cpu", weights_only=True)
             stored, tensors = entry["key"], entry["tensors"]
         except Exception as error:  # a damaged file breaks torch's reader in any of many ways
@@ -65,10 +68,14 @@ class TensorCache:
                     os.fsync(file.fileno())
                 os.replace(partial, path)
             except BaseException:
-                Path(partial).unlink(missing_ok=True)
+                with suppress(OSError):
+                    Path(partial).unlink()
                 raise
-        except OSError as error:
-            warnings.warn(f"{path} could not be written, so it will be computed again: {error}", stacklevel=2)
+        except Exception as error:
+            disk = error_of_disk(error)
+            if disk is None:
+                raise
+            warnings.warn(f"{path} could not be written, so it will be computed again: {disk}", stacklevel=2)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{re.sub(r'[^A-Za-z0-9._/-]+', '_', name)}.pt"

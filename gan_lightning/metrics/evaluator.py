@@ -14,7 +14,7 @@ from gan_lightning.metrics.digest import digest_of_images
 from gan_lightning.metrics.embed import Embedded, embed
 from gan_lightning.metrics.features import FeatureExtractor
 from gan_lightning.metrics.parallel import on_rank_zero, rank_and_size
-from gan_lightning.metrics.scores import REFERENCE_PARTS, Options, Reference, chosen
+from gan_lightning.metrics.scores import REFERENCE_PARTS, Options, Reference, called, chosen
 from gan_lightning.metrics.sources import Images
 
 
@@ -44,8 +44,7 @@ class Evaluator:
     ) -> None:
         self.names = list(metrics)
         self.metrics = chosen(self.names)
-        if "inception_score" in self.names and extractor.class_score is None:
-            raise ValueError(f"inception_score needs class scores, and the extractor {extractor.name} gives none.")
+        self._called = {name: called(name, extractor) for name in self.names}
         self.extractor = extractor.eval().to(device)
         self.cache = cache
         self.batch_size = batch_size
@@ -87,29 +86,26 @@ class Evaluator:
     def score(self, samples: Images, reference: Reference, title: str | None = None) -> dict[str, float]:
         """The metrics of samples by name, the same numbers in every process; NaN if a sample is not a number.
 
-        The score of the classes of an extractor other than Inception carries that extractor's name.
+        Each is called as :func:`gan_lightning.metrics.scores.called` has it.
         """
         parts = {part for metric in self.metrics for part in metric.samples}
         embedded = self._embed(samples, parts, title)
         return on_rank_zero(lambda: self._scores(embedded, reference))
 
     def _scores(self, embedded: Embedded, reference: Reference) -> dict[str, float]:
-        called = {name: name for name in self.names}
-        if "inception_score" in called:
-            called["inception_score"] = str(self.extractor.class_score)
         if not embedded.is_finite():
             warnings.warn(
                 "Some samples, or what the extractor makes of them, are infinite or not a number: every metric is NaN.",
                 stacklevel=2,
             )
-            return dict.fromkeys(called.values(), math.nan)
+            return dict.fromkeys(self._called.values(), math.nan)
         _check_dimensions(embedded, reference)
         _warn_of_rank(embedded)
         scores: dict[str, float] = {}
         with _full_precision():
             for metric in self.metrics:
                 scores |= zip(metric.names, metric.score(embedded, reference, self.options), strict=True)
-        return {called[name]: scores[name] for name in self.names}
+        return {self._called[name]: scores[name] for name in self.names}
 
     def _embed(self, images: Images, parts: set[str], title: str | None) -> Embedded:
         with _full_precision():

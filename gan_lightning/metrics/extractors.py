@@ -1,8 +1,9 @@
 """The extractors by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
@@ -11,6 +12,10 @@ from gan_lightning.factories import import_name
 from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.classifier import trained_classifier
 from gan_lightning.metrics.features import INCEPTION, FeatureExtractor, Pixels, RegisteredExtractor
+from gan_lightning.metrics.scores import METRICS, called, chosen, short_name
+
+WeightsPath = str | Path | Mapping[str, str | Path]
+"""A file of weights; or several, each by the name of its extractor."""
 
 
 @dataclass(frozen=True)
@@ -18,18 +23,52 @@ class Ingredients:
     """What an extractor can be made from.
 
     Attributes:
-        weights_path: File with weights; None if the user gave none.
+        weights_path: File with weights, or one for each extractor by its name; None if the user gave none.
         training_images: Makes the data's training images, with labels; called only by what learns from them.
         cache: Where to keep what was learnt.
     """
 
-    weights_path: str | Path | None = None
+    weights_path: WeightsPath | None = None
     training_images: Callable[[], ImageSource] | None = None
     cache: TensorCache = field(default_factory=TensorCache)
 
 
+def extractors_of(
+    metrics: Iterable[str], extractor: str | type[FeatureExtractor] | FeatureExtractor | None, ingredients: Ingredients
+) -> dict[str, FeatureExtractor]:
+    """The extractor of each metric, by the metric's name; those of one kind share one.
+
+    Args:
+        metrics: Names from ``METRICS``.
+        extractor: For all of them; see :func:`make_extractor`. None: to each its own, as torch-fidelity has it,
+            Inception's features to FID, KID and Inception Score, and VGG16's to precision and recall.
+        ingredients: What they may be made from.
+
+    Raises:
+        ValueError: There is no such metric or extractor, or one file of weights for two extractors, or the extractor
+            gives no classes to score.
+        FileNotFoundError: The weights are missing.
+    """
+    names = list(metrics)
+    chosen(names)
+    kinds = {name: short_name(METRICS[name].extractor) if extractor is None else extractor for name in names}
+    different = list(dict.fromkeys(kinds.values()))
+    given = ingredients.weights_path
+    if len(different) > 1 and given is not None and not isinstance(given, Mapping):
+        raise ValueError(
+            f"weights_path is one file, {given}, and {', '.join(names)} take two extractors, "
+            f"{' and '.join(map(str, different))}: name the file of each, {different[0]}=FILE {different[1]}=FILE, or "
+            "choose one extractor for all."
+        )
+    made = {kind: make_extractor(kind, ingredients) for kind in different}
+    found = {name: made[kind] for name, kind in kinds.items()}
+    for name, each in found.items():
+        called(name, each)
+    return found
+
+
 def _inception(ingredients: Ingredients) -> FeatureExtractor:
-    return RegisteredExtractor(INCEPTION, ingredients.weights_path)
+    return RegisteredExtractor(INCEPTION, _own_file("inception", ingredients))
 
 
 def _classifier(ingredients: Ingredients) -> FeatureExtractor:
@@ -45,8 +84,20 @@ def _pixels(ingredients: Ingredients) -> FeatureExtractor:
 
 
 def _refuse_weights(name: str, ingredients: Ingredients) -> None:
-    if ingredients.weights_path is not None:
+    if _own_file(name, ingredients) is not None:
         raise ValueError(f"The extractor {name!r} takes no weights_path.")
+
+
+def _own_file(name: str, ingredients: Ingredients) -> str | Path | None:
+    """The file of weights of one extractor."""
+    given = ingredients.weights_path
+    if not isinstance(given, Mapping):
+        return given
+    known = [*EXTRACTORS, *FEATURE_EXTRACTORS_REGISTRY]
+    for other in given:
+        if other not in known:
+            raise ValueError(f"weights_path names an extractor {other!r}, and there is none: choose from {known}.")
+    return next((path for other, path in given.items() if short_name(other) == short_name(name)), None)
 
 
 EXTRACTORS: dict[str, Callable[[Ingredients], FeatureExtractor]] = {
@@ -67,28 +118,29 @@ def make_extractor(
         ingredients: What it may be made from.
 
     Raises:
-        ValueError: Nothing has that name.
+        ValueError: Nothing has that name, or it takes no weights.
         FileNotFoundError: Its weights are missing.
     """
-    if isinstance(extractor, FeatureExtractor):
-        return extractor
-    if isinstance(extractor, type):
-        return extractor()
-    if extractor in EXTRACTORS:
+    if isinstance(extractor, str) and extractor in EXTRACTORS:
         return EXTRACTORS[extractor](ingredients)
-    if extractor in FEATURE_EXTRACTORS_REGISTRY:
-        return RegisteredExtractor(extractor, ingredients.weights_path)
-    return _imported(extractor)()
+    if isinstance(extractor, str) and extractor in FEATURE_EXTRACTORS_REGISTRY:
+        return RegisteredExtractor(extractor, _own_file(extractor, ingredients))
+    found = _imported(extractor)
+    if ingredients.weights_path is not None and not isinstance(ingredients.weights_path, Mapping):
+        raise ValueError(f"The extractor {found.name!r} takes no weights_path.")
+    return found if isinstance(found, FeatureExtractor) else found()
 
 
-def _imported(path: str) -> type[FeatureExtractor]:
-    try:
-        found = import_name(path)
-    except (ImportError, AttributeError, ValueError):
-        found = None
-    if isinstance(found, type) and issubclass(found, FeatureExtractor):
+def _imported(extractor: Any) -> type[FeatureExtractor] | FeatureExtractor:
+    found = extractor
+    if isinstance(extractor, str):
+        try:
+            found = import_name(extractor)
+        except (ImportError, AttributeError, ValueError):
+            found = None
+    if isinstance(found, FeatureExtractor) or (isinstance(found, type) and issubclass(found, FeatureExtractor)):
         return found
     names = ", ".join([*EXTRACTORS, *FEATURE_EXTRACTORS_REGISTRY])
     raise ValueError(
-        f"There is no extractor {path!r}: choose from {names}, or give the import path of a FeatureExtractor."
+        f"There is no extractor {extractor!r}: choose from {names}, or give the import path of a FeatureExtractor."
     )

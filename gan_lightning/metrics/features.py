@@ -4,17 +4,25 @@ They stay outside the LightningModule, whose checkpoints, average and processes 
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+from torch_fidelity.feature_extractor_clip import MODEL_METADATA, MODEL_URLS, FeatureExtractorCLIP
+from torch_fidelity.feature_extractor_dinov2 import FeatureExtractorDinoV2
+from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
+from torch_fidelity.feature_extractor_vgg16 import FeatureExtractorVGG16
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
+from torchvision.models import VGG16_Weights
 
 from gan_lightning.metrics.digest import digest_of_weights
+from gan_lightning.weights import downloaded, read_weights
 
-INCEPTION = "inception-v3-compat"
+INCEPTION, VGG16 = "inception-v3-compat", "vgg16"
 
 
 @dataclass(frozen=True)
@@ -66,52 +74,103 @@ class RegisteredExtractor(FeatureExtractor):
 
     Args:
         name: Under which torch-fidelity knows it.
-        weights_path: File with its weights. None: torch-fidelity downloads them.
+        weights_path: File with its weights. None: they are downloaded.
 
     Raises:
         FileNotFoundError: The weights are not there and cannot be downloaded.
-        ValueError: The file is something else.
+        ValueError: The file is something else, or the extractor takes none.
     """
 
     def __init__(self, name: str, weights_path: str | Path | None = None) -> None:
         super().__init__()
         self.name = name
         kind = FEATURE_EXTRACTORS_REGISTRY[name]
-        layers = {use: kind.get_default_feature_layer_for_metric(use) for use in ("fid", "isc")}
+        layers = {use: kind.get_default_feature_layer_for_metric(use) for use in ("fid", "kid", "prc", "isc")}
+        if len({layers[use] for use in ("fid", "kid", "prc")}) > 1:
+            raise ValueError(
+                f"{name} looks at other layers for FID, for KID and for precision: give a FeatureExtractor of your own."
+            )
         self._places = [list(dict.fromkeys(layers.values())).index(layers[use]) for use in ("fid", "isc")]
         self.network = _with_weights(name, list(dict.fromkeys(layers.values())), weights_path)
         self.requires_grad_(False).eval()
         head = getattr(self.network, "fc", None) if name == INCEPTION else None
-        # Files without a classifier have zeros in its place, and every image would look like every class.
-        headless = head is not None and not head.weight.any()
+        # Files without a classifier have zeros in its place, and every image would look like every class. VGG16, CLIP
+        # and DINOv2 answer with their features where classes are asked for.
+        headless = layers["isc"] == layers["fid"] or (head is not None and not head.weight.any())
         self.class_score = None if headless else "inception_score" if name == INCEPTION else f"{name}_score"
 
     def forward(self, images: Tensor) -> Embedding:
         rgb = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
         layers = self.network(rgb)
         features, logits = (layers[place].flatten(1) for place in self._places)
-        return Embedding(features, logits)
+        return Embedding(features, None if self.class_score is None else logits)
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """Where torch-fidelity's weights of a network come from, and what it is given in place of a path.
+
+    Attributes:
+        address: Of the file, and its name in torch's cache where that is another one, by the extractor's name.
+        hand_over: Makes of a path what torch-fidelity may read, for it unpickles whatever a file holds.
+    """
+
+    address: Callable[[str], tuple[str, str | None]]
+    hand_over: Callable[[Path], Any]
+
+
+def _tensors_alone(path: Path) -> BytesIO:
+    """The tensors in a file, once more, so that torch-fidelity reads what we have written."""
+    copy = BytesIO()
+    torch.save(read_weights(path), copy)
+    copy.seek(0)
+    return copy
+
+
+_WEIGHTS: dict[type, _Weights] = {
+    FeatureExtractorInceptionV3: _Weights(lambda _: (URL_INCEPTION_V3, None), _tensors_alone),
+    FeatureExtractorVGG16: _Weights(lambda _: (VGG16_Weights.IMAGENET1K_V1.url, None), _tensors_alone),
+    # TorchScript, which torch.jit.load reads: it knows no pickles of Python objects.
+    FeatureExtractorCLIP: _Weights(
+        lambda name: (MODEL_URLS[name], f"{name}-{MODEL_METADATA[name]['hash']}.pt"), lambda path: str(path)
+    ),
+}
 
 
 def _with_weights(name: str, layers: list[str], weights_path: str | Path | None) -> nn.Module:
+    kind = FEATURE_EXTRACTORS_REGISTRY[name]
+    if weights_path is not None and issubclass(kind, FeatureExtractorDinoV2):
+        raise ValueError(
+            f"The extractor {name} takes no weights_path: torch-fidelity has torch.hub fetch its code and its weights "
+            "from GitHub, and reads no file. Leave weights_path out, or take another extractor."
+        )
     if weights_path is not None and not Path(weights_path).is_file():
         raise FileNotFoundError(f"weights_path names {weights_path}, and there is no such file.")
-    path = None if weights_path is None else str(weights_path)
+    source = next((source for known, source in _WEIGHTS.items() if issubclass(kind, known)), None)
+    path = None if weights_path is None else Path(weights_path)
+    given: Any = path and str(path)
     try:
+        if source is not None:
+            path = path or downloaded(*source.address(name))
+            given = source.hand_over(path)
         with torch.random.fork_rng():
-            return FEATURE_EXTRACTORS_REGISTRY[name](name, layers, feature_extractor_weights_path=path, verbose=False)
+            return kind(name, layers, feature_extractor_weights_path=given, verbose=False)
     except OSError as error:
         if weights_path is not None:
             raise
-        file = f"the file {URL_INCEPTION_V3}" if name == INCEPTION else "the file of its weights"
+        if source is None:
+            raise FileNotFoundError(
+                f"What {name} is made of could not be downloaded ({error}), and no file can take its place: choose "
+                "another extractor."
+            ) from error
         raise FileNotFoundError(
-            f"The weights of {name} could not be downloaded ({error}): where there is a network, get {file}, and give "
-            "its path here as weights_path."
+            f"The weights of {name}: {error}. Where there is a network, get that file, and give its path here as "
+            "weights_path."
         ) from error
     except Exception as error:  # a wrong file breaks torch's reader in any of many ways
-        if weights_path is None:
+        if path is None:
             raise
-        raise ValueError(f"{weights_path} does not hold the weights of {name}: {_first_line(error)}") from error
+        raise ValueError(f"{path} does not hold the weights of {name}: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:

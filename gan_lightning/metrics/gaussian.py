@@ -7,6 +7,9 @@ from torch import Tensor
 
 from gan_lightning.metrics.parallel import sum_over_ranks
 
+MOST_FEATURES = 4096
+"""VGG16 has as many. The time for a distance grows with the third power of their number."""
+
 
 @dataclass(frozen=True)
 class Gaussian:
@@ -21,6 +24,20 @@ class Gaussian:
     count: int
     mean: Tensor
     cov: Tensor
+
+
+def check_width(width: int) -> None:
+    """Refuse covariances whose eigenvalues nobody would wait for.
+
+    Raises:
+        ValueError: There are too many features.
+    """
+    if width > MOST_FEATURES:
+        raise ValueError(
+            f"FID of {width} features takes covariances of {width} x {width} numbers, {width**2 * 8 / 1e9:.1f} GB "
+            f"each, and their eigenvalues: it is measured of at most {MOST_FEATURES}. Choose an extractor of fewer, "
+            "such as inception, or metrics without a covariance: kid, precision, recall."
+        )
 
 
 class RunningMoments:
@@ -40,6 +57,7 @@ class RunningMoments:
         features = (features.cpu() if features.device.type == "mps" else features).double()
         if self._shift is None:
             width = features.shape[1]
+            check_width(width)
             self._shift = features.mean(dim=0) if len(features) else features.new_zeros(width)
             self._sum = features.new_zeros(width)
             self._products = features.new_zeros(width, width)

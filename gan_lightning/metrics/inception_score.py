@@ -5,8 +5,10 @@ import math
 import numpy as np
 from torch import Tensor
 
+SPLITS = 10
 
-def class_score(logits: Tensor, splits: int = 10, seed: int = 2020) -> float:
+
+def class_score(logits: Tensor, splits: int = SPLITS, seed: int = 2020) -> float:
     """``exp(E_x KL(p(y|x) || p(y)))``: the mean over splits, after torch-fidelity's shuffle.
 
     It is an Inception Score only if the logits are Inception's.

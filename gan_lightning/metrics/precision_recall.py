@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor
 
+NEIGHBOURS = 3
 _ROWS = 4096  # bounds the part of a distance matrix that is held at a time
 
 
-def radii(features: Tensor, k: int = 3) -> Tensor:
+def radii(features: Tensor, k: int = NEIGHBOURS) -> Tensor:
     """Distance of each point to its ``k``-th nearest neighbour among the others, (n,).
 
     Raises:
@@ -18,7 +19,7 @@ def radii(features: Tensor, k: int = 3) -> Tensor:
     return torch.cat([torch.cdist(rows, features).kthvalue(k + 1).values for rows in features.split(_ROWS)])
 
 
-def precision_recall(samples: Tensor, real: Tensor, real_radii: Tensor, k: int = 3) -> tuple[float, float]:
+def precision_recall(samples: Tensor, real: Tensor, real_radii: Tensor, k: int = NEIGHBOURS) -> tuple[float, float]:
     """Equations 1 and 2 of the paper, with torch-fidelity's ``<=``.
 
     Args:

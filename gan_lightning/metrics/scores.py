@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gan_lightning.limits import check_whole
 from gan_lightning.metrics.embed import Embedded
+from gan_lightning.metrics.features import INCEPTION, VGG16, FeatureExtractor
 from gan_lightning.metrics.frechet import covariance_root, distance_to_root
 from gan_lightning.metrics.inception_score import class_score
 from gan_lightning.metrics.kid import kernel_distance
@@ -24,11 +26,18 @@ class Options:
         kid_subsets: Random subsets that KID is the mean over.
         kid_subset_size: Images in each; fewer where there are fewer.
         device: Where distances between features are computed.
+
+    Raises:
+        ValueError: A number is out of its range.
     """
 
     kid_subsets: int = 100
     kid_subset_size: int = 1000
     device: torch.device | str = "cpu"
+
+    def __post_init__(self) -> None:
+        check_whole(1, kid_subsets=self.kid_subsets)
+        check_whole(2, kid_subset_size=self.kid_subset_size)
 
 
 @dataclass(frozen=True)
@@ -37,12 +46,14 @@ class Metric:
 
     Attributes:
         names: Of the numbers that it gives.
+        extractor: torch-fidelity's name of the one whose features it is of, unless another is asked for.
         samples: Parts of :class:`Embedded` that it needs of the samples.
         real: Keys of ``REFERENCE_PARTS`` that it needs of the real images.
         score: Computes them.
     """
 
     names: tuple[str, ...]
+    extractor: str
     samples: frozenset[str]
     real: frozenset[str]
     score: Callable[[Embedded, Reference, Options], tuple[float, ...]]
@@ -104,16 +115,20 @@ def _both(samples: Embedded, real: Reference, options: Options) -> tuple[Tensor,
 
 
 def _metric(
-    score: Callable[[Embedded, Reference, Options], tuple[float, ...]], names: str, samples: str, real: str = ""
+    score: Callable[[Embedded, Reference, Options], tuple[float, ...]],
+    names: str,
+    extractor: str,
+    samples: str,
+    real: str = "",
 ) -> Metric:
-    return Metric(tuple(names.split()), frozenset(samples.split()), frozenset(real.split()), score)
+    return Metric(tuple(names.split()), extractor, frozenset(samples.split()), frozenset(real.split()), score)
 
 
 _ALL = (
-    _metric(_fid, "fid", samples="gaussian", real="gaussian"),
-    _metric(_kid, "kid", samples="features", real="features"),
-    _metric(_inception_score, "inception_score", samples="logits"),
-    _metric(_precision_recall, "precision recall", samples="features", real="features radii"),
+    _metric(_fid, "fid", INCEPTION, samples="gaussian", real="gaussian"),
+    _metric(_kid, "kid", INCEPTION, samples="features", real="features"),
+    _metric(_inception_score, "inception_score", INCEPTION, samples="logits"),
+    _metric(_precision_recall, "precision recall", VGG16, samples="features", real="features radii"),
 )
 
 METRICS: dict[str, Metric] = {name: metric for metric in _ALL for name in metric.names}
@@ -123,12 +138,40 @@ def chosen(names: Iterable[str]) -> list[Metric]:
     """The metrics that give these numbers, each once.
 
     Raises:
-        ValueError: There is no metric of that name, or no name at all.
+        ValueError: There is no metric of that name, or no name at all, or a name alone in place of a list.
     """
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise ValueError(f"metrics is {names!r}: it must be a list, of some of {', '.join(METRICS)}.")
     names = list(names)
     for name in names:
-        if name not in METRICS:
+        if not isinstance(name, str) or name not in METRICS:
             raise ValueError(f"There is no metric {name!r}: choose from {', '.join(METRICS)}.")
     if not names:
         raise ValueError(f"No metric was chosen: choose from {', '.join(METRICS)}.")
     return [metric for metric in _ALL if set(metric.names) & set(names)]
+
+
+def called(name: str, extractor: FeatureExtractor) -> str:
+    """What a metric is called that is of this extractor's features: plainly, if they are those that it is published of.
+
+    ``fid``, but ``fid_pixels``; ``precision``, but ``precision_inception``; ``inception_score``, but
+    ``classifier_score``.
+
+    Raises:
+        ValueError: It scores classes, and the extractor gives none.
+    """
+    if name == "inception_score":
+        if extractor.class_score is None:
+            raise ValueError(
+                f"inception_score needs class scores, and the extractor {extractor.name} gives none: leave that metric "
+                "out, or take an extractor that does."
+            )
+        return extractor.class_score
+    if extractor.name == METRICS[name].extractor:
+        return name
+    return f"{name}_{short_name(extractor.name)}"
+
+
+def short_name(extractor: str) -> str:
+    """What an extractor is called by users."""
+    return "inception" if extractor == INCEPTION else extractor

@@ -162,6 +162,18 @@ def _evenly(n: int, at_most: int | None) -> Tensor:
     return torch.arange(few) * n // few
 
 
+def count_of(data: LightningDataModule, split: str) -> int | None:
+    """How many images a split of a data module has; None if only its loader could tell, by being read.
+
+    Raises:
+        ValueError: It has none.
+    """
+    loader = getattr(data, f"{split}_dataloader")()
+    if getattr(loader, "source", None) is None and loader != []:
+        return None
+    return len(real_images(data, split))
+
+
 def label_of(data: LightningDataModule, split: str) -> str:
     """Names a split in the cache, apart from its content."""
     place = digest_of(getattr(data, "location", ""), getattr(data, "image_shape", ""))

@@ -1,6 +1,5 @@
 """VGG19's feature maps (Simonyan, Zisserman, 2015, arXiv 1409.1556): what an image shows, rather than its pixels."""
 
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torchvision.models import VGG19_Weights
+
+from gan_lightning.weights import downloaded, read_weights
 
 _CONVOLUTIONS = (2, 2, 4, 4, 4)
 """Convolutions before each of the five poolings."""
@@ -33,7 +34,7 @@ class VGG19Features:
 
     def __init__(self, pooling: int = 5, convolution: int = 4, weights: str | Path | None = None) -> None:
         source = "torchvision's vgg19" if weights is None else str(weights)
-        convolutions = _convolutions(_download() if weights is None else _read(Path(weights)), source)
+        convolutions = _convolutions(read_weights(_download() if weights is None else weights), source)
         wanted = sum(_CONVOLUTIONS[: pooling - 1]) + convolution
         layers: list[nn.Module] = [convolutions[0]]
         for number, layer in enumerate(convolutions[1 : 1 + wanted]):
@@ -81,21 +82,8 @@ def _imagenet_statistics() -> nn.Conv2d:
     return layer
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; it should hold the weights of VGG19.")
+def _download() -> Path:
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(f"{path} is no file of weights that torch.save has written.") from error
-    return weights if isinstance(weights, Mapping) else {}
-
-
-def _download() -> Mapping[str, Tensor]:
-    published = VGG19_Weights.IMAGENET1K_V1
-    try:
-        return published.get_state_dict(progress=False, check_hash=True)
-    except OSError as error:  # what urllib raises
-        raise ConnectionError(
-            f"VGG19's weights cannot be downloaded from {published.url} ({error}): give the path of a file with them."
-        ) from error
+        return downloaded(VGG19_Weights.IMAGENET1K_V1.url)
+    except ConnectionError as error:
+        raise ConnectionError(f"VGG19's weights: {error}: give the path of a file with them.") from error

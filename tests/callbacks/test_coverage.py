@@ -146,6 +146,14 @@ def test_what_cannot_be_measured_is_told_before_training(tmp_path: Path) -> None
         assert model.global_step == 0
     with pytest.raises(ValueError, match="ToyDataModule has points"):
         trainer(tmp_path, GenerativeMetrics(extractor="pixels")).validate(game(), datamodule=toy)
-    for arguments, told in [({"num_samples": 0}, "num_samples is 0"), ({"min_share": 0}, "min_share is 0")]:
+    for arguments, told in [
+        ({"num_samples": 0}, "num_samples is 0"),
+        ({"num_samples": None}, "num_samples is None: it must be a whole number"),
+        ({"seed": "a"}, "seed is 'a': it must be a whole number"),
+        ({"every_n_steps": "2"}, "every_n_steps is '2': it must be a whole number"),
+        ({"min_share": 0}, "min_share is 0"),
+        ({"min_share": None}, "min_share is None: it must be greater than 0"),
+        ({"min_share": float("nan")}, "min_share is nan"),
+    ]:
         with pytest.raises(ValueError, match=told):
             ModeCoverage(**arguments)

@@ -1,20 +1,23 @@
 """Metrics during training, against the same metrics computed by hand."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from datamodules import DigitsDataModule
 from gan_lightning.callbacks import GenerativeMetrics
 from gan_lightning.images import to_uint8
 from gan_lightning.metrics import classifier, frechet_distance, moments
-from gan_lightning.metrics.features import Embedding, Pixels
+from gan_lightning.metrics.features import Embedding, FeatureExtractor, Pixels
 from gan_lightning.variants import DCGAN
 from tests.games import assert_same_bits, last_state, metrics_file, play, small
+from tests.metrics.tools import Tiny
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +27,32 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def metrics(**arguments: Any) -> GenerativeMetrics:
     return GenerativeMetrics(**{"extractor": "pixels", "num_samples": 300, **arguments})
+
+
+class Own(FeatureExtractor):
+    """As many features as it is asked for, of images of 16 x 16 or more."""
+
+    name = "Own"
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, batch: torch.Tensor) -> Embedding:
+        if self.width == 19:
+            raise RuntimeError("too small")
+        return Embedding(torch.zeros(len(batch), self.width))
+
+
+class Scoring(Pixels):
+    """Pixels, and two classes."""
+
+    name = "scoring"
+    class_score = "scoring_score"
+
+    def forward(self, batch: torch.Tensor) -> Embedding:
+        features = super().forward(batch).features
+        return Embedding(features, features[:, :2])
 
 
 def fid_by_hand(model: Any, n: int = 300) -> float:
@@ -45,7 +74,7 @@ def test_model_checkpoint_keeps_the_best(tmp_path):
     keeper = ModelCheckpoint(tmp_path / "best", monitor="val/fid", mode="min")
     play(small(DCGAN), 6, tmp_path, callbacks=[metrics(), keeper], val_check_interval=2)
     rows = [line.split(",") for line in metrics_file(tmp_path).splitlines()]
-    column = rows[0].index("val/fid")
+    column = rows[0].index("val/fid_pixels")
     scores = [float(row[column]) for row in rows[1:] if row[column]]
     assert len(scores) == 3
     assert keeper.best_model_score is not None
@@ -58,7 +87,7 @@ def test_every_n_steps_is_logged_at_those_steps(tmp_path):
     rarely = pl.callbacks.LambdaCallback(on_train_start=lambda trainer, _: setattr(trainer, "log_every_n_steps", 50))
     trainer = play(small(DCGAN), 5, tmp_path, callbacks=[metrics(every_n_steps=2), rarely])
     rows = [line.split(",") for line in metrics_file(tmp_path).splitlines()]
-    step, fid = rows[0].index("step"), rows[0].index("val/fid")
+    step, fid = rows[0].index("step"), rows[0].index("val/fid_pixels")
     assert [int(row[step]) for row in rows[1:] if row[fid]] == [2, 4]
     assert "val/fid" in trainer.callback_metrics
 
@@ -132,8 +161,10 @@ def test_all_metrics_with_a_classifier(tmp_path, monkeypatch):
     names = ["fid", "kid", "inception_score", "precision", "recall"]
     playing = trainer(tmp_path, metrics(metrics=names, extractor="classifier", split="val", num_samples=200))
     playing.validate(small(DCGAN), datamodule=DigitsDataModule(image_size=16), verbose=False)
-    expected = {"val/fid", "val/kid", "val/classifier_score", "val/precision", "val/recall"}
-    assert set(playing.callback_metrics) == expected
+    others = [f"{name}_classifier" for name in names if name != "inception_score"]
+    assert set(playing.logged_metrics) == {"val/classifier_score", *(f"val/{name}" for name in others)}
+    # A monitor may name them plainly.
+    assert set(playing.callback_metrics) == {*playing.logged_metrics, *(f"val/{name}" for name in names)}
     assert all(value.isfinite() for value in playing.callback_metrics.values())
 
 
@@ -176,13 +207,28 @@ def test_as_many_samples_as_images_unless_told(tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         ({"metrics": ["fud"]}, "no metric 'fud'"),
+        ({"metrics": "fid"}, "metrics is 'fid': it must be a list"),
+        ({"metrics": None}, "metrics is None: it must be a list"),
+        ({"metrics": [1]}, "no metric 1"),
+        ({"metrics": []}, "No metric was chosen"),
         ({"split": "training"}, "split is 'training'"),
-        ({"every_n_steps": 0}, "every_n_steps is 0"),
-        ({"num_samples": 1}, "num_samples is 1"),
+        ({"split": None}, "split is None"),
+        ({"every_n_steps": 0}, "every_n_steps is 0: it must be a whole number, at least 1"),
+        ({"every_n_steps": 1.5}, "every_n_steps is 1.5: it must be a whole number, at least 1"),
+        ({"num_samples": 1}, "num_samples is 1: it must be a whole number, at least 2"),
+        ({"num_real": "all"}, "num_real is 'all': it must be a whole number"),
+        ({"batch_size": None}, "batch_size is None: it must be a whole number, at least 1"),
+        ({"batch_size": True}, "batch_size is True: it must be a whole number"),
+        ({"seed": None}, "seed is None: it must be a whole number"),
+        ({"kid_subsets": 0}, "kid_subsets is 0: it must be a whole number, at least 1"),
+        ({"kid_subset_size": None}, "kid_subset_size is None: it must be a whole number, at least 2"),
+        ({"weights_path": 5}, "weights_path is 5: it must be a path"),
+        ({"weights_path": {"vgg16": None}}, "weights_path is {'vgg16': None}: it must be a path"),
+        ({"cache_dir": ""}, "cache_dir is '': it must be a path"),
     ],
 )
 def test_arguments_out_of_range(arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=re.escape(message)):
         metrics(**arguments)
 
 
@@ -195,3 +241,78 @@ def test_mistakes_are_told_before_training(tmp_path):
     with pytest.raises(ValueError, match="datamodule="):
         trainer(tmp_path, metrics()).fit(model, data.train_dataloader(), data.val_dataloader())
     assert model.global_step == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"metrics": ["inception_score"]}, "inception_score needs class scores, and the extractor pixels gives none"),
+        ({"metrics": ["recall"], "num_samples": 3}, "recall takes at least 4 samples, .* and there are 3: .*num_samp"),
+        ({"metrics": ["precision"], "num_real": 3}, "precision takes at least 4 real images, .* there are 3: .*num_re"),
+        ({"metrics": ["kid"], "num_samples": 50_000_000}, r"kid of 50000000 samples .* takes \d+ GB"),
+        ({"extractor": Own(19)}, "Own cannot look at images of 1 x 16 x 16"),
+        ({"extractor": Own(12288)}, r"FID of 12288 features takes covariances .* 1\.2 GB"),
+        (
+            {"extractor": Scoring(), "metrics": ["inception_score"], "num_samples": 19},
+            "at least 20 samples, .* 10 parts",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_is_said_before_training(tmp_path, arguments, message):
+    model = small(DCGAN)
+    with pytest.raises(ValueError, match=message):
+        play(model, 2, tmp_path, callbacks=[metrics(**arguments)])
+    assert model.global_step == 0
+
+
+def test_subsets_that_are_larger_than_the_sets_are_said_before_training(tmp_path):
+    said = "KID is to take subsets of 1000 images .* 50 samples and 1597 real images: subsets of 50 are taken"
+    with pytest.warns(UserWarning, match=said):
+        play(small(DCGAN), 1, tmp_path, callbacks=[metrics(metrics=["kid"], num_samples=50, every_n_steps=1)])
+
+
+class Blind(DigitsDataModule):
+    """Digits without a validation set."""
+
+    def val_dataloader(self) -> Any:
+        return []
+
+
+@pytest.mark.parametrize("kind", [ModelCheckpoint, EarlyStopping])
+@pytest.mark.parametrize(
+    ("options", "arguments", "reason"),
+    [
+        ({"limit_val_batches": 0}, {}, "limit_val_batches is 0: give every_n_steps"),
+        ({}, {"every_n_steps": 3}, "every_n_steps is 3, and the run has 2 steps"),
+        ({"val_check_interval": 3, "check_val_every_n_epoch": None}, {}, "val_check_interval is 3 in a run of 2 steps"),
+    ],
+)
+def test_a_monitor_of_what_is_never_measured_is_refused(tmp_path, kind, options, arguments, reason):
+    for name in ("fid", "fid_pixels"):
+        watch = kind(monitor=f"val/{name}")
+        with pytest.raises(ValueError, match=rf"{kind.__name__}\.monitor is val/{name}, .* never measures: .*{reason}"):
+            play(small(DCGAN), 2, tmp_path, callbacks=[metrics(**arguments), watch], **options)
+    with pytest.warns(UserWarning, match=f"GenerativeMetrics measures nothing in this run: .*{reason}"):
+        play(small(DCGAN), 2, tmp_path, callbacks=[metrics(**arguments)], **options)
+
+
+def test_data_without_validation_images_is_said(tmp_path):
+    run = pl.Trainer(max_steps=1, accelerator="cpu", logger=False, enable_checkpointing=False,
+                     enable_progress_bar=False, callbacks=[metrics()], default_root_dir=tmp_path)  # fmt: skip
+    with pytest.warns(UserWarning, match="measures nothing in this run: .* the data has no validation images"):
+        run.fit(small(DCGAN), datamodule=Blind(image_size=16))
+
+
+def test_a_trial_run_may_be_shorter_than_the_interval(tmp_path, recwarn):
+    play(small(DCGAN), 2, tmp_path, callbacks=[metrics(every_n_steps=1000)], fast_dev_run=1)
+    assert not [each for each in recwarn if "measures nothing" in str(each.message)]
+
+
+def test_two_extractors_in_one_callback(tmp_path, monkeypatch):
+    """Each metric of its own; what published figures are of has the plain name."""
+    monkeypatch.setitem(FEATURE_EXTRACTORS_REGISTRY, "inception-v3-compat", Tiny)
+    monkeypatch.setitem(FEATURE_EXTRACTORS_REGISTRY, "vgg16", Tiny)
+    names = ["recall", "fid", "inception_score", "precision"]
+    playing = trainer(tmp_path, metrics(metrics=names, extractor=None))
+    playing.validate(small(DCGAN), datamodule=DigitsDataModule(image_size=16), verbose=False)
+    assert list(playing.logged_metrics) == [f"val/{name}" for name in names]

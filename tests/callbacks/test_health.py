@@ -195,5 +195,5 @@ def test_images_are_counted_by_the_clock(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_impossible_arguments_are_refused() -> None:
-    with pytest.raises(ValueError, match="n_samples 1"):
+    with pytest.raises(ValueError, match="n_samples is 1: it must be a whole number, at least 2"):
         TrainingHealth(n_samples=1)

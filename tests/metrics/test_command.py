@@ -33,10 +33,11 @@ def test_two_folders(tmp_path, capsys):
     options = ["--metrics", *names, "--extractor", "pixels", "--json", str(file)]
     assert main(["evaluate", "--samples", samples, "--reference", real, *options]) == 0
     scores = json.loads(file.read_text())
-    assert list(scores) == names
-    assert scores["fid"] == pytest.approx(fid_of(*sets), rel=1e-6)
+    called = [f"{name}_pixels" for name in names]
+    assert list(scores) == called
+    assert scores["fid_pixels"] == pytest.approx(fid_of(*sets), rel=1e-6)
     printed, progress = capsys.readouterr()
-    assert [line.split()[0] for line in printed.splitlines()] == names
+    assert [line.split()[0] for line in printed.splitlines()] == called
     assert "Samples" in progress
     assert "100%" in progress
 
@@ -52,12 +53,12 @@ def test_a_checkpoint_against_a_data_module(tmp_path):
     test = digits.splits.test
     [real] = test.image_batches([torch.arange(len(test))])
     expected = fid_of(to_uint8(load(checkpoint).sample(300)), real)
-    assert json.loads(file.read_text()) == {"fid": pytest.approx(expected, rel=1e-6)}
+    assert json.loads(file.read_text()) == {"fid_pixels": pytest.approx(expected, rel=1e-6)}
 
     # Its samples, written out, are the same grey images.
     write_folder(tmp_path / "samples", list(to_uint8(load(checkpoint).sample(300))))
     assert main(["evaluate", "--samples", str(tmp_path / "samples"), *data, *extra]) == 0
-    assert json.loads(file.read_text()) == {"fid": pytest.approx(expected, rel=1e-6)}
+    assert json.loads(file.read_text()) == {"fid_pixels": pytest.approx(expected, rel=1e-6)}
 
 
 @pytest.mark.parametrize(

@@ -91,15 +91,15 @@ def test_one_sample_that_is_not_a_number_is_told(value, metrics):
     samples[41, 1, 2, 0] = value
     with pytest.warns(UserWarning, match="infinite or not a number"):
         scores = scores_of(samples, metrics)
-    assert list(scores) == list(metrics)
+    assert list(scores) == [f"{name}_pixels" for name in metrics]
     assert all(math.isnan(score) for score in scores.values())
 
 
 def test_constant_samples_have_a_finite_score():
     scores = scores_of(torch.zeros(100, 3, 3, 3))
     assert all(math.isfinite(score) for score in scores.values())
-    assert scores["recall"] == 0
-    assert scores["fid"] > 0.1
+    assert scores["recall_pixels"] == 0
+    assert scores["fid_pixels"] > 0.1
 
 
 def test_too_few_samples_for_the_dimensions_are_told():

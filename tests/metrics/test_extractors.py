@@ -59,7 +59,7 @@ def test_the_score_of_other_classes_carries_its_extractors_name():
     assert list(evaluator.score(source(20, 1), {})) == [f"{TINY}_score"]
 
 
-def test_weights_that_are_missing_or_wrong(weights, monkeypatch):
+def test_weights_that_are_missing_or_wrong(weights, tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"weights_path names nowhere\.pth"):
         make_extractor("inception", Ingredients("nowhere.pth"))
     with pytest.raises(ValueError, match="does not hold the weights of inception"):
@@ -68,11 +68,15 @@ def test_weights_that_are_missing_or_wrong(weights, monkeypatch):
     def no_network(*_: object, **__: object) -> None:
         raise urllib.error.URLError("no route")
 
-    monkeypatch.setattr(inception, "load_state_dict_from_url", no_network)
-    with pytest.raises(
-        FileNotFoundError, match=r"get the file https.*6726825d\.pth, and give its path .* weights_path"
-    ):
-        make_extractor("inception", Ingredients())
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", no_network)
+    for name, file in [("inception", r"6726825d\.pth"), ("vgg16", r"vgg16-397923af\.pth"), ("clip-rn50", r"RN50\.pt")]:
+        with pytest.raises(FileNotFoundError, match=rf"{file} could not be .* get that file, and .* weights_path"):
+            make_extractor(name, Ingredients())
+    # There is no file of it that could be given.
+    monkeypatch.setattr(torch.hub, "load", no_network)
+    with pytest.raises(FileNotFoundError, match="no file can take its place: choose another extractor"):
+        make_extractor("dinov2-vit-s-14", Ingredients())
 
 
 def test_making_one_leaves_the_random_numbers_alone(weights):
@@ -92,12 +96,12 @@ def test_extractors_by_name_path_class_and_object():
     path = f"{__name__}.Own"
     for way in ("pixels", Own, path):
         assert isinstance(make_extractor(way, Ingredients()), Pixels)
-    for wrong in ("pixel", "os.path.join", "gan_lightning.Nothing"):
+    for wrong in ("pixel", "os.path.join", "gan_lightning.Nothing", "", 5, ["pixels"], Path):
         with pytest.raises(ValueError, match=r"no extractor .* choose from inception, classifier, pixels"):
             make_extractor(wrong, Ingredients())
-    for name in ("pixels", "classifier"):
+    for way in ("pixels", "classifier", own, Own, path):
         with pytest.raises(ValueError, match="takes no weights_path"):
-            make_extractor(name, Ingredients("file"))
+            make_extractor(way, Ingredients("file"))
 
 
 @pytest.fixture

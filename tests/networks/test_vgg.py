@@ -9,7 +9,6 @@ import torch
 from sklearn.datasets import load_sample_images
 from torch import nn
 from torch.testing import assert_close
-from torchvision.models import VGG19_Weights
 from torchvision.models.vgg import cfgs
 
 from gan_lightning.networks.vgg import VGG19Features
@@ -68,17 +67,18 @@ def test_it_follows_the_type_of_its_images(tmp_path: Path) -> None:
 
 
 def test_files_that_hold_no_vgg19(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"vgg19.pth: no such file; it should hold the weights of VGG19\.$"):
+    with pytest.raises(FileNotFoundError, match=r"vgg19.pth: no such file; it should hold a network's weights\.$"):
         VGG19Features(weights=tmp_path / "vgg19.pth")
     (tmp_path / "text.pth").write_text("not weights")
-    with pytest.raises(ValueError, match=r"text.pth is no file of weights that torch.save has written\.$"):
-        VGG19Features(weights=tmp_path / "text.pth")
+    torch.save([1, 2], tmp_path / "list.pth")
+    for name in ("text", "list"):
+        with pytest.raises(ValueError, match=f"{name}.pth is no file of weights: it was cut short, is of another kind"):
+            VGG19Features(weights=tmp_path / f"{name}.pth")
     layers = vgg19(tmp_path / "vgg19.pth")
     state = {f"features.{name}": value for name, value in layers.state_dict().items()}
     for name, weights in {
         "short": dict(list(state.items())[:-2]),
         "biasless": {name: value for name, value in state.items() if name != "features.5.bias"},
-        "list": [1, 2],
         "wrong": {**state, "features.0.weight": torch.rand(8, 3, 5, 5)},
     }.items():
         torch.save(weights, tmp_path / name)
@@ -86,27 +86,25 @@ def test_files_that_hold_no_vgg19(tmp_path: Path) -> None:
             VGG19Features(weights=tmp_path / name)
 
 
-def test_without_a_path_torchvision_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    layers = vgg19(tmp_path / "vgg19.pth")
-    asked = []
-
-    def give(self: VGG19_Weights, **options: bool) -> dict[str, torch.Tensor]:
-        asked.append((self, options))
-        return {f"features.{name}": value for name, value in layers.state_dict().items()}
-
-    monkeypatch.setattr(VGG19_Weights, "get_state_dict", give)
+def test_without_a_path_torchvisions_weights_are_taken_from_torchs_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    cached = tmp_path / "hub" / "checkpoints" / "vgg19-dcbb9e9d.pth"
+    cached.parent.mkdir(parents=True)
+    vgg19(cached)
     images = torch.rand(1, 3, 16, 16)
-    assert_close(VGG19Features()(images), VGG19Features(weights=tmp_path / "vgg19.pth")(images))
-    assert asked == [(VGG19_Weights.IMAGENET1K_V1, {"progress": False, "check_hash": True})]
+    assert_close(VGG19Features()(images), VGG19Features(weights=cached)(images))
 
 
-def test_without_a_network_a_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_a_sentence_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise URLError("no route to host")
 
-    monkeypatch.setattr(VGG19_Weights, "get_state_dict", fail)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
     sentence = (
-        r"cannot be downloaded from https://\S*vgg19\S* \(.*no route to host.*\): give the path of a file with them"
+        r"https://\S*vgg19\S* could not be downloaded \(.*no route to host.*\): give the path of a file with them"
     )
     with pytest.raises(ConnectionError, match=sentence):
         VGG19Features()

@@ -1,0 +1,13 @@
+"""What a disk answers when it is full, read-only or gone."""
+
+
+def error_of_disk(error: BaseException) -> OSError | None:
+    """The disk's own error behind one that was raised while saving; None: it was something else.
+
+    On a full disk ``torch.save`` ends in a ``RuntimeError`` about positions in the file, raised while it handles the
+    ``OSError``.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__context__
+    return cause
