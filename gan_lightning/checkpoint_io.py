@@ -11,6 +11,7 @@ from lightning.fabric.utilities.types import _PATH
 from lightning.pytorch.strategies import Strategy
 
 from gan_lightning.disk import error_of_disk
+from gan_lightning.readable import readable
 
 
 class SaveError(OSError):
@@ -32,6 +33,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             super().save_checkpoint(checkpoint, path, storage_options)
             return
         target = Path(path)
+        try:
+            checkpoint = readable(checkpoint)
+        except ValueError as error:
+            raise SaveError(f"{target} could not be saved: {error}") from error
         try:
             _replace(target, checkpoint)
         except Exception as error:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import torch
 
@@ -24,7 +26,7 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
     Raises:
         CheckpointError: It is missing, truncated, or something else.
     """
-    path = Path(path)
+    path = local_path(path)
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint {path}.")
     broken = f"{path} is no complete checkpoint: it was cut short, or it is another kind of file."
@@ -51,6 +53,20 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
             f"{path} was not written by GAN Lightning: it does not say which model its weights belong to."
         )
     return checkpoint
+
+
+def local_path(path: str | Path) -> Path:
+    """The file that is meant, also where a checkpoint is given as ``file://...``.
+
+    Raises:
+        CheckpointError: It is an address on another machine.
+    """
+    address = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", str(path))  # Path has made one slash of two.
+    if address is None or Path(path).exists():
+        return Path(path)
+    if address[1].lower() != "file":
+        raise CheckpointError(f"{path} is an address: download the checkpoint first, and give the path of the file.")
+    return Path("/" + unquote(address[2]).removeprefix("localhost/"))
 
 
 def load(path: str | Path, map_location: Any = "cpu") -> AdversarialModule:

@@ -3,6 +3,7 @@
 import csv
 import os
 import warnings
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -102,10 +103,12 @@ class _ContinuingWriter(ExperimentWriter):
             self._rewind()
         path = Path(self.metrics_file_path)
         keys = sorted({*self.metrics_keys, *(key for row in self.metrics for key in row)})
-        if keys == self.metrics_keys and path.is_file():
+        if keys == self.metrics_keys and _header(path) == keys:
             self._append(path)
         else:
-            self._replace_file([*_read(path), *self.metrics], keys)
+            earlier = _read(path)
+            keys = sorted({*keys, *(key for row in earlier for key in row)})
+            self._replace_file([*earlier, *self.metrics], keys)
         self.metrics_keys, self.metrics = keys, []
 
     def _append(self, path: Path) -> None:
@@ -141,9 +144,36 @@ class _ContinuingWriter(ExperimentWriter):
         os.replace(partial, self.metrics_file_path)
 
 
+def _header(path: Path) -> list[str] | None:
+    """The names of the columns as they are in the file now; None: there is no file."""
+    if not path.is_file():
+        return None
+    with open(path, newline="", errors="replace") as file:
+        return next(csv.reader([file.readline()]), [])
+
+
 def _read(path: Path) -> list[dict[str, Any]]:
-    """The rows of a metrics file, without one that a kill cut short."""
+    """The rows of a metrics file, without one that a kill cut short.
+
+    A file that a person has edited and that has no number of a step in every row is no log to write on: it is moved
+    aside, with a warning, and a new one begins.
+    """
     if not path.is_file():
         return []
-    lines = path.read_text().splitlines(keepends=True)
-    return list(csv.DictReader(line for line in lines if line.endswith("\n")))
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)  # Spreadsheets begin with a mark.
+        rows = list(csv.DictReader(line for line in lines if line.endswith("\n")))
+        for row in rows:
+            row["step"] = int(float(row["step"]))
+            if None in row:
+                raise ValueError("a row is longer than the header")
+    except (KeyError, TypeError, ValueError, OverflowError, csv.Error):
+        aside = next(name for n in count() if not (name := path.with_name(f"metrics_edited_{n}.csv")).exists())
+        os.replace(path, aside)
+        warnings.warn(
+            f"{path} cannot be continued: it was edited, and not every row has the number of its step under step, with "
+            f"commas between the columns. It is now {aside.name}, and a new {path.name} begins.",
+            stacklevel=2,
+        )
+        return []
+    return rows

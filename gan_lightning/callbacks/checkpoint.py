@@ -84,9 +84,10 @@ class LastCheckpoint(ModelCheckpoint):
         # Now all callbacks know their folders.
         self.path = self.path or _place(trainer)
         for other in trainer.checkpoint_callbacks:
-            folder = other.dirpath if isinstance(other, ModelCheckpoint) and other is not self else None
-            if folder is not None and Path(folder).resolve() == self.path.parent.resolve():
-                _keep_off(other)  # type: ignore[arg-type]
+            if not isinstance(other, ModelCheckpoint) or isinstance(other, LastCheckpoint) or not other.dirpath:
+                continue
+            if Path(other.dirpath).resolve() == self.path.parent.resolve():
+                _keep_off(other)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved_step = trainer.global_step

@@ -79,9 +79,9 @@ class RunRecord(Callback):
         """Unlock the directory; remove it, with the folders made for it, if it holds no more than preparations."""
         if self.directory is not None:
             run_lock.release(self.directory)
-        if not self._made or {*os.listdir(self._made[0])} - runs.PREPARATIONS:
-            return
-        with suppress(OSError):  # Another run lives beside it by now.
+        with suppress(OSError):  # It could not be made, or another run lives beside it by now.
+            if not self._made or {*os.listdir(self._made[0])} - runs.PREPARATIONS:
+                return
             for name in runs.PREPARATIONS:
                 (self._made[0] / name).unlink(missing_ok=True)
             for folder in self._made:

@@ -42,7 +42,7 @@ from gan_lightning.factories import find_name, import_name, public_name
 from gan_lightning.game import AdversarialModule
 from gan_lightning.launcher import report_failures
 from gan_lightning.limits import check_limits
-from gan_lightning.loading import other_version
+from gan_lightning.loading import local_path, other_version
 from gan_lightning.loggers import RunLogger, SteadyWandbLogger
 from gan_lightning.sampling import CheckpointError, read_checkpoint
 from gan_lightning.speed import Unprofiled, ask_less_for_gpus, keep_freed_memory, skip_empty_hooks
@@ -303,7 +303,8 @@ class TrainingCLI(LightningCLI):
             path = directory / runs.LAST if resumable else None if path == "last" else path
         elif path == "last":
             path, directory = continuing.last(home) if self.command == "fit" else (continuing.newest(home), None)
-        if path is not None and "://" not in str(path):
+        if path is not None:
+            path = local_path(path)
             try:
                 self._check(path)
             except CheckpointError as error:
