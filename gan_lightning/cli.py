@@ -16,6 +16,7 @@ COMMANDS = {
     "generate": ("gan_lightning.commands.generate", "write samples from a checkpoint; no data needed"),
     "translate": ("gan_lightning.commands.translate", "write the translations of image files by a checkpoint"),
     "evaluate": ("gan_lightning.commands.evaluate", "compute the metrics of a checkpoint or of a folder of samples"),
+    "configs": ("gan_lightning.commands.configs", "list the configs that are shipped, by their names"),
     "shards": ("gan_lightning.commands.shards", "write a folder of images as shards, which can be streamed"),
 }
 
@@ -32,7 +33,7 @@ commands:
 A mistake in the options or files is told in a sentence; GAN_LIGHTNING_DEBUG=1 shows where it was noticed.
 
 examples:
-  gan-lightning fit --config configs/quickstart.yaml
+  gan-lightning fit --config quickstart
   gan-lightning fit --model DCGAN --data CIFAR10DataModule --trainer.max_steps 50000
   gan-lightning generate --ckpt runs/quickstart/version_0/checkpoints/last.ckpt --n 64 --out samples
   gan-lightning translate --ckpt last.ckpt --input photos --out results

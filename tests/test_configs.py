@@ -99,7 +99,7 @@ def test_a_stand_in_is_what_its_data_module_reads(data: type[ImageDataModule], t
 
 @pytest.mark.parametrize("path", [*GAMES, *PIECES], ids=lambda path: path.stem)
 def test_a_config_says_how_to_use_it(path: Path) -> None:
-    assert f"--config configs/{path.relative_to(CONFIGS)}" in path.read_text()
+    assert f"--config {path.relative_to(CONFIGS).with_suffix('')}" in path.read_text().replace("\n", " ")
 
 
 @pytest.mark.parametrize("path", [path for path in GAMES if path.stem != "quickstart"], ids=lambda path: path.stem)

@@ -34,6 +34,7 @@ from gan_lightning.callbacks.scatter import ScatterPlot
 from gan_lightning.callbacks.translations import TranslationGrid
 from gan_lightning.commands import continuing, runs
 from gan_lightning.commands.choices import check_recipes, derived
+from gan_lightning.commands.configs import by_name
 from gan_lightning.commands.names import run_name
 from gan_lightning.commands.parser import parser_for
 from gan_lightning.commands.record import RunRecord
@@ -69,12 +70,13 @@ Everything can stand in a config (--config, several are merged in their order) o
 last word. What neither says can come from the environment, but for the arguments of the model and of the data:
 GAN_LIGHTNING_TRAINER__MAX_STEPS=1000 is --trainer.max_steps 1000, GAN_LIGHTNING_NAME=mine is --name mine.
 
-  gan-lightning {command} --config configs/dcgan_mnist.yaml --config configs/trainer/gpu.yaml
+  gan-lightning {command} --config dcgan_mnist --config trainer/gpu
   gan-lightning {command} --model WGANGP --data CIFAR10DataModule --model.n_critic 3 --data.batch_size 128
   gan-lightning {command} --model DCGAN --data MNISTDataModule --model.generator.width 32
   gan-lightning {command} --model.help WGANGP                        what a class takes
-  gan-lightning {command} --config configs/dcgan_mnist.yaml --print_config > my.yaml
+  gan-lightning {command} --config dcgan_mnist --print_config > my.yaml
 
+`gan-lightning configs` lists the configs that are shipped; a path is taken as well as a name.
 In a config, `callbacks:` replaces the list of an earlier config and `callbacks+:` adds to it."""
 
 _TOLD = ("image_shape", "num_classes", "condition_shape", "attributes", "scale")
@@ -131,7 +133,7 @@ class TrainingCLI(LightningCLI):
                 "env_prefix": "GAN_LIGHTNING",
             },
             parser_class=parser_for(command),
-            args=list(arguments),
+            args=by_name(arguments),
             run=False,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
