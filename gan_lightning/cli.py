@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from gan_lightning import __version__, check_datamodules
 from gan_lightning.commands.stopping import stopped_in_a_line
 
 COMMANDS = {
@@ -58,8 +59,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(HELP.format(commands="\n".join(lines)), end="")
         return 0
     if command == "--version":
-        from gan_lightning import __version__
-
         print(__version__)
         return 0
     if command not in COMMANDS:
@@ -67,4 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # Packages of the user's own; at the end, where they can hide no installed one.
+    try:
+        check_datamodules()
+    except ImportError as error:
+        print(f"gan-lightning {command}: {error}", file=sys.stderr)
+        return 2
     return stopped_in_a_line(command, lambda: import_module(COMMANDS[command][0]).run(command, arguments[1:]))

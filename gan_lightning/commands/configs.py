@@ -1,6 +1,5 @@
 """``gan-lightning configs``: the configs that are shipped, each found by its name."""
 
-import argparse
 import difflib
 import re
 from collections.abc import Iterator, Sequence
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_lightning.commands.errors import told_in_a_sentence
+from gan_lightning.commands.options import OptionParser
 
 _PACKAGE = Path(__file__).parent.parent
 _TIME = re.compile(r"^# On two CPU cores: (.+ \((?:measured|estimated)\))\.$", re.MULTILINE)
@@ -29,11 +29,10 @@ examples:
 
 
 def run(command: str, arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = OptionParser(
         prog="gan-lightning configs",
         description=_ABOUT,
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="write this config to the screen")
     name = parser.parse_args(arguments).name

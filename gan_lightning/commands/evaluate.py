@@ -14,8 +14,8 @@ from gan_lightning.commands.from_checkpoint import (
     import_packages,
     load_sampler,
     place,
-    positive,
 )
+from gan_lightning.commands.options import OptionParser, path, whole
 from gan_lightning.image_sets import write_whole
 
 _EXAMPLES = """\
@@ -38,19 +38,17 @@ def run(command: str, arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = OptionParser(
         prog="gan-lightning evaluate",
         description="Compare samples with real images. The samples are a checkpoint's or the files of a folder, the "
         "real images a data module's or the files of a folder.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     samples = parser.add_mutually_exclusive_group(required=True)
-    samples.add_argument("--ckpt", type=Path, metavar="PATH", help="checkpoint that `fit` wrote")
-    samples.add_argument("--samples", type=Path, metavar="DIR", help="folder of samples")
+    samples.add_argument("--ckpt", type=path, metavar="PATH", help="checkpoint that `fit` wrote")
+    samples.add_argument("--samples", type=path, metavar="DIR", help="folder of samples")
     parser.add_argument("--data", metavar="CLASS", help="data module of the real images")
-    parser.add_argument("--reference", type=Path, metavar="DIR", help="folder of real images")
+    parser.add_argument("--reference", type=path, metavar="DIR", help="folder of real images")
     parser.add_argument(
         "--metrics",
         nargs="+",
@@ -75,25 +73,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--split", choices=["train", "val", "test"], help="of --data (default: train)")
     parser.add_argument(
         "--image_size",
-        type=positive,
+        type=whole(1),
         metavar="N",
         help="height and width to which the images of folders and of --data are cropped and resized, as "
         "ImageFolderDataModule does it (default: the size of the samples of --ckpt; two folders: their own)",
     )
     parser.add_argument(
         "--num_samples",
-        type=positive,
+        type=whole(1),
         metavar="N",
         help="samples (default: as many as --ckpt has real images to compare with, at most 10000; all of --samples)",
     )
-    parser.add_argument("--num_real", type=positive, metavar="N", help="real images, evenly spread (default: all)")
-    parser.add_argument("--seed", type=int, help="which samples of --ckpt (default: 0)")
-    parser.add_argument("--batch_size", type=positive, default=64, help="images at a time (default: %(default)s)")
-    parser.add_argument("--kid_subset_size", type=positive, default=1000, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--num_real", type=whole(1), metavar="N", help="real images, evenly spread (default: all)")
+    parser.add_argument("--seed", type=whole(), help="which samples of --ckpt (default: 0)")
+    parser.add_argument("--batch_size", type=whole(1), default=64, help="images at a time (default: %(default)s)")
+    parser.add_argument("--kid_subset_size", type=whole(1), default=1000, metavar="N", help="(default: %(default)s)")
     parser.add_argument(
-        "--cache_dir", type=Path, metavar="DIR", help="for what is kept of the real images (default: the user's cache)"
+        "--cache_dir", type=path, metavar="DIR", help="for what is kept of the real images (default: the user's cache)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too, by name")
+    parser.add_argument("--json", type=path, metavar="FILE", help="write the numbers here too, by name")
     add_import(parser)
     add_device(parser)
     return parser

@@ -12,14 +12,6 @@ if TYPE_CHECKING:
     from gan_lightning.game import AdversarialModule
 
 
-def positive(text: str) -> int:
-    """The type of an option that counts something."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number
-
-
 def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device",

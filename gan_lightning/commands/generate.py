@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gan_lightning.commands.codes import HELP, parse_codes
@@ -14,7 +13,6 @@ from gan_lightning.commands.from_checkpoint import (
     import_packages,
     load_sampler,
     open_set,
-    positive,
 )
 from gan_lightning.commands.generated import (
     as_pixels,
@@ -24,6 +22,7 @@ from gan_lightning.commands.generated import (
     write_samples,
     write_way,
 )
+from gan_lightning.commands.options import OptionParser, path, whole
 from gan_lightning.image_sets import end_set, refuse_to_overwrite
 
 if TYPE_CHECKING:
@@ -79,26 +78,25 @@ def run(command: str, arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = OptionParser(
         prog="gan-lightning generate",
         description=_ABOUT,
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--ckpt", required=True, type=Path, metavar="PATH", help="checkpoint that `fit` wrote")
-    parser.add_argument("--n", type=positive, help=f"number of samples (default: {_N})")
+    parser.add_argument("--ckpt", required=True, type=path, metavar="PATH", help="checkpoint that `fit` wrote")
+    parser.add_argument("--n", type=whole(1), help=f"number of samples (default: {_N})")
     parser.add_argument(
         "--out",
         required=True,
-        type=Path,
+        type=path,
         metavar="DIR",
         help="folder for the pictures, such as 00000.png; it must be new or empty, or what the same command, which was "
         "cut off, has left: it goes on there",
     )
-    parser.add_argument("--seed", type=int, default=0, help="which samples (default: %(default)s)")
+    parser.add_argument("--seed", type=whole(), default=0, help="which samples (default: %(default)s)")
     parser.add_argument(
         "--labels",
-        type=int,
+        type=whole(),
         nargs="+",
         metavar="LABEL",
         help="classes of the samples, in turn: `--labels 7`, `--labels 0 1 2`; for models that were told classes "
@@ -111,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--grid", action="store_true", help="write all samples into one picture, grid.png")
     parser.add_argument(
         "--interpolate",
-        type=int,
+        type=whole(),
         nargs=2,
         metavar=("A", "B"),
         help="instead of samples, write the way from sample A to sample B, side by side, as interpolation.png; "
@@ -119,17 +117,17 @@ def _parser() -> argparse.ArgumentParser:
         "half-way",
     )
     parser.add_argument(
-        "--frames", type=int, metavar="N", help=f"images on the way, ends included (default: {_FRAMES})"
+        "--frames", type=whole(1), metavar="N", help=f"images on the way, ends included (default: {_FRAMES})"
     )
     parser.add_argument("--video", action="store_true", help="write the way as an animation too, interpolation.gif")
     parser.add_argument(
         "--scale",
-        type=positive,
+        type=whole(1),
         default=1,
         metavar="N",
         help="make every pixel N x N pixels large: for images too small to look at (default: %(default)s)",
     )
-    parser.add_argument("--batch_size", type=positive, default=64, help="images made at a time (default: %(default)s)")
+    parser.add_argument("--batch_size", type=whole(1), default=64, help="images made at a time (default: %(default)s)")
     add_import(parser)
     add_device(parser)
     return parser

@@ -4,10 +4,12 @@ import argparse
 import re
 import sys
 from functools import cache
+from pathlib import Path
 from typing import Any, NoReturn
 
 from lightning.pytorch.cli import LightningArgumentParser
 
+import datamodules
 from gan_lightning.commands.choices import choices, derived, is_meant
 from gan_lightning.commands.help import HelpFormatter, about, gallery
 
@@ -90,7 +92,7 @@ class Parser(LightningArgumentParser):
         name = no_class["name"] or f"{no_class['path']} ({no_class['why'].strip().rstrip('.')})"
         return (
             f"There is no {_NOUNS.get(option, option)} {name}: choose from {', '.join(choices(action))}; a class "
-            "of your own is named by its import path."
+            f"of your own is named by its import path.{_hidden(no_class['path'])}"
         )
 
     @property
@@ -119,6 +121,14 @@ class Parser(LightningArgumentParser):
         for group in (self.groups or {}).values():
             group.title = "options"
         return super().format_help(formatter)
+
+
+def _hidden(path: str | None) -> str:
+    """What to add where a class of the user's own cannot be found since its package is hidden by ours."""
+    mine = Path.cwd() / "datamodules"
+    if not (path or "").startswith("datamodules.") or not mine.is_dir() or mine.samefile(datamodules.__path__[0]):
+        return ""
+    return f" {mine} is hidden by GAN Lightning's package of that name: give yours another one."
 
 
 def _place(message: str) -> str:

@@ -2,10 +2,9 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from gan_lightning.commands.errors import disk_trouble_in_a_sentence, told_in_a_sentence
-from gan_lightning.commands.from_checkpoint import positive
+from gan_lightning.commands.options import OptionParser, path, whole
 
 _ABOUT = """\
 Write a folder of images as shards, for `ShardsDataModule`: a few large files instead of many small ones, which are read
@@ -51,29 +50,28 @@ def run(command: str, arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = OptionParser(
         prog="gan-lightning shards",
         description=_ABOUT,
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--input", required=True, type=Path, metavar="DIR", help="folder of images, at any depth")
+    parser.add_argument("--input", required=True, type=path, metavar="DIR", help="folder of images, at any depth")
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="DIR", help="folder for the shards; it must be new or empty"
+        "--out", required=True, type=path, metavar="DIR", help="folder for the shards; it must be new or empty"
     )
-    parser.add_argument("--image_size", type=positive, default=64, help="height and width (default: %(default)s)")
+    parser.add_argument("--image_size", type=whole(1), default=64, help="height and width (default: %(default)s)")
     parser.add_argument(
-        "--channels", type=int, choices=[1, 3], default=3, help="3: RGB; 1: grey (default: %(default)s)"
+        "--channels", type=whole(), choices=[1, 3], default=3, help="3: RGB; 1: grey (default: %(default)s)"
     )
     parser.add_argument(
         "--val_size",
-        type=int,
+        type=whole(0),
         metavar="N",
         help="images held out for validation, where there is no folder val (default: a tenth, at most 1,000)",
     )
     parser.add_argument(
         "--test_size",
-        type=int,
+        type=whole(0),
         default=0,
         metavar="N",
         help="images held out for testing, where there is no folder test (default: %(default)s)",
@@ -82,9 +80,9 @@ def _parser() -> argparse.ArgumentParser:
         "--strict", action="store_true", help="refuse a folder with files that cannot be used, instead of skipping them"
     )
     parser.add_argument(
-        "--shard_size", type=positive, metavar="N", help="images in a shard (default: as many as fill 16 MiB)"
+        "--shard_size", type=whole(1), metavar="N", help="images in a shard (default: as many as fill 16 MiB)"
     )
     parser.add_argument(
-        "--num_workers", type=int, metavar="N", help="processes that decode (default: one for each CPU, at most 8)"
+        "--num_workers", type=whole(0), metavar="N", help="processes that decode (default: one for each CPU, at most 8)"
     )
     return parser

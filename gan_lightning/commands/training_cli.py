@@ -32,7 +32,7 @@ from gan_lightning.callbacks.reconstructions import Reconstructions
 from gan_lightning.callbacks.samples import InterpolationStrip, SampleGrid
 from gan_lightning.callbacks.scatter import ScatterPlot
 from gan_lightning.callbacks.translations import TranslationGrid
-from gan_lightning.commands import continuing, runs
+from gan_lightning.commands import continuing, from_data, runs
 from gan_lightning.commands.choices import check_recipes, derived
 from gan_lightning.commands.configs import by_name
 from gan_lightning.commands.names import run_name
@@ -78,9 +78,6 @@ GAN_LIGHTNING_TRAINER__MAX_STEPS=1000 is --trainer.max_steps 1000, GAN_LIGHTNING
 
 `gan-lightning configs` lists the configs that are shipped; a path is taken as well as a name.
 In a config, `callbacks:` replaces the list of an earlier config and `callbacks+:` adds to it."""
-
-_TOLD = ("image_shape", "num_classes", "condition_shape", "attributes", "scale")
-"""What the data tells the model."""
 
 _CALLBACKS: dict[str, dict[type[Callback], type[Callback]]] = {
     # What each command puts in where the user has not put one of that kind.
@@ -182,9 +179,7 @@ class TrainingCLI(LightningCLI):
         parser.set_defaults({f"trainer.{name}": value for name, value in self.trainer_defaults.items()})
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        for name in _TOLD:
-            ask = partial(_ask, name)
-            parser.link_arguments("data", f"model.init_args.{name}", compute_fn=ask, apply_on="instantiate")
+        from_data.link(parser)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         self.config = parser.parse_args(args)  # Lightning warns if these are not sys.argv.
@@ -248,23 +243,13 @@ class TrainingCLI(LightningCLI):
         applied_instantiation_links: dict[str, Any],
         **kwargs: Any,
     ) -> Any:
-        """Make the model with what it takes of what the data tells."""
+        """Make the model with what it takes from the data."""
         if class_type.generator_loss is AdversarialModule.generator_loss:
             games = ", ".join(sorted(kind.__name__ for kind in derived(AdversarialModule)))
             raise ValueError(f"{class_type.__name__} does not say what its players minimise: choose from {games}.")
-        told = {target.rpartition(".")[2] for target in applied_instantiation_links}
-        for name in _TOLD:
-            given = self.config.model.init_args.get(name)
-            says = kwargs.get(name) if name in told else None
-            if says is None and given is not None:
-                kwargs[name] = given
-            elif given is not None and given != says:
-                raise ValueError(
-                    f"model.{name} is {given}, but the data says {says}: leave it out, and change the data's "
-                    "options instead."
-                )
-            if (name in kwargs and not _takes(class_type, name)) or (name not in told and given is None):
-                kwargs.pop(name, None)
+        linked = {target.rpartition(".")[2] for target in applied_instantiation_links}
+        data = self.config.data.class_path.rpartition(".")[2]
+        kwargs = from_data.joined(class_type, data, self.config.model.init_args, linked, kwargs)
         for name, value in kwargs.items():
             if isinstance(value, partial):  # The model checks it as well, and does not know its key.
                 check_limits(value.keywords, f"model.{name}.")
@@ -364,23 +349,6 @@ class TrainingCLI(LightningCLI):
                 f"{other_version(read_checkpoint(self.ckpt_path))}: give the --model arguments of its run, which are "
                 "in the config.yaml beside its checkpoints."
             ) from error
-
-
-def _ask(name: str, data: LightningDataModule) -> Any:
-    """What the data tells under a name; None: nothing."""
-    return getattr(data, name, None)
-
-
-def _takes(class_type: type, name: str) -> bool:
-    """Whether a class has a constructor argument, its own or one that it hands on by ``**kwargs``."""
-    for level in class_type.__mro__:
-        if "__init__" in vars(level):
-            parameters = inspect.signature(level.__init__).parameters  # type: ignore[misc]
-            if name in parameters:
-                return True
-            if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-                return False
-    return False
 
 
 def _loggers(given: Logger | Iterable[Logger] | bool | None, directory: Path) -> list[Logger]:

@@ -14,6 +14,7 @@ from gan_lightning.commands.from_checkpoint import (
     load_translator,
     open_set,
 )
+from gan_lightning.commands.options import OptionParser, path, whole
 from gan_lightning.image_sets import FULL, end_set, refuse_to_overwrite
 
 if TYPE_CHECKING:
@@ -61,27 +62,26 @@ def run(command: str, arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = OptionParser(
         prog="gan-lightning translate",
         description=_ABOUT,
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--ckpt",
         required=True,
-        type=Path,
+        type=path,
         metavar="PATH",
         help="checkpoint that `fit` wrote, or a generator of the PyTorch code by the authors of pix2pix and CycleGAN "
         "(latest_net_G.pth)",
     )
     parser.add_argument(
-        "--input", required=True, type=Path, metavar="PATH", help="an image, or a folder of images at any depth"
+        "--input", required=True, type=path, metavar="PATH", help="an image, or a folder of images at any depth"
     )
     parser.add_argument(
         "--out",
         required=True,
-        type=Path,
+        type=path,
         metavar="DIR",
         help="folder for the results; it must be new or empty, or what the same command, which was cut off, has left",
     )
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         help="for models that know attributes: those that the results are to have, or with =0 not to have",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="of what chance decides, if anything (default: %(default)s)"
+        "--seed", type=whole(), default=0, help="of what chance decides, if anything (default: %(default)s)"
     )
     add_import(parser)
     add_device(parser)

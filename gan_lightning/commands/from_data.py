@@ -1,0 +1,92 @@
+"""What the model takes from the data, such as the shape of its images."""
+
+import inspect
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from jsonargparse import Namespace
+from lightning.pytorch import LightningDataModule
+from lightning.pytorch.cli import LightningArgumentParser
+
+TAKEN = ("image_shape", "num_classes", "condition_shape", "attributes", "scale")
+"""Attributes of a data module that become arguments of a model that takes them."""
+_SHAPES = ("image_shape", "condition_shape")
+
+
+def link(parser: LightningArgumentParser) -> None:
+    """Let the parser hand on what the data module knows."""
+    for name in TAKEN:
+        parser.link_arguments("data", f"model.init_args.{name}", compute_fn=partial(_ask, name), apply_on="instantiate")
+
+
+def _ask(name: str, data: LightningDataModule) -> Any:
+    """The data module's value of an attribute; None: it has none.
+
+    Raises:
+        ValueError: The value cannot be right.
+    """
+    value = getattr(data, name, None)
+    if value is None:
+        return None
+    place = f"{type(data).__name__}.{name}"
+    if name in _SHAPES:
+        if not (_is_sequence(value) and len(value) == 3 and all(_is_count(side) for side in value)):
+            raise ValueError(f"{place} is {value!r}: it must be (channels, height, width), three numbers from 1 up.")
+        return tuple(int(side) for side in value)
+    if name == "num_classes" and not _is_count(value):
+        raise ValueError(f"{place} is {value!r}: it must be a whole number from 1 up, or None.")
+    return value
+
+
+def _is_sequence(value: Any) -> bool:
+    return hasattr(value, "__len__") and hasattr(value, "__iter__") and not isinstance(value, str | Mapping)
+
+
+def _is_count(value: Any) -> bool:
+    return hasattr(value, "__index__") and not isinstance(value, bool) and int(value) >= 1
+
+
+def joined(class_type: type, data: str, given: Namespace, linked: set[str], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a model with what it takes from the data.
+
+    Args:
+        class_type: The model's class.
+        data: The class of the data module.
+        given: The arguments that the user has given.
+        linked: The arguments that the data module could know.
+        kwargs: All arguments, those of the data among them.
+
+    Raises:
+        ValueError: The user and the data contradict each other, or neither says what the images are.
+    """
+    kwargs = {**kwargs}
+    for name in TAKEN:
+        mine, says = given.get(name), kwargs.get(name) if name in linked else None
+        if says is None and mine is not None:
+            kwargs[name] = mine
+        elif mine is not None and mine != says:
+            raise ValueError(
+                f"model.{name} is {mine}, but the data says {says}: leave it out, and change the data's "
+                "options instead."
+            )
+        if (name in kwargs and not _takes(class_type, name)) or (name not in linked and mine is None):
+            kwargs.pop(name, None)
+    if "image_shape" in kwargs and kwargs["image_shape"] is None:
+        raise ValueError(
+            f"{data} does not say what shape its images have: give the class an attribute `image_shape`, (channels, "
+            "height, width), that is there as soon as it is made, or give --model.image_shape."
+        )
+    return kwargs
+
+
+def _takes(class_type: type, name: str) -> bool:
+    """Whether a class has a constructor argument, its own or one that it hands on by ``**kwargs``."""
+    for level in class_type.__mro__:
+        if "__init__" in vars(level):
+            parameters = inspect.signature(level.__init__).parameters  # type: ignore[misc]
+            if name in parameters:
+                return True
+            if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+                return False
+    return False

@@ -1,0 +1,45 @@
+"""How the commands that are not Lightning's read their options: a mistake is one sentence that names the option."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+
+class OptionParser(argparse.ArgumentParser):
+    """A parser whose help keeps its lines and whose mistakes are one sentence, exit code 2."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        one_line = " ".join(message.removeprefix("argument ").split())
+        self.exit(2, f"{self.prog}: {one_line} (see --help).\n")
+
+
+def whole(least: int | None = None) -> Callable[[str], int]:
+    """The type of an option that takes a whole number.
+
+    Args:
+        least: The smallest one. None: there is none.
+    """
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+        if least is not None and number < least:
+            raise argparse.ArgumentTypeError(f"{text} is less than {least}")
+        return number
+
+    return read
+
+
+def path(text: str) -> Path:
+    """The type of an option that takes a path."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the path is empty")
+    if "\0" in text:
+        raise argparse.ArgumentTypeError("no path has a null character in it")
+    return Path(text)
