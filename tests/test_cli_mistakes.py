@@ -59,7 +59,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("arguments", "says"),
         [
-            (["--config", "nowhere.yaml"], "File does not exist"),
+            (["--config", "nowhere.yaml"], "There is no file and no shipped config nowhere.yaml"),
             (["--trainer.max_steps", "many"], "many"),
         ],
     )
