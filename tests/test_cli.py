@@ -310,6 +310,15 @@ class TestOtherCommands:
         assert main([command, *TINY, "--ckpt_path", "last"]) == 0
         assert {path: path.read_bytes() for path in RUN.rglob("*") if path.is_file()} == before
 
+    @pytest.mark.parametrize("command", ["validate", "test"])
+    def test_nothing_to_measure_is_said(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+        said = f"There is nothing for {command} to measure: add --trainer.callbacks+=GenerativeMetrics, or "
+        assert main([command, *TINY]) == 0
+        assert said in capsys.readouterr().out
+        extra = ["--trainer.callbacks+=GenerativeMetrics", "--trainer.callbacks.extractor=pixels"]
+        assert main([command, *TINY, *extra, "--trainer.callbacks.num_samples=20"]) == 0
+        assert "nothing for" not in capsys.readouterr().out
+
     @pytest.mark.parametrize("command", ["validate", "test", "predict"])
     def test_the_last_of_nothing_is_a_mistake(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
         told = refused(capsys, command, *TINY, "--ckpt_path", "last")

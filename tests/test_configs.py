@@ -119,8 +119,13 @@ def test_a_trainer_piece_joins_a_config(path: Path, capsys: pytest.CaptureFixtur
         main(["fit", "--config", str(base), "--config", str(path), "--print_config"])
     joined = yaml.safe_load(capsys.readouterr().out)["trainer"]
     assert joined["max_steps"] == yaml.safe_load(base.read_text())["trainer"]["max_steps"]
-    assert len(joined["callbacks"]) == len(yaml.safe_load(base.read_text())["trainer"]["callbacks"])
-    for key, value in yaml.safe_load(path.read_text())["trainer"].items():
+    piece = yaml.safe_load(path.read_text())["trainer"]
+    before = yaml.safe_load(base.read_text())["trainer"]["callbacks"]
+    added = joined["callbacks"][len(before) :]
+    assert [each["class_path"].rpartition(".")[2] for each in added] == [
+        each["class_path"] for each in piece.pop("callbacks+", [])
+    ]
+    for key, value in piece.items():
         if key == "logger+":
             assert joined["logger"][0]["class_path"].endswith(value[0]["class_path"])
         else:

@@ -23,6 +23,7 @@ from datamodules import DigitsDataModule
 from gan_lightning import sampling
 from gan_lightning.checkpoint_io import AtomicCheckpointIO, SaveError
 from gan_lightning.cli import main
+from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.variants import DCGAN
 from tests.command_line import LAST, TINY, fit, refused, step_of
 from tests.games import assert_same_bits, last_state, metrics_file, play, run_directory, small
@@ -103,6 +104,17 @@ class TestDisk:
             AtomicCheckpointIO().save_checkpoint({"weights": torch.zeros(500_000)}, path)
         assert torch.load(path, weights_only=True) == {"number": 1}
         assert [file.name for file in disk.iterdir()] == ["last.ckpt"]
+
+    def test_a_full_disk_costs_the_metrics_their_cache_and_nothing_else(self, disk: Path) -> None:
+        """In the middle of an array too, where torch says something else."""
+        cache = TensorCache(disk)
+        cache.store("real", {"of": "digits"}, {"mean": torch.zeros(3)})
+        with pytest.warns(UserWarning, match=r"real\.pt could not be written, .* again: .*No space left on device"):
+            cache.store("real", {"of": "digits"}, {"mean": torch.zeros(500_000)})
+        kept = cache.load("real", {"of": "digits"})
+        assert kept is not None
+        assert kept["mean"].tolist() == [0, 0, 0]
+        assert [file.name for file in disk.iterdir()] == ["real.pt"]
 
     def test_the_command_says_so_in_a_sentence_and_leaves_with_1(
         self, disk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -10,6 +10,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from gan_lightning.callbacks.measuring import Measurement
 from gan_lightning.commands.parser import mistake
+from gan_lightning.game import AdversarialModule
 from gan_lightning.translation_game import TranslationGame
 
 _ELSEWHERE = {
@@ -32,6 +33,8 @@ _TEXTS = {
     "barebones": "Measure the trainer's own cost: without checkpoints, loggers, progress bar and sanity check.",
     "default_root_dir": "Folder that holds the runs.",
 }
+
+_OURS = ("gan_lightning.", "lightning.")
 
 _LEAST = {"log_every_n_steps": 0, "check_val_every_n_epoch": 1, "num_sanity_val_steps": -1, "min_steps": 0}
 """Where Lightning takes any number, and fails later or not at all."""
@@ -72,6 +75,14 @@ def check_monitors(model: Any, callbacks: Iterable[Callback]) -> None:
             f"{type(each).__name__}.monitor is {monitor}, which nothing logs: it begins with train/, or with val/ if "
             "there is GenerativeMetrics or ModeCoverage among the callbacks."
         )
+
+
+def measures_nothing(command: str, model: Any, callbacks: Iterable[Callback]) -> bool:
+    """Whether ``validate`` or ``test`` will end without a number; code of the user's own may measure anything."""
+    stage = "validation" if command == "validate" else "test"
+    hooks = (f"{stage}_step", f"on_{stage}_epoch_end")
+    silent = [not isinstance(each, Measurement) and type(each).__module__.startswith(_OURS) for each in callbacks]
+    return all(silent) and all(getattr(type(model), hook) is getattr(AdversarialModule, hook) for hook in hooks)
 
 
 def add_trainer_options(parser: LightningArgumentParser, trainer_class: Any) -> None:

@@ -38,7 +38,12 @@ from gan_lightning.commands.configs import by_name
 from gan_lightning.commands.names import run_name
 from gan_lightning.commands.parser import parser_for
 from gan_lightning.commands.record import RunRecord
-from gan_lightning.commands.trainer_options import add_trainer_options, check_monitors, check_trainer_options
+from gan_lightning.commands.trainer_options import (
+    add_trainer_options,
+    check_monitors,
+    check_trainer_options,
+    measures_nothing,
+)
 from gan_lightning.factories import find_name, import_name, public_name
 from gan_lightning.game import AdversarialModule
 from gan_lightning.launcher import report_failures
@@ -217,6 +222,11 @@ class TrainingCLI(LightningCLI):
             config["profiler"] = config["profiler"] or Unprofiled()
         if self.command == "fit":
             check_monitors(self.model, config["callbacks"])
+        elif self.command != "predict" and measures_nothing(self.command, self.model, config["callbacks"]):
+            continuing.tell(
+                f"There is nothing for {self.command} to measure: add --trainer.callbacks+=GenerativeMetrics, or "
+                "--config configs/trainer/metrics.yaml."
+            )
         if (directory := self.record.directory) is not None:
             config["logger"] = _loggers(config["logger"], directory)
             if not config["logger"]:

@@ -61,6 +61,23 @@ def test_a_checkpoint_against_a_data_module(tmp_path):
     assert json.loads(file.read_text()) == {"fid_pixels": pytest.approx(expected, rel=1e-6)}
 
 
+def test_pixels_of_images_that_are_too_large_are_refused_before_any_is_looked_at(tmp_path, capsys):
+    """64 x 64 in colour: 12,288 features, and covariances of 1.2 GB."""
+    folder = str(write_folder(tmp_path / "images", images(8, 1, side=64)))
+    files = ["evaluate", "--samples", folder, "--reference", folder, "--extractor", "pixels", "--json"]
+    with pytest.raises(SystemExit, match="2"):
+        main([*files, str(tmp_path / "fid.json")])
+    said = capsys.readouterr().err
+    assert "FID of 12288 features takes covariances of 12288 x 12288 numbers, 1.2 GB each" in said
+    assert "Real images" not in said
+    # What takes no covariance is measured.
+    names = ["kid", "precision", "recall"]
+    assert main([*files, str(tmp_path / "kid.json"), "--metrics", *names]) == 0
+    scores = json.loads((tmp_path / "kid.json").read_text())
+    assert list(scores) == [f"{name}_pixels" for name in names]
+    assert scores["precision_pixels"] == 1
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -69,6 +86,15 @@ def test_a_checkpoint_against_a_data_module(tmp_path):
         (["--samples", "{a}", "--reference", "nowhere", "--extractor", "pixels"], "no images"),
         (["--samples", "{a}", "--reference", "{b}", "--weights_path", "nowhere"], "weights_path names nowhere"),
         (["--samples", "{a}", "--reference", "{b}", "--metrics", "fud"], "no metric 'fud'"),
+        (
+            ["--samples", "{a}", "--reference", "{b}", "--metrics", "fid", "recall", "--weights_path", "{a}/0000.png"],
+            "take two extractors, inception and vgg16: name the file of each, inception=FILE vgg16=FILE",
+        ),
+        (["--samples", "{a}", "--reference", "{b}", "--weights_path", "inception=nowhere"], "weights_path names nowh"),
+        (
+            ["--samples", "{a}", "--reference", "{b}", "--weights_path", "x", "y"],
+            "--weights_path x y: give one file, or",
+        ),
         (
             ["--samples", "{a}", "--reference", "{b}", "--extractor", "pixels"],
             "3 x 3 RGB and the real images 4 x 4 RGB: name the size",
