@@ -124,3 +124,27 @@ def test_a_fit_writes_where_its_figures_are_looked_for(tmp_path: Path) -> None:
     assert results.command_line("benchmarks labels --ckpt {run}/last.ckpt", run, 3)[2:] == [
         *("benchmarks", "labels", "--ckpt", f"{run}/last.ckpt"),
     ]
+
+
+# As `benchmarks labels`, `benchmarks modes` and `gan-lightning evaluate` print them.
+PRINTED = """\
+held-out images whose category is matched to their class: 91.00% {0: 6, 1: 1}
+10000 samples whose category is matched to the class they show: 92.50% {0: 6, 1: 1}
+| K | seed | modes covered | high quality |
+| 0 | 3 | 6 of 8 | 15% |
+| 5 | 3 | 7 of 8 | 40% |
+fid_classifier  26.4321
+"""
+
+
+def test_every_figure_is_found_in_what_is_printed() -> None:
+    found = {
+        (row.name, figure.name): results.found(figure, PRINTED, Path())
+        for row in ROWS.values()
+        for figure in row.figures
+        if figure.find is not None
+    }
+    assert found[("infogan_digits", "held-out digits")] == 91
+    assert found[("infogan_digits", "samples")] == 92.5
+    assert [value for (row, _), value in found.items() if row == "modes"] == [6, 15, 7, 40]
+    assert {value for (row, _), value in found.items() if row.endswith("_mnist")} == {26.4321}
