@@ -1,9 +1,11 @@
 """The datasets that live in memory whole: digits, MNIST, Fashion-MNIST, CIFAR-10."""
 
+import pickle
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,6 +54,29 @@ def test_the_package_is_cheap_to_import_and_exports_every_module() -> None:
 def test_shape_and_classes_are_known_before_any_file_is_read(data: ImageDataModule, shape: tuple[int, ...]) -> None:
     assert data.image_shape == shape
     assert data.num_classes == 10
+
+
+class Marker:
+    """A pickle of it writes a file when it is read without limits."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_another_file_in_the_place_of_cifar10_is_not_unpickled(tmp_path: Path) -> None:
+    """torchvision unpickles the batches, once their checksums are the published ones."""
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    for name, _ in [*datasets.CIFAR10.train_list, *datasets.CIFAR10.test_list, ["batches.meta", ""]]:
+        (folder / name).write_bytes(pickle.dumps(Marker(tmp_path / "marker")))
+    with pytest.raises(FileNotFoundError, match="The files of CIFAR10 are not complete"):
+        CIFAR10DataModule(str(tmp_path)).setup()
+    assert not (tmp_path / "marker").exists()
+    pickle.loads((folder / "batches.meta").read_bytes())
+    assert (tmp_path / "marker").exists()  # else this test would say nothing
 
 
 def test_digits_are_scikit_learns_own_split_without_overlap() -> None:
