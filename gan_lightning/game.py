@@ -23,6 +23,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from gan_lightning import __version__
+from gan_lightning.arguments import Checked
 from gan_lightning.batches import Looking, parted
 from gan_lightning.checkpoint_io import use_atomic_saves
 from gan_lightning.ema import ExponentialMovingAverage
@@ -75,7 +76,7 @@ class GameBatch:
         return replace(self, fake=fake.detach() if alone else apply_to_collection(fake, Tensor, Tensor.detach))
 
 
-class AdversarialModule(Looking, Noting):
+class AdversarialModule(Looking, Noting, Checked):
     """Two players that take turns. One step is one update of the generator.
 
     A step makes ``n_critic`` updates of the discriminator, each on fresh real images, then one of the generator.
@@ -123,15 +124,6 @@ class AdversarialModule(Looking, Noting):
         ema_decay: float | None = 0.999,
     ) -> None:
         super().__init__()
-        for name, count in [
-            ("n_critic", n_critic),
-            ("accumulate", accumulate),
-            ("penalty_interval", penalty_interval),
-        ]:
-            if count < 1:
-                raise ValueError(f"{name} is {count}: it must be at least 1.")
-        if gradient_clip_norm is not None and not gradient_clip_norm > 0:
-            raise ValueError(f"gradient_clip_norm is {gradient_clip_norm}: it must be greater than 0.")
         arguments = primitive_arguments(inspect.currentframe())
         check_limits(arguments)
         self.save_hyperparameters(arguments)

@@ -7,7 +7,12 @@ from typing import Any
 
 _LEAST = {
     **dict.fromkeys(("width", "pieces", "depth", "n_categories", "step_size", "T_max", "T_0"), 1),
-    **dict.fromkeys(("margin", "buffer_size", "gamma"), 0),
+    **dict.fromkeys(
+        ("latent_dim", "num_classes", "code_dim", "kernel_dim", "n_kernels", "n_reference", "n_attributes", "outputs"),
+        1,
+    ),
+    **dict.fromkeys(("n_critic", "accumulate", "penalty_interval"), 1),
+    **dict.fromkeys(("margin", "buffer_size", "gamma", "perturbation", "input_noise", "hidden_noise", "slope"), 0),
 }
 
 
@@ -27,6 +32,10 @@ def check_limits(arguments: Mapping[str, Any], place: str = "") -> None:
             continue
         if "dropout" in name and not 0 <= value < 1:
             raise ValueError(f"{place}{name} is {value}: it must be at least 0 and less than 1.")
+        if name.endswith("ema_decay") and not 0 <= value < 1:
+            raise ValueError(f"{place}{name} is {value}: it must be at least 0 and less than 1 (None turns EMA off).")
+        if name in ("gradient_clip_norm", "clip_limit") and not value > 0:
+            raise ValueError(f"{place}{name} is {value}: it must be greater than 0.")
         if name == "lr" and not math.isfinite(value):
             raise ValueError(f"{place}{name} is {value}: it must be a finite number.")
         if name == "real_target" and not 0 < value <= 1:

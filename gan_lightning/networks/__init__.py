@@ -1,5 +1,6 @@
 """Generators and discriminators: plain modules without losses, optimisers or logging."""
 
+from gan_lightning.arguments import checked
 from gan_lightning.networks.autoencoder import ConvAutoencoder
 from gan_lightning.networks.began import BEGANAutoencoder, BEGANGenerator
 from gan_lightning.networks.bidirectional import (
@@ -93,3 +94,6 @@ __all__ = [
     "VirtualBatchNormDiscriminator",
     "VirtualBatchNormGenerator",
 ]
+
+for _name in __all__:
+    checked(globals()[_name])

@@ -132,7 +132,7 @@ def test_other_resolutions_are_refused(network, smallest, height, width, advice)
 
 
 def test_resnet_discriminator_refuses_an_unknown_pooling():
-    with pytest.raises(KeyError, match="max"):
+    with pytest.raises(ValueError, match="pooling is 'max': it must be mean or sum"):
         ResNetDiscriminator(width=4, pooling="max")
 
 

@@ -1,0 +1,93 @@
+"""Every constructor argument of every variant and network, given what it cannot take."""
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+import gan_lightning.networks
+from gan_lightning.arguments import _annotations
+from gan_lightning.callbacks.fast import _gradients
+from gan_lightning.game import AdversarialModule
+from gan_lightning.variants import ACGAN, DCGAN, LSGAN
+from tests.games import SMALL_NETWORKS, VARIANTS, example_batch, small
+
+ODD: list[Any] = [None, "a", 0, -1, 2.5, math.nan, math.inf, True, (), (0, 8, 8), {}, object()]
+NETWORKS = [getattr(gan_lightning.networks, name) for name in gan_lightning.networks.__all__]
+
+
+def refusal(attempt: Callable[[], Any], name: str, value: Any) -> str:
+    """What is said, '' if the attempt succeeds; only a ValueError is one of our sentences."""
+    try:
+        attempt()
+    except ValueError as error:
+        return str(error)
+    except Exception as error:
+        raise AssertionError(f"{name}={value!r}: {type(error).__name__}: {error}") from error
+    return ""
+
+
+def played(variant: Any, name: str, value: Any) -> None:
+    model = small(variant, **{name: value})
+    if not name.endswith("_shape"):  # Of another shape only the data can tell.
+        _gradients(model, [example_batch(model, 4)])
+        model.configure_optimizers()
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__)
+@pytest.mark.filterwarnings("ignore")
+def test_odd_arguments_of_a_variant_play_or_are_named(variant: Any) -> None:
+    common = {} if variant is DCGAN else _annotations(AdversarialModule).keys() - {"generator", "discriminator"}
+    for name in _annotations(variant).keys() - common:
+        for value in ODD:
+            said = refusal(lambda name=name, value=value: played(variant, name, value), name, value)
+            assert not said or (name in said and "\n" not in said), f"{name}={value!r}: {said}"
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.__name__)
+def test_odd_arguments_of_a_network_make_it_or_are_named(network: Any) -> None:
+    known = _annotations(network)
+    given = (1, 16, 16) if network is gan_lightning.networks.SRResNet else (1, 32, 32)
+    usual = {"image_shape": (1, 32, 32), "latent_dim": 4, "condition_shape": given, "levels": {}}
+    usual = {name: value for name, value in usual.items() if name in known} | SMALL_NETWORKS.get(network, {})
+    for name in known:
+        for value in ODD:
+            arguments = {**usual, name: value}
+            said = refusal(lambda arguments=arguments: network(**arguments), name, value)
+            assert not said or name in said or "shape" in name, f"{name}={value!r}: {said}"
+            assert "\n" not in said
+
+
+def test_what_is_told_says_what_is_taken() -> None:
+    for arguments, sentence in [
+        ({"latent_dim": None}, "latent_dim is None: it must be a whole number."),
+        ({"image_shape": (3, 64)}, r"image_shape is \(3, 64\): it must be channels, height and width, three whole"),
+        ({"ema_decay": "0.9"}, "ema_decay is '0.9': it must be a number or None."),
+        ({"generator": torch.nn.Linear(1, 1)}, "generator is Linear.*: it must be a class, a functools.partial"),
+        ({"n_critic": True}, "n_critic is True: it must be a whole number."),
+        ({"r1_weight": math.inf}, "r1_weight is inf: it must be a finite number."),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            DCGAN(**arguments)
+
+
+def test_a_variant_of_ones_own_is_checked_by_its_annotations() -> None:
+    class Mine(ACGAN):
+        def __init__(self, strength: float = 1.0, **game: Any) -> None:
+            super().__init__(**game)
+
+    with pytest.raises(ValueError, match="strength is 'much': it must be a number"):
+        Mine("much")  # type: ignore[arg-type]
+
+
+def test_signatures_stay_as_they_are_written() -> None:
+    class Bare(DCGAN):
+        pass
+
+    for variant in (Bare, LSGAN, DCGAN):
+        assert [*inspect.signature(variant).parameters][:2] == ["image_shape", "latent_dim"]
+    for network in NETWORKS:
+        assert "args" not in inspect.signature(network).parameters
