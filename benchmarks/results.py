@@ -168,9 +168,12 @@ def main(arguments: Sequence[str]) -> None:
         parser.error(f"{taken[0]} is of an earlier run: remove it, or name another folder with --out.")
     verdicts = []
     for seed in options.seeds:
-        printed = carry_out(row, seed, options.out)
-        run = run_directory(row, seed, options.out)
-        verdicts += [(figure, found(figure, printed, run), seed) for figure in row.figures]
+        try:
+            printed = carry_out(row, seed, options.out)
+            run = run_directory(row, seed, options.out)
+            verdicts += [(figure, found(figure, printed, run), seed) for figure in row.figures]
+        except (subprocess.CalledProcessError, OSError, ValueError) as error:
+            sys.exit(f"{row.name}, seed {seed}: no figure. {error}")
     print(*(f"seed {seed} {verdict(figure, value)}" for figure, value, seed in verdicts), sep="\n")
     if not all(figure.holds(value) for figure, value, _ in verdicts):
         sys.exit(1)

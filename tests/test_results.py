@@ -113,6 +113,12 @@ def test_the_command(
     assert "is of an earlier run" in capsys.readouterr().err
 
 
+def test_a_command_that_fails_is_no_figure(row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "command_line", lambda *_: [sys.executable, "-c", "raise SystemExit(3)"])
+    with pytest.raises(SystemExit, match=r"row, seed 0: no figure.*exit status 3"):
+        results.main(["row", "--out", str(tmp_path / "new")])
+
+
 def test_a_fit_writes_where_its_figures_are_looked_for(tmp_path: Path) -> None:
     row = next(iter(ROWS.values()))
     run = results.run_directory(row, 3, tmp_path)
