@@ -30,6 +30,7 @@ class ImageDataModule(LightningDataModule, ABC):
     Attributes:
         image_shape: (channels, height, width) of every image; known right after construction.
         num_classes: labels are 0 ... num_classes - 1; None: the batches carry no labels.
+        class_names: the name of each class, in the order of the labels; None: they have none but their numbers.
 
     Args:
         image_shape: see above.
@@ -43,6 +44,8 @@ class ImageDataModule(LightningDataModule, ABC):
     Raises:
         ValueError: an argument is out of its range.
     """
+
+    class_names: list[str] | None = None
 
     def __init__(
         self,

@@ -8,6 +8,8 @@ from torch import Tensor
 from datamodules.tensors import resize
 from datamodules.torchvision_base import TorchvisionDataModule
 
+_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+
 
 class CIFAR10DataModule(TorchvisionDataModule):
     """The 60,000 photographs of CIFAR-10, 32 x 32, RGB: 50,000 to train on and 10,000 to test on, ten classes.
@@ -41,6 +43,7 @@ class CIFAR10DataModule(TorchvisionDataModule):
     ) -> None:
         size = 32 if image_size is None else image_size
         super().__init__(data_dir, (3, size, size), batch_size, val_size, flip, seed, n_labels)
+        self.class_names = _CLASSES
 
     def to_images(self, data: Any) -> Tensor:
         return resize(torch.from_numpy(data).permute(0, 3, 1, 2), self.image_shape[1])

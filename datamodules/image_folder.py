@@ -120,6 +120,7 @@ class ImageFolderDataModule(FileDataModule):
             raise FileNotFoundError(f"ImageFolderDataModule: there is no folder {root}: set root to one with images.")
         self._folders = _split_folders(self.root)
         self.classes = _class_names(self._folders["train"])
+        self.class_names = self.classes or None
         self._class_index = {name: label for label, name in enumerate(self.classes)}
         shape = (channels, image_size, image_size)
         super().__init__(shape, len(self.classes) or None, batch_size, flip, num_workers, seed)

@@ -75,6 +75,7 @@ class LSUNDataModule(FileDataModule):
         super().__init__((channels, image_size, image_size), classes, batch_size, flip, num_workers, seed)
         self.root = Path(root).expanduser()
         self.val_size = val_size
+        self.class_names = self.categories if classes else None
 
     @property
     def location(self) -> str:

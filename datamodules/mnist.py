@@ -7,6 +7,8 @@ from torch import Tensor
 from datamodules.tensors import pad_to, resize
 from datamodules.torchvision_base import TorchvisionDataModule
 
+_GARMENTS = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
+
 
 class MNISTDataModule(TorchvisionDataModule):
     """The 70,000 handwritten digits, grey: 60,000 to train on and 10,000 to test on, ten classes.
@@ -79,6 +81,7 @@ class FashionMNISTDataModule(TorchvisionDataModule):
         n_labels: int | None = None,
     ) -> None:
         super().__init__(data_dir, _shape(image_size), batch_size, val_size, flip, seed, n_labels)
+        self.class_names = _GARMENTS
 
     def to_images(self, data: Any) -> Tensor:
         return _fit(data, self.image_shape[1])

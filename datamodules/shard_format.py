@@ -60,6 +60,7 @@ class ShardIndex:
         shard_size: images in a shard; the last of a split may have fewer.
         images: in each split that is not empty, by its name.
         checksum: CRC-32 of the pixels of all images: by this, copies of an older set are told from those of this one.
+        class_names: the name of each class; None: they have none but their numbers.
     """
 
     image_shape: tuple[int, int, int]
@@ -67,6 +68,7 @@ class ShardIndex:
     shard_size: int
     images: dict[str, int]
     checksum: int
+    class_names: list[str] | None = None
 
 
 def write_shards(data: ImageDataModule, folder: Path, shard_size: int | None = None) -> ShardIndex:
@@ -98,7 +100,7 @@ def write_shards(data: ImageDataModule, folder: Path, shard_size: int | None = N
         for name, count in counts.items():
             order = np.random.default_rng(_WRITING_SEED).permutation(count) if name == "train" else np.arange(count)
             checksum = _write_split(sources[name], torch.from_numpy(order), unfinished / name, size, bar, checksum)
-    index = ShardIndex(data.image_shape, data.num_classes, size, counts, checksum)
+    index = ShardIndex(data.image_shape, data.num_classes, size, counts, checksum, data.class_names)
     for file in unfinished.rglob("*"):
         _flush(file)
     (unfinished / INDEX).write_text(json.dumps({"version": _VERSION, **asdict(index)}, indent=1) + "\n")
@@ -211,13 +213,17 @@ def _check_index(index: ShardIndex) -> None:
     def is_count(value: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
-    shape, images = index.image_shape, index.images
+    shape, images, names = index.image_shape, index.images, index.class_names
     right = {
         "image_shape": len(shape) == 3 and all(map(is_count, shape)),
         "num_classes": index.num_classes is None or is_count(index.num_classes),
         "shard_size": is_count(index.shard_size),
         "images": isinstance(images, dict) and "train" in images and all(map(is_count, images.values())),
         "checksum": isinstance(index.checksum, int),
+        "class_names": names is None
+        or (
+            isinstance(names, list) and len(names) == index.num_classes and all(isinstance(each, str) for each in names)
+        ),
     }
     for name, holds in right.items():
         if not holds:

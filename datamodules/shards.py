@@ -61,6 +61,7 @@ class ShardsDataModule(FileDataModule):
         self.folder = folder if is_remote(folder) else str(Path(folder).expanduser())
         self.index = read_index(self.folder)
         super().__init__(self.index.image_shape, self.index.num_classes, batch_size, flip, num_workers, seed)
+        self.class_names = self.index.class_names
         self.shuffle_buffer = shuffle_buffer
         if cache_gb < 0:
             raise ValueError(f"cache_gb is {cache_gb}: it must be at least 0.")

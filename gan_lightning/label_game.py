@@ -36,6 +36,8 @@ class LabelGame(ImageGame):
         generator: Makes the generator from the image shape, the latent length and the number of classes; it is
             called with latents and labels.
         discriminator: Makes the discriminator from the image shape and the number of classes.
+        class_names: The name of each class, for those who ask for samples. The command line takes it from the data.
+            None: they have none but their numbers.
         **game: Arguments of :class:`~gan_lightning.game.AdversarialModule`.
     """
 
@@ -48,6 +50,7 @@ class LabelGame(ImageGame):
         num_classes: int = 10,
         generator: LabelGeneratorFactory = ConvGenerator,
         discriminator: LabelDiscriminatorFactory = ConvDiscriminator,
+        class_names: Sequence[str] | None = None,
         **game: Any,
     ) -> None:
         if num_classes is None or num_classes < 1:
@@ -62,6 +65,7 @@ class LabelGame(ImageGame):
             **game,
         )
         self.num_classes = num_classes
+        self.class_names = named_classes(class_names, num_classes)
         self.register_buffer("class_counts", torch.ones(num_classes, dtype=torch.int64))
 
     def receive(self, raw: Any) -> GameBatch:
@@ -158,6 +162,19 @@ class LabelGame(ImageGame):
         """Images (N x C x H x W, in [-1, 1]) of latent vectors (N x latent_dim) and labels (N,)."""
         with evaluating(self.averaged_generator):
             return self.averaged_generator(latent, labels)
+
+
+def named_classes(class_names: Sequence[str] | None, num_classes: int) -> tuple[str, ...] | None:
+    """The names of the classes.
+
+    Raises:
+        ValueError: There are not as many as classes, or one of them is there twice.
+    """
+    if class_names is None:
+        return None
+    if isinstance(class_names, str) or len(class_names) != num_classes or len(set(class_names)) < num_classes:
+        raise ValueError(f"class_names is {class_names!r}: it must be a list of {num_classes} different names.")
+    return tuple(map(str, class_names))
 
 
 def _labels_of(loader: Any) -> Tensor | None:

@@ -19,19 +19,32 @@ from gan_lightning.translating import ImageError as ImageError
 from gan_lightning.translating import check_translation as check_translation
 from gan_lightning.translating import translate as translate
 
+_NAMED = 20  # as many classes are named in a message
 
-def check_labels(model: AdversarialModule, labels: Sequence[int]) -> None:
-    """Refuse labels that the model's samples cannot have.
+
+def check_labels(model: AdversarialModule, labels: Sequence[int | str]) -> list[int]:
+    """The numbers of classes that are given by name or by number.
+
+    A text is the name of a class, as the training data called it, or else its number.
 
     Raises:
         ValueError: The model knows no classes, or not these.
     """
     num_classes = getattr(model, "num_classes", None)
+    name = type(model).__name__
     if num_classes is None:
-        raise ValueError(f"{type(model).__name__} was not told any classes, so its samples cannot be chosen by label.")
+        raise ValueError(f"{name} was not told any classes, so its samples cannot be chosen by label.")
+    names = list(getattr(model, "class_names", None) or ())
+    numbers = []
     for label in labels:
-        if not 0 <= label < num_classes:
-            raise ValueError(f"There is no label {label}: this {type(model).__name__} has 0 to {num_classes - 1}.")
+        if isinstance(label, str) and label in names:
+            numbers.append(names.index(label))
+        elif str(label).isdecimal() and int(label) < num_classes:
+            numbers.append(int(label))
+        else:
+            named = f": {', '.join(names[:_NAMED])}{' and more' if len(names) > _NAMED else ''}" if names else ""
+            raise ValueError(f"There is no label {label}: this {name} has 0 to {num_classes - 1}{named}.")
+    return numbers
 
 
 def check_codes(model: AdversarialModule, codes: Codes) -> None:
@@ -92,7 +105,7 @@ def generate(
     n: int,
     seed: int = 0,
     batch_size: int = 64,
-    labels: Sequence[int] | None = None,
+    labels: Sequence[int | str] | None = None,
     codes: Codes | None = None,
     domain: str | None = None,
     start: int = 0,
@@ -104,7 +117,7 @@ def generate(
         n: How many.
         seed: Which sequence.
         batch_size: Made at a time.
-        labels: The classes of the samples, repeated as often as it takes. None: as the model likes.
+        labels: The classes of the samples, by name or number, repeated as often as it takes. None: as the model likes.
         codes: The values of the samples' codes by name, repeated as often as it takes, such as
             ``{"category": [3], "continuous0": [-1, 0, 1]}``. Codes that are not named are drawn as in training.
         domain: The domain of the images, for a game of several such as CoGAN. None: the first.
@@ -130,7 +143,7 @@ def interpolate(
     frames: int = 16,
     seed: int = 0,
     batch_size: int = 64,
-    labels: Sequence[int] | None = None,
+    labels: Sequence[int | str] | None = None,
     codes: Codes | None = None,
     domain: str | None = None,
 ) -> Iterator[Tensor]:
@@ -176,13 +189,12 @@ def interpolate(
 
 
 def _chosen(
-    model: AdversarialModule, labels: Sequence[int] | None, codes: Codes | None, domain: str | None
+    model: AdversarialModule, labels: Sequence[int | str] | None, codes: Codes | None, domain: str | None
 ) -> dict[str, Any]:
     """What is asked of the samples, as the model's own methods take it."""
     chosen: dict[str, Any] = {}
     if labels is not None:
-        check_labels(model, labels)
-        chosen["labels"] = labels
+        chosen["labels"] = check_labels(model, labels)
     if codes:
         check_codes(model, codes)
         chosen["codes"] = codes

@@ -9,7 +9,7 @@ from jsonargparse import Namespace
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.cli import LightningArgumentParser
 
-TAKEN = ("image_shape", "num_classes", "condition_shape", "attributes", "scale")
+TAKEN = ("image_shape", "num_classes", "condition_shape", "attributes", "class_names", "scale")
 """Attributes of a data module that become arguments of a model that takes them."""
 _SHAPES = ("image_shape", "condition_shape")
 

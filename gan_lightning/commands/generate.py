@@ -96,10 +96,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=whole(), default=0, help="which samples (default: %(default)s)")
     parser.add_argument(
         "--labels",
-        type=whole(),
+        type=str,
         nargs="+",
         metavar="LABEL",
-        help="classes of the samples, in turn: `--labels 7`, `--labels 0 1 2`; for models that were told classes "
+        help="classes of the samples, in turn, by the data's names for them or by number: `--labels cat dog`, "
+        "`--labels 7`; for models that were told classes "
         "(default: drawn as often as in the data)",
     )
     parser.add_argument("--codes", nargs="+", metavar="NAME=VALUE", default=[], help=HELP)

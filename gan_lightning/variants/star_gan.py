@@ -13,6 +13,7 @@ from gan_lightning.attributes import Attributes
 from gan_lightning.factories import resolve
 from gan_lightning.game import GameBatch, evaluating
 from gan_lightning.image_game import ImageShape
+from gan_lightning.label_game import named_classes
 from gan_lightning.losses import Terms, wasserstein_discriminator, wasserstein_generator
 from gan_lightning.networks import StarGANDiscriminator, StarGANGenerator
 from gan_lightning.networks.labels import one_hot
@@ -43,9 +44,11 @@ class StarGAN(TranslationGame):
     Args:
         image_shape: Channels, height, width of the images. The command line takes it from the data.
         attributes: Names of the attributes, in the order of the labels, N x A zeros and ones. The command line takes
-            it from the data. None: the labels are classes, named "0", "1", ...
+            it from the data. None: the labels are classes.
         num_classes: Where there are no attributes: labels are 0 ... num_classes - 1. The command line takes it from
             the data.
+        class_names: The name of each class, where there are no attributes. The command line takes it from the data.
+            None: "0", "1", ...
         exclusive: Groups of attributes of which an image has one at most: to ask for one is to switch off the others.
             Those that are not among ``attributes`` do not matter. By default CelebA's colours of hair.
         generator: Makes the generator from the image shape and the number of attributes; it is called with images and
@@ -77,9 +80,11 @@ class StarGAN(TranslationGame):
         generator_optimizer: OptimizerCallable = StarGANAdam,
         discriminator_optimizer: OptimizerCallable = StarGANAdam,
         n_critic: int = 5,
+        class_names: Sequence[str] | None = None,
         **game: Any,
     ) -> None:
-        names = tuple(attributes or map(str, range(num_classes or 0)))
+        n_classes = num_classes or 0
+        names = tuple(attributes or named_classes(class_names, n_classes) or map(str, range(n_classes)))
         if not names:
             raise ValueError(
                 "StarGAN learns attributes or classes, so it needs data with labels: there are neither attributes nor "
