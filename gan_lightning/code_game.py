@@ -193,3 +193,6 @@ class CodeGame(ImageGame):
         """One row a category, along which the first continuous code grows; see :meth:`traverse`."""
         columns = max(1, n // self.n_categories)
         return self.traverse(columns=columns, seed=seed), columns
+
+    def table_names(self, n: int) -> tuple[list[str], list[str]]:
+        return [], [str(category) for category in range(self.n_categories)]

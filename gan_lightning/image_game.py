@@ -112,6 +112,10 @@ class ImageGame(AdversarialModule):
         """
         return self.sample(n, seed=seed), None
 
+    def table_names(self, n: int) -> tuple[list[str], list[str]]:
+        """What the columns and the rows of :meth:`sample_table` are called in a picture; empty: nothing."""
+        return [], []
+
     def walk(self, a: int, b: int, ways: Sequence[float], seed: int = 0) -> Tensor:
         """Images on the way from sample ``a`` to sample ``b`` of the sequence that ``seed`` names.
 

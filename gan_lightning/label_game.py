@@ -129,10 +129,16 @@ class LabelGame(ImageGame):
 
     def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
         """One row a class, of the first classes if there are more than ``n``."""
-        rows = self.num_classes if self.num_classes <= n else math.isqrt(n)
+        rows = self._rows(n)
         columns = n // rows
         labels = [row for row in range(rows) for _ in range(columns)]
         return self.sample(rows * columns, seed=seed, labels=labels), columns
+
+    def table_names(self, n: int) -> tuple[list[str], list[str]]:
+        return [], [str(label) for label in range(self._rows(n))]
+
+    def _rows(self, n: int) -> int:
+        return self.num_classes if self.num_classes <= n else math.isqrt(n)
 
     def walk(self, a: int, b: int, ways: Sequence[float], seed: int = 0, labels: Sequence[int] | None = None) -> Tensor:
         """Images on the way from sample ``a`` to sample ``b``; the class changes half-way.

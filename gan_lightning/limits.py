@@ -70,6 +70,18 @@ def check_seed(**seeds: Any) -> None:
             raise ValueError(f"{name} is {seed!r}: it must be a whole number.")
 
 
+def check_flag(**flags: Any) -> None:
+    """Raise a ValueError that names the first that is neither True nor False."""
+    for name, flag in flags.items():
+        if not isinstance(flag, bool):
+            raise ValueError(f"{name} is {flag!r}: it must be true or false.")
+
+
+def check_flag_if_given(**flags: Any) -> None:
+    """The same of flags that may be None."""
+    check_flag(**{name: flag for name, flag in flags.items() if flag is not None})
+
+
 def check_paths(**paths: Any) -> None:
     """Raise a ValueError that names the first that is no path, no mapping of names to paths, and not None."""
     for name, path in paths.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -52,6 +52,11 @@ class TranslationGame(AdversarialModule):
     def panels(self, batch: GameBatch) -> list[Tensor]:
         """What a picture shows of every example, from left to right: images, N x C x H x W each."""
         raise NotImplementedError(f"{type(self).__name__} must say what a picture of an example shows: panels.")
+
+    @property
+    def panel_names(self) -> Sequence[str]:
+        """The captions of :meth:`panels`, a name each; none: the picture has no captions."""
+        return ()
 
     # What follows from it.
 

@@ -272,8 +272,11 @@ class TestRefusals:
             (["--trainer.devices", "-2"], "`devices` selected with `CPUAccelerator` should be an int > 0."),
             (["--trainer.val_check_interval", "0"], "trainer.val_check_interval is 0"),
             (["--trainer.check_val_every_n_epoch", "0"], "trainer.check_val_every_n_epoch is 0: it must be at least 1"),
-            (callback("SampleGrid", "every_n_steps=0"), "every_n_steps is 0: it must be at least 1."),
-            (callback("LastCheckpoint", "every_n_steps=0"), "every_n_steps is 0: it must be at least 1."),
+            (callback("SampleGrid", "every_n_steps=0"), "every_n_steps is 0: it must be a whole number, at least 1."),
+            (
+                callback("LastCheckpoint", "every_n_steps=0"),
+                "every_n_steps is 0: it must be a whole number, at least 1.",
+            ),
             (callback("GenerativeMetrics", "metrics=[fidd]"), "There is no metric 'fidd': choose from fid,"),
         ],
     )

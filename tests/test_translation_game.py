@@ -138,5 +138,5 @@ class TestTranslationGrid:
             assert picture.size == (3 * 17 + 1, 3 * 17 + 1)
 
     def test_impossible_numbers_are_refused(self) -> None:
-        with pytest.raises(ValueError, match="n is 0: it must be at least 1"):
+        with pytest.raises(ValueError, match="n is 0: it must be a whole number, at least 1"):
             TranslationGrid(n=0)

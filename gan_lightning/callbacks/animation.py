@@ -10,6 +10,7 @@ from PIL import Image
 from datamodules.decoding import open_image
 from gan_lightning.callbacks.pictures import spared
 from gan_lightning.images import write_gif
+from gan_lightning.limits import check_whole
 from gan_lightning.logger_guards import forgiven
 
 
@@ -24,8 +25,8 @@ class RunAnimation(Callback):
     """
 
     def __init__(self, frame_ms: int = 200, max_frames: int = 100) -> None:
-        if frame_ms < 20 or max_frames < 2:
-            raise ValueError(f"frame_ms is {frame_ms} and max_frames {max_frames}: they must be at least 20 and 2.")
+        check_whole(20, frame_ms=frame_ms)
+        check_whole(2, max_frames=max_frames)
         self.frame_ms = frame_ms
         self.max_frames = max_frames
 

@@ -14,6 +14,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from gan_lightning.callbacks.signals import StopSignals
 from gan_lightning.checkpoint_io import SaveError
+from gan_lightning.limits import check_whole
 from gan_lightning.slurm import SlurmJob
 
 
@@ -40,8 +41,7 @@ class LastCheckpoint(ModelCheckpoint):
         self._best = ""
         self._compared: list[ModelCheckpoint] = []
         super().__init__()
-        if every_n_steps < 1:
-            raise ValueError(f"every_n_steps is {every_n_steps}: it must be at least 1.")
+        check_whole(1, every_n_steps=every_n_steps)
         self.every_n_steps = every_n_steps
         self.path: Path | None = None
         self._saved_step = 0

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
+from gan_lightning.limits import check_whole
 from gan_lightning.random import fold
 from gan_lightning.strategy import average_over_processes
 
@@ -55,10 +56,7 @@ class DivergenceGuard(Callback):
     ) -> None:
         if on_divergence not in ("warn", "stop", "rollback"):
             raise ValueError(f"on_divergence is {on_divergence!r}: choose warn, stop or rollback.")
-        if every_n_steps < 1 or max_rollbacks < 1:
-            raise ValueError(
-                f"every_n_steps is {every_n_steps} and max_rollbacks {max_rollbacks}: both must be at least 1."
-            )
+        check_whole(1, every_n_steps=every_n_steps, max_rollbacks=max_rollbacks)
         self.on_divergence = on_divergence
         self.every_n_steps = every_n_steps
         self.max_rollbacks = max_rollbacks

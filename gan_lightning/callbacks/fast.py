@@ -14,6 +14,7 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
 
 from gan_lightning.game import AdversarialModule, frozen
+from gan_lightning.limits import check_flag, check_flag_if_given
 from gan_lightning.random import own_randomness
 from gan_lightning.speed import fuse, keep_freed_memory, lay_out, multiplies_bf16, seconds
 
@@ -53,6 +54,8 @@ class FastTraining(Callback):
         tf32: bool = True,
         compile: bool = False,
     ) -> None:
+        check_flag_if_given(bf16=bf16, channels_last=channels_last)
+        check_flag(fused=fused, keep_memory=keep_memory, tf32=tf32, compile=compile)
         self.bf16 = bf16
         self.channels_last = channels_last
         self.fused = fused

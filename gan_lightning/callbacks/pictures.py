@@ -2,7 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +12,9 @@ from lightning.pytorch.loggers import Logger
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
+from gan_lightning.captions import captioned
 from gan_lightning.images import are_points, enlarge, grid, to_pil, to_uint8, write_png
+from gan_lightning.limits import check_seed, check_whole, check_whole_if_given
 from gan_lightning.logger_guards import forgiven
 
 _COMFORTABLE_SIDE = 512
@@ -36,9 +38,9 @@ class Picture(Callback, ABC):
     """The method of the model that makes the images; a model without it is not drawn."""
 
     def __init__(self, every_n_steps: int, seed: int, scale: int | None) -> None:
-        for name, count in [("every_n_steps", every_n_steps), ("scale", 1 if scale is None else scale)]:
-            if count < 1:
-                raise ValueError(f"{name} is {count}: it must be at least 1.")
+        check_whole(1, every_n_steps=every_n_steps)
+        check_whole_if_given(1, scale=scale)
+        check_seed(seed=seed)
         self.every_n_steps = every_n_steps
         self.seed = seed
         self.scale = scale
@@ -56,6 +58,16 @@ class Picture(Callback, ABC):
     @abstractmethod
     def images(self, game: Any) -> tuple[Tensor, int | None]:
         """The images, N x C x H x W in [-1, 1], and how many stand in a row; None: as many as there are rows."""
+
+    def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:
+        """Names of the picture's columns and of its rows; none: none are written.
+
+        Args:
+            game: The game.
+            columns: Images in a row, as :meth:`images` has it.
+            n: Images in the picture.
+        """
+        return (), ()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage != "fit":
@@ -94,6 +106,7 @@ class Picture(Callback, ABC):
         images, columns = self.images(pl_module)
         image = grid(to_uint8(images).cpu(), columns)
         picture = enlarge(image, self.scale or -(-_COMFORTABLE_SIDE // image.shape[2]))
+        picture = captioned(picture, *self.captions(pl_module, columns, len(images)))
         path = self._folder / f"step_{step:08d}.png"
         with spared(path):
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -35,8 +35,8 @@ class RunProgressBar(ProgressBar):
     def __init__(self, interval: float = 0.4, file_interval: float = 30.0) -> None:
         super().__init__()
         for name, seconds in [("interval", interval), ("file_interval", file_interval)]:
-            if seconds <= 0:
-                raise ValueError(f"{name} is {seconds}: it must be more than 0.")
+            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+                raise ValueError(f"{name} is {seconds!r}: it must be a number of seconds, more than 0.")
         self.interval = interval
         self.file_interval = file_interval
         self._enabled = True

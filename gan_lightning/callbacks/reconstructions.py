@@ -1,5 +1,6 @@
 """Look at what comes back of images that were encoded, while the game is played."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -32,6 +33,9 @@ class Reconstructions(TranslationGrid):
     def images(self, game: Any) -> tuple[Tensor, int | None]:
         images, _ = super().images(game)
         return images, 2 * min(_PAIRS_IN_A_ROW, len(images) // 2)
+
+    def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:
+        return ["given", "made"] * ((columns or 0) // 2), ()
 
     def panels(self, game: Any, batch: GameBatch) -> list[Tensor]:
         return [batch.examples, game.reconstruct(batch.examples)]

@@ -1,10 +1,12 @@
 """Look at the samples while the game is played."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
 from gan_lightning.callbacks.pictures import Picture
+from gan_lightning.limits import check_whole
 
 
 class SampleGrid(Picture):
@@ -25,14 +27,16 @@ class SampleGrid(Picture):
 
     def __init__(self, every_n_steps: int = 500, n: int = 64, seed: int = 0, scale: int | None = None) -> None:
         super().__init__(every_n_steps, seed, scale)
-        if n < 1:
-            raise ValueError(f"n is {n}: it must be at least 1.")
+        check_whole(1, n=n)
         self.n = n
 
     def images(self, game: Any) -> tuple[Tensor, int | None]:
         if hasattr(game, "sample_table"):
             return game.sample_table(self.n, self.seed)
         return game.sample(self.n, seed=self.seed), None
+
+    def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:
+        return game.table_names(self.n) if hasattr(game, "table_names") else ((), ())
 
 
 class InterpolationStrip(Picture):
@@ -56,8 +60,8 @@ class InterpolationStrip(Picture):
         self, every_n_steps: int = 500, rows: int = 4, frames: int = 16, seed: int = 0, scale: int | None = None
     ) -> None:
         super().__init__(every_n_steps, seed, scale)
-        if rows < 1 or frames < 2:
-            raise ValueError(f"rows is {rows} and frames is {frames}: they must be at least 1 and 2.")
+        check_whole(1, rows=rows)
+        check_whole(2, frames=frames)
         self.rows = rows
         self.frames = frames
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from gan_lightning.callbacks.pictures import Picture, first_batches
 from gan_lightning.game import evaluating
 from gan_lightning.images import are_points
+from gan_lightning.limits import check_flag, check_whole
 from gan_lightning.random import own_randomness
 from gan_lightning.scatter import Window, draw_scatter
 
@@ -34,9 +35,9 @@ class ScatterPlot(Picture):
 
     def __init__(self, every_n_steps: int = 500, n: int = 1000, seed: int = 0, contours: bool = True) -> None:
         super().__init__(every_n_steps, seed, scale=1)
-        if n < 1:
-            raise ValueError(f"n is {n}: it must be at least 1.")
+        check_whole(1, n=n)
         self.n = n
+        check_flag(contours=contours)
         self.contours = contours
         self._real: Tensor | None = None
 

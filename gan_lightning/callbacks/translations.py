@@ -1,5 +1,6 @@
 """Look at the translations while the game is played."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from gan_lightning.callbacks.pictures import Picture, first_batches
 from gan_lightning.game import GameBatch
 from gan_lightning.images import stack
+from gan_lightning.limits import check_whole
 from gan_lightning.random import own_randomness
 
 
@@ -31,8 +33,7 @@ class TranslationGrid(Picture):
 
     def __init__(self, every_n_steps: int = 500, n: int = 4, seed: int = 0, scale: int | None = None) -> None:
         super().__init__(every_n_steps, seed, scale)
-        if n < 1:
-            raise ValueError(f"n is {n}: it must be at least 1.")
+        check_whole(1, n=n)
         self.n = n
         self._examples: list[Any] | None = None
 
@@ -50,6 +51,10 @@ class TranslationGrid(Picture):
                 panels = self.panels(game, game.receive(game.trainer.strategy.batch_to_device(hooked, game.device)))
                 rows += [[panel[i] for panel in panels] for i in range(len(panels[0]))]
         return stack([image for row in rows for image in row]), len(rows[0])
+
+    def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:
+        names = [*getattr(game, "panel_names", ())]
+        return (names if len(names) == columns else ()), ()
 
     def panels(self, game: Any, batch: GameBatch) -> list[Tensor]:
         """What stands side by side of every example, N x C x H x W each."""

@@ -111,4 +111,10 @@ class CoGAN(ImageGame):
     def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
         """Pairs side by side, A and B."""
         pairs = [self.sample(max(n // 2, 1), seed, domain=domain) for domain in self.domains]
-        return torch.stack(pairs, dim=1).flatten(0, 1), 2 * max(round(n**0.5 / 2), 1)
+        return torch.stack(pairs, dim=1).flatten(0, 1), 2 * self._pairs_in_a_row(n)
+
+    def table_names(self, n: int) -> tuple[list[str], list[str]]:
+        return [*self.domains] * self._pairs_in_a_row(n), []
+
+    def _pairs_in_a_row(self, n: int) -> int:
+        return max(round(n**0.5 / 2), 1)

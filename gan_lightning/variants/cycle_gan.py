@@ -101,6 +101,8 @@ class CycleGAN(TranslationGame):
     def judge(self, batch: GameBatch) -> Terms:
         return {f"cycle_{x}": F.l1_loss(there_and_back, real) for x, (real, _, there_and_back) in self._cycles(batch)}
 
+    panel_names = ("A", "as B", "back", "B", "as A", "back")
+
     def panels(self, batch: GameBatch) -> list[Tensor]:
         """Of A, then of B: given, translated, translated back."""
         return [images for _, cycle in self._cycles(batch) for images in cycle]

@@ -87,6 +87,8 @@ class Pix2Pix(TranslationGame):
     def judge(self, batch: GameBatch) -> Terms:
         return {"l1": F.l1_loss(self.translate(batch.condition), batch.real)}
 
+    panel_names = ("given", "made", "true")
+
     def panels(self, batch: GameBatch) -> list[Tensor]:
         """Given, made, true."""
         return [batch.condition, self.translate(batch.condition), batch.real]

@@ -171,6 +171,8 @@ class SRGAN(TranslationGame):
         images, truth = (to_uint8(part) for part in (self.translate(batch.condition), batch.real))
         return {"psnr": psnr(images, truth, self.scale).mean(), "ssim": ssim(images, truth, self.scale).mean()}
 
+    panel_names = ("bicubic", "made", "true")
+
     def panels(self, batch: GameBatch) -> list[Tensor]:
         """Enlarged by bicubic interpolation, made, true."""
         bicubic = upscale(to_uint8(batch.condition).cpu(), self.scale).to(batch.real.device)

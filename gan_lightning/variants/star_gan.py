@@ -185,6 +185,10 @@ class StarGAN(TranslationGame):
             terms[f"accuracy_{name}"] = found.to(batch.real.dtype).mean()
         return terms
 
+    @property
+    def panel_names(self) -> Sequence[str]:
+        return ("given", *self.attributes)
+
     def panels(self, batch: GameBatch) -> list[Tensor]:
         """The image, then the image with one attribute after the other flipped, as in the paper's figures."""
         flipped = (self.rules.flipped(batch.condition, name) for name in self.attributes)

@@ -94,5 +94,5 @@ def test_loggers_get_them(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_impossible_numbers_are_refused() -> None:
     with pytest.raises(ValueError, match="frames is 1"):
         InterpolationStrip(frames=1)
-    with pytest.raises(ValueError, match="max_frames 1"):
+    with pytest.raises(ValueError, match="max_frames is 1"):
         RunAnimation(max_frames=1)
