@@ -87,7 +87,7 @@ def test_loggers_get_them(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
         events = EventAccumulator(logger.log_dir, {"images": 0}).Reload()
-        assert set(events.Tags()["images"]) == {"samples", "interpolations", "animation"}
+        assert set(events.Tags()["images"]) == {"samples", "samples_2", "interpolations", "animation"}
         assert events.Images("animation")[0].encoded_image_string.startswith(b"GIF8")
 
 
