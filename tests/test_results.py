@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from benchmarks import results
 from benchmarks.results import Figure, Row
@@ -154,3 +155,17 @@ def test_every_figure_is_found_in_what_is_printed() -> None:
     assert found[("infogan_digits", "samples")] == 92.5
     assert [value for (row, _), value in found.items() if row == "modes"] == [6, 15, 7, 40]
     assert {value for (row, _), value in found.items() if row.endswith("_mnist")} == {26.4321}
+
+
+PICTURES = yaml.safe_load(results.RECORD.read_text())["pictures"]
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_whose_command_is_recorded_is_shown(name: str) -> None:
+    picture = f"docs/images/variants/{name}.png"
+    assert f'<img src="{picture}"' in (ROOT / "README.md").read_text()
+    assert (ROOT / picture).stat().st_size < 60_000
+    words = PICTURES[name].split()
+    assert words[:3] == ["gan-lightning", "fit", "--config"]
+    assert (ROOT / words[3]).is_file()
+    assert words[words.index("--name") + 1] == name
