@@ -40,7 +40,7 @@ from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.players import PLAYERS, check_optimizer, check_scheduler, places_of_players
 from gan_lightning.precision import needing_digits, number_type, take_own_type, with_digits
 from gan_lightning.random import fold, seed_draws
-from gan_lightning.rounds import gather_rounds, side_by_side
+from gan_lightning.rounds import batch_sizes, gather_rounds, side_by_side
 from gan_lightning.speed import eagerly, signed
 from gan_lightning.states import keep_plain, plain
 from gan_lightning.strategy import adopt, agree, agreed, buffers_apart, give_back, leave_group_at_exit
@@ -350,7 +350,7 @@ class AdversarialModule(Looking, Noting, Checked):
             ValueError,
             ZeroDivisionError,
         ) as error:  # torch tells neither whose setting it is nor its name
-            raise ValueError(f"{name} cannot be made: {error}.") from error
+            raise ValueError(f"{name} cannot be made: {str(error).rstrip('.')}.") from error
         if name.endswith("_optimizer"):
             check_optimizer(name, made)
         check_scheduler(made)
@@ -400,6 +400,20 @@ class AdversarialModule(Looking, Noting, Checked):
             self.seed = self.trainer.strategy.broadcast(torch.initial_seed())
         give_back(self, self._buffers_apart)
         self._buffers_apart = []
+
+    @property
+    def smallest_batch(self) -> int:
+        """Images that a batch needs at least: BatchNorm of vectors has no variance in a batch of one."""
+        players = (*self.generator.modules(), *self.discriminator.modules())
+        return 2 if any(isinstance(part, nn.BatchNorm1d) for part in players) else 1
+
+    def on_train_start(self) -> None:
+        few = [size for size in batch_sizes(self.trainer.train_dataloader) if size < self.smallest_batch]
+        if few:
+            raise ValueError(
+                f"{type(self).__name__} needs batches of {self.smallest_batch} images at least, since it compares the "
+                f"images of a batch, and the loader has one of {few[0]}: change batch_size, or set drop_last=True."
+            )
 
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Nothing: callbacks judge the samples. It is here because Lightning validates only what has this method."""

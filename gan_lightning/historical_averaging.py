@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
+from gan_lightning.arguments import checked
 from gan_lightning.optimizers import DCGANAdam
 
 
+@checked
 class HistoricalAveragingAdam(DCGANAdam):
     """DCGAN's Adam on the loss plus ``averaging_weight * ||theta - 1/t sum_{i=1}^t theta_i||^2``.
 

@@ -8,7 +8,10 @@ al. under the root: it matters only to weights whose gradients are below 1e-4.
 import torch
 from torch.optim.optimizer import ParamsT
 
+from gan_lightning.arguments import checked
 
+
+@checked
 class DCGANAdam(torch.optim.Adam):
     """Adam with a short memory of the gradient: learning rate 2e-4, betas (0.5, 0.999).
 
@@ -35,6 +38,7 @@ class DCGANAdam(torch.optim.Adam):
         super().__init__(params, lr=lr, betas=(float(first), float(second)), eps=eps, weight_decay=weight_decay)
 
 
+@checked
 class WGANGPAdam(DCGANAdam):
     """Adam without momentum: learning rate 1e-4, betas (0, 0.9).
 
@@ -59,6 +63,7 @@ class WGANGPAdam(DCGANAdam):
         super().__init__(params, lr, betas, eps, weight_decay)
 
 
+@checked
 class InfoGANAdam(DCGANAdam):
     """DCGAN's Adam, five times as fast, for the generator: learning rate 1e-3, betas (0.5, 0.999).
 
@@ -83,6 +88,7 @@ class InfoGANAdam(DCGANAdam):
         super().__init__(params, lr, betas, eps, weight_decay)
 
 
+@checked
 class CoGANAdam(DCGANAdam):
     """DCGAN's Adam with a penalty on the weights: learning rate 2e-4, betas (0.5, 0.999), weight decay 5e-4.
 
@@ -107,6 +113,7 @@ class CoGANAdam(DCGANAdam):
         super().__init__(params, lr, betas, eps, weight_decay)
 
 
+@checked
 class ALIAdam(DCGANAdam):
     """DCGAN's Adam, half as fast: learning rate 1e-4, betas (0.5, 0.999).
 
@@ -131,6 +138,7 @@ class ALIAdam(DCGANAdam):
         super().__init__(params, lr, betas, eps, weight_decay)
 
 
+@checked
 class SNGANAdam(DCGANAdam):
     """Adam without momentum: learning rate 2e-4, betas (0, 0.9).
 
@@ -155,6 +163,7 @@ class SNGANAdam(DCGANAdam):
         super().__init__(params, lr, betas, eps, weight_decay)
 
 
+@checked
 class SAGANDiscriminatorAdam(DCGANAdam):
     """Adam without momentum, four times as fast as the generator's: learning rate 4e-4, betas (0, 0.9).
 
@@ -179,6 +188,7 @@ class SAGANDiscriminatorAdam(DCGANAdam):
         super().__init__(params, lr, betas, eps, weight_decay)
 
 
+@checked
 class EBGANAdam(DCGANAdam):
     """Adam with learning rate 1e-3; the betas are DCGAN's.
 
@@ -203,6 +213,7 @@ class EBGANAdam(DCGANAdam):
         super().__init__(params, lr, betas, eps, weight_decay)
 
 
+@checked
 class BEGANAdam(DCGANAdam):
     """Adam with learning rate 1e-4, betas (0.9, 0.999).
 
@@ -227,6 +238,7 @@ class BEGANAdam(DCGANAdam):
         super().__init__(params, lr, betas, eps, weight_decay)
 
 
+@checked
 class ImprovedGANAdam(DCGANAdam):
     """DCGAN's Adam, fifteen times as fast: learning rate 3e-3, betas (0.5, 0.999).
 
@@ -251,6 +263,7 @@ class ImprovedGANAdam(DCGANAdam):
         super().__init__(params, lr, betas, eps, weight_decay)
 
 
+@checked
 class StarGANAdam(DCGANAdam):
     """DCGAN's Adam, half as fast: learning rate 1e-4, betas (0.5, 0.999).
 
@@ -275,6 +288,7 @@ class StarGANAdam(DCGANAdam):
         super().__init__(params, lr, betas, eps, weight_decay)
 
 
+@checked
 class SRGANAdam(DCGANAdam):
     """Adam with learning rate 1e-4, betas (0.9, 0.999).
 
@@ -299,6 +313,7 @@ class SRGANAdam(DCGANAdam):
         super().__init__(params, lr, betas, eps, weight_decay)
 
 
+@checked
 class WGANRMSprop(torch.optim.RMSprop):
     """RMSProp with learning rate 5e-5.
 

@@ -165,3 +165,17 @@ def gather_rounds(trainer: Trainer, size: int) -> None:
 
     process_dataloader.before_rounds = process  # type: ignore[attr-defined]
     strategy.process_dataloader = process_dataloader  # type: ignore[method-assign, assignment]
+
+
+def batch_sizes(loader: Any) -> set[int]:
+    """The sizes of the batches that a loader of rounds hands out in an epoch; empty where it does not say."""
+    size = loader.size if isinstance(loader, Rounds) else 1
+    loader = loader.loader if isinstance(loader, Rounds) else loader
+    usual, images = getattr(loader, "batch_size", None), sized_len(getattr(loader, "sampler", None))
+    if not isinstance(usual, int):
+        return set()
+    if images is None or images < usual or getattr(loader, "drop_last", False):
+        return {usual}
+    # The last one is left over with others of its round, unless rounds fill the epoch.
+    last = images % usual
+    return {usual, last} if last and (images // usual + 1) % size == 0 else {usual}

@@ -3,7 +3,10 @@
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from gan_lightning.arguments import checked
 
+
+@checked
 class LinearDecay(LambdaLR):
     """The full rate for some steps, then straight down to 0.
 

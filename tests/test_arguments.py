@@ -9,9 +9,12 @@ import pytest
 import torch
 
 import gan_lightning.networks
+import gan_lightning.optimizers
 from gan_lightning.arguments import _annotations
 from gan_lightning.callbacks.fast import _gradients
 from gan_lightning.game import AdversarialModule
+from gan_lightning.historical_averaging import HistoricalAveragingAdam
+from gan_lightning.schedulers import LinearDecay
 from gan_lightning.variants import ACGAN, DCGAN, LSGAN
 from tests.games import SMALL_NETWORKS, VARIANTS, example_batch, small
 
@@ -59,6 +62,22 @@ def test_odd_arguments_of_a_network_make_it_or_are_named(network: Any) -> None:
             said = refusal(lambda arguments=arguments: network(**arguments), name, value)
             assert not said or name in said or "shape" in name, f"{name}={value!r}: {said}"
             assert "\n" not in said
+
+
+OURS = [
+    v for v in vars(gan_lightning.optimizers).values() if inspect.isclass(v) and issubclass(v, torch.optim.Optimizer)
+]
+
+
+@pytest.mark.parametrize("kind", [*OURS, HistoricalAveragingAdam, LinearDecay], ids=lambda kind: kind.__name__)
+def test_odd_arguments_of_optimisers_and_schedulers_are_named(kind: Any) -> None:
+    weight = torch.nn.Parameter(torch.ones(2))
+    first: Any = [weight] if issubclass(kind, torch.optim.Optimizer) else torch.optim.SGD([weight], lr=1.0)
+    usual = {} if issubclass(kind, torch.optim.Optimizer) else {"constant_steps": 1, "decay_steps": 1}
+    for name in [*_annotations(kind)][1:]:
+        for value in [None, "a", math.nan, True, (), [1], {}, object()]:
+            with pytest.raises(ValueError, match=f"^{name} is "):
+                kind(first, **{**usual, name: value})
 
 
 def test_what_is_told_says_what_is_taken() -> None:

@@ -33,7 +33,8 @@ def one_step(model: AdversarialModule, batch: Any, **arguments: Any) -> pl.Train
         enable_progress_bar=False,
         **arguments,
     )
-    trainer.fit(model, Batches([batch] * 5), Batches([batch]))
+    loader = batch if isinstance(batch, DataLoader) else Batches([batch] * 5)
+    trainer.fit(model, loader, None if loader is batch else Batches([batch]))
     return trainer
 
 

@@ -66,6 +66,11 @@ class EBGAN(ImageGame):
         error = (reconstruction - images).flatten(1)
         return torch.linalg.vector_norm(error.float(), dim=1), code
 
+    @property
+    def smallest_batch(self) -> int:
+        """Two where images are pushed apart."""
+        return 2 if self.pulling_away_weight else super().smallest_batch
+
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         return energy_discriminator(self.energy(batch.real)[0], self.energy(batch.fake)[0], self.margin)
 
