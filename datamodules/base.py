@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,10 @@ class ImageDataModule(LightningDataModule, ABC):
         super().__init__()
         check_at_least(1, batch_size=batch_size, image_size=image_shape[1])
         check_at_least(0, seed=seed)
+        if not isinstance(flip, bool):
+            raise ValueError(f"flip is {flip!r}: it must be true or false.")
+        if n_labels is not None:
+            check_at_least(0, n_labels=n_labels)  # how many it takes is known with the images
         self.image_shape = image_shape
         self.num_classes = num_classes
         self.batch_size = batch_size
@@ -142,8 +147,10 @@ class ImageDataModule(LightningDataModule, ABC):
 
 
 def check_at_least(minimum: int, **arguments: int) -> None:
-    """Raises a ValueError that names the first argument below `minimum`."""
+    """Raises a ValueError that names the first argument that is no whole number or is below `minimum`."""
     for name, value in arguments.items():
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise ValueError(f"{name} is {value!r}: it must be a whole number, at least {minimum}.")
         if value < minimum:
             raise ValueError(f"{name} is {value}: it must be at least {minimum}.")
 
@@ -151,7 +158,7 @@ def check_at_least(minimum: int, **arguments: int) -> None:
 def check_channels(**arguments: int) -> None:
     """Raises a ValueError that names the first argument that is neither 1 nor 3."""
     for name, value in arguments.items():
-        if value not in (1, 3):
+        if isinstance(value, bool) or not isinstance(value, Integral) or value not in (1, 3):
             raise ValueError(f"{name} is {value}: it must be 1 (grey) or 3 (RGB).")
 
 

@@ -1,0 +1,33 @@
+"""Numbers and switches that no data module can take are told by the name of the argument, before a file is read."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+import datamodules
+from datamodules import ImageDataModule, ImageFolderDataModule, ShardsDataModule
+
+KINDS = [getattr(datamodules, name) for name in datamodules.__all__]
+KINDS = [kind for kind in KINDS if kind not in (ImageDataModule, ShardsDataModule, ImageFolderDataModule)]
+
+
+@pytest.mark.parametrize("value", [None, "many", 1.5, True, [4], {}, float("nan"), -1])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_what_is_no_number_is_told(kind: type, value: object) -> None:
+    parameters = inspect.signature(kind).parameters
+    root = {"root": "nowhere"} if "root" in parameters else {}
+    for name, parameter in parameters.items():
+        if type(parameter.default) is not int and name not in ("image_size", "n_labels", "load_size"):
+            continue
+        if value is None and (parameter.default is None or name == "image_size"):
+            continue  # which says something there
+        with pytest.raises(ValueError, match=rf"^{name} is "):
+            kind(**root, **{name: value})
+
+
+def test_switches_and_numbers_of_other_libraries() -> None:
+    for value in (None, "yes", 1):
+        with pytest.raises(ValueError, match=r"^flip is .*: it must be true or false"):
+            datamodules.CIFAR10DataModule("nowhere", flip=value)
+    assert datamodules.DigitsDataModule(batch_size=np.int64(4)).batch_size == 4
