@@ -123,7 +123,7 @@ class GenerativeMetrics(Measurement):
         evaluator, references, n = self._judge
         return evaluator.score(Samples(game.sample, n, self.seed), references)
 
-    def _log(self, pl_module: LightningModule, scores: dict[str, float], **how: bool) -> None:
+    def _log(self, pl_module: LightningModule, scores: dict[str, float], **how: Any) -> None:
         super()._log(pl_module, scores, **how)
         # For monitors alone: no log has a number under a plain name that is of other features than published ones.
         prefix = next(iter(scores)).partition("/")[0]

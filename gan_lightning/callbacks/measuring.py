@@ -59,14 +59,14 @@ class Measurement(Callback, ABC):
             late = 0 <= steps < every
             return f"every_n_steps is {every}, and the run has {steps} steps: give a smaller one." if late else None
         instead = "give every_n_steps to measure without it."
-        if trainer.limit_val_batches == 0:  # type: ignore[attr-defined]
+        if trainer.limit_val_batches == 0:
             return f"it measures at every validation, and limit_val_batches is 0: {instead}"
         if not trainer.enable_validation:
             return f"it measures at every validation, and there is no validation loader: {instead}"
         data: Any = getattr(trainer, "datamodule", None)
         if data is not None and data.val_dataloader() == []:
             return f"it measures at every validation, and the data has no validation images: {instead}"
-        interval, epochs = trainer.val_check_interval, trainer.check_val_every_n_epoch  # type: ignore[attr-defined]
+        interval, epochs = trainer.val_check_interval, trainer.check_val_every_n_epoch
         if epochs is None and isinstance(interval, int) and 0 <= steps < interval:
             return (
                 f"it measures at every validation, and val_check_interval is {interval} in a run of {steps} steps: "
@@ -106,7 +106,7 @@ class Measurement(Callback, ABC):
         for logger in trainer.loggers:
             logger.log_metrics(scores, step=step)
 
-    def _log(self, pl_module: LightningModule, scores: dict[str, float], **how: bool) -> None:
+    def _log(self, pl_module: LightningModule, scores: dict[str, float], **how: Any) -> None:
         pl_module.log_dict(scores, prog_bar=True, **how)
 
     def _measure(self, trainer: Trainer, pl_module: LightningModule, prefix: str) -> dict[str, float]:

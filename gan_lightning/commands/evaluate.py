@@ -126,8 +126,10 @@ def _scores(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, float
 
 def _weights(given: Sequence[str] | None) -> str | dict[str, str] | None:
     """One file, or files by the names of their extractors."""
-    if given is None or (len(given) == 1 and ("=" not in given[0] or Path(given[0]).is_file())):
-        return given and given[0]
+    if given is None:
+        return None
+    if len(given) == 1 and ("=" not in given[0] or Path(given[0]).is_file()):
+        return given[0]
     pairs = [text.partition("=") for text in given]
     if not all(name and path for name, _, path in pairs):
         raise ValueError(f"--weights_path {' '.join(given)}: give one file, or inception=FILE vgg16=FILE.")
