@@ -17,8 +17,8 @@ lint:
 types:
 	$(PYTHON) -m mypy
 
-test:
-	$(PYTHON) -m pytest
+test: quick
+	$(PYTHON) -m pytest -m slow
 
 quick:  # without the tests that train for their full length
-	$(PYTHON) -m pytest -m 'not slow'
+	$(PYTHON) -m pytest
