@@ -133,7 +133,7 @@ def side_by_side(loaders: Any, rounds: Any) -> list[Any]:
 
 
 def batches_of(loaders: Any) -> Iterator[Any]:
-    """The batches of the trainer's ``train_dataloader`` one by one, as a game receives them."""
+    """The batches of a loader, of rounds of it, or of several loaders together, one by one, as a game receives them."""
     if isinstance(loaders, Rounds):
         yield from loaders.loader
     elif isinstance(loaders, Mapping):
@@ -142,6 +142,8 @@ def batches_of(loaders: Any) -> Iterator[Any]:
     elif isinstance(loaders, tuple | list):
         for each in zip(*map(batches_of, loaders), strict=False):
             yield list(each)
+    else:
+        yield from loaders
 
 
 def gather_rounds(trainer: Trainer, size: int) -> None:

@@ -12,7 +12,9 @@ from lightning.pytorch.utilities.combined_loader import CombinedLoader
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, TensorDataset
 
+from gan_lightning.callbacks import FastTraining, TrainingHealth, TranslationGrid
 from gan_lightning.game import GameBatch
+from gan_lightning.loggers import RunLogger
 from gan_lightning.variants import ACGAN, ALI, DCGAN, GAN, SRGAN, CoGAN, CycleGAN, Pix2Pix
 from tests.games import small
 
@@ -27,11 +29,10 @@ def images(n: int = 24, low: float = -1.0, high: float = 1.0) -> Tensor:
 def quiet(**options: Any) -> pl.Trainer:
     return pl.Trainer(
         accelerator="cpu",
-        logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        **{"max_steps": 3, **options},
+        **{"max_steps": 3, "logger": False, **options},
     )
 
 
@@ -123,6 +124,17 @@ def test_two_loaders_serve_two_domains(n_critic: int) -> None:
         for number, batch in enumerate(seen):
             assert torch.equal(batch.real["A"], images()[4 * number :][:4])
             assert torch.equal(batch.real["B"], -images()[4 * number :][:4])
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_callbacks_take_the_batches_of_two_loaders(tmp_path: Path, joined: bool) -> None:
+    both: Any = {"A": DataLoader(images(), 8), "B": DataLoader(images(), 8)}
+    watching = [TrainingHealth(diversity_every_n_steps=1), FastTraining(bf16=False), TranslationGrid(every_n_steps=1)]
+    logger = RunLogger(str(tmp_path), "two")
+    validation = [CombinedLoader(both, "min_size")] if joined else []
+    fit(small(CycleGAN), both, *validation, logger=logger, callbacks=watching, log_every_n_steps=1)
+    assert len([*tmp_path.rglob("translations/step_*.png")]) == 4
+    assert "train/images_per_second" in next(tmp_path.rglob("metrics.csv")).read_text()
 
 
 def test_two_domains_are_validated_when_their_loaders_are_joined() -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from gan_lightning.game import AdversarialModule, frozen
 from gan_lightning.limits import check_flag, check_flag_if_given
 from gan_lightning.random import own_randomness
+from gan_lightning.rounds import side_by_side
 from gan_lightning.speed import fuse, keep_freed_memory, lay_out, multiplies_bf16, seconds
 
 PAYS = 0.97
@@ -77,9 +78,10 @@ class FastTraining(Callback):
         self._ready = True
         self._why = dict.fromkeys(self.chosen, "as when the run began")
         self._set_up(trainer, pl_module)
-        self._choose("channels_last", trainer, pl_module, batch)
+        batches = side_by_side(trainer.train_dataloader, batch)
+        self._choose("channels_last", trainer, pl_module, batches)
         if trainer.precision == "32-true":  # Another one has been asked for.
-            self._choose("bf16", trainer, pl_module, batch)
+            self._choose("bf16", trainer, pl_module, batches)
         chosen = [f"{name} {'on' if on else 'off'} ({self._why[name]})" for name, on in self.chosen.items()]
         trainer.print("Fast: " + ", ".join(chosen) + ".")
 
@@ -105,23 +107,23 @@ class FastTraining(Callback):
                 network.compile()
         self._note("compile", self.compile, "as asked" if self.compile else "only if asked for")
 
-    def _choose(self, name: str, trainer: Trainer, game: AdversarialModule, batch: Any) -> None:
+    def _choose(self, name: str, trainer: Trainer, game: AdversarialModule, batches: list[Any]) -> None:
         """Decide on one option, unless the user or the checkpoint has, and turn it on."""
         on, why = self.chosen.get(name, getattr(self, name)), "as asked"
         if on is None and name == "bf16" and not multiplies_bf16(game.device):
             on, why = False, "this device has no instructions for it"
         elif on is None:
             # One process decides: all must compute alike.
-            gain = float(trainer.strategy.broadcast(self._gain(name, trainer, game, batch)))
+            gain = float(trainer.strategy.broadcast(self._gain(name, trainer, game, batches)))
             on, why = gain * PAYS >= 1, f"{gain:.2f} times as fast here"
         self._note(name, on, why)
         if on:
             self._turn(name, True, trainer, game)
 
-    def _gain(self, name: str, trainer: Trainer, game: AdversarialModule, batch: Any) -> float:
+    def _gain(self, name: str, trainer: Trainer, game: AdversarialModule, batches: list[Any]) -> float:
         def step() -> None:
             with trainer.precision_plugin.train_step_context():
-                _gradients(game, batch)
+                _gradients(game, batches)
 
         with _traceless(game):
             without = seconds(step, game.device)

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from gan_lightning.game import AdversarialModule
 from gan_lightning.limits import check_whole
 from gan_lightning.logs import log
+from gan_lightning.rounds import side_by_side
 from gan_lightning.verdicts import listeners, name_of_judge
 
 
@@ -74,14 +75,15 @@ class TrainingHealth(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self._images += sum(_length(raw) for raw in batch)
+        batches = side_by_side(trainer.train_dataloader, batch)
+        self._images += sum(_length(raw) for raw in batches)
         if not self._due:
             return
         self._stop_listening()
         interval, step = trainer.log_every_n_steps, trainer.global_step  # type: ignore[attr-defined]
         # Whether a multiple lies between the last logged step and this one: the same in a run that was resumed.
         if step // self.diversity_every_n_steps > (step - interval) // self.diversity_every_n_steps:
-            self._measure_diversity(pl_module, batch[-1])
+            self._measure_diversity(pl_module, batches[-1])
         now = time.monotonic()
         self._values["train/images_per_second"] = self._images * trainer.world_size / max(now - self._since, 1e-9)
         self._images, self._since = 0, now

@@ -16,6 +16,7 @@ from gan_lightning.captions import captioned
 from gan_lightning.images import are_points, enlarge, grid, to_pil, to_uint8, write_png
 from gan_lightning.limits import check_seed, check_whole, check_whole_if_given
 from gan_lightning.logger_guards import forgiven
+from gan_lightning.rounds import batches_of
 
 _COMFORTABLE_SIDE = 512
 
@@ -138,12 +139,12 @@ def first_batches(trainer: Trainer, n: int) -> list[Any]:
     data: Any = getattr(trainer, "datamodule", None)
     # Loaders of their own, since those of the trainer may be in use; a game's training loader hands out rounds.
     loaders = trainer.val_dataloaders if data is None else data.val_dataloader()
-    loader: Any = loaders[0] if isinstance(loaders, list) and loaders else loaders
-    if not loader:
-        loader = getattr(trainer.train_dataloader, "loader", None) if data is None else data.train_dataloader()
+    loaders = loaders[0] if isinstance(loaders, list) and loaders else loaders
+    if not loaders:
+        loaders = trainer.train_dataloader if data is None else data.train_dataloader()
     batches: list[Any] = []
     missing = n
-    for raw in loader:
+    for raw in batches_of(loaders):
         batches.append(apply_to_collection(raw, Tensor, lambda part, most=missing: part[:most]))
         sizes: list[int] = []
         apply_to_collection(batches[-1], Tensor, lambda part, sizes=sizes: sizes.append(len(part)))
