@@ -78,7 +78,7 @@ def draw_for(logger: CSVLogger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_loggers_that_take_images_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     logger = TakesPictures(tmp_path, fails=False)
     draw_for(logger, tmp_path, monkeypatch)
-    assert logger.taken == [("samples", (35, 35), 0), ("samples", (35, 35), 0)]
+    assert logger.taken == [("samples", (35, 35), 0), ("samples", (35, 35), 1)]
 
 
 def test_a_loggers_trouble_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,4 +103,4 @@ def test_tensorboard_gets_the_picture(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("tests.games.RunLogger", lambda *_: logger)
     play(small(DCGAN), 1, tmp_path, callbacks=[SampleGrid(n=4, scale=1)])
     events = EventAccumulator(logger.log_dir).Reload().Images("samples")
-    assert [(event.step, event.width, event.height) for event in events] == [(0, 35, 35), (0, 35, 35)]
+    assert [(event.step, event.width, event.height) for event in events] == [(0, 35, 35), (1, 35, 35)]
