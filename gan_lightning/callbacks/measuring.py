@@ -43,21 +43,22 @@ class Measurement(Callback, ABC):
         Raises:
             ValueError: Another callback waits for a measure that will never come.
         """
-        if stage != "fit" or trainer.fast_dev_run or not (reason := self._never(trainer)):  # type: ignore[attr-defined]
+        if stage != "fit" or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        for other in trainer.callbacks:  # type: ignore[attr-defined]
+        reason, short = self._never(trainer), self._too_short(trainer)
+        if not (reason or short):
+            return
+        for other in trainer.callbacks if reason else []:  # type: ignore[attr-defined]
             if (monitor := getattr(other, "monitor", None)) in [f"val/{name}" for name in self._known_as()]:
                 raise ValueError(
                     f"{type(other).__name__}.monitor is {monitor}, which {type(self).__name__} never measures: {reason}"
                 )
-        warnings.warn(f"{type(self).__name__} measures nothing in this run: {reason}", stacklevel=2)
+        warnings.warn(f"{type(self).__name__} measures nothing in this run: {reason or short}", stacklevel=2)
 
     def _never(self, trainer: Trainer) -> str | None:
-        """Why nothing will be measured while training; None: something may."""
-        steps, every = trainer.max_steps, self.every_n_steps
-        if every is not None:
-            late = 0 <= steps < every
-            return f"every_n_steps is {every}, and the run has {steps} steps: give a smaller one." if late else None
+        """Why nothing will be measured, however long the run is; None: something may."""
+        if self.every_n_steps is not None:
+            return None
         instead = "give every_n_steps to measure without it."
         if trainer.limit_val_batches == 0:
             return f"it measures at every validation, and limit_val_batches is 0: {instead}"
@@ -66,6 +67,14 @@ class Measurement(Callback, ABC):
         data: Any = getattr(trainer, "datamodule", None)
         if data is not None and data.val_dataloader() == []:
             return f"it measures at every validation, and the data has no validation images: {instead}"
+        return None
+
+    def _too_short(self, trainer: Trainer) -> str | None:
+        """Why a run of so few steps, which may be a trial, measures nothing; None: it may."""
+        steps, every = trainer.max_steps, self.every_n_steps
+        if every is not None:
+            late = 0 <= steps < every
+            return f"every_n_steps is {every}, and the run has {steps} steps: give a smaller one." if late else None
         interval, epochs = trainer.val_check_interval, trainer.check_val_every_n_epoch
         if epochs is None and isinstance(interval, int) and 0 <= steps < interval:
             return (

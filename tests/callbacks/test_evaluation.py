@@ -279,21 +279,27 @@ class Blind(DigitsDataModule):
 
 
 @pytest.mark.parametrize("kind", [ModelCheckpoint, EarlyStopping])
+def test_a_monitor_of_what_is_never_measured_is_refused(tmp_path, kind):
+    options, reason = {"limit_val_batches": 0}, "limit_val_batches is 0: give every_n_steps"
+    for name in ("fid", "fid_pixels"):
+        watch = kind(monitor=f"val/{name}")
+        with pytest.raises(ValueError, match=rf"{kind.__name__}\.monitor is val/{name}, .* never measures: .*{reason}"):
+            play(small(DCGAN), 2, tmp_path, callbacks=[metrics(), watch], **options)
+    with pytest.warns(UserWarning, match=f"GenerativeMetrics measures nothing in this run: .*{reason}"):
+        play(small(DCGAN), 2, tmp_path, callbacks=[metrics()], **options)
+
+
 @pytest.mark.parametrize(
     ("options", "arguments", "reason"),
     [
-        ({"limit_val_batches": 0}, {}, "limit_val_batches is 0: give every_n_steps"),
         ({}, {"every_n_steps": 3}, "every_n_steps is 3, and the run has 2 steps"),
         ({"val_check_interval": 3, "check_val_every_n_epoch": None}, {}, "val_check_interval is 3 in a run of 2 steps"),
     ],
 )
-def test_a_monitor_of_what_is_never_measured_is_refused(tmp_path, kind, options, arguments, reason):
-    for name in ("fid", "fid_pixels"):
-        watch = kind(monitor=f"val/{name}")
-        with pytest.raises(ValueError, match=rf"{kind.__name__}\.monitor is val/{name}, .* never measures: .*{reason}"):
-            play(small(DCGAN), 2, tmp_path, callbacks=[metrics(**arguments), watch], **options)
+def test_a_run_that_is_too_short_to_be_measured_is_a_trial(tmp_path, options, arguments, reason):
+    watch = [ModelCheckpoint(tmp_path, monitor="val/fid")]
     with pytest.warns(UserWarning, match=f"GenerativeMetrics measures nothing in this run: .*{reason}"):
-        play(small(DCGAN), 2, tmp_path, callbacks=[metrics(**arguments)], **options)
+        play(small(DCGAN), 2, tmp_path, callbacks=[metrics(**arguments), *watch], **options)
 
 
 def test_data_without_validation_images_is_said(tmp_path):
