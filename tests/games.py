@@ -93,7 +93,7 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     CoupledDiscriminator: {"width": 2},
     ConvAutoencoder: {"width": 2},
     SoftplusGenerator: {"hidden": 16},
-    NoisyClassifier: {"width": 4},
+    NoisyClassifier: {"width": 16},  # of few rectifiers all may be off, and no gradient comes through
     UNet: {"width": 2},
     PatchDiscriminator: {"width": 4, "n_layers": 1},
     InstancePatchDiscriminator: {"width": 4, "n_layers": 1},
