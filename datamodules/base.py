@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from lightning import LightningDataModule
 
+from datamodules.annotated import Annotated
 from datamodules.loading import BatchLoader, EpochLoader, EpochOrder, ImageSource
 from datamodules.partly_labelled import PartlyLabelledLoader, choose_labelled
 
@@ -25,7 +26,7 @@ class Splits:
     test: ImageSource
 
 
-class ImageDataModule(LightningDataModule, ABC):
+class ImageDataModule(Annotated, LightningDataModule, ABC):
     """Base of all image data modules: a subclass sets its shape in the constructor and loads its splits.
 
     Attributes:

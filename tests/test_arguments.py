@@ -10,7 +10,7 @@ import torch
 
 import gan_lightning.networks
 import gan_lightning.optimizers
-from gan_lightning.arguments import _annotations
+from datamodules.annotated import annotations_of
 from gan_lightning.callbacks.fast import _gradients
 from gan_lightning.game import AdversarialModule
 from gan_lightning.historical_averaging import HistoricalAveragingAdam
@@ -43,8 +43,8 @@ def played(variant: Any, name: str, value: Any) -> None:
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__)
 @pytest.mark.filterwarnings("ignore")
 def test_odd_arguments_of_a_variant_play_or_are_named(variant: Any) -> None:
-    common = {} if variant is DCGAN else _annotations(AdversarialModule).keys() - {"generator", "discriminator"}
-    for name in _annotations(variant).keys() - common:
+    common = {} if variant is DCGAN else annotations_of(AdversarialModule).keys() - {"generator", "discriminator"}
+    for name in annotations_of(variant).keys() - common:
         for value in ODD:
             said = refusal(lambda name=name, value=value: played(variant, name, value), name, value)
             assert not said or (name in said and "\n" not in said), f"{name}={value!r}: {said}"
@@ -52,7 +52,7 @@ def test_odd_arguments_of_a_variant_play_or_are_named(variant: Any) -> None:
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.__name__)
 def test_odd_arguments_of_a_network_make_it_or_are_named(network: Any) -> None:
-    known = _annotations(network)
+    known = annotations_of(network)
     given = (1, 16, 16) if network is gan_lightning.networks.SRResNet else (1, 32, 32)
     usual = {"image_shape": (1, 32, 32), "latent_dim": 4, "condition_shape": given, "levels": {}}
     usual = {name: value for name, value in usual.items() if name in known} | SMALL_NETWORKS.get(network, {})
@@ -74,7 +74,7 @@ def test_odd_arguments_of_optimisers_and_schedulers_are_named(kind: Any) -> None
     weight = torch.nn.Parameter(torch.ones(2))
     first: Any = [weight] if issubclass(kind, torch.optim.Optimizer) else torch.optim.SGD([weight], lr=1.0)
     usual = {} if issubclass(kind, torch.optim.Optimizer) else {"constant_steps": 1, "decay_steps": 1}
-    for name in [*_annotations(kind)][1:]:
+    for name in [*annotations_of(kind)][1:]:
         for value in [None, "a", math.nan, True, (), [1], {}, object()]:
             with pytest.raises(ValueError, match=f"^{name} is "):
                 kind(first, **{**usual, name: value})

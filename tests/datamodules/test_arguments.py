@@ -1,4 +1,4 @@
-"""Numbers and switches that no data module can take are told by the name of the argument, before a file is read."""
+"""What no data module can take is refused by the name of the argument, before a file is read."""
 
 import inspect
 
@@ -31,3 +31,29 @@ def test_switches_and_numbers_of_other_libraries() -> None:
         with pytest.raises(ValueError, match=r"^flip is .*: it must be true or false"):
             datamodules.CIFAR10DataModule("nowhere", flip=value)
     assert datamodules.DigitsDataModule(batch_size=np.int64(4)).batch_size == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("ImageFolderDataModule", {"root": 3}),
+        ("ImageFolderDataModule", {"root": None}),
+        ("ImageFolderDataModule", {"root": "nowhere", "cache": 3.5}),
+        ("ImageFolderDataModule", {"root": "nowhere", "in_memory": "yes"}),
+        ("PairedImageDataModule", {"root": "nowhere", "side_by_side": "no"}),
+        ("CelebADataModule", {"attributes": "Male"}),
+        ("CelebADataModule", {"attributes": [3]}),
+        ("LSUNDataModule", {"categories": 3}),
+        ("ShardsDataModule", {"folder": None}),
+        ("ShardsDataModule", {"folder": "nowhere", "cache_gb": "big"}),
+        ("ToyDataModule", {"shape": None}),
+    ],
+)
+def test_other_kinds_than_the_annotated_are_named(name: str, arguments: dict) -> None:
+    with pytest.raises(ValueError, match=rf"^{list(arguments)[-1]} is .*: it must be "):
+        getattr(datamodules, name)(**arguments)
+
+
+def test_a_path_is_taken_for_a_text(tmp_path) -> None:
+    with pytest.raises(ValueError, match="no images under"):
+        ImageFolderDataModule(tmp_path).setup()
