@@ -80,7 +80,8 @@ def fits(value: Any, kind: Any) -> bool:
         # A network that is made already cannot make one.
         return (callable(value) and not isinstance(value, nn.Module)) or _is_record(value)
     if origin in (tuple, list, Sequence):
-        return isinstance(value, tuple | list) and _are(value, origin, parts)
+        kinds = Sequence if origin is Sequence else (tuple, list)  # such as a range
+        return isinstance(value, kinds) and not isinstance(value, str) and _are(value, origin, parts)
     if origin is Mapping:
         return isinstance(value, Mapping)
     return isinstance(value, kind) if isinstance(kind, type) else True

@@ -46,7 +46,7 @@ def check_limits(arguments: Mapping[str, Any], place: str = "") -> None:
 
 
 def _least(name: str) -> int | None:
-    if name.endswith("hidden"):
+    if name.endswith("hidden") and not name.startswith("n_"):
         return 1
     return 0 if (name.startswith("n_") and name not in _LEAST) or name.endswith("_weight") else _LEAST.get(name)
 

@@ -208,7 +208,7 @@ class TestInterpolate:
             (["--frames", "16"], "--frames goes only with --interpolate"),
             (["--video"], "--video goes only with --interpolate"),
             (["--interpolate", "0", "1", "--frames", "1"], "at least 2 frames, not 1"),
-            (["--interpolate", "0", "1", "--frames", "0"], "at least 2 frames, not 0"),
+            (["--interpolate", "0", "1", "--frames", "0"], "--frames: 0 is less than 1"),
             (["--interpolate", "3", "-1"], "There is no sample -1"),
             (["--interpolate", "0", "1", "--labels", "1", "2", "3"], "labels takes one value or two, not 3"),
             (["--interpolate", "0", "1", "--labels", "10"], "There is no label 10"),

@@ -66,11 +66,12 @@ def test_a_failed_write_leaves_the_old_picture(tmp_path: Path, monkeypatch: pyte
     write_png(path, torch.zeros(1, 4, 4, dtype=torch.uint8))
     before = path.read_bytes()
 
-    def disk_full(self: Image.Image, target: Path, **_: object) -> None:
-        Path(target).write_bytes(b"half")
-        raise OSError("disk full")
+    def disk_full(target: Path, content: bytes) -> None:
+        with open(target, "wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(28, "disk full")
 
-    monkeypatch.setattr(Image.Image, "save", disk_full)
+    monkeypatch.setattr(Path, "write_bytes", disk_full)
     with pytest.raises(OSError, match="disk full"):
         write_png(path, torch.ones(1, 4, 4, dtype=torch.uint8))
     assert path.read_bytes() == before

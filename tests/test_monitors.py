@@ -23,6 +23,10 @@ class StepAsMetric(Measurement):
     def __init__(self, every_n_steps: int | None = None) -> None:
         super().__init__(every_n_steps)
 
+    @property
+    def names(self) -> list[str]:
+        return ["step"]
+
     def measure(self, trainer: pl.Trainer, game: Any) -> dict[str, float]:
         return {"step": float(trainer.global_step)}
 
