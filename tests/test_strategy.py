@@ -26,6 +26,12 @@ PLAIN = "ddp_fork_find_unused_parameters_true"
 
 Variant = type[AdversarialModule]
 
+KINDS = [
+    variant if variant in (DCGAN, WGANGP, CycleGAN, UnrolledGAN) else pytest.param(variant, marks=pytest.mark.slow)
+    for variant in VARIANTS
+]
+"""One variant of each way to make a step; two processes for each of the others take minutes."""
+
 WITHIN_A_PROCESS: dict[Variant, dict[str, Any]] = {
     EBGAN: {"pulling_away_weight": 0.0},
     DRAGAN: {"perturbation": 0.0},
@@ -144,7 +150,7 @@ def two_processes(model: AdversarialModule, folder: Path, steps: int = STEPS, **
     return [torch.load(folder / f"rank_{rank}.pt") for rank in range(2)]
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__)
+@pytest.mark.parametrize("variant", KINDS, ids=lambda variant: variant.__name__)
 def test_two_processes_move_as_one_on_the_joined_batch(
     variant: Variant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
