@@ -80,6 +80,7 @@ def state_of(run: Path) -> dict[str, Any]:
     return {name: checkpoint[name] for name in ("state_dict", "optimizer_states", "global_step", "gan_lightning")}
 
 
+@pytest.mark.slow
 def test_two_nodes_make_one_run_and_continue_it(tmp_path: Path) -> None:
     two_nodes(tmp_path, BATCHES, "--seed_everything", "false")  # each process has a seed of its own
     home = tmp_path / "runs" / "quickstart"
@@ -177,6 +178,7 @@ def jobs(tmp_path: Path) -> Any:
         process.communicate()
 
 
+@pytest.mark.slow
 def test_a_slurm_job_whose_time_is_over_queues_again_and_ends_in_the_same_bits(tmp_path: Path, jobs: Any) -> None:
     (tmp_path / "straight").mkdir()
     (tmp_path / "broken").mkdir()

@@ -22,6 +22,7 @@ SHORTER = {
 """What to replace in a notebook so that it runs in seconds, by what, and how many pictures it shows."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_notebook_runs(path: Path, tmp_path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)

@@ -57,6 +57,7 @@ def kill_after(folder: Path, step: int, signum: int, delay: float) -> None:
     assert process.returncode == (-signum if signum == signal.SIGKILL else 128 + signum)
 
 
+@pytest.mark.slow
 def test_killed_runs_end_in_the_bits_of_one_that_was_not(tmp_path: Path) -> None:
     straight, broken = tmp_path / "straight", tmp_path / "broken"
     undisturbed = fit(straight)

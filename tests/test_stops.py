@@ -86,6 +86,7 @@ class TestForkedProcesses:
         said = refused(capsys, "fit", *TINY, *FORKED, "--trainer.strategy", "ddp_spawn")
         assert "trainer.strategy spawns processes, which works in Python only" in said.splitlines()[-1]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("rank", [0, 1])
     def test_a_process_that_is_stopped_stops_all_and_saves(self, rank: int, capsys: pytest.CaptureFixture[str]) -> None:
         assert fit(*FORKED, *NO_PICTURES, *stopping(signal.SIGTERM, rank), steps=50) == 143
@@ -93,6 +94,7 @@ class TestForkedProcesses:
         assert "Stopped at step 2 of 50, and saved." in capsys.readouterr().out
 
 
+@pytest.mark.slow
 class TestWorkers:
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
     def test_a_signal_to_all_ends_the_step_and_saves(
