@@ -65,6 +65,8 @@ def fits(value: Any, kind: Any) -> bool:
     A list will do for a tuple, as in YAML, and a path for a text.
     """
     origin, parts = get_origin(kind), get_args(kind)
+    if kind is Any:  # a class since Python 3.11, of which nothing is an instance
+        return True
     if origin in (Union, UnionType):
         return any(fits(value, part) for part in parts)
     if origin is Literal:

@@ -16,7 +16,7 @@ from datamodules.base import Splits, check_at_least, check_channels, held_out
 from datamodules.decoding import FORMATS
 from datamodules.file_base import FileDataModule, Walked
 from datamodules.files import SUFFIXES, FolderState, is_file, is_folder, is_image, walk
-from datamodules.layouts import is_held_out, split_folders, sub_folders, warn_of_unread
+from datamodules.layouts import is_held_out, split_folders, split_like, sub_folders, warn_of_unread
 from datamodules.loading import ImageSource, Subset
 
 _NAMED_FILES = 10  # as many skipped files are named in the warning
@@ -258,6 +258,12 @@ def _split_folders(root: Path) -> dict[str, Path]:
         )
     if len(found) == 1 and found["train"].name != "train" and len(sub_folders(root)) > 1:
         return {"train": root}  # beside other classes, one may be called Training
+    if not found and (alike := split_like(sub_folders(root))):
+        raise ValueError(
+            f"ImageFolderDataModule: the folders {', '.join(alike[:_NAMED_FILES])} in {root} are called like splits, "
+            "and as classes all of them would be trained on: call them train, val and test, or set root to the one to "
+            "train on. If they are classes, move them into a folder `train`."
+        )
     return found or {"train": root}
 
 

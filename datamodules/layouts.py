@@ -15,6 +15,8 @@ _NAMES = {  # the first of the names that is there is taken
     "val": ("val", "valid", "validation", "dev", "eval", "evaluation"),
     "test": ("test", "testing", "eval", "evaluation"),
 }
+_TRAINING = {*_NAMES["train"], "trn", "tr"}
+_HELD_OUT = {*_NAMES["val"], *_NAMES["test"], "tst", "te", "holdout"}
 _ADDED = re.compile(r"[ _-]?(set|data|images|imgs|split)$")  # training_set, test-images
 _MOST = 10  # as many names stand in a message
 
@@ -48,6 +50,20 @@ def split_folders(folder: Path) -> dict[str, Path]:
 def is_held_out(name: str) -> bool:
     """Whether a folder is called like the split for validation or for testing."""
     return _word(name) in _NAMES["val"] + _NAMES["test"]
+
+
+def split_like(names: Collection[str]) -> list[str]:
+    """The names that have a word for training in them beside names with a word for validation or testing.
+
+    Such as ``train2017`` and ``val2017``, ``seg_train`` and ``seg_test``, ``cats_train`` and ``cats_test``.
+
+    Returns:
+        All of these names; none unless both kinds are there, since a class may be called ``train``.
+    """
+    words = {name: set(re.findall("[a-z]+", name.lower())) for name in names}
+    training = [name for name, parts in words.items() if parts & _TRAINING]
+    held_out = [name for name, parts in words.items() if parts & _HELD_OUT and name not in training]
+    return sorted(training + held_out) if training and held_out else []
 
 
 def domain_folders(root: Path, a: str, b: str) -> dict[str, tuple[Path, Path]]:

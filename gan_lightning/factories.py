@@ -13,6 +13,7 @@ from functools import partial
 from types import FrameType, FunctionType
 from typing import Any, cast, get_type_hints
 
+import numpy as np
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.parsing import collect_init_args
 from torch import nn
@@ -89,6 +90,8 @@ def record(value: Any) -> Any:
     Raises:
         TypeError: The value has no primitive form, for example a lambda.
     """
+    if isinstance(value, np.generic):
+        value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):

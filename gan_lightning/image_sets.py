@@ -21,6 +21,11 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: It cannot be written; nothing is left of it, and a file that was there stays.
     """
+    path = path.resolve() if path.is_symlink() and path.is_file() else path  # a link stays one
+    if path.exists() and not path.is_file():  # a device, such as /dev/stdout, or a pipe: it takes what is written
+        with open(os.open(path, os.O_WRONLY | os.O_NONBLOCK), "wb") as stream:
+            stream.write(content)
+        return
     # A name of its own for each target, and not longer than the longest that a system takes.
     partial = path.with_name(f".{zlib.crc32(os.fsencode(path.name)):08x}.partial")
     try:

@@ -72,10 +72,22 @@ class LabelGame(ImageGame):
         batch = super().receive(raw)
         labels = batch.condition
         if not isinstance(labels, Tensor) or labels.ndim != 1 or labels.is_floating_point():
-            got = "none" if labels is None else f"{tuple(labels.shape)} of {labels.dtype}"
+            shaped = isinstance(labels, Tensor)
+            got = (
+                f"{tuple(labels.shape)} of {labels.dtype}"
+                if shaped
+                else "none"
+                if labels is None
+                else repr(labels)[:60]
+            )
             raise ValueError(
                 f"{type(self).__name__} needs the class of every image, one integer each, and the data's labels are "
                 f"{got}."
+            )
+        if len(labels) != len(batch.examples):
+            raise ValueError(
+                f"{type(self).__name__} needs the class of every image, and there are {len(labels)} labels for "
+                f"{len(batch.examples)} images."
             )
         return replace(batch, condition=labels.long())
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -110,3 +111,19 @@ def test_signatures_stay_as_they_are_written() -> None:
         assert [*inspect.signature(variant).parameters][:2] == ["image_shape", "latent_dim"]
     for network in NETWORKS:
         assert "args" not in inspect.signature(network).parameters
+
+
+def test_arguments_without_a_type_are_taken() -> None:
+    class Mine(DCGAN):
+        def __init__(self, image_shape, weight=1.0, more: Any = None, later: "Missing" = None, **game) -> None:  # type: ignore[no-untyped-def, name-defined]  # noqa: F821
+            super().__init__(image_shape, **game)
+            self.weight = weight
+
+    assert Mine((1, 8, 8), weight="anything", more=3).weight == "anything"
+
+
+def test_numbers_of_numpy_are_recorded_as_numbers() -> None:
+    model = DCGAN(image_shape=tuple(np.array([1, 8, 8])), latent_dim=np.int64(9), r1_weight=np.float32(5))
+    assert dict(model.hparams)["latent_dim"] == 9
+    assert dict(model.hparams)["image_shape"] == [1, 8, 8]
+    assert type(model.hparams["r1_weight"]) is float

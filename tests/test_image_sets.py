@@ -14,7 +14,7 @@ from PIL import Image
 
 from gan_lightning import image_sets
 from gan_lightning.cli import main
-from gan_lightning.image_sets import INCOMPLETE, missing_from
+from gan_lightning.image_sets import INCOMPLETE, missing_from, write_whole
 from gan_lightning.variants import DCGAN, ConditionalGAN, CycleGAN
 from tests.command_line import refused
 from tests.test_generate import saved
@@ -207,3 +207,34 @@ def test_a_full_disk_while_shards_are_written(
         main(["shards", "--input", str(tmp_path), "--out", str(tmp_path / "out")])
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith(f"gan-lightning shards: {tmp_path / 'out'} cannot be written (No space left on device)")
+
+
+def test_a_link_stays_one_and_a_pipe_takes_what_is_written(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("before")
+    (tmp_path / "link").symlink_to("real")
+    write_whole(tmp_path / "link", b"after")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"after"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="No such device or address"):  # nobody reads
+        write_whole(tmp_path / "pipe", b"lost")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_whole(tmp_path / "pipe", b"read")
+    assert os.read(reader, 10) == b"read"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_checkpoint_may_be_an_address_of_this_machine(samplers: dict[str, Path], tmp_path: Path) -> None:
+    trained = samplers["DCGAN"]
+    assert main(["generate", "--ckpt", f"file://{trained}", "--n", "2", "--out", str(tmp_path / "out")]) == 0
+
+
+def test_pictures_beyond_all_measure_are_refused(
+    samplers: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = samplers["DCGAN"]
+    out = tmp_path / "out"
+    said = refused(capsys, "generate", "--ckpt", str(trained), "--n", "2", "--out", str(out), "--scale", "100000")
+    assert "--scale: 100000 makes pictures of" in said
+    assert not out.exists()

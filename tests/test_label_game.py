@@ -188,3 +188,16 @@ def test_a_digit_that_is_asked_for_is_drawn(tmp_path: Path, monkeypatch: pytest.
     digits = load_digits()
     seen = SVC().fit(digits.data, digits.target).predict(images)
     assert np.mean(seen == asked) >= 0.9, np.mean(seen == asked)
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (["a"] * 8, "labels are .'a', 'a'"),
+        (torch.arange(5), "there are 5 labels for 8 images"),
+    ],
+)
+def test_labels_that_are_no_classes_of_the_images(labels: Any, says: str) -> None:
+    model = small(ConditionalGAN)
+    with pytest.raises(ValueError, match=f"needs the class of every image, .*{says}"):
+        model.receive((torch.zeros(8, *model.image_shape), labels))

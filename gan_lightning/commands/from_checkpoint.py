@@ -115,8 +115,10 @@ def open_set(command: str, options: argparse.Namespace, total: int, names: Seque
         ValueError: It cannot be written into.
         FileExistsError: There is something else in it.
     """
+    from gan_lightning.loading import local_path
+
     arguments = {name: getattr(options, name) for name in names}
-    made = {"checkpoint": fingerprint(options.ckpt), **arguments, "device": place(options.device)}
+    made = {"checkpoint": fingerprint(local_path(options.ckpt)), **arguments, "device": place(options.device)}
     try:
         begin_set(options.out, command, total, made)
         if not os.access(options.out, os.W_OK | os.X_OK):

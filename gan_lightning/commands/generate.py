@@ -67,6 +67,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
             raise ValueError(
                 "this model makes points, which all go into scatter.png: leave out --grid, --video and --scale."
             )
+        _check_scale(options.scale, model)
         open_set(command, options, n, _DECIDING)
     with disk_trouble_in_a_sentence(command, options.out), closing(shown(batches, n, start)) as images:
         if points:
@@ -75,6 +76,22 @@ def run(command: str, arguments: Sequence[str]) -> int:
             write(as_pixels(images, options.scale), options, start)
         end_set(options.out)
     return 0
+
+
+def _check_scale(scale: int, model: "AdversarialModule") -> None:
+    """Refuse pictures that are larger than those that we read.
+
+    Raises:
+        ValueError: They are.
+    """
+    from datamodules.decoding import MOST_PIXELS
+
+    _, height, width = getattr(model, "image_shape", (1, 1, 1))
+    if scale > 1 and scale**2 * height * width > MOST_PIXELS:
+        raise ValueError(
+            f"--scale: {scale} makes pictures of {scale * width} x {scale * height} pixels, and {MOST_PIXELS // 10**6} "
+            "million are the most: give a smaller one."
+        )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,5 +1,6 @@
 """``gan-lightning fit | validate | test | predict``: Lightning's command line, taught where a run lives."""
 
+import errno
 import logging
 import os
 import signal
@@ -45,6 +46,12 @@ def run(command: str, arguments: Sequence[str]) -> int:
             raise
         except SaveError as error:
             print(f"gan-lightning {command}: {error}", file=sys.stderr)
+            return 1
+        except OSError as error:  # before the first save: SaveError and the guards of pictures and logs come later
+            if not record.begun or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                raise
+            place = error.filename or record.directory or "the run directory"
+            print(f"gan-lightning {command}: {place} cannot be written ({error.strerror}): make room.", file=sys.stderr)
             return 1
         except RuntimeError as error:
             sentence = None if os.environ.get(DEBUG) else _explained(error)

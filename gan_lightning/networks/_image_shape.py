@@ -14,7 +14,7 @@ def log2_side(network: str, image_shape: tuple[int, int, int], smallest: int) ->
     Raises:
         ValueError: If the image is not square, or its side is no power of two or below ``smallest``.
     """
-    _, height, width = image_shape
+    _, height, width = map(int, image_shape)  # NumPy has no bit_count
     if height == width and height >= smallest and height.bit_count() == 1:
         return height.bit_length() - 1
     nearest = 2 ** round(math.log2(max(smallest, min(height, width))))

@@ -313,3 +313,26 @@ class TestWalk:
         ]
         with pytest.warns(UserWarning, match=r"skipped 2 of the 5 files .*z.png"):
             assert sizes(ImageFolderDataModule(str(tmp_path), **SMALL)) == [3, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train2017", "val2017", "test2017"),
+        ("train_64x64", "valid_64x64"),
+        ("seg_train", "seg_test", "seg_pred"),
+        ("cats_train", "cats_test"),
+        ("trn", "tst"),
+        ("DIV2K_train_HR", "DIV2K_valid_HR"),
+    ],
+)
+def test_folders_that_are_called_like_splits_are_no_classes(names: tuple[str, ...], tmp_path: Path) -> None:
+    for name in names:
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / name / "a.png")
+    with pytest.raises(ValueError, match="are called like splits, and as classes all of them would be trained on"):
+        ImageFolderDataModule(str(tmp_path))
+    (tmp_path / "train").mkdir()
+    for name in names:
+        (tmp_path / name).rename(tmp_path / "train" / name)
+    assert ImageFolderDataModule(str(tmp_path)).class_names == sorted(names)
