@@ -138,6 +138,13 @@ class TestDisk:
         assert str(disk) in told.splitlines()[-1]
         assert "Traceback" not in told
 
+    def test_a_disk_that_is_full_from_the_start_is_a_sentence(
+        self, disk: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fill(disk)
+        assert main(["fit", *TINY, "--trainer.max_steps", "2", "--trainer.default_root_dir", str(disk)]) == 1
+        assert "cannot be written (No space left on device): make room." in capsys.readouterr().err.splitlines()[-1]
+
     def test_a_disk_that_becomes_read_only_leaves_what_was_saved(self, disk: Path) -> None:
         path = disk / "last.ckpt"
         AtomicCheckpointIO().save_checkpoint({"number": 1}, path)
