@@ -240,6 +240,7 @@ def rewritten(folder: Path, **entries: Any) -> Path:
     return folder / "rewritten.ckpt"
 
 
+@pytest.mark.slow
 def test_runs_killed_at_random_end_in_the_same_bits(tmp_path: Path) -> None:
     kills = Kills(tmp_path, steps=60, seed=3)
     kills.run(3)

@@ -89,6 +89,7 @@ def test_nothing_saved_is_told(tmp_path: Path) -> None:
 # Tuners and hooks.
 
 
+@pytest.mark.slow
 def test_a_batch_size_is_found(tmp_path: Path) -> None:
     """The largest with which an epoch of 1,617 digits still has a step."""
     for n_critic, largest in [(1, 1024), (3, 512)]:

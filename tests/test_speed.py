@@ -146,6 +146,7 @@ def faults_after(program: str, home: Path) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc can be told to keep memory")
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [KEEPS, FITS], ids=["asked for", "fit"])
 def test_kept_memory_is_not_asked_for_again(program: str, tmp_path: Path) -> None:
     assert faults_after(program, tmp_path) * 10 < faults_after("", tmp_path)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -121,6 +122,15 @@ class TestWorkers:
 
 
 class TestAnyCommand:
+    @pytest.fixture(autouse=True)
+    def _signals_of_a_new_process(self) -> Iterator[None]:
+        """Whatever the process that runs the tests makes of signals: a command begins with Python's own handlers."""
+        own = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+        before = {number: signal.signal(number, handler) for number, handler in own.items()}
+        yield
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
     def test_a_signal_in_a_validation_is_a_line(
         self, number: int, code: int, capsys: pytest.CaptureFixture[str]

@@ -12,6 +12,7 @@ from lightning.pytorch import Trainer
 from PIL import Image
 from torch import Tensor, nn
 
+from datamodules.files import SUFFIXES
 from gan_lightning import images, sampling
 from gan_lightning.cli import main
 from gan_lightning.commands import runs
@@ -289,7 +290,7 @@ class TestCommand:
         assert f"There is no file or folder {tmp_path / 'nowhere'}: give --input" in told
         (tmp_path / "in").mkdir()
         told = self.refused(capsys, "--ckpt", cycle_gan, "--input", tmp_path / "in", "--out", tmp_path / "out")
-        assert f"There are no images (.png, .jpg, .jpeg, .webp) in the folder {tmp_path / 'in'}." in told
+        assert f"There are no images ({', '.join(SUFFIXES)}) in the folder {tmp_path / 'in'}." in told
         assert not (tmp_path / "out").exists()
 
     @pytest.mark.parametrize("place", ["in", "in/results", "link/results"])
@@ -360,7 +361,7 @@ class TestCommand:
     def test_a_run_that_ends_names_it(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         record = RunRecord()
         record.directory = tmp_path
-        record.begun = True
+        record.begun = record.translates = True
         record.on_fit_start(Trainer(logger=False), small(CycleGAN))
         (tmp_path / "translations").mkdir()
         (tmp_path / runs.LAST).parent.mkdir()

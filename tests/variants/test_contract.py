@@ -120,8 +120,8 @@ def test_checkpoint_loads_without_arguments(variant: Variant, tmp_path: Path) ->
     ("crashes", "save_every", "game"),
     [
         ([2, 5, 9], 1, {}),
-        ([3, 8], 2, {"n_critic": 2}),
-        ([4], 3, {"n_critic": 2, "accumulate": 2}),
+        pytest.param([3, 8], 2, {"n_critic": 2}, marks=pytest.mark.slow),
+        pytest.param([4], 3, {"n_critic": 2, "accumulate": 2}, marks=pytest.mark.slow),
     ],
     ids=["mid_epoch_and_across", "n_critic", "n_critic_and_accumulation"],
 )

@@ -104,6 +104,7 @@ def test_the_average_follows_its_formula_and_can_be_left_out() -> None:
     assert torch.equal(plain.classify(images), plain.discriminator.eval()(images).argmax(dim=1))
 
 
+@pytest.mark.slow
 def test_it_learns_from_a_hundred_labels() -> None:
     pl.seed_everything(0, verbose=False)
     model: Any = small(SemiSupervisedGAN, side=8, discriminator=NoisyClassifier)

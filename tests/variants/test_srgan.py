@@ -78,11 +78,11 @@ def test_the_discriminator_sits_out_while_the_warm_up_lasts(tmp_path: Path, weig
     rows = metrics_file(tmp_path / "4").splitlines()
     columns = rows[0].split(",")
     at = {row.split(",")[columns.index("step")]: dict(zip(columns, row.split(","), strict=True)) for row in rows[1:]}
-    assert at["2"]["train/generator/mse"]
-    assert not at["2"]["train/generator/content"] + at["2"]["train/discriminator/loss"]
-    assert at["3"]["train/generator/content"]
-    assert at["3"]["train/discriminator/loss"]
-    assert not at["3"]["train/generator/mse"]
+    assert at["3"]["train/generator/mse"]
+    assert not at["3"]["train/generator/content"] + at["3"]["train/discriminator/loss"]
+    assert at["4"]["train/generator/content"]
+    assert at["4"]["train/discriminator/loss"]
+    assert not at["4"]["train/generator/mse"]
 
 
 def test_the_generators_optimiser_begins_anew_after_the_warm_up(tmp_path: Path, weights: str) -> None:
