@@ -139,7 +139,7 @@ class _LocalShards:
         sizes: of its shards in bytes, by their names.
 
     Raises:
-        ValueError: shards are missing or cut short: a set copied in part is told at the start.
+        ValueError: shards are missing or cut short: a set copied in part is refused when it is opened.
     """
 
     def __init__(self, place: str, sizes: Mapping[str, int]) -> None:

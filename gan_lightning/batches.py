@@ -119,7 +119,7 @@ def described(raw: Any) -> str:
 def count(raw: Any) -> int:
     """The examples of a batch: the length of the first tensor in it."""
     if isinstance(raw, tuple | list) and raw and isinstance(raw[0], Tensor):
-        return len(raw[0])  # What most loaders yield; to look through anything is felt in a small game.
+        return len(raw[0])  # What most loaders yield; a search of anything costs a small game time.
     lengths: list[int] = []
     apply_to_collection(raw, Tensor, lambda part: lengths.append(len(part)))
     return lengths[0] if lengths else 0

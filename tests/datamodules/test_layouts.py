@@ -279,11 +279,11 @@ class TestWalk:
     def test_a_folder_behind_two_links_is_entered_by_the_first(self, tmp_path: Path) -> None:
         (tmp_path / "far").mkdir()
         (tmp_path / "far" / "x.png").touch()
-        (tmp_path / "root").mkdir()
+        (tmp_path / "top").mkdir()
         for name in ("b", "a"):
-            (tmp_path / "root" / name).symlink_to(tmp_path / "far")
-        (tmp_path / "root" / "aa.png").touch()
-        assert walk(str(tmp_path / "root"))[0] == [f"{tmp_path}/root/a/x.png", f"{tmp_path}/root/aa.png"]
+            (tmp_path / "top" / name).symlink_to(tmp_path / "far")
+        (tmp_path / "top" / "aa.png").touch()
+        assert walk(str(tmp_path / "top"))[0] == [f"{tmp_path}/top/a/x.png", f"{tmp_path}/top/aa.png"]
 
     @pytest.mark.parametrize("in_memory", [True, False])
     def test_a_pipe_among_the_images_is_named_and_never_opened(
