@@ -184,7 +184,7 @@ class ImageGame(AdversarialModule):
 def _block(loaders: Any) -> int:
     """The longest batch of some loaders; more than any where one of them does not say."""
     loaders = loaders if isinstance(loaders, list | tuple) else [loaders]
-    # Lightning makes a loader anew to predict, and what it makes has its batch size in its sampler only.
+    # Lightning rebuilds a loader to predict, and what it builds has its batch size in its sampler only.
     sizes = [getattr(loader, "batch_size", None) or getattr(_sampler(loader), "batch_size", None) for loader in loaders]
     return max(size or _ENDLESS for size in sizes)
 

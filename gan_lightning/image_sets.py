@@ -1,4 +1,4 @@
-"""A folder of images that one command writes: files that are whole, in a set that is whole or says that it is not."""
+"""Sets of images that were cut off, by a full disk or by a kill: recognised, refused by readers, and completed."""
 
 import errno
 import hashlib
