@@ -1,4 +1,4 @@
-"""Sets of images that were cut off, by a full disk or by a kill: recognised, refused by readers, and completed."""
+"""A folder of images that one command writes: files that are whole, in a set that is whole or says that it is not."""
 
 import errno
 import hashlib

@@ -1,4 +1,4 @@
-"""Sets of images that were cut off, by a full disk or by a kill, are told from whole ones and made complete."""
+"""Sets of images that were cut off, by a full disk or by a kill: recognised, refused by readers, and completed."""
 
 import errno
 import json
