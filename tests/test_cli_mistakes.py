@@ -124,6 +124,15 @@ class TestMistakes:
             ),
             ({"trainer": {"gradient_clip_val": 0.5}}, "give --model.gradient_clip_norm instead."),
             ({"modle": 3}, "fit has no option modle: it has config, name,"),
+            ({"mo\x02d\x03l\x04e": 3}, "fit has no option mo\x02d\x03l\x04e: it has config, name,"),
+            (
+                {"model": {"class_path": "DCGAN", "init_args": {"a'\x03": 3, "generator": {"class_path": "Conv\x03"}}}},
+                "There is no generator Conv\x03: choose from ALIGenerator, BEGANGenerator,",
+            ),
+            (
+                {"model": {"class_path": "DCGAN", "init_args": {"x'\x03": 3}}},
+                "DCGAN has no option x'\x03: it has latent",
+            ),
         ],
     )
     def test_the_same_in_a_config(self, config: dict[str, Any], says: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import secrets
 import sys
 from functools import cache
 from pathlib import Path
@@ -13,10 +14,12 @@ import datamodules
 from gan_lightning.commands.choices import choices, derived, is_meant
 from gan_lightning.commands.help import HelpFormatter, about, gallery
 
-# jsonargparse wraps the mistake of a nested parser into text, once a level. These marks let us find it in there.
-_SENTENCE = re.compile("\x02(.*?)\x03", re.DOTALL)
-_HERE = "\x04"  # begins a sentence on an option of the nested parser, whose own place comes before it
-_NO_OPTION = re.compile(r"Option '([^']+)' is not accepted|unrecognized arguments: (?:--)?([^\s=]+)")
+# jsonargparse wraps the mistake of a nested parser into text, once a level. These marks let us find it in there: drawn
+# at random, since keys and values of a config may hold any character. _HERE begins a sentence on an option of the
+# nested parser, whose own place comes before it.
+_BEGIN, _END, _HERE = (f"<{secrets.token_hex(8)}>" for _ in range(3))
+_SENTENCE = re.compile(f"{_BEGIN}(.*?){_END}", re.DOTALL)
+_NO_OPTION = re.compile(r"Option '(.+?)' is not accepted|unrecognized arguments: (?:--)?([^\s=]+)", re.DOTALL)
 _NO_CLASS = re.compile(
     r"Expected a dot import path string: (?P<name>\S+)"
     r"|Problem with given class_path '(?P<path>[^']+)':\s+(?P<why>No module named .*|module \S+ has no attribute .*)"
@@ -41,7 +44,7 @@ _KEY = re.compile(r'Parser key "([\w.]+)"|--([\w.]+)\.help:')
 
 def mistake(sentence: str) -> argparse.ArgumentError:
     """An error that is told as it is, however deep it was noticed."""
-    return argparse.ArgumentError(None, f"\x02{sentence}\x03")
+    return argparse.ArgumentError(None, f"{_BEGIN}{sentence}{_END}")
 
 
 class Parser(LightningArgumentParser):
