@@ -15,6 +15,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,12 +102,12 @@ def command_line(command: str, run: Path, seed: int) -> list[str]:
 
 
 def carry_out(row: Row, seed: int, out: Path) -> str:
-    """Run the commands of a row, and show and return what they print.
+    """Run the commands of a row, and show and return what they print, with the time that they took.
 
     Raises:
         subprocess.CalledProcessError: One failed.
     """
-    printed = ""
+    printed, begun = "", time.monotonic()
     for command in row.commands:
         words = command_line(command, run_directory(row, seed, out), seed)
         print("$", shlex.join(words[2:]), flush=True)
@@ -117,7 +118,9 @@ def carry_out(row: Row, seed: int, out: Path) -> str:
                 printed += line
         if process.returncode:
             raise subprocess.CalledProcessError(process.returncode, words)
-    return printed
+    took = f"took {time.monotonic() - begun:.1f} s\n"
+    print(took, end="", flush=True)
+    return printed + took
 
 
 def run_directory(row: Row, seed: int, out: Path) -> Path:

@@ -2,19 +2,31 @@
 
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from benchmarks import results
 from benchmarks.results import Figure, Row
+from gan_lightning.variants import InfoGAN, Pix2Pix, StarGAN
 
 ROOT = Path(__file__).parents[1]
 ROWS = results.rows()
+CITED: dict[str, dict[str, str]] = yaml.safe_load(results.RECORD.read_text())["cited"]
 PAGES = ("README.md", "docs/results.md")
-RANGE = re.compile(r"-?\d+(?:\.\d+)?(?: %| dB)? \(-?\d+(?:\.\d+)? to -?\d+(?:\.\d+)?\)")
+ALL_PAGES = ("README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md"))))
+RANGE = re.compile(r"-?\d+(?:\.\d+)?(?: %| dB| s)? \(-?\d+(?:\.\d+)? to -?\d+(?:\.\d+)?\)")
+FIGURE = re.compile(r"\d[\d,]*\.\d+|\d+(?: ?%| dB| [MG]B| times| seconds| m?s\b)")
+"""What looks like a figure: a decimal, or a number of percent, decibels, bytes or seconds."""
+NO_PROSE = re.compile(
+    r"^ {4,}[^\n]*$|^ *```.*?^ *```|`[^`\n]*`|(\[\d{4}\.\d+)?\]\([^)]*\)|<[^>]*>|arXiv \d{4}\.\d+",
+    re.MULTILINE | re.DOTALL,
+)
+"""Code, addresses, pictures and numbers of papers."""
 
 
 def shown_in(page: str) -> str:
@@ -43,6 +55,59 @@ def test_no_range_is_shown_that_was_not_recorded(page: str) -> None:
     shown = set(RANGE.findall(shown_in(page)))
     assert shown, "no range at all"
     assert shown <= recorded
+
+
+def unproved(text: str, proved: set[str]) -> list[str]:
+    """The figures in the prose and tables of a page that are in none of the proved phrases."""
+    prose = " ".join(NO_PROSE.sub(" ", text).split())
+    for phrase in sorted(proved, key=len, reverse=True):
+        prose = re.sub(rf"(?<![\d.]){re.escape(phrase)}(?!\d|\.\d)", " ", prose)
+    return FIGURE.findall(prose)
+
+
+@pytest.mark.parametrize("page", ALL_PAGES)
+def test_every_figure_of_a_page_is_recorded_or_cited(page: str) -> None:
+    shown = {(row.page, figure.shown()) for row in ROWS.values() for figure in row.figures}
+    recorded = {value for of, value in shown if of == page or "(" in value}  # a range stands on several pages
+    assert unproved((ROOT / page).read_text(), recorded | set(CITED.get(page, {}))) == []
+
+
+@pytest.mark.parametrize(("page", "phrase"), [(page, phrase) for page, phrases in CITED.items() for phrase in phrases])
+def test_what_is_cited_is_shown_with_its_source(page: str, phrase: str) -> None:
+    text, source = shown_in(page), CITED[page][phrase]
+    assert phrase in text
+    assert source in text if source.startswith("arXiv ") else (ROOT / source).is_file()
+
+
+def test_a_figure_that_nothing_proves_is_noticed() -> None:
+    text = (
+        "FID 7.2 (6.4 to 8.1), in `0.5` and 12.3, 97 % of 10,000 after 8 seconds (arXiv 1701.07875), 17.25 and 7.2.\n"
+    )
+    assert unproved(text, {"7.2 (6.4 to 8.1)", "7.2"}) == ["12.3", "97 %", "8 seconds", "17.25"]
+    assert unproved("    --lr 0.5\n\n```\n1.5\n```\n[1406.2661](https://arxiv.org/abs/1406.2661)", set()) == []
+
+
+LARGEST = {
+    "`InfoGAN`, 64 x 64": partial(InfoGAN, image_shape=(3, 64, 64)),
+    "`Pix2Pix`, 256 x 256, no EMA": partial(Pix2Pix, image_shape=(3, 256, 256)),
+    "`StarGAN`, 128 x 128, no EMA": partial(StarGAN, image_shape=(3, 128, 128), num_classes=5),
+}
+
+
+@pytest.mark.parametrize("name", LARGEST)
+def test_the_memory_of_the_largest_games_is_what_the_page_says(name: str) -> None:
+    with torch.device("meta"):
+        game = LARGEST[name]()
+    generator, discriminator = (
+        sum(weight.numel() for weight in network.parameters()) for network in (game.generator, game.discriminator)
+    )
+    if name.endswith("no EMA"):
+        sum_of_bytes, total = f"{(generator + discriminator) / 1e6:.1f}e6 x 20", 20 * (generator + discriminator)
+    else:
+        sum_of_bytes = f"{generator / 1e6:.1f}e6 x 24 + {discriminator / 1e6:.1f}e6 x 20"
+        total = 24 * generator + 20 * discriminator
+    row = f"| {name} | {generator:,} | {discriminator:,} | {sum_of_bytes} = {total / 1e9:.1f} GB |"
+    assert row in shown_in("docs/reliability.md")
 
 
 def figure(**other: Any) -> Figure:
@@ -133,7 +198,7 @@ def test_a_fit_writes_where_its_figures_are_looked_for(tmp_path: Path) -> None:
     ]
 
 
-# As `benchmarks labels`, `benchmarks modes` and `gan-lightning evaluate` print them.
+# As `benchmarks labels`, `modes` and `traffic`, `gan-lightning evaluate` and `carry_out` print them.
 PRINTED = """\
 held-out images whose category is matched to their class: 91.00% {0: 6, 1: 1}
 10000 samples whose category is matched to the class they show: 92.50% {0: 6, 1: 1}
@@ -141,6 +206,11 @@ held-out images whose category is matched to their class: 91.00% {0: 6, 1: 1}
 | 0 | 3 | 6 of 8 | 15% |
 | 5 | 3 | 7 of 8 | 40% |
 fid_classifier  26.4321
+| DCGAN | 6.9 | 13.9 | 2.00 |
+| DCGAN, accumulate 4 | 6.9 | 55.4 | 8.00 |
+| WGANGP, n_critic 5 | 25.9 | 54.2 | 2.09 |
+| CycleGAN, width 16 | 26.1 | 52.1 | 2.00 |
+took 61.3 s
 """
 
 
@@ -154,6 +224,8 @@ def test_every_figure_is_found_in_what_is_printed() -> None:
     assert found[("infogan_digits", "held-out digits")] == 91
     assert found[("infogan_digits", "samples")] == 92.5
     assert [value for (row, _), value in found.items() if row == "modes"] == [6, 15, 7, 40]
+    traffic = [6.9, 13.9, 2.0, 6.9, 55.4, 8.0, 25.9, 54.2, 2.09, 26.1, 52.1, 2.0]
+    assert [value for (row, _), value in found.items() if row == "traffic"] == traffic
     assert {value for (row, _), value in found.items() if row.endswith("_mnist")} == {26.4321}
 
 
