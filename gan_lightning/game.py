@@ -37,10 +37,11 @@ from gan_lightning.modes import evaluating as evaluating
 from gan_lightning.modes import frozen as frozen
 from gan_lightning.monitors import Noting, guard_monitors
 from gan_lightning.optimizers import DCGANAdam
-from gan_lightning.players import PLAYERS, check_optimizer, check_scheduler, places_of_players
+from gan_lightning.players import PLAYERS, check_optimizer, places_of_players
 from gan_lightning.precision import needing_digits, number_type, take_own_type, with_digits
 from gan_lightning.random import fold, seed_draws
 from gan_lightning.rounds import batch_sizes, gather_rounds, side_by_side
+from gan_lightning.schedulers import Schedules, check_scheduler
 from gan_lightning.speed import eagerly, signed
 from gan_lightning.states import keep_plain, plain
 from gan_lightning.strategy import adopt, agree, agreed, buffers_apart, give_back, leave_group_at_exit
@@ -143,6 +144,7 @@ class AdversarialModule(Looking, Noting, Checked):
         self.seed: int | None = None
         self.game_step = 0
         keep_plain(self)
+        self._schedules = Schedules()
         self._sorted: tuple[Any, dict[str, LightningOptimizer]] | None = None
         self._is_set_up = False
         self._buffers_apart: list[dict[str, Tensor]] = []
@@ -269,8 +271,7 @@ class AdversarialModule(Looking, Noting, Checked):
         if self.ema is not None:
             self.ema.update(self.generator, step + 1)
         self.game_step = step + 1
-        for scheduler in self._schedulers():
-            scheduler.step()
+        self._schedules.step(self)
         log_terms(self, terms)
         return {player: terms[loss] for player in PLAYERS if (loss := f"train/{player}/loss") in terms}
 
@@ -371,14 +372,8 @@ class AdversarialModule(Looking, Noting, Checked):
             places = places_of_players(self, optimizers)
             for name, place in places.items():
                 check_optimizer(f"The {name}'s optimiser", optimizers[place].optimizer)
-            for scheduler in self._schedulers():
-                check_scheduler(scheduler)
             self._sorted = given, {name: optimizers[place] for name, place in places.items()}
         return self._sorted[1][player]
-
-    def _schedulers(self) -> list[Any]:
-        schedulers = self.lr_schedulers()
-        return schedulers if isinstance(schedulers, list) else [schedulers] if schedulers else []
 
     def setup(self, stage: str) -> None:
         leave_group_at_exit()
@@ -390,6 +385,7 @@ class AdversarialModule(Looking, Noting, Checked):
             use_atomic_saves(self.trainer.strategy)
             guard_loggers(self.trainer)
             guard_monitors(self.trainer)
+            self._schedules.read(self.trainer, self)
             self._is_set_up = True
         gather_rounds(self.trainer, self.n_critic * self.accumulate)
         count_updates(self.trainer, lambda: self._updates_loaded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -49,15 +50,24 @@ def guard_monitors(trainer: Trainer) -> None:
 
     Lightning's ``ModelCheckpoint`` saves step 8 under the FID of step 4, if steps are saved before they are measured,
     and ``EarlyStopping`` counts one value several times. A checkpoint that was due is saved when the name is measured.
-    Names that nobody has logged through the game are left to Lightning.
+    Names that nobody has logged through the game are left to Lightning. In manual optimisation Lightning does not look
+    at ``train_time_interval`` either: here a checkpoint is due after the first step behind it.
     """
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, ModelCheckpoint | EarlyStopping) and callback.monitor is not None:
+        if isinstance(callback, ModelCheckpoint | EarlyStopping) and (
+            callback.monitor is not None or _interval(callback) is not None
+        ):
             _Wait(callback).put_in()
 
 
+def _interval(callback: Any) -> float | None:
+    """The seconds between two checkpoints of a callback that saves by the clock."""
+    interval = getattr(callback, "_train_time_interval", None)
+    return None if interval is None else interval.total_seconds()
+
+
 class _Wait:
-    """The hooks of a callback that watches a name, each held back while the value is old."""
+    """The hooks of a callback that watches a name or the clock, each held back while the value is old."""
 
     def __init__(self, callback: ModelCheckpoint | EarlyStopping) -> None:
         self.callback = callback
@@ -74,7 +84,7 @@ class _Wait:
     def _at_the_end(self, hook: Callable[..., Any]) -> Callable[..., Any]:
         def at_the_end(trainer: Trainer, game: Any) -> None:
             hook(trainer, game)
-            if self.due and self.callback.monitor not in self._known(trainer):
+            if self.due and not self._is_known(trainer):
                 rank_zero_warn(
                     f"{type(self.callback).__name__} watches {self.callback.monitor}, which nothing has logged: no "
                     "checkpoint was kept for it."
@@ -85,6 +95,8 @@ class _Wait:
 
     def _held_back(self, name: str, hook: Callable[..., Any]) -> Callable[..., Any]:
         def held_back(trainer: Trainer, game: Any, *arguments: Any) -> None:
+            if name == "on_train_batch_end":
+                self.due = self.due or self._is_time(trainer)
             if (
                 trainer.state.fn != TrainerFn.FITTING
                 or trainer.sanity_checking
@@ -99,6 +111,8 @@ class _Wait:
         return held_back
 
     def _is_old(self, name: str, trainer: Trainer, game: Any) -> bool:
+        if self.callback.monitor is None:
+            return False
         monitor = str(self.callback.monitor)
         if monitor in game.noted:
             return game.noted[monitor] != trainer.fit_loop.total_batch_idx
@@ -109,6 +123,21 @@ class _Wait:
 
     def _known(self, trainer: Trainer) -> dict[str, Any]:
         return {**trainer.callback_metrics, "epoch": trainer.current_epoch, "step": trainer.global_step}
+
+    def _is_known(self, trainer: Trainer) -> bool:
+        return self.callback.monitor is None or self.callback.monitor in self._known(trainer)
+
+    def _is_time(self, trainer: Trainer) -> bool:
+        """Whether the interval of the clock is over, by the clock of the first process; it begins anew then."""
+        callback: Any = self.callback
+        interval = _interval(callback)
+        if interval is None or callback._last_time_checked is None:
+            return False
+        now = time.monotonic()
+        is_time = trainer.strategy.broadcast(now - callback._last_time_checked >= interval)
+        if is_time:
+            callback._last_time_checked = now
+        return bool(is_time)
 
     # Lightning has no public way to save a checkpoint of a callback when one likes, or to ask whether it would.
 
@@ -123,7 +152,7 @@ class _Wait:
 
     def _catch_up(self, trainer: Trainer) -> None:
         callback: Any = self.callback
-        if not self.due or callback.monitor not in self._known(trainer):
+        if not self.due or not self._is_known(trainer):
             return
         if not callback._should_skip_saving_checkpoint(trainer):
             candidates = callback._monitor_candidates(trainer)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 PLAYERS = ("discriminator", "generator")
 
@@ -16,12 +16,12 @@ def places_of_players(game: nn.Module, optimizers: Sequence[Optimizer]) -> dict[
     """The place of each player's optimiser in a list.
 
     Args:
-        game: Has the players as attributes. What both hold, such as a shared embedding, is nobody's own.
+        game: Has the players as attributes. Frozen weights (``requires_grad=False``) may be in any optimiser or none.
         optimizers: What ``configure_optimizers`` returned; Lightning's wrappers will do.
 
     Raises:
-        ValueError: A player's weights are in no optimiser or in several, one holds those of both players, or one
-            those of neither, which nobody would step.
+        ValueError: Weights of a player are in no optimiser or in several, one holds those of both players, or one
+            those of neither, which nobody would step; or both players hold weights that are to move.
     """
     weights = {player: {id(weight) for weight in getattr(game, player).parameters()} for player in PLAYERS}
     shared = set.intersection(*weights.values())
@@ -35,15 +35,49 @@ def places_of_players(game: nn.Module, optimizers: Sequence[Optimizer]) -> dict[
         holding = [place for place, some in enumerate(held) if some & own]
         if len(holding) != 1:
             found = "none holds" if not holding else f"{len(holding)} hold"
-            raise ValueError(f"{start}, of which {found} the {player}'s weights: one must hold all that are to move.")
+            raise ValueError(
+                f"{start}, of which {found} the {player}'s weights: one must hold all that are to move, in groups of "
+                "its own if they are to differ."
+            )
         places[player] = holding[0]
+        left = {id(weight) for weight in getattr(game, player).parameters() if weight.requires_grad} - held[holding[0]]
+        if left - shared:
+            raise ValueError(
+                f"{start}, and that of the {player} lacks {_named(game, left - shared)}, which would never move: let "
+                "it hold all weights of the player, in groups if they are to differ, and freeze what is to stay by "
+                "requires_grad_(False)."
+            )
     if len(set(places.values())) < len(PLAYERS):
         raise ValueError(f"{start}, of which one holds the weights of both players: give each its own.")
     if len(optimizers) > len(PLAYERS):
         raise ValueError(
             f"{start}, and a step moves two: join further weights to the optimiser of the player they move with."
         )
+    _check_the_rest(game, shared, set.union(*held))
     return places
+
+
+def _check_the_rest(game: nn.Module, shared: set[int], held: set[int]) -> None:
+    """Tell of weights that no player alone could move, or that no optimiser holds."""
+    to_move = {id(weight) for weight in game.parameters() if weight.requires_grad}
+    if shared & to_move:
+        raise ValueError(
+            f"The generator and the discriminator of {type(game).__name__} share {_named(game, shared & to_move)}, "
+            "which would never move, for each player's weights rest while the other moves: give each its own."
+        )
+    players = {id(weight) for player in PLAYERS for weight in getattr(game, player).parameters()}
+    if rest := to_move - players - held:
+        rank_zero_warn(
+            f"No optimiser of {type(game).__name__} holds {_named(game, rest)}, which will not move: join what is to "
+            "learn to the optimiser of a player in configure_optimizers, and freeze what is not by "
+            "requires_grad_(False)."
+        )
+
+
+def _named(game: nn.Module, weights: Iterable[int]) -> str:
+    """Weights by the name of the first, and how many more there are."""
+    names = [name for name, weight in game.named_parameters() if id(weight) in weights]
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def check_optimizer(name: str, optimizer: object) -> None:
@@ -65,13 +99,3 @@ def check_optimizer(name: str, optimizer: object) -> None:
                     "it would divide by nothing: set eps to 1e-4, or train in another precision, such as bf16-true or "
                     "16-mixed."
                 )
-
-
-def check_scheduler(scheduler: object) -> None:
-    """Refuse a scheduler that waits for what a game has not.
-
-    Raises:
-        ValueError: It is ReduceLROnPlateau.
-    """
-    if isinstance(scheduler, ReduceLROnPlateau):
-        raise ValueError("ReduceLROnPlateau waits for a loss to fall, and a GAN's losses do not: choose another.")

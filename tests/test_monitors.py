@@ -1,6 +1,7 @@
 """A checkpoint holds the state whose value names it, whatever is measured and saved when."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,22 @@ def test_early_stopping_counts_a_value_once(tmp_path: Path) -> None:
 def test_a_name_that_nothing_logs_is_told(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="watches val/setp, which nothing has logged"):
         assert filed(tmp_path, 6, StepAsMetric(4), monitor="val/setp", every_n_train_steps=2) == []
+
+
+@pytest.mark.parametrize(
+    ("saving", "expected"),
+    [
+        ({"monitor": None, "filename": "{step}"}, [1, 2, 3, 4]),
+        # Where a name is watched, once it is measured.
+        ({}, [2, 4]),
+    ],
+)
+def test_a_checkpoint_is_saved_by_the_clock(tmp_path: Path, saving: dict[str, Any], expected: list[int]) -> None:
+    keep = ModelCheckpoint(
+        tmp_path / "kept", train_time_interval=timedelta(0), **{"monitor": "val/step", **saving}, save_top_k=-1
+    )
+    late = ModelCheckpoint(tmp_path / "late", train_time_interval=timedelta(days=1), save_top_k=-1)
+    play(small(DCGAN, side=8), 4, tmp_path, side=8, callbacks=[StepAsMetric(2), keep, late], save_every=100)
+    steps = sorted(torch.load(path, weights_only=True)["global_step"] for path in (tmp_path / "kept").iterdir())
+    assert steps == expected
+    assert not (tmp_path / "late").exists()

@@ -59,7 +59,7 @@ def refusal(configure: Any, folder: Path) -> str:
 
     model = small(DCGAN, side=8)
     model.__class__ = Odd
-    with pytest.raises(ValueError, match=r"optimiser|Reduce") as caught:
+    with pytest.raises(ValueError, match=r"optimiser|Reduce|share") as caught:
         play(model, 1, folder, side=8)
     return str(caught.value)
 
@@ -97,3 +97,45 @@ def test_kinds_that_cannot_serve_are_refused_wherever_they_come_from(tmp_path: P
 def test_adam_with_an_eps_that_float16_does_not_know_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"eps 1e-08, which is 0 .* float16"):
         play(small(DCGAN, side=8), 1, tmp_path, side=8, precision="16-true")
+
+
+def test_a_weight_that_would_never_move_is_named(tmp_path: Path) -> None:
+    """An optimiser of a part of a player; weights that both players hold, which rest in either one's turn."""
+
+    def part(model: Any) -> Any:
+        return [sgd(model.discriminator), SGD([*model.generator.parameters()][1:], lr=0.1)]
+
+    def shared(model: Any) -> Any:
+        model.generator.both = model.discriminator.both = torch.nn.Linear(2, 2)
+        return [sgd(model.discriminator), sgd(model.generator)]
+
+    said = refusal(part, tmp_path)
+    assert "that of the generator lacks generator." in said
+    assert "which would never move: let it hold all" in said
+    said = refusal(shared, tmp_path)
+    assert "share generator.both.weight and 1 more, which would never move" in said
+
+
+def test_frozen_weights_may_be_in_no_optimiser(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    class Partly(DCGAN):
+        def configure_optimizers(self) -> Any:
+            first, *others = self.generator.parameters()
+            first.requires_grad_(False)
+            self.generator.both = self.discriminator.both = torch.nn.Linear(2, 2).requires_grad_(False)
+            return [sgd(self.discriminator), SGD([{"params": [each]} for each in others], lr=0.1)]
+
+    model = small(DCGAN, side=8, ema_decay=None)
+    model.__class__ = Partly
+    before = next(model.generator.parameters()).clone()
+    play(model, 2, tmp_path, side=8)
+    assert torch.equal(next(model.generator.parameters()), before)
+    assert not [each for each in recwarn if "will not move" in str(each.message)]
+
+
+def test_weights_of_neither_player_that_nothing_moves_are_told(tmp_path: Path) -> None:
+    model = small(DCGAN, side=8)
+    model.teacher = torch.nn.Linear(2, 2)
+    with pytest.warns(
+        UserWarning, match=r"No optimiser of DCGAN holds teacher\.weight and 1 more, which will not move"
+    ):
+        play(model, 1, tmp_path, side=8)
