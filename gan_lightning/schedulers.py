@@ -70,7 +70,7 @@ class Schedules:
             finally:
                 del game.configure_optimizers
                 if own is not None:
-                    game.configure_optimizers = own
+                    game.configure_optimizers = own  # type: ignore[method-assign]
 
         setup_optimizers.before_reading = setup  # type: ignore[attr-defined]
         strategy.setup_optimizers = setup_optimizers  # type: ignore[method-assign]
