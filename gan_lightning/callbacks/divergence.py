@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
+from gan_lightning.callbacks.checkpoint import LastCheckpoint
 from gan_lightning.limits import check_whole
 from gan_lightning.random import fold
 from gan_lightning.strategy import average_over_processes
@@ -16,13 +17,17 @@ from gan_lightning.strategy import average_over_processes
 class DivergenceError(RuntimeError):
     """Training has diverged, and ``last.ckpt`` holds a state from before.
 
+    It may be raised in another process than that which continues the run, so it says what that one needs.
+
     Attributes:
         rolls_back: Whether the run asks to be continued from its last checkpoint.
+        directory: Of the run; None if it has none.
     """
 
-    def __init__(self, sentence: str, rolls_back: bool = False) -> None:
+    def __init__(self, sentence: str, rolls_back: bool = False, directory: Path | None = None) -> None:
         super().__init__(sentence)
         self.rolls_back = rolls_back
+        self.directory = directory
 
 
 class DivergenceGuard(Callback):
@@ -96,10 +101,18 @@ class DivergenceGuard(Callback):
         if not bad:
             self._told = False
         elif self.on_divergence != "warn":
-            raise DivergenceError(_sentence(bad, trainer.global_step), self.on_divergence == "rollback")
+            raise DivergenceError(_sentence(bad, trainer.global_step), self._rolls_back(trainer), self.directory)
         elif not self._told:
             self._told = True
             warnings.warn(f"{_sentence(bad, trainer.global_step)} Training goes on.", stacklevel=2)
+
+    def _rolls_back(self, trainer: Trainer) -> bool:
+        """Whether the run is to be rolled back; not if one of its processes was told to stop. All of them must ask."""
+        if self.on_divergence != "rollback":
+            return False
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]
+        told_to_stop = [each.was_told_to_stop(trainer) for each in callbacks if isinstance(each, LastCheckpoint)]
+        return not any(told_to_stop)
 
 
 def _sentence(bad: list[str], step: int) -> str:

@@ -35,7 +35,7 @@ def with_rollbacks(start: Callable[[Path | None, int], Trainer], run: Callable[[
             callbacks = trainer.callbacks  # type: ignore[attr-defined]
             guard = next(callback for callback in callbacks if isinstance(callback, DivergenceGuard))
             keepers = [callback for callback in callbacks if isinstance(callback, LastCheckpoint)]
-            directory = guard.directory
+            directory = error.directory
             told_to_stop = any(one.was_told_to_stop(trainer) for one in keepers) or trainer.received_sigterm
             if not error.rolls_back or directory is None or told_to_stop:
                 raise

@@ -139,6 +139,31 @@ def test_an_order_to_stop_is_heeded_where_nothing_is_saved(tmp_path: Path, capsy
     assert "Rolling back" not in said.out
 
 
+FORKED = ["--trainer.devices=2", "--trainer.strategy=ddp_fork", "--data.batch_size=32"]
+
+
+def test_forked_processes_are_rolled_back(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The process that waits for them learns from the error alone where the run lives."""
+    assert main([*command(tmp_path, "rollback"), *FORKED, "--trainer.enable_progress_bar=false"]) == 0
+    assert capfd.readouterr().out.count("Rolling back to step 5, with other draws: attempt 1 of 3.") == 1
+    state = last_state(tmp_path)
+    assert state["global_step"] == 12
+    assert state["gan_lightning"]["seed"] == fold(0, 1)
+    assert len(losses(tmp_path)) == 12
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["version_0"]
+
+
+@pytest.mark.slow
+def test_forked_processes_that_are_told_to_stop_are_not_rolled_back(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fit_, *arguments = command(tmp_path, "rollback")
+    interrupted = f"--trainer.callbacks+={__name__}.Interrupted"
+    assert main([fit_, interrupted, *arguments, *FORKED, "--trainer.enable_progress_bar=false"]) == 1
+    assert "Rolling back" not in capfd.readouterr().out
+    assert last_state(tmp_path)["global_step"] == 5
+
+
 def guarded(
     folder: Path, verb: Verb, steps: int = 12, attempt: int = 0, resume: bool = False, **options: Any
 ) -> pl.Trainer:
