@@ -30,7 +30,7 @@ from gan_lightning.ema import ExponentialMovingAverage
 from gan_lightning.factories import primitive_arguments, public_name, resolve
 from gan_lightning.hooks import hooks_left_out
 from gan_lightning.limits import check_limits
-from gan_lightning.logger_guards import count_updates, guard_loggers, log_at_least_once
+from gan_lightning.logger_guards import count_updates, guard_loggers, log_at_least_once, log_before_a_stop
 from gan_lightning.logs import forget_last_step, log_terms
 from gan_lightning.losses import Terms
 from gan_lightning.modes import evaluating as evaluating
@@ -384,6 +384,7 @@ class AdversarialModule(Looking, Noting, Checked):
             adopt(self.trainer.strategy)
             use_atomic_saves(self.trainer.strategy)
             guard_loggers(self.trainer)
+            log_before_a_stop(self.trainer, lambda: self.newest)
             guard_monitors(self.trainer)
             self._schedules.read(self.trainer, self)
             self._is_set_up = True
@@ -428,7 +429,7 @@ class AdversarialModule(Looking, Noting, Checked):
         self._agreement.close()
 
     def on_train_end(self) -> None:
-        log_at_least_once(self.trainer)
+        log_at_least_once(self.trainer, self.newest)
         agree(self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

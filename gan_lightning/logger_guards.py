@@ -1,7 +1,7 @@
 """A logger's trouble is no reason to stop training."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
@@ -9,6 +9,8 @@ from weakref import WeakSet
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch import Tensor
 
 _CALLS = (
     "log_metrics",
@@ -46,13 +48,34 @@ def count_updates(trainer: Trainer, trained: Callable[[], int]) -> None:
     connector.log_metrics = log_metrics  # type: ignore[method-assign]
 
 
-def log_at_least_once(trainer: Trainer) -> None:
-    """Log the last step of a run that was too short for any row; all of its values are of that step."""
+def log_at_least_once(trainer: Trainer, newest: tuple[int, Mapping[str, Tensor]]) -> None:
+    """Log the last step of a run that was too short for any row, or was stopped before the first.
+
+    Args:
+        trainer: Its ``logged_metrics`` are of the last step, unless the run was stopped.
+        newest: The number of the last step, and what came out of it.
+    """
     interval = trainer.log_every_n_steps  # type: ignore[attr-defined]
-    newest = trainer.global_step == trainer.max_steps or trainer.is_last_batch
-    if newest and 0 < trainer.global_step < interval and not trainer.should_stop:
-        train = {name: value for name, value in trainer.logged_metrics.items() if name.startswith("train/")}
-        trainer._logger_connector.log_metrics(train)
+    step, terms = newest
+    if not 0 < step <= trainer.global_step < interval:
+        return
+    if (step == trainer.max_steps or trainer.is_last_batch) and not trainer.should_stop:
+        terms = {name: value for name, value in trainer.logged_metrics.items() if name.startswith("train/")}
+    trainer._logger_connector.log_metrics(dict(terms), step)
+
+
+def log_before_a_stop(trainer: Trainer, newest: Callable[[], tuple[int, Mapping[str, Tensor]]]) -> None:
+    """Let a run that a signal stops leave a row; see :func:`log_at_least_once`. A run that fails logs nothing more."""
+    strategy = trainer.strategy
+    before = getattr(strategy.on_exception, "before_log", strategy.on_exception)
+
+    def on_exception(error: BaseException) -> None:
+        if isinstance(error, SIGTERMException | KeyboardInterrupt):
+            log_at_least_once(trainer, newest())
+        before(error)
+
+    on_exception.before_log = before  # type: ignore[attr-defined]
+    strategy.on_exception = on_exception  # type: ignore[method-assign]
 
 
 def guard_loggers(trainer: Trainer) -> None:

@@ -20,13 +20,14 @@ def forget_last_step(trainer: Trainer) -> None:
             metric.has_reset = metric.meta.name.startswith("train/")
 
 
-def log_terms(game: LightningModule, terms: Mapping[str, Tensor]) -> None:
+def log_terms(game: Noting, terms: Mapping[str, Tensor]) -> None:
     """Log what has come out of a step, if anybody will read it: logging is dear in a small game.
 
     Loggers take the steps that the trainer's ``log_every_n_steps`` falls on. Callbacks that watch a name find the value
     of every step; others find names from the first step on, and the newest values when an epoch ends, or the run.
     """
     trainer = game.trainer
+    game.newest = trainer.global_step, terms
     at_an_end = trainer.is_last_batch or trainer.global_step in (1, trainer.max_steps)
     if is_logged(trainer) or at_an_end or watched(trainer, "train/"):
         log(game, terms)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
 
 _HOOKS = ("on_train_batch_end", "on_validation_end", "on_train_epoch_end")
 
@@ -21,12 +22,14 @@ class Noting(LightningModule):
 
     Attributes:
         noted: The number of the batch, counted over the fit, after or in which a name was logged.
+        newest: The number of the last step, and what came out of it.
         is_measured_at_steps: Whether a callback logs ``val/...`` at steps of its own, maybe long after a validation.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.noted: dict[str, int] = {}
+        self.newest: tuple[int, Mapping[str, Tensor]] = (0, {})
         self.is_measured_at_steps = False
 
     def log(self, name: str, *arguments: Any, **options: Any) -> None:

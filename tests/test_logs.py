@@ -1,14 +1,16 @@
 """Which steps are logged."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import pytest
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from datamodules import DigitsDataModule
 from gan_lightning import logs
-from gan_lightning.callbacks import SampleGrid, TrainingHealth, health
+from gan_lightning.callbacks import LastCheckpoint, SampleGrid, TrainingHealth, health
 from gan_lightning.game import AdversarialModule
 from gan_lightning.loggers import RunLogger
 from gan_lightning.logs import is_logged
@@ -70,9 +72,8 @@ def run(folder: Path, *callbacks: pl.Callback, game: AdversarialModule | None = 
         logger=RunLogger(str(folder), "run", 0),
         enable_model_summary=False,
         enable_progress_bar=False,
-        enable_checkpointing=False,
         callbacks=[*callbacks],
-        **arguments,
+        **{"enable_checkpointing": False, **arguments},
     ).fit(game or small(DCGAN), DigitsDataModule(batch_size=200, image_size=16))  # 7 steps an epoch
 
 
@@ -142,6 +143,41 @@ def test_a_run_shorter_than_the_interval_leaves_its_last_step(tmp_path: Path) ->
     assert steps_of(tmp_path / "steps") == [3]
     run(tmp_path / "epochs", max_epochs=1, log_every_n_steps=50)
     assert steps_of(tmp_path / "epochs") == [7]
+
+
+class Signalled(pl.Callback):
+    """A signal arrives in a step."""
+
+    def __init__(self, number: int, step: int) -> None:
+        self.number = number
+        self.step = step
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            signal.raise_signal(self.number)
+
+
+@pytest.mark.parametrize("callbacks", [[LastCheckpoint], []], ids=["saved", "not saved"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_a_signal_stops_before_its_first_row_leaves_one(
+    tmp_path: Path, number: int, callbacks: list[type[pl.Callback]]
+) -> None:
+    losses = Watch()
+    stopped = SystemExit if number == signal.SIGINT and not callbacks else SIGTERMException
+    watching = [*(kind() for kind in callbacks), losses, Signalled(number, 3)]
+    with pytest.raises(stopped):
+        run(tmp_path, *watching, max_steps=20, log_every_n_steps=50, enable_checkpointing=True)
+    header, *rows = (line.split(",") for line in metrics_file(tmp_path).splitlines())
+    assert [int(row[header.index("step")]) for row in rows] == [3]
+    assert float(rows[0][header.index("train/generator/loss")]) == pytest.approx(losses.losses[-1])
+
+
+def test_a_run_that_stops_early_before_its_first_row_leaves_one(tmp_path: Path) -> None:
+    watch = Watch(stop_at=3)
+    run(tmp_path, watch, max_steps=20, log_every_n_steps=50)
+    header, *rows = (line.split(",") for line in metrics_file(tmp_path).splitlines())
+    assert [int(row[header.index("step")]) for row in rows] == [3]
+    assert float(rows[0][header.index("train/generator/loss")]) == pytest.approx(watch.losses[-1])
 
 
 def test_rows_pictures_and_checkpoints_have_one_number(tmp_path: Path) -> None:
