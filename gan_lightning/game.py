@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningModule
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.core.optimizer import LightningOptimizer, do_nothing_closure
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning_utilities.core.apply_func import apply_to_collection
@@ -116,8 +116,8 @@ class AdversarialModule(Looking, Noting, Checked):
         discriminator: nn.Module,
         generator_optimizer: OptimizerCallable = DCGANAdam,
         discriminator_optimizer: OptimizerCallable = DCGANAdam,
-        generator_scheduler: LRSchedulerCallable | None = None,
-        discriminator_scheduler: LRSchedulerCallable | None = None,
+        generator_scheduler: Callable[[Optimizer], LRScheduler] | None = None,
+        discriminator_scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         n_critic: int = 1,
         accumulate: int = 1,
         penalty_interval: int = 1,

@@ -90,6 +90,8 @@ def refuse_to_overwrite(folder: Path) -> None:
     Raises:
         FileExistsError: It is not.
     """
+    if folder.is_symlink() and not folder.exists():
+        raise FileExistsError(f"{folder} is a link to nothing: give --out another folder, or remove the link.")
     if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or (folder / INCOMPLETE).is_file())):
         raise FileExistsError(f"{folder} exists and is not an empty folder: give --out a new one.")
 

@@ -27,6 +27,8 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
         CheckpointError: It is missing, truncated, or something else.
     """
     path = local_path(path)
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder: give the checkpoint file in it, such as last.ckpt.")
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint {path}.")
     broken = f"{path} is no complete checkpoint: it was cut short, or it is another kind of file."
@@ -61,6 +63,8 @@ def local_path(path: str | Path) -> Path:
     Raises:
         CheckpointError: It is an address on another machine.
     """
+    if str(path) == "":
+        raise CheckpointError("The path of the checkpoint is empty.")
     address = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", str(path))  # Path has made one slash of two.
     if address is None or Path(path).exists():
         return Path(path)

@@ -163,7 +163,7 @@ class TestMistakes:
         config = {"model": {"class_path": "DCGAN", "init_args": arguments}}
         Path("c.yaml").write_text(yaml.safe_dump(config))
         told = refused(capsys, "fit", *TINY[2:4], "--config", "c.yaml")
-        assert "not known to make" in told or "to be a function that returns" in told
+        assert "not known to make" in told or "touch: it must be a class" in told
         assert not Path("touched").exists()
 
     def test_the_same_in_the_environment(
@@ -254,7 +254,30 @@ class TestRefusals:
             (["--trainer.max_steps", "1.5"], "trainer.max_steps is 1.5: it must be a whole number."),
             (["--trainer.precision", "17"], "trainer.precision is 17: it must be one of"),
             (["--seed_everything", "never"], "seed_everything is never: it must be true or false or a whole number."),
+            (["--model=LAPGAN", "--model.levels=9"], "model.levels is 9: it must be a list of whole numbers or null."),
+            (["--model=LAPGAN", "--model.levels=[a]"], "model.levels has a in it: it must be a list of whole numbers"),
+            (["--model=StarGAN", "--model.class_names=7"], "class_names is 7: it must be a list of texts or null."),
+            ([*SCHEDULE, "ReduceLROnPlateau"], "ReduceLROnPlateau: it must be a class or null: choose from LinearDec"),
+            (["--model.generator=[]"], "model.generator is []: it must be a class: choose from ALIGenerator,"),
+            (["--model=null"], "model is null: it must be a class: choose from ACGAN,"),
+            (["--trainer=7"], "trainer is 7: it must be a mapping of its options, or a file that holds one."),
+            (["--trainer.precision", "x"], "it must be one of 64, 32, 16, 'transformer-engine',"),
+            # What another option says.
+            (
+                ["--model=InfoGAN", "--model.discriminator=ConvDiscriminator"],
+                "ConvDiscriminator has no option width in this place, where the model sets it: it has",
+            ),
+            (["--data", "ToyDataModule"], "and the data has points: take networks of points, such as PointGenerator"),
             # Impossible.
+            (["--trainer.accelerator", "tpu"], "trainer.accelerator is tpu"),
+            (["--trainer.max_time", "x"], "trainer.max_time is x"),
+            (["--trainer.limit_val_batches", "-1"], "trainer.limit_val_batches is -1.0: it must be a whole number of"),
+            (["--trainer.overfit_batches", ".inf"], "trainer.overfit_batches is inf: it must be a whole number of"),
+            (["--trainer.min_epochs", "-2"], "trainer.min_epochs is -2: it must be at least 0."),
+            (["--trainer.default_root_dir", "/dev/null/x"], "version_0 cannot be used: Not a directory."),
+            (["--ckpt_path="], "The path of the checkpoint is empty."),
+            (["--ckpt_path=."], ". is a folder: give the checkpoint file in it"),
+            (["--config="], "--config is empty: give a file, or the name of a shipped config."),
             (["--model.accumulate", "0"], "accumulate is 0: it must be at least 1."),
             (["--model.ema_decay", "1.5"], "ema_decay is 1.5: it must be at least 0 and less than 1"),
             (["--model.latent_dim", "0"], "latent_dim is 0: it must be at least 1."),

@@ -177,6 +177,12 @@ class TestInterpolate:
         expected = sampling.load(checkpoint).walk(0, 1, [i / 15 for i in range(16)], **chosen)
         assert np.array_equal(pixels(out / "interpolation.png"), strip(expected))
 
+    def test_a_link_to_nothing_is_no_folder(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        link = tmp_path / "link"
+        link.symlink_to("nothing")
+        told = refused(capsys, "generate", "--ckpt", "a.ckpt", "--out", str(link))
+        assert f"{link} is a link to nothing: give --out another folder" in told
+
     def test_nothing_is_overwritten(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         checkpoint, out = saved(DCGAN, tmp_path), tmp_path / "out"
         generate(checkpoint, out, "--interpolate", 0, 1)

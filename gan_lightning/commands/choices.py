@@ -13,8 +13,8 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule
 from lightning.pytorch.callbacks import BaseFinetuning, BasePredictionWriter, Checkpoint, ProgressBar
 from lightning.pytorch.loggers import Logger
 from torch import nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim import LBFGS, Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 import gan_lightning.networks
 from gan_lightning.factories import check_maker, import_name, public_name
@@ -23,6 +23,8 @@ _TO_DERIVE_FROM = {
     *(LightningDataModule, LightningModule, Logger, Optimizer, LRScheduler),
     *(Callback, BaseFinetuning, BasePredictionWriter, Checkpoint, ProgressBar),
 }
+_REFUSED = {LBFGS, ReduceLROnPlateau}
+"""What no game can be trained with."""
 _KNOWN = re.compile(r", known subclasses: (?P<paths>[^)]*)")
 
 
@@ -49,7 +51,7 @@ def _imported(path: str) -> type | None:
 def is_meant(kind: type) -> bool:
     """Whether a class can be chosen: it is not there to derive from, and not for its own package only."""
     is_shipped = kind.__module__.startswith(("gan_lightning.", "datamodules.", "lightning.", "torch."))
-    if kind in _TO_DERIVE_FROM or inspect.isabstract(kind) or not is_shipped:
+    if kind in _TO_DERIVE_FROM | _REFUSED or inspect.isabstract(kind) or not is_shipped:
         return False
     if kind.__module__.startswith("gan_lightning."):
         # The engine's own games play nothing, and what the commands add themselves is not for the user to add.

@@ -85,6 +85,8 @@ def _by_name(arguments: Sequence[str]) -> Iterator[str]:
 
 def _path(value: str) -> str:
     """What a config is read from; a value that is neither a path nor a name is left to the parser."""
+    if not value.strip():
+        raise FileNotFoundError("--config is empty: give a file, or the name of a shipped config.")
     return value if Path(value).exists() or not _WORDS.fullmatch(value) else str(_shipped(value))
 
 

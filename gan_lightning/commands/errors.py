@@ -28,7 +28,7 @@ def told_in_a_sentence(
     except kinds as error:
         if os.environ.get(DEBUG) or not applies():
             raise
-        sentence = " ".join(str(_innermost(error)).split())
+        sentence = " ".join(_in_words(_innermost(error)).split())
         print(f"gan-lightning {command}: {sentence}", file=sys.stderr)
         raise SystemExit(2) from None
 
@@ -55,6 +55,13 @@ def disk_trouble_in_a_sentence(
             file=sys.stderr,
         )
         raise SystemExit(1) from None
+
+
+def _in_words(error: BaseException) -> str:
+    """What an error says; what the system says of a file, without its number."""
+    if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
+        return f"{os.fsdecode(error.filename)} cannot be used: {error.strerror}."
+    return str(error)
 
 
 def _innermost(error: BaseException) -> BaseException:

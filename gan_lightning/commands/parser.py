@@ -1,6 +1,7 @@
 """The parser of ``fit``, ``validate``, ``test`` and ``predict``: its mistakes are told in the user's words."""
 
 import argparse
+import inspect
 import re
 import secrets
 import sys
@@ -13,6 +14,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 import datamodules
 from gan_lightning.commands.choices import choices, derived, is_meant
 from gan_lightning.commands.help import HelpFormatter, about, gallery
+from gan_lightning.commands.types_in_words import alternatives, in_words, makes_classes
 
 # jsonargparse wraps the mistake of a nested parser into text, once a level. These marks let us find it in there: drawn
 # at random, since keys and values of a config may hold any character. _HERE begins a sentence on an option of the
@@ -25,19 +27,10 @@ _NO_CLASS = re.compile(
     r"|Problem with given class_path '(?P<path>[^']+)':\s+(?P<why>No module named .*|module \S+ has no attribute .*)"
 )
 _PLACE = re.compile(r'Parser key "([\w.+]+)"')
-_EXPECTED = re.compile(r"Expected an? (?:<class '(\w+)'>|(typing\.Literal\[.*\])|(tuple with \d+ elements))")
+_ELEMENT = re.compile(r"Expected an? <class '(\w+)'>\. Got value: ")
 _GIVEN = re.compile(r"(?:Got value|Given value): (.*?)(?:\. Got value: |$)", re.MULTILINE)
 _REQUIRED = re.compile(r"the following arguments are required: ([\w, -]+)")
-_KINDS = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "str": "text",
-    "NoneType": "null",
-    "tuple": "a list",
-    "list": "a list",
-    "dict": "a mapping",
-}
+_NO_MAPPING = re.compile("Unable to load config '(.*?)'")
 _NOUNS = {"data": "data module", "callbacks": "callback", "plugins": "plugin"}
 _KEY = re.compile(r'Parser key "([\w.]+)"|--([\w.]+)\.help:')
 
@@ -85,18 +78,38 @@ class Parser(LightningArgumentParser):
             return _HERE + place + "." + told[1].removeprefix(_HERE) if told[1].startswith(_HERE) and place else told[1]
         if no_option := _NO_OPTION.search(message):
             name = no_option[1] or no_option[2]
-            return f"{self._name} has no option {name}: it has {', '.join(self._options())}."
+            own = self._described is not None and name in inspect.signature(self._described).parameters
+            here = " in this place, where the model sets it" if self._is_of_class and own else ""
+            return f"{self._name} has no option {name}{here}: it has {', '.join(self._options())}."
         no_class = _NO_CLASS.search(message)
         keys = _KEY.findall(message[: no_class.start()]) if no_class else []
         action = next((action for action in self._actions if keys and action.dest in keys[-1]), None)
         if no_class is None or action is None:
-            return _of_a_value(message)
+            return self._of_a_value(message)
         option = action.dest.rpartition(".")[2]
         name = no_class["name"] or f"{no_class['path']} ({no_class['why'].strip().rstrip('.')})"
         return (
             f"There is no {_NOUNS.get(option, option)} {name}: choose from {', '.join(choices(action))}; a class "
             f"of your own is named by its import path.{_hidden(no_class['path'])}"
         )
+
+    def _of_a_value(self, message: str) -> str:
+        """The sentence on a value of the wrong type, or on whatever else jsonargparse has to say: in one line."""
+        place = _place(message)
+        if required := _REQUIRED.search(message):
+            return f"{_HERE}{place and place + '.'}{required[1]} must be given."
+        given, element = _GIVEN.search(message), _ELEMENT.search(message)
+        action = next((action for action in self._actions if action.dest == place), None)
+        hint = getattr(action, "_typehint", None)
+        if action is not None and hint is not None and given:
+            kinds = {getattr(kind, "__name__", "") for kind in alternatives(hint)}
+            where = f"{place} has {given[1]} in it" if element and element[1] not in kinds else f"{place} is {given[1]}"
+            names = f": choose from {', '.join(choices(action))}" if makes_classes(hint) else ""
+            return f"{_HERE}{where.replace('None', 'null')}: it must be {in_words(hint)}{names}."
+        if place and (held := _NO_MAPPING.search(message)):
+            return f"{_HERE}{place} is {held[1]}: it must be a mapping of its options, or a file that holds one."
+        told = " ".join(_PLACE.sub("", message).replace("- :", "").split()).lstrip(": ").rstrip(".")
+        return f"{_HERE}{place}: {told}." if place else f"{told[:1].upper()}{told[1:]}."
 
     @property
     def _name(self) -> str:
@@ -137,26 +150,6 @@ def _hidden(path: str | None) -> str:
 def _place(message: str) -> str:
     """Where jsonargparse has noticed a mistake: the keys that it names one inside the other."""
     return ".".join(dict.fromkeys(_PLACE.findall(message)))
-
-
-def _of_a_value(message: str) -> str:
-    """The sentence on a value of the wrong type, or on whatever else jsonargparse has to say: in one line."""
-    place = _place(message)
-    if required := _REQUIRED.search(message):
-        return f"{_HERE}{place and place + '.'}{required[1]} must be given."
-    given, expected = _GIVEN.search(message), _EXPECTED.findall(message)
-    if place and given and expected:
-        kinds = dict.fromkeys(_KINDS.get(kind) or _read(kind or literal or of) for kind, literal, of in expected)
-        return f"{_HERE}{place} is {given[1]}: it must be {' or '.join(kinds)}."
-    told = " ".join(_PLACE.sub("", message).replace("- :", "").split()).lstrip(": ").rstrip(".")
-    return f"{_HERE}{place}: {told}." if place else f"{told[:1].upper()}{told[1:]}."
-
-
-def _read(type_hint: str) -> str:
-    """A type of several values in words."""
-    if type_hint.startswith("typing.Literal"):
-        return f"one of {type_hint[len('typing.Literal[') : -1]}"
-    return type_hint.replace("tuple with", "a list of")
 
 
 @cache

@@ -1,10 +1,12 @@
 """The trainer's options: Lightning's, less what means nothing to a game, in words that are true here."""
 
 import argparse
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from lightning.pytorch import Callback
+from jsonargparse import Namespace
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser
 
@@ -36,23 +38,57 @@ _TEXTS = {
 
 _OURS = ("gan_lightning.", "lightning.")
 
-_LEAST = {"log_every_n_steps": 0, "check_val_every_n_epoch": 1, "num_sanity_val_steps": -1, "min_steps": 0}
-"""Where Lightning takes any number, and fails later or not at all."""
+_LEAST = {
+    "log_every_n_steps": 0,
+    "check_val_every_n_epoch": 1,
+    "num_sanity_val_steps": -1,
+    "min_steps": 0,
+    "max_steps": -1,
+    "min_epochs": 0,
+    "max_epochs": -1,
+    "fast_dev_run": 0,
+    "num_nodes": 1,
+    "reload_dataloaders_every_n_epochs": 0,
+}
+"""Where Lightning takes any number, and fails later, in other words or not at all."""
+_PARTS = {
+    **{f"limit_{stage}_batches": "batches" for stage in ("train", "val", "test", "predict")},
+    "overfit_batches": "batches",
+    "val_check_interval": "steps",
+}
+"""A whole number of these, or a part of an epoch."""
+_MACHINE = ("accelerator", "strategy", "devices", "num_nodes", "precision", "plugins", "profiler", "max_time")
 
 
 def check_trainer_options(options: Mapping[str, Any]) -> None:
     """Refuse what Lightning would take.
 
     Raises:
-        ValueError: A number is too small to mean anything.
+        ValueError: A number is too small to mean anything, or a part of an epoch is none.
     """
     for name, least in _LEAST.items():
         if options[name] is not None and options[name] < least:
             raise ValueError(f"trainer.{name} is {options[name]}: it must be at least {least}.")
+    for name, what in _PARTS.items():
+        value = options[name]
+        if isinstance(value, int | float) and not (value >= 0 and (value <= 1 or value % 1 == 0)):
+            raise ValueError(
+                f"trainer.{name} is {value}: it must be a whole number of {what}, or a part of an epoch, 0.0 to 1.0."
+            )
     if options["limit_train_batches"] == 0:
         raise ValueError("trainer.limit_train_batches is 0: nothing would be trained; validate and test only judge.")
     if options["val_check_interval"] == 0:
         raise ValueError("trainer.val_check_interval is 0: it must be a number of steps, or a part of an epoch.")
+
+
+def naming_an_option(error: Exception, options: Namespace) -> str:
+    """What Lightning says of the trainer's options, after the ones that it may mean unless it names one itself."""
+    said = " ".join(str(error).split())
+    if any(f"{name}`" in said or f"{name}=" in said or f"trainer.{name}" in said for name in vars(options)):
+        return said
+    defaults = inspect.signature(Trainer).parameters
+    given = [f"trainer.{name} is {options[name]}" for name in _MACHINE if options[name] != defaults[name].default]
+    return f"{', '.join(given)}: {said}" if given else said
 
 
 def check_monitors(model: Any, callbacks: Iterable[Callback]) -> None:

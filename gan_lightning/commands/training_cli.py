@@ -14,6 +14,7 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 import datamodules
 import gan_lightning.historical_averaging  # A class is known by its short name once it is imported.
@@ -43,6 +44,7 @@ from gan_lightning.commands.trainer_options import (
     check_monitors,
     check_trainer_options,
     measures_nothing,
+    naming_an_option,
 )
 from gan_lightning.factories import find_name, import_name, public_name
 from gan_lightning.game import AdversarialModule
@@ -237,8 +239,8 @@ class TrainingCLI(LightningCLI):
         self.record.settings = json.loads(self.parser.dump(config_of_run, skip_unset=False, format="json"))
         try:
             trainer = self.trainer_class(**config)
-        except TypeError as error:  # Lightning's word for a value that no device or strategy can have.
-            raise ValueError(str(error)) from error
+        except (TypeError, ValueError, MisconfigurationException, ModuleNotFoundError) as error:
+            raise ValueError(naming_an_option(error, self.config.trainer)) from error
         if trainer.strategy.root_device.type == "cpu" and trainer.precision in ("16-true", "16-mixed"):
             raise ValueError(f"trainer.precision is {trainer.precision}, which is for GPUs: on a CPU take bf16-mixed.")
         report_failures(trainer)

@@ -17,6 +17,11 @@ def log2_side(network: str, image_shape: tuple[int, int, int], smallest: int) ->
     _, height, width = map(int, image_shape)  # NumPy has no bit_count
     if height == width and height >= smallest and height.bit_count() == 1:
         return height.bit_length() - 1
+    if (height, width) == (1, 1):
+        raise ValueError(
+            f"{network} works on square images whose side is a power of two from {smallest} up, and the data has "
+            "points: take networks of points, such as PointGenerator and PointDiscriminator."
+        )
     nearest = 2 ** round(math.log2(max(smallest, min(height, width))))
     raise ValueError(
         f"{network} works on square images whose side is a power of two from {smallest} up, "
