@@ -20,6 +20,14 @@ _LOWEST_LEVELS = 16.0
 """Images without a negative number that go beyond this are levels, 0 to 255, as floats: no scaling to [0, 1] does."""
 
 
+class OfLoaders(list[Any]):
+    """The batches that several loaders have yielded together."""
+
+
+class OfNamedLoaders(dict[Any, Any]):
+    """The same by the names of the loaders."""
+
+
 def parted(raw: Any) -> tuple[Any, Any]:
     """The images of a batch and their labels, None if there are none.
 
@@ -28,8 +36,16 @@ def parted(raw: Any) -> tuple[Any, Any]:
             dictionary of the names above, or with one tensor of images under any name.
 
     Raises:
-        ValueError: It is none of these.
+        ValueError: It is none of these, or comes from several loaders.
     """
+    if isinstance(raw, OfLoaders | OfNamedLoaders):
+        first, *others = raw.values() if isinstance(raw, OfNamedLoaders) else raw
+        if others:
+            raise ValueError(
+                f"The trainer was given {len(raw)} training loaders, and this game takes one: join their data, "
+                "DataLoader(ConcatDataset([first, second]), ...), or give one of them."
+            )
+        return parted(first)
     if isinstance(raw, Mapping):
         return raw[_name_of_images(raw)], next((raw[name] for name in CONDITIONS if name in raw), None)
     if isinstance(raw, tuple | list):
@@ -57,7 +73,7 @@ def paired(raw: Any, game: str) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: The batch does not begin with two tensors of images.
     """
-    if isinstance(raw, tuple | list) and len(raw) > 1 and all(_are_images(part) for part in raw[:2]):
+    if isinstance(raw, tuple | list) and len(raw) > 1 and all(are_images(part) for part in raw[:2]):
         return raw[0], raw[1]
     raise ValueError(
         f"{game} needs pairs, (image to be made, image given), N x C x H x W each, and the loader yields "
@@ -85,7 +101,7 @@ def of_domains(raw: Any, names: Sequence[str], game: str, source: str) -> dict[s
     else:
         parts = []
     images = [parted(part)[0] for part in parts]
-    if not images or not all(_are_images(each) for each in images):
+    if not images or not all(are_images(each) for each in images):
         shown = ", ".join(f"{name!r}: ..." for name in names)
         raise ValueError(
             f"{game} needs images of two domains, as {source} gives them, {{{shown}}}, and the loader yields "
@@ -97,11 +113,11 @@ def of_domains(raw: Any, names: Sequence[str], game: str, source: str) -> dict[s
 
 def _holds_images(value: Any) -> bool:
     found: list[bool] = []
-    apply_to_collection(value, Tensor, lambda part: found.append(_are_images(part)))
+    apply_to_collection(value, Tensor, lambda part: found.append(are_images(part)))
     return any(found)
 
 
-def _are_images(value: Any) -> bool:
+def are_images(value: Any) -> bool:
     return isinstance(value, Tensor) and value.ndim == 4
 
 
@@ -135,6 +151,50 @@ def float_images(value: Any) -> list[Tensor]:
 def are_masks(images: Tensor) -> bool:
     """Whether images hold nothing but 0 and 1, such as a map of classes. This waits for the device."""
     return bool(((images == 0) | (images == 1)).all())
+
+
+def left_out(raw: Any) -> list[Tensor]:
+    """The tensors of a batch that follow images and labels, or a pair of images, which no game reads."""
+    is_long = isinstance(raw, tuple | list) and not isinstance(raw, OfLoaders)
+    return [part for part in raw[2:] if isinstance(part, Tensor)] if is_long else []
+
+
+def check_labels(labels: Tensor, classes: int, who: str = "the model") -> None:
+    """Look whether labels are classes. This waits for the device.
+
+    Args:
+        labels: Integers of any shape.
+        classes: How many there are; labels are 0 to ``classes - 1``.
+        who: Was made for these classes, for the message.
+
+    Raises:
+        ValueError: Some are not.
+    """
+    if labels.numel() == 0:
+        return
+    low, high = (int(end) for end in labels.long().aminmax())
+    if not 0 <= low <= high < classes:
+        span = f"labels up to {high}" if low >= 0 else f"labels from {low} to {high}"
+        raise ValueError(
+            f"The data has {span}, but {who} was made for {classes} classes, 0 to {classes - 1}: change num_classes, "
+            "or the labels."
+        )
+
+
+def check_attributes(labels: Tensor) -> None:
+    """Look whether attributes, N x A, are from 0 to 1. This waits for the device.
+
+    Raises:
+        ValueError: Some are not, as in CelebA's own files, where -1 stands for no.
+    """
+    if labels.numel() == 0:
+        return
+    low, high = (float(end) for end in labels.float().aminmax())
+    if not 0 <= low <= high <= 1:
+        raise ValueError(
+            f"The data has attributes from {low:g} to {high:g}, and 0 stands for no and 1 for yes: change them, such "
+            "as (attributes > 0)."
+        )
 
 
 def has_levels(raw: Any) -> bool:
@@ -216,9 +276,18 @@ class Looking(LightningModule):
         if self.training in self._looked:
             return
         self._looked.add(self.training)
+        if rest := left_out(raw):
+            rank_zero_warn(
+                f"The loader yields {described(raw)}, of which {type(self).__name__} reads the first two at most: "
+                f"{len(rest)} of them {'is' if len(rest) == 1 else 'are'} left out."
+            )
         if not has_levels(raw):  # The game scales these itself.
             for each in (*float_images(real), *(given for given in float_images(condition) if not are_masks(given))):
                 self.check_range(each)
+
+    def are_looked_at(self, labels: Tensor) -> bool:
+        """Whether to look at labels: at all that are on the CPU, and elsewhere at the first, for that waits."""
+        return labels.device.type == "cpu" or self.training not in self._looked
 
     def check_range(self, images: Tensor) -> None:
         """Say so where the images of a first batch are not in [-1, 1]; for data of another range override this.

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
-from gan_lightning.batches import count
+from gan_lightning.batches import are_images, count, described
 from gan_lightning.factories import resolve
 from gan_lightning.game import AdversarialModule, GameBatch, evaluating
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
@@ -58,6 +59,15 @@ class ImageGame(AdversarialModule):
         batch = super().receive(raw)
         self.check_shape(batch.real)
         return batch
+
+    def look_at(self, raw: Any, real: Any, condition: Any = None) -> None:
+        plays_alone = type(self).play is AdversarialModule.play
+        if self.training not in self._looked and plays_alone and are_images(condition):
+            rank_zero_warn(
+                f"The loader yields {described(raw)}, and {type(self).__name__} learns from the first images alone: "
+                "Pix2Pix and CycleGAN learn from two."
+            )
+        super().look_at(raw, real, condition)
 
     def check_shape(self, images: Tensor) -> None:
         """Refuse images of another shape than those that the game was made for.

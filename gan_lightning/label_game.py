@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gan_lightning.batches import check_labels
 from gan_lightning.factories import resolve
 from gan_lightning.game import GameBatch, evaluating
 from gan_lightning.image_game import ImageGame, ImageShape, in_turn
@@ -89,6 +90,8 @@ class LabelGame(ImageGame):
                 f"{type(self).__name__} needs the class of every image, and there are {len(labels)} labels for "
                 f"{len(batch.examples)} images."
             )
+        if self.are_looked_at(labels):
+            check_labels(labels, self.num_classes)
         return replace(batch, condition=labels.long())
 
     def play(self, batch: GameBatch) -> Tensor:
@@ -99,19 +102,25 @@ class LabelGame(ImageGame):
         labels = _labels_of(self.trainer.train_dataloader)
         if labels is None or labels.ndim != 1 or labels.is_floating_point():
             return
-        counts = torch.bincount(labels, minlength=self.num_classes)
-        if len(counts) > self.num_classes:
-            raise ValueError(
-                f"The data has labels up to {len(counts) - 1}, but the model was made for {self.num_classes} classes, "
-                f"0 to {self.num_classes - 1}: change num_classes."
-            )
-        self.class_counts.copy_(counts)
+        check_labels(labels, self.num_classes)
+        self.class_counts.copy_(torch.bincount(labels.long(), minlength=self.num_classes))
 
     def indexed_labels(self, start: int, stop: int, seed: int) -> Tensor:
         """Labels number ``start`` to ``stop - 1`` of the sequence that ``seed`` names, as frequent as in the data."""
         ends = self.class_counts.cpu().cumsum(0)
         place = indexed_uniform(start, stop, 1, fold(seed, _LABEL_STREAM))[:, 0].double() * ends[-1]
         return torch.searchsorted(ends.double(), place, right=True)
+
+    def check_classes(self, labels: Sequence[int] | None) -> None:
+        """Refuse classes that no sample can have; None: those of the data.
+
+        Raises:
+            ValueError: There is no such class, or none is given.
+        """
+        if labels is not None and (len(labels) == 0 or any(label not in range(self.num_classes) for label in labels)):
+            raise ValueError(
+                f"labels is {str(labels)[:60]}: this {type(self).__name__} has the classes 0 to {self.num_classes - 1}."
+            )
 
     def sample(
         self,
@@ -134,7 +143,11 @@ class LabelGame(ImageGame):
 
         Returns:
             n x C x H x W on the model's device, in [-1, 1].
+
+        Raises:
+            ValueError: There is no such class.
         """
+        self.check_classes(labels)
         stop = start + n
         chosen = self.indexed_labels(start, stop, seed) if labels is None else in_turn(labels, start, stop)
         return self.render(self.indexed_latents(start, stop, seed), chosen, batch_size=batch_size)
@@ -165,7 +178,11 @@ class LabelGame(ImageGame):
 
         Returns:
             N x C x H x W on the model's device, in [-1, 1].
+
+        Raises:
+            ValueError: There is no such class.
         """
+        self.check_classes(labels)
         start, end = (self.indexed_latents(i, i + 1, seed) for i in (a, b))
         if labels is None:
             labels = [int(self.indexed_labels(i, i + 1, seed)) for i in (a, b)]

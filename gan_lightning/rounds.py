@@ -8,6 +8,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.workers import shield, started
+from gan_lightning.batches import OfLoaders, OfNamedLoaders
 
 _SEEN = "rounds"
 
@@ -125,10 +126,10 @@ def side_by_side(loaders: Any, rounds: Any) -> list[Any]:
     """
     if isinstance(loaders, Mapping) and isinstance(rounds, Mapping):
         parts = [side_by_side(loaders[name], rounds[name]) for name in loaders]
-        return [dict(zip(loaders, each, strict=True)) for each in zip(*parts, strict=True)]
+        return [OfNamedLoaders(zip(loaders, each, strict=True)) for each in zip(*parts, strict=True)]
     if isinstance(loaders, tuple | list) and len(loaders) == len(rounds):
         parts = [side_by_side(*both) for both in zip(loaders, rounds, strict=True)]
-        return [list(each) for each in zip(*parts, strict=True)]
+        return [OfLoaders(each) for each in zip(*parts, strict=True)]
     return rounds
 
 

@@ -17,8 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from gan_lightning import label_game
 from gan_lightning.game import AdversarialModule
-from gan_lightning.variants import DCGAN
+from gan_lightning.variants import DCGAN, semi_supervised_gan, star_gan
 from tests.games import VARIANTS, play, small
 
 READING = ("item", "tolist", "numpy", "cpu", "__bool__", "__int__", "__float__", "__index__", "__array__")
@@ -49,8 +50,11 @@ class Waits(TorchDispatchMode):
         with pytest.MonkeyPatch.context() as patch, self:
             for name in READING:
                 patch.setattr(Tensor, name, self._noted(name, getattr(Tensor, name)))
-            # On the CPU, and there alone, it looks whether the labels are classes.
+            # On the CPU, and there alone, these look whether the labels are classes.
             patch.setattr(F, "one_hot", self._unnoted(F.one_hot))
+            for module in (label_game, semi_supervised_gan, star_gan):
+                patch.setattr(module, "check_labels", self._unnoted(module.check_labels))
+            patch.setattr(star_gan, "check_attributes", self._unnoted(star_gan.check_attributes))
             to = Tensor.to
             patch.setattr(Tensor, "to", lambda tensor, *to_what, **kind: self._moved(to, tensor, *to_what, **kind))
             yield
@@ -62,8 +66,8 @@ class Waits(TorchDispatchMode):
 
         return noted
 
-    def _unnoted(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        def unnoted(*arguments: Any, **named: Any) -> Tensor:
+    def _unnoted(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def unnoted(*arguments: Any, **named: Any) -> Any:
             before = len(self.found)
             result = function(*arguments, **named)
             del self.found[before:]

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
@@ -16,7 +17,7 @@ from gan_lightning.callbacks.samples import SampleGrid
 from gan_lightning.cli import main
 from gan_lightning.images import to_uint8
 from gan_lightning.label_game import LabelGame
-from gan_lightning.variants import DCGAN, ConditionalGAN
+from gan_lightning.variants import ACGAN, DCGAN, ConditionalGAN, ProjectionGAN, SemiSupervisedGAN, StarGAN
 from tests.games import play, run_directory, small, vivid
 
 
@@ -201,3 +202,44 @@ def test_labels_that_are_no_classes_of_the_images(labels: Any, says: str) -> Non
     model = small(ConditionalGAN)
     with pytest.raises(ValueError, match=f"needs the class of every image, .*{says}"):
         model.receive((torch.zeros(8, *model.image_shape), labels))
+
+
+@pytest.mark.parametrize("bad", [10, -1, -100])
+@pytest.mark.parametrize("variant", [ConditionalGAN, ACGAN, ProjectionGAN, SemiSupervisedGAN, StarGAN])
+def test_labels_that_are_no_classes_are_refused_in_any_batch(variant: Any, bad: int) -> None:
+    """Also where nothing shows the labels before; some losses would take -1 for the last class, or pass over -100."""
+    given = {"attributes": None, "num_classes": 10} if variant is StarGAN else {}
+    model = small(variant, **given)
+    images = torch.zeros(8, *model.image_shape)
+    model.received((images, torch.arange(8)))
+    with pytest.raises(
+        ValueError, match=rf"labels (up to 10|from {bad} to 6), .* 10 classes, 0 to 9: change num_classes"
+    ):
+        model.received((images, torch.tensor([0, 1, 2, 3, 4, 5, 6, bad])))
+
+
+def test_labels_below_0_are_refused_before_the_first_step(tmp_path: Path) -> None:
+    class Below(DigitsDataModule):
+        def setup(self, stage: str | None = None) -> None:
+            super().setup(stage)
+            self.splits.train.labels.sub_(1)  # type: ignore[union-attr]
+
+    model = small(ConditionalGAN)
+    trainer = pl.Trainer(max_steps=1, accelerator="cpu", logger=False, enable_checkpointing=False)
+    with pytest.raises(ValueError, match="labels from -1 to 8, but the model was made for 10 classes"):
+        trainer.fit(model, Below(image_size=16))
+
+
+def test_attributes_that_are_neither_yes_nor_no_are_refused() -> None:
+    model = small(StarGAN)
+    with pytest.raises(ValueError, match="attributes from -1 to 1, and 0 stands for no and 1 for yes"):
+        model.receive((torch.zeros(2, *model.image_shape), torch.tensor([[1, -1], [1, 1]])))
+
+
+@pytest.mark.parametrize("labels", [[10], [0, -1], [], [0.5]])
+def test_classes_that_no_sample_can_have(labels: list[Any]) -> None:
+    model = small(ConditionalGAN)
+    with pytest.raises(ValueError, match="this ConditionalGAN has the classes 0 to 9"):
+        model.sample(2, labels=labels)
+    with pytest.raises(ValueError, match="this ConditionalGAN has the classes 0 to 9"):
+        model.walk(0, 1, [0.5], labels=labels)

@@ -1,5 +1,6 @@
 """Loaders of the user's own, in their own trainer: what they yield, in which range, and what predict makes of it."""
 
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -99,6 +100,40 @@ def test_others_get_a_sentence(variant: Any, data: Any, says: str) -> None:
         fit(small(variant), DataLoader(data, 8))
 
 
+@pytest.mark.parametrize("n_critic", [1, 2])
+@pytest.mark.parametrize(
+    ("variant", "data"), [(DCGAN, TensorDataset(images())), (DCGAN, images()), (ACGAN, TensorDataset(images(), LABELS))]
+)
+def test_two_loaders_for_a_game_of_one_are_refused(variant: Any, data: Any, n_critic: int) -> None:
+    """Not the second one left out, or taken for labels."""
+    loaders = [DataLoader(data, 4), DataLoader(data, 4)]
+    for given in (loaders, dict(zip(("image", "more"), loaders, strict=True)), CombinedLoader(loaders, "min_size")):
+        with pytest.raises(ValueError, match="was given 2 training loaders, and this game takes one: join their data"):
+            fit(small(variant, n_critic=n_critic), given)
+
+
+def test_a_list_of_one_loader_is_that_loader() -> None:
+    for given in ([DataLoader(images(), 4)], {"any": DataLoader(TensorDataset(images()), 4)}):
+        assert fit(small(DCGAN), given) == 3
+
+
+@pytest.mark.parametrize(
+    ("variant", "data", "says"),
+    [
+        (DCGAN, TensorDataset(images(), LABELS, LABELS), r"tuples|lists of 3: .* DCGAN reads the first two at most: 1"),
+        (Pix2Pix, TensorDataset(images(), images(), images(), LABELS), "Pix2Pix reads the first two at most: 2"),
+        (DCGAN, TensorDataset(images(), images()), "DCGAN learns from the first images alone"),
+    ],
+)
+def test_what_no_game_reads_is_told_once(variant: Any, data: Any, says: str) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(small(variant), DataLoader(data, 8))
+    told = [str(each.message) for each in caught if "The loader yields" in str(each.message)]
+    assert len(told) == 1
+    assert re.search(says, told[0])
+
+
 def test_a_batch_of_two_images_is_no_pair() -> None:
     with pytest.raises(ValueError, match="Pix2Pix needs pairs"):
         small(Pix2Pix).receive(images(2))
@@ -142,7 +177,7 @@ def test_two_domains_are_validated_when_their_loaders_are_joined() -> None:
     assert fit(small(CycleGAN), both, CombinedLoader(both, "min_size")) == 3
     with pytest.raises(ValueError, match="to validate, join them: CombinedLoader"):
         fit(small(CycleGAN), both, both)
-    with pytest.raises(ValueError, match="dictionaries of A, B"):
+    with pytest.raises(ValueError, match="2 training loaders, and this game takes one"):
         fit(small(DCGAN), both)
 
 

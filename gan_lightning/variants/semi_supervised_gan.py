@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
+from gan_lightning.batches import check_labels
 from gan_lightning.ema import ExponentialMovingAverage
 from gan_lightning.factories import resolve
 from gan_lightning.game import GameBatch, evaluating
@@ -74,18 +75,22 @@ class SemiSupervisedGAN(ImageGame):
             discriminator_optimizer=discriminator_optimizer,
             **game,
         )
+        self.num_classes = num_classes
         self.unsupervised_weight = unsupervised_weight
         decay = discriminator_ema_decay
         self.discriminator_ema = None if decay is None else ExponentialMovingAverage(self.discriminator, decay)
 
     def receive(self, raw: Any) -> GameBatch:
         if isinstance(raw, dict) and "labelled" in raw:
-            labelled = raw["labelled"], raw["labels"]
-            return replace(super().receive(raw["images"]), condition=(self.scaled(labelled[0]), labelled[1]))
-        batch = super().receive(raw)
-        if not isinstance(batch.condition, Tensor) or batch.condition.ndim != 1:
+            batch, labelled, labels = super().receive(raw["images"]), self.scaled(raw["labelled"]), raw["labels"]
+        else:
+            batch = super().receive(raw)
+            labelled, labels = batch.real, batch.condition
+        if not isinstance(labels, Tensor) or labels.ndim != 1 or labels.is_floating_point():
             raise ValueError("SemiSupervisedGAN needs the classes of some images: take data with labels.")
-        return replace(batch, condition=(batch.real, batch.condition))
+        if self.are_looked_at(labels):
+            check_labels(labels, self.num_classes)
+        return replace(batch, condition=(labelled, labels))
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         labelled, labels = batch.condition

@@ -10,6 +10,7 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from gan_lightning.attributes import Attributes
+from gan_lightning.batches import check_attributes, check_labels
 from gan_lightning.factories import resolve
 from gan_lightning.game import GameBatch, evaluating
 from gan_lightning.image_game import ImageShape
@@ -115,8 +116,12 @@ class StarGAN(TranslationGame):
         labels, n = batch.condition, len(self.attributes)
         shape = tuple(labels.shape) if isinstance(labels, Tensor) else None
         if self.has_classes and shape == (len(batch.real),) and not labels.is_floating_point():
+            if self.are_looked_at(labels):
+                check_labels(labels, n)
             return replace(batch, condition=one_hot(labels, batch.real, n))
         if not self.has_classes and shape == (len(batch.real), n):
+            if self.are_looked_at(labels):
+                check_attributes(labels)
             return replace(batch, condition=labels.to(batch.real.dtype))
         wanted = "the class of every image, an integer" if self.has_classes else f"{n} attributes of every image"
         got = "none" if shape is None else f"{shape} of {labels.dtype}"

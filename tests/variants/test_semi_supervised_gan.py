@@ -67,9 +67,9 @@ def test_few_labels_beside_the_images_and_all_labels_where_all_are_told() -> Non
     assert_close(batch.real, told["images"] / 127.5 - 1)
     assert_close(labelled, told["labelled"] / 127.5 - 1)
     assert torch.equal(labels, told["labels"])
-    batch = model.receive((told["images"], torch.arange(30)))
+    batch = model.receive((told["images"], torch.arange(30) % 10))
     assert batch.condition[0] is batch.real
-    assert torch.equal(batch.condition[1], torch.arange(30))
+    assert torch.equal(batch.condition[1], torch.arange(30) % 10)
     with pytest.raises(ValueError, match="needs the classes of some images: take data with labels"):
         model.receive(told["images"])
 
