@@ -2,9 +2,12 @@
 
 import copy
 from collections.abc import Iterable
+from typing import Self
 
 import torch
 from torch import Tensor, nn
+
+from gan_lightning.precision import Conversion, has_few_digits, take_own_type, with_digits
 
 
 class ExponentialMovingAverage(nn.Module):
@@ -14,8 +17,8 @@ class ExponentialMovingAverage(nn.Module):
     ``decay_t = min(decay, t / (t + 9))``. The ramp lets the average leave the random initial weights at once; it
     is the rule of TensorFlow's ``ExponentialMovingAverage(num_updates=t - 1)``. Buffers (BatchNorm's statistics,
     spectral norm's vectors) are copied: they are estimates already, and their averages mean nothing. Where weights
-    are frozen, their average stays. The average may have a finer number type than the network: a game keeps it in
-    float32, since in bfloat16 a step of less than half a percent is none.
+    are frozen, their average stays. The average has float32's digits at least, whatever the number type of the network
+    and whatever it is converted to, since in bfloat16 a step of less than half a percent is none.
 
     Args:
         module: The network to follow. It is copied; the copy takes no gradient.
@@ -28,6 +31,16 @@ class ExponentialMovingAverage(nn.Module):
             raise ValueError(f"ema_decay is {decay}: it must be at least 0 and less than 1 (None turns EMA off).")
         self.decay = decay
         self.module = copy.deepcopy(module).requires_grad_(False)
+        if any(has_few_digits(weight) for weight in module.parameters()):
+            self.module._apply(lambda tensor: tensor.float() if has_few_digits(tensor) else tensor)
+            take_own_type(self.module, always=True)
+
+    def _apply(self, fn: Conversion, recurse: bool = True) -> Self:
+        # torch's one place for .to(), .half(), .double() and .cuda().
+        super()._apply(with_digits(fn, (*self.parameters(), *self.buffers())), recurse)
+        if has_few_digits(fn(torch.empty(0))):
+            take_own_type(self.module, always=True)
+        return self
 
     @torch.no_grad()
     def update(self, module: nn.Module, step: int) -> None:

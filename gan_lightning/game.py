@@ -38,7 +38,7 @@ from gan_lightning.modes import frozen as frozen
 from gan_lightning.monitors import Noting, guard_monitors
 from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.players import PLAYERS, check_optimizer, places_of_players
-from gan_lightning.precision import needing_digits, number_type, take_own_type, with_digits
+from gan_lightning.precision import needing_digits, number_type, take_own_type, warn_of_few_digits, with_digits
 from gan_lightning.random import fold, seed_draws
 from gan_lightning.rounds import batch_sizes, gather_rounds, side_by_side
 from gan_lightning.schedulers import Schedules, check_scheduler
@@ -372,6 +372,7 @@ class AdversarialModule(Looking, Noting, Checked):
             places = places_of_players(self, optimizers)
             for name, place in places.items():
                 check_optimizer(f"The {name}'s optimiser", optimizers[place].optimizer)
+            warn_of_few_digits(optimizers)
             self._sorted = given, {name: optimizers[place] for name, place in places.items()}
         return self._sorted[1][player]
 

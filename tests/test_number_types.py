@@ -1,5 +1,6 @@
 """Number types other than float32: of the weights, of what a loader gives, and of what must keep its digits."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from gan_lightning import sampling
+from gan_lightning.ema import ExponentialMovingAverage
 from gan_lightning.game import AdversarialModule
 from gan_lightning.historical_averaging import HistoricalAveragingAdam
 from gan_lightning.variants import ACGAN, BEGAN, DCGAN, SemiSupervisedGAN, StarGAN
@@ -77,6 +79,33 @@ def test_the_average_moves_in_bfloat16_as_theory_says() -> None:
         model.ema.update(model.generator, 10_000)
     for weight in model.averaged_generator.parameters():
         torch.testing.assert_close(weight, torch.full_like(weight, 2 - 0.999**1000), rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("order", ["network first", "average later"])
+def test_an_average_outside_of_a_game_moves_in_bfloat16_too(order: str) -> None:
+    network = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
+    if order == "network first":
+        average = ExponentialMovingAverage(network.to(torch.bfloat16), 0.999)
+    else:
+        average = ExponentialMovingAverage(network, 0.999).to(torch.bfloat16)
+    with torch.no_grad():
+        for weights, value in ((average, 1.0), (network, 2.0)):
+            for weight in weights.parameters():
+                weight.fill_(value)
+    for _ in range(1000):
+        average.update(network, 10_000)
+    for weight in average.parameters():
+        torch.testing.assert_close(weight, torch.full((), 2 - 0.999**1000).expand_as(weight), rtol=1e-3, atol=0)
+    assert average.module(torch.zeros(2, 4, dtype=torch.bfloat16)).isfinite().all()
+
+
+def test_few_digits_are_told_once(tmp_path: Path) -> None:
+    for precision, times in (("bf16-true", 1), ("bf16-mixed", 0), ("64-true", 0)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            play(small(DCGAN, side=8), 2, tmp_path / precision, side=8, precision=precision)
+        told = [str(each.message) for each in caught if "Train in bf16-mixed" in str(each.message)]
+        assert len(told) == times, precision
 
 
 @pytest.mark.parametrize("convert", ["half", "bfloat16"])
