@@ -69,10 +69,10 @@ def log_before_a_stop(trainer: Trainer, newest: Callable[[], tuple[int, Mapping[
     strategy = trainer.strategy
     before = getattr(strategy.on_exception, "before_log", strategy.on_exception)
 
-    def on_exception(error: BaseException) -> None:
-        if isinstance(error, SIGTERMException | KeyboardInterrupt):
+    def on_exception(exception: BaseException) -> None:
+        if isinstance(exception, SIGTERMException | KeyboardInterrupt):
             log_at_least_once(trainer, newest())
-        before(error)
+        before(exception)
 
     on_exception.before_log = before  # type: ignore[attr-defined]
     strategy.on_exception = on_exception  # type: ignore[method-assign]

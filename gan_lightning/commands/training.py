@@ -75,6 +75,11 @@ def _explained(error: RuntimeError) -> str | None:
         )
     if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in said:
         return "there is not enough memory: take smaller networks, smaller images or a smaller batch_size."
+    if "device-side assert" in said:
+        return (
+            "the GPU has stopped at a number that is out of its range, mostly a label that is no class: the same "
+            "command with --trainer.accelerator cpu names it."
+        )
     if said.startswith(("Early stopping conditioned on metric", "`ModelCheckpoint(monitor=")):
         return " ".join(said.split())
     return None
