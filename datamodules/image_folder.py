@@ -16,7 +16,7 @@ from datamodules.base import Splits, check_at_least, check_channels, held_out
 from datamodules.decoding import FORMATS
 from datamodules.file_base import FileDataModule, Walked
 from datamodules.files import SUFFIXES, FolderState, is_file, is_folder, is_image, walk
-from datamodules.layouts import is_held_out, split_folders, split_like, sub_folders, warn_of_unread
+from datamodules.layouts import is_held_out, split_folders, split_like, sub_folders, warn_of_empty, warn_of_unread
 from datamodules.loading import ImageSource, Subset
 
 _NAMED_FILES = 10  # as many skipped files are named in the warning
@@ -225,6 +225,9 @@ class ImageFolderDataModule(FileDataModule):
     ) -> Splits:
         self._report(found, [(path_of(i), broken[i]) for i in sorted(broken)])
         usable = found.without(broken)
+        for name in found.members:
+            if name != "train" and not len(usable[name]):
+                warn_of_empty("ImageFolderDataModule", {self._folders[name]: 0})
         train = usable["train"]
         if len(train) == 0:
             raise ValueError(f"ImageFolderDataModule: none of the images under {self._folders['train']} can be read.")

@@ -109,8 +109,8 @@ def warn_of_unread(who: str, root: Path, used: Collection[Path], names: str = SP
         rank_zero_warn(f"{who}: not read of {root}: {named}. The folders that are read are called {names}.")
 
 
-def warn_of_half(who: str, counts: Mapping[Path, int]) -> None:
-    """Warns of a split that is left empty since one of its folders is, if the other one is not.
+def warn_of_empty(who: str, counts: Mapping[Path, int]) -> None:
+    """Warns of a split that is left empty since one of its folders is, or all of them are.
 
     Args:
         who: the data module.
@@ -118,11 +118,9 @@ def warn_of_half(who: str, counts: Mapping[Path, int]) -> None:
     """
     empty = [folder for folder, count in counts.items() if not count]
     full = [f"{count} in {folder}" for folder, count in counts.items() if count]
-    if empty and full:
-        rank_zero_warn(
-            f"{who}: no images under {', '.join(map(str, empty))}, so this split is left empty, whatever else it has: "
-            f"{', '.join(full)}."
-        )
+    if empty:
+        rest = f", whatever else it has: {', '.join(full)}" if full else ""
+        rank_zero_warn(f"{who}: no images under {', '.join(map(str, empty))}, so this split is left empty{rest}.")
 
 
 def check_domains(folder_a: str, folder_b: str) -> None:

@@ -12,7 +12,7 @@ from datamodules.decoding import check, pixels_of, read_pixels
 from datamodules.examples import Chances, ExampleDataModule, Examples, Jitter, Pixels
 from datamodules.file_base import check_in_turn
 from datamodules.files import list_images, pack, read_again, unpack
-from datamodules.layouts import check_domains, domain_folders, split_folders, there, warn_of_half, warn_of_unread
+from datamodules.layouts import check_domains, domain_folders, split_folders, there, warn_of_empty, warn_of_unread
 
 _SAMPLE = 100  # as many files are looked at to see whether they can be pairs side by side
 _NAMED_FILES = 5  # as many files without a partner are named in an error
@@ -124,6 +124,8 @@ class PairedImageDataModule(ExampleDataModule):
         if split not in wholes:
             return []
         files = list_images(wholes[split])
+        if not files and split != "train":
+            warn_of_empty("PairedImageDataModule", {wholes[split]: 0})
         if self.side_by_side is None:
             _check_places(wholes[split], files)
         return [(path, path) for path in files]
@@ -182,7 +184,7 @@ def _matched(a: Path, b: Path, needed: bool) -> list[Pair]:
     """
     named = [_by_name(folder) for folder in (a, b)]
     if not needed and not all(named):
-        warn_of_half("PairedImageDataModule", {a: len(named[0]), b: len(named[1])})
+        warn_of_empty("PairedImageDataModule", {a: len(named[0]), b: len(named[1])})
         return []
     for folder, mine, other, theirs in ((a, named[0], b, named[1]), (b, named[1], a, named[0])):
         alone = [mine[name] for name in mine if name not in theirs]
@@ -253,6 +255,15 @@ def _check_shapes(folder: Path) -> None:
         raise ValueError(
             f"PairedImageDataModule: {tall[0]} is {width} x {height} pixels, as most of the images in {folder} are no "
             f"wider than high: they are hardly two images side by side: {advice}."
+        )
+    rows = [file for file, (width, height) in sizes.items() if width % (2 * height) == height < width]
+    if 2 * len(rows) > len(sizes):
+        width, height = sizes[rows[0]]
+        rank_zero_warn(
+            f"PairedImageDataModule: each image in {folder} is cut in the middle into A and B, but {rows[0].name}, "
+            f"{width} x {height} pixels, and {len(rows) - 1} more of {len(sizes)} have the shape of "
+            f"{width // height} square images in a row: if they are, cut the two that make a pair out of each; if not, "
+            "set side_by_side to true."
         )
     if narrow:
         width, height = sizes[narrow[0]]

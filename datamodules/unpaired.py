@@ -12,7 +12,7 @@ from datamodules.decoding import FORMATS, check
 from datamodules.examples import Chances, ExampleDataModule, Examples, Jitter, JitteredImages, Pixels
 from datamodules.file_base import check_in_turn
 from datamodules.files import list_images
-from datamodules.layouts import check_domains, domain_folders, there, warn_of_half, warn_of_unread
+from datamodules.layouts import check_domains, domain_folders, there, warn_of_empty, warn_of_unread
 from datamodules.loading import Batch, EpochOrder, ImageSource
 
 _DOMAINS = ("A", "B")
@@ -100,7 +100,7 @@ class UnpairedImageDataModule(ExampleDataModule):
                 f"where they have other names, set folder_a and folder_b; {there(self.root)}."
             )
         if empty:
-            warn_of_half(
+            warn_of_empty(
                 "UnpairedImageDataModule",
                 {folder: len(images) for folder, images in zip(folders, domains, strict=True)},
             )

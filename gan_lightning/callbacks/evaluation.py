@@ -1,5 +1,6 @@
 """Measure the samples while the game is played."""
 
+import warnings
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from gan_lightning.metrics.feasible import check_feasible
 from gan_lightning.metrics.features import FeatureExtractor
 from gan_lightning.metrics.joint import JointEvaluator
 from gan_lightning.metrics.scores import Options, Reference, called, chosen
-from gan_lightning.metrics.sources import MOST_SAMPLES, SPLITS, Samples, count_of, label_of, real_images
+from gan_lightning.metrics.sources import MOST_SAMPLES, SPLITS, Samples, count_of, domain_judged, label_of, real_images
 
 
 class GenerativeMetrics(Measurement):
@@ -28,6 +29,9 @@ class GenerativeMetrics(Measurement):
     KID and Inception Score, VGG16's for precision and recall. Of another extractor's features a metric carries its
     name, in the log and on the screen: ``val/fid_pixels``, ``val/precision_inception``, ``val/classifier_score``. A
     ``monitor`` may name it plainly all the same.
+
+    Of a game that makes images of several domains, such as CoGAN, its images of the first are compared with the data's
+    of the first, and a warning says so.
 
     Args:
         metrics: Any of fid, kid, inception_score, precision, recall.
@@ -102,6 +106,8 @@ class GenerativeMetrics(Measurement):
             return
         if not hasattr(pl_module, "sample"):
             raise ValueError(f"GenerativeMetrics needs samples, and {type(pl_module).__name__} has no sample().")
+        if sentence := domain_judged(pl_module):
+            warnings.warn(sentence, stacklevel=2)
         data = _data(trainer)
         ingredients = Ingredients(self.weights_path, lambda: real_images(data, "train"), self._cache)
         with unnoticed(torch.device("cpu")):
@@ -136,7 +142,7 @@ class GenerativeMetrics(Measurement):
         data = _data(trainer)
         if not self._extractors:  # A subclass, or who put this in late, has left out the setup.
             GenerativeMetrics.setup(self, trainer, trainer.lightning_module, str(trainer.state.fn))
-        real = real_images(data, self.split, self.num_real)
+        real = real_images(data, self.split, self.num_real, trainer.lightning_module)
         evaluator = JointEvaluator(
             self._extractors, cache=self._cache, batch_size=self.batch_size, device=device, options=self._options
         )

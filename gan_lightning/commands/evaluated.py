@@ -134,7 +134,15 @@ def compared(
     Raises:
         ValueError: They have different sizes, and nobody named one.
     """
-    from gan_lightning.metrics.sources import MOST_SAMPLES, FolderImages, Images, Samples, label_of, real_images
+    from gan_lightning.metrics.sources import (
+        MOST_SAMPLES,
+        FolderImages,
+        Images,
+        Samples,
+        domain_judged,
+        label_of,
+        real_images,
+    )
 
     split = options.split or "train"
     shape = getattr(data, "image_shape", None)
@@ -143,7 +151,7 @@ def compared(
     size = wanted.size if model is not None else options.image_size
     real: Images
     if data is not None:
-        real, label = real_images(data, split, options.num_real), label_of(data, split)
+        real, label = real_images(data, split, options.num_real, model), label_of(data, split)
     else:
         real = FolderImages(options.reference, channels, size, options.num_real)
         label = f"folder-{options.reference.resolve()}" + (f"-{size}" if size else "")
@@ -159,6 +167,8 @@ def compared(
         f"{_counted(samples, options.num_samples)} samples of {options.ckpt or options.samples}, {_in_words(ours)}, "
         f"are compared with {_counted(real, options.num_real)} real images of {what}, {_in_words(theirs)}."
     )
+    if sentence := domain_judged(model):
+        _say(sentence)
     _check_sizes(ours, theirs, model is not None or options.image_size is not None or _settable(data))
     return Compared(samples, real, label)
 

@@ -82,7 +82,11 @@ class FolderImages:
         self.folder = Path(folder)
         self.channels = channels
         self.size = size
-        found = list_images(self.folder)
+        listed = list_images(self.folder)
+        # A pipe or a device is no image, and to open it is to wait; a link to nothing is one that is missing.
+        found = [path for path in listed if path.is_file() or not path.exists()]
+        if others := sorted(map(str, {*listed} - {*found})):
+            warnings.warn(f"Not read, for they are no files: {', '.join(others[:10])}.", stacklevel=2)
         if not found:
             raise FileNotFoundError(f"There are no images ({', '.join(SUFFIXES)}) in a folder {folder}.")
         self.paths = [found[i] for i in _evenly(len(found), at_most)]
@@ -132,13 +136,28 @@ def _and_size(path: Path, width: int, height: int) -> str:
     return f"{path.name} has {width} x {height}"
 
 
-def real_images(data: LightningDataModule | None, split: str, at_most: int | None = None) -> ImageSource:
+def domain_judged(game: Any) -> str | None:
+    """A sentence on what is judged of a game that makes images of several domains; None: it makes those of one."""
+    domains = getattr(game, "domains", ())
+    if len(domains) < 2:
+        return None
+    return (
+        f"{type(game).__name__} makes images of the domains {' and '.join(domains)}: all metrics are of its images of "
+        f"{domains[0]}, compared with the data's of {domains[0]}, and say nothing of the others."
+    )
+
+
+def real_images(
+    data: LightningDataModule | None, split: str, at_most: int | None = None, game: Any = None
+) -> ImageSource:
     """The images of a split of a data module, unflipped and each once, whatever the process.
 
     Args:
         data: It has been set up. A module of another kind than ours is read through its loader, into memory.
         split: train, val or test.
         at_most: Take so many, evenly spread, if there are more. None: all.
+        game: Whose samples they are compared with: of data of two domains those of the first are taken for a game of
+            several domains, see :func:`domain_judged`.
 
     Raises:
         ValueError: There is no data module, or it has no such images, or points in their place.
@@ -149,6 +168,8 @@ def real_images(data: LightningDataModule | None, split: str, at_most: int | Non
         raise ValueError(f"{type(data).__name__} has points and no images: judge the samples by ModeCoverage.")
     loader = getattr(data, f"{split}_dataloader")()
     source = getattr(loader, "source", None) or _read_all(loader)
+    if domain_judged(game):
+        source = getattr(source, "a", source)
     if source is None or len(source) == 0:
         raise ValueError(f"{type(data).__name__} has no images in its split {split!r}: choose another split.")
     if at_most is None or at_most >= len(source):

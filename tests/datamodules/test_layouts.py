@@ -221,6 +221,27 @@ class TestPairs:
         with pytest.warns(UserWarning, match=rf"no images under \S+/{split}B, so this split is left empty"):
             assert sizes(PairedImageDataModule(str(tmp_path), **SMALL)) == [2, 0, 0]
 
+    def test_three_pictures_in_a_row_are_no_pair(self, tmp_path: Path, write: Write) -> None:
+        write(tmp_path / "train", "0 1", (24, 8))
+        with pytest.warns(UserWarning, match="24 x 8 pixels, and 1 more of 2 have the shape of 3 square images in a r"):
+            assert sizes(PairedImageDataModule(str(tmp_path), **SMALL)) == [2, 0, 0]
+        write(tmp_path / "wide" / "train", "0 1", (32, 8))
+        with no_warning():
+            assert sizes(PairedImageDataModule(str(tmp_path / "wide"), **SMALL)) == [2, 0, 0]
+
+    @pytest.mark.parametrize("split", ["val", "test"])
+    def test_an_empty_split_is_named(self, tmp_path: Path, write: Write, split: str) -> None:
+        empty = rf"no images under .*/{split}\S*, so this split is left empty"
+        write(tmp_path / "f" / "train", "0 1")
+        write(tmp_path / "p" / "train", "0 1", (16, 8))
+        for name in ("trainA", "trainB"):
+            write(tmp_path / "u" / name, "0 1")
+        for name in ("f", "p", "uA", "uB"):
+            (tmp_path / name[0] / f"{split}{name[1:]}").mkdir()
+        for kind, root in ((ImageFolderDataModule, "f"), (PairedImageDataModule, "p"), (UnpairedImageDataModule, "u")):
+            with pytest.warns(UserWarning, match=empty):
+                assert len(getattr(kind(str(tmp_path / root), **SMALL).splits, split)) == 0
+
     @pytest.mark.parametrize("name", ["", ".", "a/b", "B"])
     def test_a_folder_that_cannot_be_meant(self, name: str) -> None:
         for kind in (PairedImageDataModule, UnpairedImageDataModule):

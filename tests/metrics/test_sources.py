@@ -1,5 +1,7 @@
 """Where images come from: folders, data modules of ours and of others."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +9,11 @@ from lightning.pytorch import LightningDataModule
 from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
-from datamodules import DigitsDataModule, ImageFolderDataModule
-from gan_lightning.metrics.sources import FolderImages, Images, label_of, real_images
+from datamodules import DigitsDataModule, ImageFolderDataModule, UnpairedImageDataModule
+from gan_lightning.metrics.sources import FolderImages, Images, domain_judged, label_of, real_images
 from gan_lightning.translating import _pixels
+from gan_lightning.variants import DCGAN, CoGAN
+from tests.games import small
 from tests.metrics.tools import images, write_folder
 
 
@@ -22,6 +26,25 @@ def test_a_folder_in_the_order_of_its_names(tmp_path):
     write_folder(tmp_path / "a", list(shown))
     (tmp_path / "a" / "notes.txt").write_text("no image")
     assert torch.equal(everything(FolderImages(tmp_path / "a")), shown)
+
+
+def test_a_pipe_is_named_and_left_out(tmp_path):
+    shown = images(3, 1)
+    write_folder(tmp_path / "a", list(shown))
+    os.mkfifo(tmp_path / "a" / "0.png")
+    with pytest.warns(UserWarning, match=r"Not read, for they are no files: \S+/a/0.png\."):
+        assert torch.equal(everything(FolderImages(tmp_path / "a")), shown)
+
+
+def test_of_two_domains_the_first_is_compared_with_the_first(tmp_path):
+    for name in ("trainA", "trainB"):
+        write_folder(tmp_path / name, list(images(3, ord(name[-1]))))
+    data = UnpairedImageDataModule(str(tmp_path), image_size=12, load_size=12, num_workers=0, flip=False)
+    assert torch.equal(everything(real_images(data, "train")), images(3, ord("B")))
+    game = small(CoGAN)
+    assert torch.equal(everything(real_images(data, "train", game=game)), images(3, ord("A")))
+    assert "all metrics are of its images of A" in domain_judged(game)
+    assert domain_judged(small(DCGAN)) is None
 
 
 def test_grey_images_are_read_as_the_other_side_has_them(tmp_path):
