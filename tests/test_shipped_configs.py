@@ -99,3 +99,12 @@ def test_the_list_says_what_each_trains_for_how_long(capsys: pytest.CaptureFixtu
 def test_one_is_written_to_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["configs", "quickstart"]) == 0
     assert capsys.readouterr().out == (SOURCE / "quickstart.yaml").read_text()
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_pages_name_configs_as_every_installation_has_them(page: Path) -> None:
+    given = set(re.findall(r"--config[ =]([^\s`]+)", page.read_text()))
+    assert given - {*configs.names()} - {"configs/quickstart.yaml"} == set()

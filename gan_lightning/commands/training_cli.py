@@ -227,7 +227,7 @@ class TrainingCLI(LightningCLI):
         elif self.command != "predict" and measures_nothing(self.command, self.model, config["callbacks"]):
             continuing.tell(
                 f"There is nothing for {self.command} to measure: add --trainer.callbacks+=GenerativeMetrics, or "
-                "--config configs/trainer/metrics.yaml."
+                "--config trainer/metrics."
             )
         if (directory := self.record.directory) is not None:
             config["logger"] = _loggers(config["logger"], directory)

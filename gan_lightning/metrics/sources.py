@@ -138,7 +138,7 @@ def _and_size(path: Path, width: int, height: int) -> str:
 
 def domain_judged(game: Any) -> str | None:
     """A sentence on what is judged of a game that makes images of several domains; None: it makes those of one."""
-    domains = getattr(game, "domains", ())
+    domains: Sequence[str] = getattr(game, "domains", ())
     if len(domains) < 2:
         return None
     return (
