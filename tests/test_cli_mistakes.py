@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import pytest
 import torch
 import yaml
@@ -320,7 +321,19 @@ class TestRefusals:
         assert not Path("runs").exists()
 
 
+class Asserts(pl.Callback):
+    """Raises what a GPU does at a label that is no class."""
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        raise RuntimeError("CUDA error: device-side assert triggered\nCUDA kernel errors might be ...")
+
+
 class TestWhatOnlyTrainingShows:
+    def test_a_label_that_a_gpu_stops_at(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert fit(f"--trainer.callbacks+={__name__}.Asserts") == 1
+        said = capsys.readouterr().err.splitlines()[-1]
+        assert said.startswith("gan-lightning fit: the GPU has stopped at a number that is out of its range, mostly a ")
+
     def test_networks_that_do_not_fit_into_memory(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert fit("--model.generator.width", "100000000") == 2
         assert "gan-lightning fit: there is not enough memory: take smaller networks" in capsys.readouterr().err
