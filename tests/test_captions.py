@@ -1,5 +1,6 @@
 """Words at the columns and rows of a picture."""
 
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from gan_lightning.callbacks.samples import SampleGrid
+from gan_lightning.callbacks.samples import InterpolationStrip, SampleGrid
 from gan_lightning.captions import captioned
+from gan_lightning.commands.generated import write_samples
 from gan_lightning.game import AdversarialModule
-from gan_lightning.variants import ConditionalGAN, CycleGAN, InfoGAN, Pix2Pix, StarGAN
+from gan_lightning.images import enlarge
+from gan_lightning.variants import DCGAN, ConditionalGAN, CycleGAN, InfoGAN, Pix2Pix, StarGAN
 from tests.games import VARIANTS, example_batch, play, run_directory, small
 
 
@@ -66,6 +69,23 @@ def test_the_run_writes_them(tmp_path: Path) -> None:
     with Image.open(run_directory(tmp_path) / "samples" / "step_00000001.png") as image:
         picture = np.asarray(image)
     assert picture[:, :6].max() > 100
+
+
+def test_a_row_of_ways_and_of_a_grid_has_a_name(tmp_path: Path) -> None:
+    strip = InterpolationStrip(1, rows=2, frames=3, scale=4)
+    assert strip.captions(small(DCGAN), 3, 6) == ((), ["0 to 1", "2 to 3"])
+    play(small(DCGAN), 1, tmp_path, callbacks=[strip])
+    with Image.open(run_directory(tmp_path) / "interpolations" / "step_00000001.png") as image:
+        assert image.width > 4 * (3 * 17 + 1)
+    samples = torch.zeros(5, 1, 16, 16, dtype=torch.uint8)
+    write_samples(iter(enlarge(each, 2) for each in samples), Namespace(out=tmp_path, grid=True, scale=2), 0)
+    with Image.open(tmp_path / "grid.png") as image:
+        picture = np.asarray(image)
+    left = picture.shape[1] - (3 * 34 + 2)
+    assert left > 0
+    assert picture[:34, :left].max() > 100
+    assert picture[34:, :left].max() > 100
+    assert picture[:, left:].max() == 0
 
 
 def test_what_stands_where() -> None:

@@ -42,6 +42,8 @@ class SampleGrid(Picture):
 class InterpolationStrip(Picture):
     """Draws the ways from one sample to another, a way a row, into ``interpolations/`` of the run directory.
 
+    A row is named by the numbers of the samples at its ends.
+
     Smooth ways, on which one image turns into another by and by, show that the generator has not learned the data
     by heart.
 
@@ -67,3 +69,6 @@ class InterpolationStrip(Picture):
 
     def images(self, game: Any) -> tuple[Tensor, int | None]:
         return game.interpolate(self.rows, self.frames, seed=self.seed), self.frames
+
+    def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:
+        return (), [f"{2 * row} to {2 * row + 1}" for row in range(self.rows)]

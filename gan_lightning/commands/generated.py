@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import math
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,16 +48,19 @@ def as_pixels(images: "Iterator[Tensor]", scale: int) -> "Iterator[Tensor]":
 
 
 def write_samples(images: "Iterator[Tensor]", options: argparse.Namespace, start: int) -> None:
-    """A file an image, the first one number ``start``; or all images in ``grid.png``."""
+    """A file an image, the first one number ``start``; or all in ``grid.png``, whose rows have their first's number."""
     import torch
 
+    from gan_lightning.captions import captioned
     from gan_lightning.images import grid, write_png
 
     place, n = options.out, start
     if options.grid:
         samples = list(images)
         place, n = options.out / "grid.png", len(samples)
-        write_png(place, grid(torch.stack(samples), gap=options.scale))
+        columns = math.ceil(math.sqrt(n))
+        picture = grid(torch.stack(samples), columns, options.scale)
+        write_png(place, captioned(picture, rows=[str(first) for first in range(0, n, columns)]))
     else:
         for n, image in enumerate(images, start=start + 1):
             file = sample_file(options.out, n - 1)
