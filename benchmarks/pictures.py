@@ -3,7 +3,7 @@
     python -m benchmarks pictures --ckpt last.ckpt --out docs/images/variants/sngan.png
 
 A game with classes draws its samples class by class, one after the other. How each picture of the README was made
-stands in results.yaml. Games that are given an image have theirs from the run's own folder `samples`.
+stands in results.yaml. Games that are given an image have theirs from the run's own folder `translations`.
 """
 
 import argparse
