@@ -37,9 +37,9 @@ from torchvision.datasets import MNIST, ImageFolder
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, PILToTensor, Resize, ToTensor
 
 from datamodules import ImageFolderDataModule, MNISTDataModule
-from datamodules.decoding import decode
-from datamodules.files import list_images
-from datamodules.loading import EpochLoader
+from datamodules.components.decoding import decode
+from datamodules.components.files import list_images
+from datamodules.components.loading import EpochLoader
 
 BATCH_SIZE = 64
 SIZE = 64

@@ -19,16 +19,16 @@ import torch_fidelity
 from torch import Tensor, nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from gan_lightning.image_game import ImageGame
-from gan_lightning.images import to_uint8
+from gan_lightning.games.image import ImageGame
+from gan_lightning.games.randomness import indexed_normal
 from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.evaluator import Evaluator
 from gan_lightning.metrics.extractors import Ingredients, make_extractor
 from gan_lightning.metrics.frechet import covariance_root, distance_to_root
-from gan_lightning.metrics.scores import Options
-from gan_lightning.metrics.sources import FolderImages, Samples
-from gan_lightning.random import indexed_normal
+from gan_lightning.metrics.image_sources import FolderImages, Samples
+from gan_lightning.metrics.registry import Options
 from gan_lightning.variants import DCGAN
+from gan_lightning.visualization.images import to_uint8
 
 METRICS = ["fid", "kid", "precision", "recall"]
 THEIR_NAMES = ["frechet_inception_distance", "kernel_inception_distance_mean", "precision", "recall"]

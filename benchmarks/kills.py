@@ -26,9 +26,9 @@ from typing import Any
 import torch
 
 from gan_lightning.commands import runs
-from gan_lightning.sampling import read_checkpoint
-from tests.command_line import repeatable_metrics
-from tests.games import assert_same_bits
+from gan_lightning.inference.checkpoint import read_checkpoint
+from tests.helpers.command_line import repeatable_metrics
+from tests.helpers.games import assert_same_bits
 
 CHECKPOINT = Path("checkpoints/last.ckpt")
 PARTIAL = Path("checkpoints/.last.ckpt.partial")

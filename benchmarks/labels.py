@@ -17,13 +17,13 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 import datamodules
-from gan_lightning import sampling
-from gan_lightning.images import to_uint8
-from gan_lightning.label_game import LabelGame
+from gan_lightning import inference
+from gan_lightning.games.label import LabelGame
 from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.classifier import Classifier, trained_classifier
-from gan_lightning.metrics.sources import real_images
+from gan_lightning.metrics.image_sources import real_images
 from gan_lightning.variants import InfoGAN
+from gan_lightning.visualization.images import to_uint8
 
 BATCH_SIZE = 500
 DATA = ["MNISTDataModule", "FashionMNISTDataModule", "DigitsDataModule"]
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--n", type=int, default=10_000, help="samples (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="which samples (default: %(default)s)")
     options = parser.parse_args(arguments)
-    model = sampling.load(options.ckpt)
+    model = inference.load(options.ckpt)
     if not isinstance(model, LabelGame | InfoGAN):
         parser.error(f"{type(model).__name__} has neither classes nor categories.")
     folder = {} if options.data == "DigitsDataModule" else {"data_dir": options.data_dir}

@@ -23,11 +23,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from datamodules import ToyDataModule
-from gan_lightning.images import grid, write_png
-from gan_lightning.metrics.modes import mode_coverage
+from gan_lightning.metrics.mode_coverage import mode_coverage
 from gan_lightning.networks import PointDiscriminator, PointGenerator
 from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.variants import UnrolledGAN
+from gan_lightning.visualization.images import grid, write_png
 
 LATENT_DIM = 256
 N_SAMPLES = 2500

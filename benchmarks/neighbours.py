@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 import datamodules
-from datamodules.loading import ImageSource
-from gan_lightning import sampling
-from gan_lightning.metrics.sources import real_images
+from datamodules.components.loading import ImageSource
+from gan_lightning import inference
+from gan_lightning.metrics.image_sources import real_images
 from gan_lightning.variants import ALI
 
 BATCH_SIZE = 500
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--data", choices=DATA, default=DATA[0], help="default: %(default)s")
     parser.add_argument("--data-dir", default="data", help="folder that holds MNIST/raw")
     options = parser.parse_args(arguments)
-    model = sampling.load(options.ckpt)
+    model = inference.load(options.ckpt)
     if not isinstance(model, ALI):
         parser.error(f"{type(model).__name__} has no encoder: give a checkpoint of ALI.")
     folder = {} if options.data == "DigitsDataModule" else {"data_dir": options.data_dir}

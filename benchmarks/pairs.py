@@ -13,10 +13,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from datamodules.tensors import edges
-from gan_lightning import sampling
-from gan_lightning.images import to_uint8
+from datamodules.components.tensors import edges
+from gan_lightning import inference
 from gan_lightning.variants import CoGAN
+from gan_lightning.visualization.images import to_uint8
 
 
 def agreement(images: Tensor, others: Tensor) -> tuple[float, float]:
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--n", type=int, default=10_000, help="pairs (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="which samples (default: %(default)s)")
     options = parser.parse_args(arguments)
-    model = sampling.load(options.ckpt)
+    model = inference.load(options.ckpt)
     if not isinstance(model, CoGAN):
         parser.error(f"{type(model).__name__} makes no pairs: give a checkpoint of CoGAN.")
     report(model, options.n, options.seed)

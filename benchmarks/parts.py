@@ -22,8 +22,8 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from gan_lightning.ema import ExponentialMovingAverage
 from gan_lightning.networks import ConvGenerator
+from gan_lightning.optimizers.ema import ExponentialMovingAverage
 
 SMALL = [
     "--config=configs/quickstart.yaml",

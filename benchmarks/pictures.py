@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gan_lightning import sampling
-from gan_lightning.image_game import ImageGame
-from gan_lightning.images import enlarge, grid, to_uint8, write_png
-from gan_lightning.label_game import LabelGame
+from gan_lightning import inference
+from gan_lightning.games.image import ImageGame
+from gan_lightning.games.label import LabelGame
 from gan_lightning.variants import InfoGAN
+from gan_lightning.visualization.images import enlarge, grid, to_uint8, write_png
 
 N_SAMPLES = 25
 SIDE = 160
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--out", type=Path, required=True, help="picture to write, .png")
     parser.add_argument("--seed", type=int, default=0, help="which samples (default: %(default)s)")
     options = parser.parse_args(arguments)
-    model = sampling.load(options.ckpt)
+    model = inference.load(options.ckpt)
     if not isinstance(model, ImageGame | LabelGame):
         parser.error(f"{type(model).__name__} draws nothing of a latent alone.")
     asked: dict[str, Any] = {}

@@ -19,7 +19,7 @@ from time import perf_counter
 import torch
 
 from datamodules import ImageDataModule, ImageFolderDataModule, ShardsDataModule
-from datamodules.shard_format import write_shards
+from datamodules.components.shards.format import write_shards
 
 BATCH_SIZE, IMAGE_SIZE = 64, 64
 

@@ -22,9 +22,9 @@ from torch import distributed
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 from torch.utils.data import DataLoader
 
-from gan_lightning.game import AdversarialModule
+from gan_lightning.games.base import AdversarialModule
 from gan_lightning.networks import ResidualTranslator
-from gan_lightning.strategy import AlternatingDDPStrategy
+from gan_lightning.trainer.ddp import AlternatingDDPStrategy
 from gan_lightning.variants import DCGAN, WGANGP, CycleGAN
 
 SHAPE = (3, 32, 32)

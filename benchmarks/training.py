@@ -36,11 +36,13 @@ from torch.optim import Optimizer
 
 from datamodules import DigitsDataModule
 from datamodules.base import Splits
-from datamodules.loading import TensorImages
+from datamodules.components.loading import TensorImages
 from gan_lightning.cli import main as gan_lightning
-from gan_lightning.game import AdversarialModule, GameBatch, frozen
+from gan_lightning.games.base import AdversarialModule
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.freezing import frozen
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
-from gan_lightning.speed import ask_less_for_gpus
+from gan_lightning.trainer.speed import ask_less_for_gpus
 from gan_lightning.variants import DCGAN, SNGAN, WGANGP, CycleGAN, Pix2Pix
 
 WARM_UP = 4

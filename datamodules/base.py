@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from lightning import LightningDataModule
 
-from datamodules.annotated import Annotated
-from datamodules.loading import BatchLoader, EpochLoader, EpochOrder, ImageSource
-from datamodules.partly_labelled import PartlyLabelledLoader, choose_labelled
+from datamodules.components.annotated import Annotated
+from datamodules.components.loading import BatchLoader, EpochLoader, EpochOrder, ImageSource
+from datamodules.components.partly_labelled import PartlyLabelledLoader, choose_labelled
 
 # Which images are held out must not depend on the seed of the training order.
 _SPLIT_SEED = 0

@@ -11,10 +11,10 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from datamodules.base import Splits, held_out
-from datamodules.file_base import FileDataModule
-from datamodules.files import is_image
-from datamodules.layouts import folder_named, sub_folders
-from datamodules.loading import Subset
+from datamodules.components.file_base import FileDataModule
+from datamodules.components.files import is_image
+from datamodules.components.layouts import folder_named, sub_folders
+from datamodules.components.loading import Subset
 
 _NAMES = """
     5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose Black_Hair Blond_Hair

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datamodules.tensors import resize
-from datamodules.torchvision_base import TorchvisionDataModule
+from datamodules.components.tensors import resize
+from datamodules.components.torchvision_base import TorchvisionDataModule
 
 _CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 

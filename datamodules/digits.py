@@ -3,8 +3,8 @@
 import torch
 
 from datamodules.base import ImageDataModule, Splits, held_out
-from datamodules.loading import Subset, TensorImages
-from datamodules.tensors import resize
+from datamodules.components.loading import Subset, TensorImages
+from datamodules.components.tensors import resize
 
 
 class DigitsDataModule(ImageDataModule):

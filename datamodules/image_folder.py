@@ -13,11 +13,18 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from datamodules.base import Splits, check_at_least, check_channels, held_out
-from datamodules.decoding import FORMATS
-from datamodules.file_base import FileDataModule, Walked
-from datamodules.files import SUFFIXES, FolderState, is_file, is_folder, is_image, walk
-from datamodules.layouts import is_held_out, split_folders, split_like, sub_folders, warn_of_empty, warn_of_unread
-from datamodules.loading import ImageSource, Subset
+from datamodules.components.decoding import FORMATS
+from datamodules.components.file_base import FileDataModule, Walked
+from datamodules.components.files import SUFFIXES, FolderState, is_file, is_folder, is_image, walk
+from datamodules.components.layouts import (
+    is_held_out,
+    split_folders,
+    split_like,
+    sub_folders,
+    warn_of_empty,
+    warn_of_unread,
+)
+from datamodules.components.loading import ImageSource, Subset
 
 _NAMED_FILES = 10  # as many skipped files are named in the warning
 

@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from datamodules.base import Splits, check_at_least, check_channels, held_out
-from datamodules.decoding import decode
-from datamodules.file_base import FileDataModule
-from datamodules.files import in_workers, reason
-from datamodules.loading import Subset
+from datamodules.components.decoding import decode
+from datamodules.components.file_base import FileDataModule
+from datamodules.components.files import in_workers, reason
+from datamodules.components.loading import Subset
 
 if TYPE_CHECKING:
     from lmdb import Transaction

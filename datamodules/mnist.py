@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from datamodules.tensors import pad_to, resize
-from datamodules.torchvision_base import TorchvisionDataModule
+from datamodules.components.tensors import pad_to, resize
+from datamodules.components.torchvision_base import TorchvisionDataModule
 
 _GARMENTS = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from datamodules.base import Splits
-from datamodules.loading import Batch, EpochLoader, EpochOrder, ImageSource, TensorImages
+from datamodules.components.loading import Batch, EpochLoader, EpochOrder, ImageSource, TensorImages
+from datamodules.components.tensors import edges
 from datamodules.mnist import MNISTDataModule
-from datamodules.tensors import edges
 from datamodules.unpaired import DomainOrder
 
 

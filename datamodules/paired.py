@@ -8,11 +8,18 @@ from lightning.pytorch.utilities import rank_zero_warn
 from PIL import Image
 
 from datamodules.base import Splits, check_channels
-from datamodules.decoding import check, pixels_of, read_pixels
-from datamodules.examples import Chances, ExampleDataModule, Examples, Jitter, Pixels
-from datamodules.file_base import check_in_turn
-from datamodules.files import list_images, pack, read_again, unpack
-from datamodules.layouts import check_domains, domain_folders, split_folders, there, warn_of_empty, warn_of_unread
+from datamodules.components.decoding import check, pixels_of, read_pixels
+from datamodules.components.examples import Chances, ExampleDataModule, Examples, Jitter, Pixels
+from datamodules.components.file_base import check_in_turn
+from datamodules.components.files import list_images, pack, read_again, unpack
+from datamodules.components.layouts import (
+    check_domains,
+    domain_folders,
+    split_folders,
+    there,
+    warn_of_empty,
+    warn_of_unread,
+)
 
 _SAMPLE = 100  # as many files are looked at to see whether they can be pairs side by side
 _NAMED_FILES = 5  # as many files without a partner are named in an error

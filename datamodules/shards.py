@@ -5,11 +5,11 @@ from pathlib import Path
 import torch
 
 from datamodules.base import Splits, check_at_least
-from datamodules.file_base import FileDataModule
-from datamodules.loading import EpochOrder, ImageSource, TensorImages
-from datamodules.shard_format import is_remote, read_index
-from datamodules.shard_order import ShardOrder
-from datamodules.shard_reading import ShardCache, ShardImages
+from datamodules.components.file_base import FileDataModule
+from datamodules.components.loading import EpochOrder, ImageSource, TensorImages
+from datamodules.components.shards.format import is_remote, read_index
+from datamodules.components.shards.order import ShardOrder
+from datamodules.components.shards.reading import ShardCache, ShardImages
 
 
 class ShardsDataModule(FileDataModule):

@@ -10,12 +10,12 @@ import torch
 from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.base import Splits, check_at_least
-from datamodules.bicubic import downscale
-from datamodules.decoding import FORMATS, check, read_pixels
-from datamodules.examples import Chances, ExampleDataModule, Examples, Pixels
-from datamodules.file_base import check_in_turn
-from datamodules.files import list_images, pack, read_again, unpack
-from datamodules.layouts import folder_named, split_folders, there, warn_of_unread
+from datamodules.components.bicubic import downscale
+from datamodules.components.decoding import FORMATS, check, read_pixels
+from datamodules.components.examples import Chances, ExampleDataModule, Examples, Pixels
+from datamodules.components.file_base import check_in_turn
+from datamodules.components.files import list_images, pack, read_again, unpack
+from datamodules.components.layouts import folder_named, split_folders, there, warn_of_unread
 
 _RESOLUTION = re.compile(r"([ _-]?(hr|lr|gt|bicubic|x[2-8]))+$")  # at the end of a file's name
 _SCALES = (2, 3, 4, 8)  # by which published sets are made small

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datamodules.base import ImageDataModule, Splits, check_at_least
-from datamodules.loading import EpochOrder, ImageSource
+from datamodules.components.loading import EpochOrder, ImageSource
 
 Floats = NDArray[np.float64]
 

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datamodules.base import Splits, check_channels
-from datamodules.decoding import FORMATS, check
-from datamodules.examples import Chances, ExampleDataModule, Examples, Jitter, JitteredImages, Pixels
-from datamodules.file_base import check_in_turn
-from datamodules.files import list_images
-from datamodules.layouts import check_domains, domain_folders, there, warn_of_empty, warn_of_unread
-from datamodules.loading import Batch, EpochOrder, ImageSource
+from datamodules.components.decoding import FORMATS, check
+from datamodules.components.examples import Chances, ExampleDataModule, Examples, Jitter, JitteredImages, Pixels
+from datamodules.components.file_base import check_in_turn
+from datamodules.components.files import list_images
+from datamodules.components.layouts import check_domains, domain_folders, there, warn_of_empty, warn_of_unread
+from datamodules.components.loading import Batch, EpochOrder, ImageSource
 
 _DOMAINS = ("A", "B")
 _DOMAIN_STREAM = 2  # and the next one: streams that `EpochOrder` leaves free

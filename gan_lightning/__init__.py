@@ -2,15 +2,19 @@
 
 from typing import Any
 
+from gan_lightning import moved_names
+
 __version__ = "0.2.0"
+
+moved_names.install()
 
 
 _ENGINE = {
-    "AdversarialModule": "gan_lightning.game",
-    "GameBatch": "gan_lightning.game",
-    "ImageGame": "gan_lightning.image_game",
-    "LabelGame": "gan_lightning.label_game",
-    "Terms": "gan_lightning.losses",
+    "AdversarialModule": "gan_lightning.games.base",
+    "GameBatch": "gan_lightning.games.batch",
+    "ImageGame": "gan_lightning.games.image",
+    "LabelGame": "gan_lightning.games.label",
+    "Terms": "gan_lightning.losses.terms",
 }
 
 
@@ -37,7 +41,7 @@ def __getattr__(name: str) -> Any:
     """Import the engine and the variants when they are first asked for: torch takes seconds to load."""
     import importlib
 
-    if name.startswith("_"):
+    if not name[:1].isupper():  # Python asks for submodules here too, and all that we offer are classes.
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     check_datamodules()
     module = importlib.import_module(_ENGINE.get(name, "gan_lightning.variants"))

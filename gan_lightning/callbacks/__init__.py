@@ -6,10 +6,10 @@ from gan_lightning.callbacks.checkpoint import LastCheckpoint as LastCheckpoint
 from gan_lightning.callbacks.coverage import ModeCoverage as ModeCoverage
 from gan_lightning.callbacks.divergence import DivergenceGuard as DivergenceGuard
 from gan_lightning.callbacks.evaluation import GenerativeMetrics as GenerativeMetrics
-from gan_lightning.callbacks.fast import FastTraining as FastTraining
-from gan_lightning.callbacks.health import TrainingHealth as TrainingHealth
+from gan_lightning.callbacks.fast_training import FastTraining as FastTraining
 from gan_lightning.callbacks.reconstructions import Reconstructions as Reconstructions
 from gan_lightning.callbacks.samples import InterpolationStrip as InterpolationStrip
 from gan_lightning.callbacks.samples import SampleGrid as SampleGrid
-from gan_lightning.callbacks.scatter import ScatterPlot as ScatterPlot
+from gan_lightning.callbacks.scatter_plot import ScatterPlot as ScatterPlot
+from gan_lightning.callbacks.training_health import TrainingHealth as TrainingHealth
 from gan_lightning.callbacks.translations import TranslationGrid as TranslationGrid

@@ -7,11 +7,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from PIL import Image
 
-from datamodules.decoding import open_image
-from gan_lightning.callbacks.pictures import spared
-from gan_lightning.images import write_gif
-from gan_lightning.limits import check_whole
-from gan_lightning.logger_guards import forgiven
+from datamodules.components.decoding import open_image
+from gan_lightning.arguments.ranges import check_whole
+from gan_lightning.callbacks.picture import spared
+from gan_lightning.loggers.guards import forgiven
+from gan_lightning.visualization.images import write_gif
 
 
 class RunAnimation(Callback):

@@ -6,7 +6,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 
 from gan_lightning.callbacks.checkpoint import LastCheckpoint
-from gan_lightning.logger_guards import forgiven
+from gan_lightning.loggers.guards import forgiven
 
 
 class RunArtifacts(Callback):

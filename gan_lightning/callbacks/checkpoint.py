@@ -12,10 +12,10 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from gan_lightning.callbacks.signals import StopSignals
-from gan_lightning.checkpoint_io import SaveError
-from gan_lightning.limits import check_whole
-from gan_lightning.slurm import SlurmJob
+from gan_lightning.arguments.ranges import check_whole
+from gan_lightning.trainer.atomic_checkpoint import SaveError
+from gan_lightning.trainer.slurm import SlurmJob
+from gan_lightning.trainer.stop_signals import StopSignals
 
 
 class LastCheckpoint(ModelCheckpoint):

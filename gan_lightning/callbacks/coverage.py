@@ -4,10 +4,10 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 
-from gan_lightning.callbacks.measuring import Measurement
-from gan_lightning.limits import check_seed, check_whole
-from gan_lightning.metrics.modes import mode_coverage
-from gan_lightning.metrics.parallel import on_rank_zero
+from gan_lightning.arguments.ranges import check_seed, check_whole
+from gan_lightning.callbacks.measurement import Measurement
+from gan_lightning.metrics.mode_coverage import mode_coverage
+from gan_lightning.trainer.processes import on_rank_zero
 
 
 class ModeCoverage(Measurement):
@@ -15,8 +15,8 @@ class ModeCoverage(Measurement):
 
     ``val/modes`` counts the modes that have at least ``min_share`` of their fair share of the samples within three
     standard deviations; ``val/high_quality`` is the share of the samples that lie there, of any mode; see
-    :func:`gan_lightning.metrics.modes.mode_coverage`. When testing, the names begin with ``test/``. It is for data
-    whose modes are known: a data module with ``centres`` (K x D) and ``std``, such as ``ToyDataModule``.
+    :func:`gan_lightning.metrics.mode_coverage.mode_coverage`. When testing, the names begin with ``test/``. It is for
+    data whose modes are known: a data module with ``centres`` (K x D) and ``std``, such as ``ToyDataModule``.
 
     The samples are those that ``sample()`` makes, from the average of the weights, and the same latents every time.
     Training goes on in the same bits with this callback or without it.

@@ -8,10 +8,10 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
+from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.callbacks.checkpoint import LastCheckpoint
-from gan_lightning.limits import check_whole
-from gan_lightning.random import fold
-from gan_lightning.strategy import average_over_processes
+from gan_lightning.games.randomness import fold
+from gan_lightning.trainer.ddp import average_over_processes
 
 
 class DivergenceError(RuntimeError):

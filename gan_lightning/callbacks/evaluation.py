@@ -6,15 +6,23 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 
-from gan_lightning.callbacks.measuring import Measurement, unnoticed
-from gan_lightning.limits import check_paths, check_seed, check_whole, check_whole_if_given
+from gan_lightning.arguments.ranges import check_paths, check_seed, check_whole, check_whole_if_given
+from gan_lightning.callbacks.measurement import Measurement, unnoticed
 from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.extractors import Ingredients, extractors_of
 from gan_lightning.metrics.feasible import check_feasible
 from gan_lightning.metrics.features import FeatureExtractor
+from gan_lightning.metrics.image_sources import (
+    MOST_SAMPLES,
+    SPLITS,
+    Samples,
+    count_of,
+    domain_judged,
+    label_of,
+    real_images,
+)
 from gan_lightning.metrics.joint import JointEvaluator
-from gan_lightning.metrics.scores import Options, Reference, called, chosen
-from gan_lightning.metrics.sources import MOST_SAMPLES, SPLITS, Samples, count_of, domain_judged, label_of, real_images
+from gan_lightning.metrics.registry import Options, Reference, called, chosen
 
 
 class GenerativeMetrics(Measurement):

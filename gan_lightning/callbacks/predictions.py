@@ -8,7 +8,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 from torch import Tensor
 
-from gan_lightning.images import are_points, to_uint8, write_png
+from gan_lightning.visualization.images import are_points, to_uint8, write_png
 
 
 class PredictionWriter(BasePredictionWriter):

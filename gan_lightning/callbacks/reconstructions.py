@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from gan_lightning.callbacks.translations import TranslationGrid
-from gan_lightning.game import GameBatch
+from gan_lightning.games.batch import GameBatch
 
 _PAIRS_IN_A_ROW = 4
 

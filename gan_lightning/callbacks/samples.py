@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
-from gan_lightning.callbacks.pictures import Picture
-from gan_lightning.limits import check_whole
+from gan_lightning.arguments.ranges import check_whole
+from gan_lightning.callbacks.picture import Picture
 
 
 class SampleGrid(Picture):

@@ -7,11 +7,11 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from gan_lightning.callbacks.pictures import Picture, first_batches
-from gan_lightning.game import GameBatch
-from gan_lightning.images import stack
-from gan_lightning.limits import check_whole
-from gan_lightning.random import own_randomness
+from gan_lightning.arguments.ranges import check_whole
+from gan_lightning.callbacks.picture import Picture, first_batches
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.randomness import own_randomness
+from gan_lightning.visualization.images import stack
 
 
 class TranslationGrid(Picture):

@@ -16,7 +16,7 @@ from gan_lightning.commands.from_checkpoint import (
     place,
 )
 from gan_lightning.commands.options import OptionParser, path, whole
-from gan_lightning.image_sets import write_whole
+from gan_lightning.visualization.image_sets import write_whole
 
 _EXAMPLES = """\
 examples:
@@ -103,9 +103,9 @@ def _scores(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, float
     from gan_lightning.metrics.cache import TensorCache
     from gan_lightning.metrics.extractors import Ingredients, extractors_of
     from gan_lightning.metrics.feasible import check_feasible
+    from gan_lightning.metrics.image_sources import real_images
     from gan_lightning.metrics.joint import JointEvaluator
-    from gan_lightning.metrics.scores import Options, chosen
-    from gan_lightning.metrics.sources import real_images
+    from gan_lightning.metrics.registry import Options, chosen
 
     chosen(options.metrics)
     check_options(options)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from gan_lightning.image_sets import missing_from
+from gan_lightning.visualization.image_sets import missing_from
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule
 
-    from gan_lightning.game import AdversarialModule
-    from gan_lightning.metrics.sources import Images
+    from gan_lightning.games.base import AdversarialModule
+    from gan_lightning.metrics.image_sources import Images
 
 _COLOURS = {1: "grey", 3: "RGB"}
 _UNUSED = "batch_size"
@@ -74,8 +74,8 @@ def wanted_by(options: argparse.Namespace, model: "AdversarialModule | None") ->
     Raises:
         ValueError: The checkpoint makes no images.
     """
-    from gan_lightning.images import are_points
-    from gan_lightning.metrics.sources import FolderImages
+    from gan_lightning.metrics.image_sources import FolderImages
+    from gan_lightning.visualization.images import are_points
 
     channels, height, width = shape = getattr(model, "image_shape", None) or (0, 0, 0)
     if are_points(shape):
@@ -103,8 +103,8 @@ def data_module(
     from lightning.pytorch import LightningDataModule
 
     import datamodules
+    from gan_lightning.arguments.recipes import import_name
     from gan_lightning.commands.parser import parser_for
-    from gan_lightning.factories import import_name
 
     for name in datamodules.__all__:  # A class is known by its short name once it is imported.
         getattr(datamodules, name)
@@ -134,7 +134,7 @@ def compared(
     Raises:
         ValueError: They have different sizes, and nobody named one.
     """
-    from gan_lightning.metrics.sources import (
+    from gan_lightning.metrics.image_sources import (
         MOST_SAMPLES,
         FolderImages,
         Images,
@@ -220,7 +220,7 @@ def _settable(data: "LightningDataModule | None") -> bool:
 
 def _refuse_part_of_a_set(folder: Path) -> None:
     """A folder whose images are not all there yet, or a folder above it or below it."""
-    from datamodules.files import list_images
+    from datamodules.components.files import list_images
 
     found = list_images(folder)
     holding = {folder, folder.absolute(), *(image.parent for image in found)}

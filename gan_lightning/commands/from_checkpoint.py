@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_lightning.image_sets import begin_set, fingerprint
+from gan_lightning.visualization.image_sets import begin_set, fingerprint
 
 if TYPE_CHECKING:
-    from gan_lightning.game import AdversarialModule
+    from gan_lightning.games.base import AdversarialModule
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def import_packages(names: Sequence[str]) -> None:
     Raises:
         ValueError: A module is not there.
     """
-    from gan_lightning.factories import open_package
+    from gan_lightning.arguments.recipes import open_package
 
     for name in names:
         try:
@@ -57,9 +57,9 @@ def load_model(checkpoint: Path, device: str) -> "AdversarialModule":
     Raises:
         ValueError: The checkpoint is broken or missing, or there is no such device.
     """
-    from gan_lightning import sampling
+    from gan_lightning import inference
 
-    return sampling.load(checkpoint, place(device))
+    return inference.load(checkpoint, place(device))
 
 
 def load_translator(checkpoint: Path, device: str) -> "AdversarialModule":
@@ -68,15 +68,15 @@ def load_translator(checkpoint: Path, device: str) -> "AdversarialModule":
     Raises:
         ValueError: The file is neither.
     """
-    from gan_lightning import sampling
-    from gan_lightning.reference_translator import bare_weights
+    from gan_lightning import inference
+    from gan_lightning.inference.published_generator import bare_weights
 
     try:
         return load_model(checkpoint, device)
-    except sampling.CheckpointError:
+    except inference.CheckpointError:
         if bare_weights(checkpoint) is None:
             raise
-    return sampling.load_reference(checkpoint, place(device))
+    return inference.load_reference(checkpoint, place(device))
 
 
 def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":
@@ -103,7 +103,7 @@ def place(device: str) -> str:
 
 
 def open_set(command: str, options: argparse.Namespace, total: int, names: Sequence[str]) -> None:
-    """Make the folder for the results, or go on in it, see :func:`~gan_lightning.image_sets.begin_set`.
+    """Make the folder for the results, or go on in it, see :func:`~gan_lightning.visualization.image_sets.begin_set`.
 
     Args:
         command: The command.
@@ -115,7 +115,7 @@ def open_set(command: str, options: argparse.Namespace, total: int, names: Seque
         ValueError: It cannot be written into.
         FileExistsError: There is something else in it.
     """
-    from gan_lightning.loading import local_path
+    from gan_lightning.inference.checkpoint import local_path
 
     arguments = {name: getattr(options, name) for name in names}
     made = {"checkpoint": fingerprint(local_path(options.ckpt)), **arguments, "device": place(options.device)}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from gan_lightning.commands.codes import HELP, parse_codes
+from gan_lightning.commands.code_options import HELP, parse_codes
 from gan_lightning.commands.errors import disk_trouble_in_a_sentence, told_in_a_sentence
 from gan_lightning.commands.from_checkpoint import (
     add_device,
@@ -14,7 +14,8 @@ from gan_lightning.commands.from_checkpoint import (
     load_sampler,
     open_set,
 )
-from gan_lightning.commands.generated import (
+from gan_lightning.commands.options import OptionParser, path, whole
+from gan_lightning.commands.write_images import (
     as_pixels,
     first_missing,
     shown,
@@ -22,13 +23,12 @@ from gan_lightning.commands.generated import (
     write_samples,
     write_way,
 )
-from gan_lightning.commands.options import OptionParser, path, whole
-from gan_lightning.image_sets import end_set, refuse_to_overwrite
+from gan_lightning.visualization.image_sets import end_set, refuse_to_overwrite
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gan_lightning.game import AdversarialModule
+    from gan_lightning.games.base import AdversarialModule
 
 _N = 64
 _FRAMES = 16
@@ -53,7 +53,9 @@ examples:
 
 def run(command: str, arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
-    from gan_lightning.images import are_points  # torch takes its time: not before the arguments are known to be right
+    from gan_lightning.visualization.images import (
+        are_points,
+    )  # torch takes its time: not before the arguments are known to be right
 
     make, write = (_samples, write_samples) if options.interpolate is None else (_way, write_way)
     with told_in_a_sentence(command):
@@ -84,7 +86,7 @@ def _check_scale(scale: int, model: "AdversarialModule") -> None:
     Raises:
         ValueError: They are.
     """
-    from datamodules.decoding import MOST_PIXELS
+    from datamodules.components.decoding import MOST_PIXELS
 
     _, height, width = getattr(model, "image_shape", (1, 1, 1))
     if scale > 1 and scale**2 * height * width > MOST_PIXELS:
@@ -160,22 +162,22 @@ def _refuse_to_mix(options: argparse.Namespace) -> None:
 
 def _samples(options: argparse.Namespace, start: int) -> "tuple[AdversarialModule, int, Iterator[Tensor]]":
     """The model, how many images, and the images in batches, from one of them on."""
-    from gan_lightning import sampling
+    from gan_lightning import inference
 
     n = options.n or _N
     codes = parse_codes(options.codes, n)
     model = load_sampler(options.ckpt, options.device)
     chosen = (options.labels, codes, options.domain)
-    return model, n, sampling.generate(model, n, options.seed, options.batch_size, *chosen, start)
+    return model, n, inference.generate(model, n, options.seed, options.batch_size, *chosen, start)
 
 
 def _way(options: argparse.Namespace, start: int) -> "tuple[AdversarialModule, int, Iterator[Tensor]]":
     """The same for the way from one sample to another."""
-    from gan_lightning import sampling
+    from gan_lightning import inference
 
     n = _FRAMES if options.frames is None else options.frames
     codes = parse_codes(options.codes, 2)
     model = load_sampler(options.ckpt, options.device)
     a, b = options.interpolate
     chosen = (options.labels, codes, options.domain)
-    return model, n, sampling.interpolate(model, a, b, n, options.seed, options.batch_size, *chosen)
+    return model, n, inference.interpolate(model, a, b, n, options.seed, options.batch_size, *chosen)

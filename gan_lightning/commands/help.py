@@ -7,7 +7,7 @@ import textwrap
 
 from jsonargparse import DefaultHelpFormatter
 
-from gan_lightning.commands.choices import choices
+from gan_lightning.commands.class_choices import choices
 
 _ROLE = re.compile(r":\w+:`~?(?:[\w.]+\.)?(\w+)`")
 _CODE = re.compile(r"``(.+?)``", re.DOTALL)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from lightning.pytorch.cli import LightningArgumentParser
 
 import datamodules
-from gan_lightning.commands.choices import choices, derived, is_meant
+from gan_lightning.commands.class_choices import choices, derived, is_meant
 from gan_lightning.commands.help import HelpFormatter, about, gallery
 from gan_lightning.commands.types_in_words import alternatives, in_words, makes_classes
 

@@ -8,8 +8,8 @@ from lightning.pytorch import Trainer
 from gan_lightning.callbacks.checkpoint import LastCheckpoint
 from gan_lightning.callbacks.divergence import DivergenceError, DivergenceGuard
 from gan_lightning.commands import runs
-from gan_lightning.commands.continuing import tell
-from gan_lightning.loading import read_checkpoint
+from gan_lightning.commands.start_checkpoint import tell
+from gan_lightning.inference.checkpoint import read_checkpoint
 
 
 def with_rollbacks(start: Callable[[Path | None, int], Trainer], run: Callable[[], None]) -> None:

@@ -30,7 +30,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     with told_in_a_sentence(command):
         from datamodules import ImageFolderDataModule
-        from datamodules.shard_format import write_shards
+        from datamodules.components.shards.format import write_shards
 
         data = ImageFolderDataModule(
             str(options.input),

@@ -10,10 +10,10 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser
 
-from gan_lightning.callbacks.measuring import Measurement
+from gan_lightning.callbacks.measurement import Measurement
 from gan_lightning.commands.parser import mistake
-from gan_lightning.game import AdversarialModule
-from gan_lightning.translation_game import TranslationGame
+from gan_lightning.games.base import AdversarialModule
+from gan_lightning.games.translation import TranslationGame
 
 _ELSEWHERE = {
     # Option of the trainer: (its default, the model's option that does it)

@@ -15,12 +15,12 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from gan_lightning.callbacks.divergence import DivergenceError, DivergenceGuard
-from gan_lightning.checkpoint_io import SaveError
 from gan_lightning.commands.errors import DEBUG, told_in_a_sentence
-from gan_lightning.commands.record import RunRecord
 from gan_lightning.commands.rollback import with_rollbacks
+from gan_lightning.commands.run_summary import RunRecord
 from gan_lightning.commands.training_cli import TrainingCLI
-from gan_lightning.strategy import lost_another
+from gan_lightning.trainer.atomic_checkpoint import SaveError
+from gan_lightning.trainer.ddp import lost_another
 
 
 def run(command: str, arguments: Sequence[str]) -> int:

@@ -17,28 +17,30 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 import datamodules
-import gan_lightning.historical_averaging  # A class is known by its short name once it is imported.
-import gan_lightning.schedulers
+import gan_lightning.optimizers.historical_averaging  # A class is known by its short name once it is imported.
+import gan_lightning.optimizers.schedulers
 import gan_lightning.variants  # noqa: F401
+from gan_lightning.arguments.ranges import check_limits
+from gan_lightning.arguments.recipes import find_name, import_name, public_name
 from gan_lightning.callbacks.animation import RunAnimation
 from gan_lightning.callbacks.artifacts import RunArtifacts
 from gan_lightning.callbacks.checkpoint import LastCheckpoint
 from gan_lightning.callbacks.divergence import DivergenceGuard
-from gan_lightning.callbacks.fast import FastTraining
-from gan_lightning.callbacks.health import TrainingHealth
-from gan_lightning.callbacks.pictures import Picture
+from gan_lightning.callbacks.fast_training import FastTraining
+from gan_lightning.callbacks.picture import Picture
 from gan_lightning.callbacks.predictions import PredictionWriter
 from gan_lightning.callbacks.progress import RunProgressBar
 from gan_lightning.callbacks.reconstructions import Reconstructions
 from gan_lightning.callbacks.samples import InterpolationStrip, SampleGrid
-from gan_lightning.callbacks.scatter import ScatterPlot
+from gan_lightning.callbacks.scatter_plot import ScatterPlot
+from gan_lightning.callbacks.training_health import TrainingHealth
 from gan_lightning.callbacks.translations import TranslationGrid
-from gan_lightning.commands import continuing, from_data, runs
-from gan_lightning.commands.choices import check_recipes, derived
+from gan_lightning.commands import from_data, runs, start_checkpoint
+from gan_lightning.commands.class_choices import check_recipes, derived
 from gan_lightning.commands.configs import by_name
-from gan_lightning.commands.names import run_name
 from gan_lightning.commands.parser import parser_for
-from gan_lightning.commands.record import RunRecord
+from gan_lightning.commands.run_names import run_name
+from gan_lightning.commands.run_summary import RunRecord
 from gan_lightning.commands.trainer_options import (
     add_trainer_options,
     check_monitors,
@@ -46,15 +48,12 @@ from gan_lightning.commands.trainer_options import (
     measures_nothing,
     naming_an_option,
 )
-from gan_lightning.factories import find_name, import_name, public_name
-from gan_lightning.game import AdversarialModule
-from gan_lightning.launcher import report_failures
-from gan_lightning.limits import check_limits
-from gan_lightning.loading import local_path, other_version
+from gan_lightning.games.base import AdversarialModule
+from gan_lightning.games.translation import TranslationGame
+from gan_lightning.inference.checkpoint import CheckpointError, local_path, other_version, read_checkpoint
 from gan_lightning.loggers import RunLogger, SteadyWandbLogger
-from gan_lightning.sampling import CheckpointError, read_checkpoint
-from gan_lightning.speed import Unprofiled, ask_less_for_gpus, keep_freed_memory, skip_empty_hooks
-from gan_lightning.translation_game import TranslationGame
+from gan_lightning.trainer.launcher import report_failures
+from gan_lightning.trainer.speed import Unprofiled, ask_less_for_gpus, keep_freed_memory, skip_empty_hooks
 
 # What Lightning says of itself, and a user cannot change.
 warnings.filterwarnings("ignore", ".*isinstance\\(treespec, LeafSpec\\).*")
@@ -225,7 +224,7 @@ class TrainingCLI(LightningCLI):
         if self.command == "fit":
             check_monitors(self.model, config["callbacks"])
         elif self.command != "predict" and measures_nothing(self.command, self.model, config["callbacks"]):
-            continuing.tell(
+            start_checkpoint.tell(
                 f"There is nothing for {self.command} to measure: add --trainer.callbacks+=GenerativeMetrics, or "
                 "--config trainer/metrics."
             )
@@ -296,18 +295,22 @@ class TrainingCLI(LightningCLI):
         home = Path(config["default_root_dir"] or ".") / self.config.name
         path, directory = self.config.ckpt_path, self.record.directory
         if path is None and self.command != "fit":
-            continuing.tell(f"No --ckpt_path was given: {self.command} takes the weights that the model begins with.")
+            start_checkpoint.tell(
+                f"No --ckpt_path was given: {self.command} takes the weights that the model begins with."
+            )
         if directory is not None:  # The run has been rolled back.
             resumable = (directory / runs.LAST).is_file()
             path = directory / runs.LAST if resumable else None if path == "last" else path
         elif path == "last":
-            path, directory = continuing.last(home) if self.command == "fit" else (continuing.newest(home), None)
+            path, directory = (
+                start_checkpoint.last(home) if self.command == "fit" else (start_checkpoint.newest(home), None)
+            )
         if path is not None:
             path = local_path(path)
             try:
                 self._check(path)
             except CheckpointError as error:
-                others = continuing.others(Path(path)) if self.config.ckpt_path == "last" else []
+                others = start_checkpoint.others(Path(path)) if self.config.ckpt_path == "last" else []
                 if not others:
                     raise
                 raise CheckpointError(f"{error} Whole beside it: {', '.join(others)}; give --ckpt_path one.") from error
@@ -333,7 +336,7 @@ class TrainingCLI(LightningCLI):
             )
         step, last = checkpoint.get("global_step", 0), self.config.trainer.max_steps
         if self.command == "fit" and 0 <= last <= step:
-            continuing.tell(
+            start_checkpoint.tell(
                 f"{path} is at step {step} already: to train on, give a larger --trainer.max_steps than {last}."
             )
 

@@ -15,10 +15,10 @@ from gan_lightning.commands.from_checkpoint import (
     open_set,
 )
 from gan_lightning.commands.options import OptionParser, path, whole
-from gan_lightning.image_sets import FULL, end_set, refuse_to_overwrite
+from gan_lightning.visualization.image_sets import FULL, end_set, refuse_to_overwrite
 
 if TYPE_CHECKING:
-    from gan_lightning.game import AdversarialModule
+    from gan_lightning.games.base import AdversarialModule
 
 _ABOUT = """\
 Translate images by a checkpoint of a model that turns images into images. It needs neither the training data nor the
@@ -120,7 +120,7 @@ def _targets(source: Path, out: Path) -> dict[Path, Path]:
         FileNotFoundError: There are no images.
         ValueError: Two images would be written into one file.
     """
-    from datamodules.files import SUFFIXES, list_images
+    from datamodules.components.files import SUFFIXES, list_images
 
     if not source.exists():
         raise FileNotFoundError(f"There is no file or folder {source}: give --input an image or a folder of images.")
@@ -147,20 +147,21 @@ def _check_place(source: Path, out: Path) -> None:
 
 
 def _check_wishes(model: "AdversarialModule", options: argparse.Namespace) -> None:
-    from gan_lightning import sampling
+    from gan_lightning import inference
 
     names = [name for name, _ in options.attributes]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"--attributes names {name} {names.count(name)} times: say once what it is to be.")
-    sampling.check_translation(model, options.direction, dict(options.attributes))
+    inference.check_translation(model, options.direction, dict(options.attributes))
 
 
 def _write(model: "AdversarialModule", targets: dict[Path, Path], options: argparse.Namespace) -> list[str]:
     """Translate every image; what could not be done, and why."""
     from tqdm import tqdm
 
-    from gan_lightning import images, sampling
+    from gan_lightning import inference
+    from gan_lightning.visualization import images
 
     failures = []
     todo = {target: file for target, file in targets.items() if not target.is_file()}
@@ -168,8 +169,8 @@ def _write(model: "AdversarialModule", targets: dict[Path, Path], options: argpa
     with tqdm(todo.items(), desc="Translating", unit=" images", initial=done, total=len(targets)) as bar:
         for target, file in bar:
             try:
-                image = sampling.translate(model, file, options.direction, dict(options.attributes), options.seed)
-            except sampling.ImageError as error:
+                image = inference.translate(model, file, options.direction, dict(options.attributes), options.seed)
+            except inference.ImageError as error:
                 failures.append(str(error))
                 continue
             try:

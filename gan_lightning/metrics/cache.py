@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gan_lightning.disk import error_of_disk
+from gan_lightning.trainer.disk import error_of_disk
 
 FORMAT = 1  # raise it when what is stored changes its meaning
 

@@ -5,11 +5,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from datamodules.loading import ImageSource
+from datamodules.components.loading import ImageSource
 from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.digest import digest_of, digest_of_images
 from gan_lightning.metrics.features import Embedding, FeatureExtractor
-from gan_lightning.metrics.parallel import on_rank_zero
+from gan_lightning.trainer.processes import on_rank_zero
 
 _STEPS, _BATCH, _LEARNING_RATE = 1000, 128, 1e-3
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from datamodules.cache import MappedImages
-from datamodules.decoding import DECODER
-from datamodules.files import FileImages
-from datamodules.loading import Subset, TensorImages
+from datamodules.components.cache import MappedImages
+from datamodules.components.decoding import DECODER
+from datamodules.components.files import FileImages
+from datamodules.components.loading import Subset, TensorImages
 
 if TYPE_CHECKING:
-    from gan_lightning.metrics.sources import Images
+    from gan_lightning.metrics.image_sources import Images
 
 
 def digest_of(*parts: Any) -> str:

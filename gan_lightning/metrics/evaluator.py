@@ -11,11 +11,11 @@ from torch import Tensor
 
 from gan_lightning.metrics.cache import Key, TensorCache, Tensors
 from gan_lightning.metrics.digest import digest_of_images
-from gan_lightning.metrics.embed import Embedded, embed
+from gan_lightning.metrics.feature_pass import Embedded, embed
 from gan_lightning.metrics.features import FeatureExtractor
-from gan_lightning.metrics.parallel import on_rank_zero, rank_and_size
-from gan_lightning.metrics.scores import REFERENCE_PARTS, Options, Reference, called, chosen
-from gan_lightning.metrics.sources import Images
+from gan_lightning.metrics.image_sources import Images
+from gan_lightning.metrics.registry import REFERENCE_PARTS, Options, Reference, called, chosen
+from gan_lightning.trainer.processes import on_rank_zero, rank_and_size
 
 
 class Evaluator:
@@ -86,7 +86,7 @@ class Evaluator:
     def score(self, samples: Images, reference: Reference, title: str | None = None) -> dict[str, float]:
         """The metrics of samples by name, the same numbers in every process; NaN if a sample is not a number.
 
-        Each is called as :func:`gan_lightning.metrics.scores.called` has it.
+        Each is called as :func:`gan_lightning.metrics.registry.called` has it.
         """
         parts = {part for metric in self.metrics for part in metric.samples}
         embedded = self._embed(samples, parts, title)

@@ -7,12 +7,12 @@ from typing import Any
 
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
-from datamodules.loading import ImageSource
-from gan_lightning.factories import import_name
+from datamodules.components.loading import ImageSource
+from gan_lightning.arguments.recipes import import_name
 from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.classifier import trained_classifier
 from gan_lightning.metrics.features import INCEPTION, FeatureExtractor, Pixels, RegisteredExtractor
-from gan_lightning.metrics.scores import METRICS, called, chosen, short_name
+from gan_lightning.metrics.registry import METRICS, called, chosen, short_name
 
 WeightsPath = str | Path | Mapping[str, str | Path]
 """A file of weights; or several, each by the name of its extractor."""

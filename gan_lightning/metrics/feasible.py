@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 
 from gan_lightning.metrics.features import FeatureExtractor
-from gan_lightning.metrics.gaussian import check_width
 from gan_lightning.metrics.inception_score import SPLITS
 from gan_lightning.metrics.precision_recall import NEIGHBOURS
-from gan_lightning.metrics.scores import METRICS, Options
+from gan_lightning.metrics.registry import METRICS, Options
+from gan_lightning.metrics.running_moments import check_width
 
 
 def check_feasible(

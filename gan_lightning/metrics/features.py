@@ -20,7 +20,7 @@ from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 from torchvision.models import VGG16_Weights
 
 from gan_lightning.metrics.digest import digest_of_weights
-from gan_lightning.weights import downloaded, read_weights
+from gan_lightning.networks.pretrained import downloaded, read_weights
 
 INCEPTION, VGG16 = "inception-v3-compat", "vgg16"
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from gan_lightning.metrics.evaluator import Evaluator
 from gan_lightning.metrics.features import FeatureExtractor
-from gan_lightning.metrics.scores import Reference, called
-from gan_lightning.metrics.sources import Images
+from gan_lightning.metrics.image_sources import Images
+from gan_lightning.metrics.registry import Reference, called
 
 
 class JointEvaluator:

@@ -1,9 +1,8 @@
 """Generators and discriminators: plain modules without losses, optimisers or logging."""
 
 from gan_lightning.arguments import checked
-from gan_lightning.networks.autoencoder import ConvAutoencoder
-from gan_lightning.networks.began import BEGANAutoencoder, BEGANGenerator
-from gan_lightning.networks.bidirectional import (
+from gan_lightning.networks.acgan import ClassifyingDiscriminator
+from gan_lightning.networks.ali import (
     ALIDiscriminator,
     ALIEncoder,
     ALIGenerator,
@@ -11,9 +10,10 @@ from gan_lightning.networks.bidirectional import (
     BiGANEncoder,
     BiGANGenerator,
 )
-from gan_lightning.networks.classifying import ClassifyingDiscriminator
-from gan_lightning.networks.convolutional import ConvDiscriminator, ConvGenerator, PlainConvDiscriminator
-from gan_lightning.networks.coupled import CoupledDiscriminator, CoupledGenerator
+from gan_lightning.networks.began import BEGANAutoencoder, BEGANGenerator
+from gan_lightning.networks.cogan import CoupledDiscriminator, CoupledGenerator
+from gan_lightning.networks.dcgan import ConvDiscriminator, ConvGenerator, PlainConvDiscriminator
+from gan_lightning.networks.ebgan import ConvAutoencoder
 from gan_lightning.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
 from gan_lightning.networks.lapgan import (
     LAPGANCoarseDiscriminator,
@@ -21,28 +21,28 @@ from gan_lightning.networks.lapgan import (
     LAPGANGenerator,
     LaplacianGenerator,
 )
-from gan_lightning.networks.minibatch_discrimination import MinibatchDiscriminator
+from gan_lightning.networks.layers.minibatch_discrimination import MinibatchDiscriminator
+from gan_lightning.networks.layers.virtual_batch_norm import VirtualBatchNormDiscriminator, VirtualBatchNormGenerator
 from gan_lightning.networks.mlp import (
     ConditionalMLPDiscriminator,
     ConditionalMLPGenerator,
     MLPDiscriminator,
     MLPGenerator,
 )
-from gan_lightning.networks.patch import InstancePatchDiscriminator, PatchDiscriminator
-from gan_lightning.networks.points import PointDiscriminator, PointGenerator
-from gan_lightning.networks.pyramid import (
+from gan_lightning.networks.patchgan import InstancePatchDiscriminator, PatchDiscriminator
+from gan_lightning.networks.resnet import ResNetDiscriminator, ResNetGenerator, SNGANDiscriminator, SNGANGenerator
+from gan_lightning.networks.resnet_translator import ResidualTranslator
+from gan_lightning.networks.sagan import (
     PyramidDiscriminator,
     PyramidGenerator,
     SAGANDiscriminator,
     SAGANGenerator,
 )
-from gan_lightning.networks.residual_translator import ResidualTranslator
-from gan_lightning.networks.resnet import ResNetDiscriminator, ResNetGenerator, SNGANDiscriminator, SNGANGenerator
 from gan_lightning.networks.semi_supervised import NoisyClassifier, SoftplusGenerator
 from gan_lightning.networks.srresnet import SRGANDiscriminator, SRResNet
 from gan_lightning.networks.stargan import StarGANDiscriminator, StarGANGenerator
+from gan_lightning.networks.toy import PointDiscriminator, PointGenerator
 from gan_lightning.networks.unet import UNet
-from gan_lightning.networks.virtual_batch_norm import VirtualBatchNormDiscriminator, VirtualBatchNormGenerator
 
 __all__ = [
     "ALIDiscriminator",

@@ -7,7 +7,7 @@ found helpful and not needed, are left out.
 
 from torch import Tensor, nn
 
-from gan_lightning.networks._image_shape import log2_side
+from gan_lightning.networks.layers.image_shape import log2_side
 
 
 class BEGANAutoencoder(nn.Module):

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from gan_lightning.networks.convolutional import dcgan_init
+from gan_lightning.networks.dcgan import dcgan_init
 
 
 class InfoGANGenerator(nn.Module):

@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from gan_lightning.laplacian import up
+from gan_lightning.networks.layers.laplacian import up
 
 
 class LAPGANGenerator(nn.Module):

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from gan_lightning.networks.labels import one_hot
+from gan_lightning.networks.layers.labels import one_hot
 
 
 class MLPGenerator(nn.Module):

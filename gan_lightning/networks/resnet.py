@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_lightning.networks._image_shape import log2_side
-from gan_lightning.networks.labels import Labelled, LabelledSequential, batch_norm, project
-from gan_lightning.networks.spectral import spectral_norm
+from gan_lightning.networks.layers.image_shape import log2_side
+from gan_lightning.networks.layers.labels import Labelled, LabelledSequential, batch_norm, project
+from gan_lightning.networks.layers.spectral import spectral_norm
 
 
 class ResNetGenerator(nn.Module):

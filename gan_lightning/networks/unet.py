@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from gan_lightning.networks.convolutional import dcgan_init
+from gan_lightning.networks.dcgan import dcgan_init
 
 _DEEPEST = 8
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import VGG19_Weights
 
-from gan_lightning.weights import downloaded, read_weights
+from gan_lightning.networks.pretrained import downloaded, read_weights
 
 _CONVOLUTIONS = (2, 2, 4, 4, 4)
 """Convolutions before each of the five poolings."""

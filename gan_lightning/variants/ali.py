@@ -8,9 +8,10 @@ import torch
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
-from gan_lightning.factories import resolve
-from gan_lightning.game import GameBatch, evaluating
-from gan_lightning.image_game import GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.arguments.recipes import resolve
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.freezing import evaluating
+from gan_lightning.games.image import GeneratorFactory, ImageGame, ImageShape
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.networks import BiGANDiscriminator, BiGANEncoder, BiGANGenerator
 from gan_lightning.optimizers import ALIAdam

@@ -6,13 +6,13 @@ import torch
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
-from gan_lightning.game import GameBatch
-from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
-from gan_lightning.logs import log
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.image import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.loggers.step_values import log
 from gan_lightning.losses import Terms, convergence, energy_balance_discriminator, energy_generator, next_balance
 from gan_lightning.networks import BEGANAutoencoder, BEGANGenerator
 from gan_lightning.optimizers import BEGANAdam
-from gan_lightning.strategy import average_over_processes
+from gan_lightning.trainer.ddp import average_over_processes
 
 
 class BEGAN(ImageGame):

@@ -7,13 +7,13 @@ import torch
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
-from gan_lightning.batches import of_domains
-from gan_lightning.game import GameBatch
-from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.image import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
+from gan_lightning.losses.accuracy import judge_named
 from gan_lightning.networks import CoupledDiscriminator, CoupledGenerator
 from gan_lightning.optimizers import CoGANAdam
-from gan_lightning.verdicts import judge_named
+from gan_lightning.trainer.loader_batches import of_domains
 
 
 class CoGAN(ImageGame):

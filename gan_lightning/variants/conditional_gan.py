@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from gan_lightning.game import GameBatch
-from gan_lightning.image_game import ImageShape
-from gan_lightning.label_game import LabelDiscriminatorFactory, LabelGame, LabelGeneratorFactory
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.image import ImageShape
+from gan_lightning.games.label import LabelDiscriminatorFactory, LabelGame, LabelGeneratorFactory
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.networks import ConditionalMLPDiscriminator, ConditionalMLPGenerator
 

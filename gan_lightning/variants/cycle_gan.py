@@ -5,16 +5,16 @@ from typing import Any, cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_lightning.batches import of_domains
-from gan_lightning.factories import resolve
-from gan_lightning.game import GameBatch
-from gan_lightning.image_buffer import ImageBuffer
-from gan_lightning.image_game import DiscriminatorFactory, ImageShape
+from gan_lightning.arguments.recipes import resolve
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.image import DiscriminatorFactory, ImageShape
+from gan_lightning.games.translation import TranslationGame, Wishes
 from gan_lightning.losses import Terms, least_squares_discriminator, least_squares_generator
+from gan_lightning.losses.accuracy import judge_named
 from gan_lightning.networks import InstancePatchDiscriminator, ResidualTranslator
-from gan_lightning.translation_game import TranslationGame, Wishes
+from gan_lightning.networks.layers.image_buffer import ImageBuffer
+from gan_lightning.trainer.loader_batches import of_domains
 from gan_lightning.variants.pix2pix import TranslatorFactory
-from gan_lightning.verdicts import judge_named
 
 Domains = dict[str, Tensor]
 

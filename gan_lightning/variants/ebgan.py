@@ -6,8 +6,8 @@ import torch
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
-from gan_lightning.game import GameBatch
-from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.image import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
 from gan_lightning.losses import Terms, energy_discriminator, energy_generator, pulling_away
 from gan_lightning.networks import ConvAutoencoder, ConvGenerator
 from gan_lightning.optimizers import EBGANAdam

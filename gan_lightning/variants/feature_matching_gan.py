@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from gan_lightning.game import GameBatch
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.losses import Terms, feature_matching
-from gan_lightning.networks.last_layer import features
-from gan_lightning.speed import eagerly
-from gan_lightning.strategy import average_over_processes
+from gan_lightning.networks.layers.last_layer import features
+from gan_lightning.trainer.ddp import average_over_processes
+from gan_lightning.trainer.speed import eagerly
 from gan_lightning.variants.dcgan import DCGAN
 
 

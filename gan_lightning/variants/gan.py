@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from gan_lightning.game import GameBatch
-from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.image import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
 from gan_lightning.losses import Terms, minimax_discriminator, minimax_generator, non_saturating_generator
 from gan_lightning.networks import MLPDiscriminator, MLPGenerator
 

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
-from gan_lightning.code_game import CodeDiscriminatorFactory, CodeGame
-from gan_lightning.game import GameBatch
-from gan_lightning.image_game import GeneratorFactory, ImageShape
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.code import CodeDiscriminatorFactory, CodeGame
+from gan_lightning.games.image import GeneratorFactory, ImageShape
 from gan_lightning.losses import Terms, gaussian_nll, minimax_discriminator, non_saturating_generator
 from gan_lightning.networks import InfoGANDiscriminator, InfoGANGenerator
 from gan_lightning.optimizers import DCGANAdam, InfoGANAdam

@@ -7,12 +7,12 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from gan_lightning.factories import resolve
-from gan_lightning.game import GameBatch
-from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
-from gan_lightning.laplacian import gaussian_pyramid, up
-from gan_lightning.loading import read_checkpoint
+from gan_lightning.arguments.recipes import resolve
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.image import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.inference.checkpoint import read_checkpoint
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
+from gan_lightning.losses.accuracy import judge_named
 from gan_lightning.networks import (
     LAPGANCoarseDiscriminator,
     LAPGANDiscriminator,
@@ -21,7 +21,7 @@ from gan_lightning.networks import (
     MLPGenerator,
 )
 from gan_lightning.networks.lapgan import lengths
-from gan_lightning.verdicts import judge_named
+from gan_lightning.networks.layers.laplacian import gaussian_pyramid, up
 
 ResidualFactory = Callable[[ImageShape], nn.Module]
 

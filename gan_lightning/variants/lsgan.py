@@ -1,7 +1,7 @@
 """LSGAN: a squared error in the place of the logarithm."""
 
-from gan_lightning.game import GameBatch
-from gan_lightning.image_game import ImageGame
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.image import ImageGame
 from gan_lightning.losses import Terms, least_squares_discriminator, least_squares_generator
 
 

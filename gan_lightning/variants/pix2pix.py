@@ -7,13 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_lightning.batches import paired
-from gan_lightning.factories import resolve
-from gan_lightning.game import GameBatch
-from gan_lightning.image_game import DiscriminatorFactory, ImageShape
+from gan_lightning.arguments.recipes import resolve
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.image import DiscriminatorFactory, ImageShape
+from gan_lightning.games.translation import TranslationGame, Wishes, published_mode
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.networks import PatchDiscriminator, UNet
-from gan_lightning.translation_game import TranslationGame, Wishes, published_mode
+from gan_lightning.trainer.loader_batches import paired
 
 TranslatorFactory = Callable[[ImageShape, ImageShape], nn.Module]
 

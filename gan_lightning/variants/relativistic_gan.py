@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from gan_lightning.game import GameBatch
-from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.image import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
 from gan_lightning.losses import (
     Terms,
     relativistic,
@@ -14,8 +14,8 @@ from gan_lightning.losses import (
     relativistic_average_hinge,
     relativistic_average_least_squares,
 )
+from gan_lightning.losses.accuracy import judged
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
-from gan_lightning.verdicts import judged
 
 FORMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "RSGAN": relativistic,

@@ -4,8 +4,8 @@ from typing import Any
 
 from lightning.pytorch.cli import OptimizerCallable
 
-from gan_lightning.image_game import ImageShape
-from gan_lightning.label_game import LabelDiscriminatorFactory, LabelGeneratorFactory
+from gan_lightning.games.image import ImageShape
+from gan_lightning.games.label import LabelDiscriminatorFactory, LabelGeneratorFactory
 from gan_lightning.networks import SAGANDiscriminator, SAGANGenerator
 from gan_lightning.optimizers import SAGANDiscriminatorAdam, WGANGPAdam
 from gan_lightning.variants.projection_gan import ProjectionGAN

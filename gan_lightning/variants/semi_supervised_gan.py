@@ -7,15 +7,16 @@ import torch.nn.functional as F
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
-from gan_lightning.batches import check_labels
-from gan_lightning.ema import ExponentialMovingAverage
-from gan_lightning.factories import resolve
-from gan_lightning.game import GameBatch, evaluating
-from gan_lightning.image_game import GeneratorFactory, ImageGame, ImageShape
-from gan_lightning.label_game import LabelDiscriminatorFactory
+from gan_lightning.arguments.recipes import resolve
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.freezing import evaluating
+from gan_lightning.games.image import GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.games.label import LabelDiscriminatorFactory
 from gan_lightning.losses import Terms, minimax_discriminator
 from gan_lightning.networks import NoisyClassifier, SoftplusGenerator
 from gan_lightning.optimizers import ImprovedGANAdam
+from gan_lightning.optimizers.ema import ExponentialMovingAverage
+from gan_lightning.trainer.loader_batches import check_labels
 from gan_lightning.variants.feature_matching_gan import match
 
 
@@ -29,7 +30,7 @@ class SemiSupervisedGAN(ImageGame):
 
     Validation and test log the accuracy, ``val/accuracy`` and ``test/accuracy``, of an average of D's weights, as in
     the authors' code; here it leaves the initial weights faster, see
-    :class:`~gan_lightning.ema.ExponentialMovingAverage`.
+    :class:`~gan_lightning.optimizers.ema.ExponentialMovingAverage`.
 
     The data give beside a batch of images as many labelled ones: ``MNISTDataModule(n_labels=100)``. Where they tell
     every label, all images are both. ``condition`` is the labelled images and their classes.

@@ -7,20 +7,20 @@ import torch.nn.functional as F
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
-from datamodules.bicubic import upscale
-from gan_lightning.batches import paired
-from gan_lightning.factories import resolve
-from gan_lightning.game import GameBatch
-from gan_lightning.image_game import DiscriminatorFactory, ImageShape
-from gan_lightning.images import to_uint8
+from datamodules.components.bicubic import upscale
+from gan_lightning.arguments.recipes import resolve
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.image import DiscriminatorFactory, ImageShape
+from gan_lightning.games.translation import TranslationGame, Wishes
+from gan_lightning.inference.tiling import in_tiles
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.metrics.luminance import psnr, ssim
 from gan_lightning.networks import SRGANDiscriminator, SRResNet
 from gan_lightning.networks.vgg import VGG19Features
 from gan_lightning.optimizers import SRGANAdam
-from gan_lightning.tiles import in_tiles
-from gan_lightning.translation_game import TranslationGame, Wishes
+from gan_lightning.trainer.loader_batches import paired
 from gan_lightning.variants.pix2pix import TranslatorFactory
+from gan_lightning.visualization.images import to_uint8
 
 _MAPS = {"vgg54": (5, 4), "vgg22": (2, 2)}
 

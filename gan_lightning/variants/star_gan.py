@@ -9,18 +9,19 @@ import torch.nn.functional as F
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
-from gan_lightning.attributes import Attributes
-from gan_lightning.batches import check_attributes, check_labels
-from gan_lightning.factories import resolve
-from gan_lightning.game import GameBatch, evaluating
-from gan_lightning.image_game import ImageShape
-from gan_lightning.label_game import named_classes
+from gan_lightning.arguments.recipes import resolve
+from gan_lightning.games.attributes import Attributes
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.freezing import evaluating
+from gan_lightning.games.image import ImageShape
+from gan_lightning.games.label import named_classes
+from gan_lightning.games.translation import TranslationGame, Wishes
 from gan_lightning.losses import Terms, wasserstein_discriminator, wasserstein_generator
 from gan_lightning.networks import StarGANDiscriminator, StarGANGenerator
-from gan_lightning.networks.labels import one_hot
+from gan_lightning.networks.layers.labels import one_hot
 from gan_lightning.optimizers import StarGANAdam
 from gan_lightning.regularizers import gradient_penalty
-from gan_lightning.translation_game import TranslationGame, Wishes
+from gan_lightning.trainer.loader_batches import check_attributes, check_labels
 
 AttributeNetworkFactory = Callable[[ImageShape, int], nn.Module]
 

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from gan_lightning.game import GameBatch
-from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageShape
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.image import DiscriminatorFactory, GeneratorFactory, ImageShape
+from gan_lightning.games.players import places_of_players
 from gan_lightning.losses import Terms, minimax_discriminator, minimax_generator, non_saturating_generator
+from gan_lightning.losses.accuracy import unheard
 from gan_lightning.networks import MLPDiscriminator, MLPGenerator
-from gan_lightning.players import places_of_players
-from gan_lightning.unrolling import Judge, check_unrollable, looked_ahead
+from gan_lightning.optimizers.look_ahead import Judge, check_unrollable, looked_ahead
 from gan_lightning.variants.gan import GAN
-from gan_lightning.verdicts import unheard
 
 
 class UnrolledGAN(GAN):

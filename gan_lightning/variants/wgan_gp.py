@@ -4,8 +4,8 @@ from typing import Any
 
 from lightning.pytorch.cli import OptimizerCallable
 
-from gan_lightning.game import GameBatch
-from gan_lightning.image_game import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.image import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
 from gan_lightning.losses import Terms, wasserstein_discriminator, wasserstein_generator
 from gan_lightning.networks import ResNetDiscriminator, ResNetGenerator
 from gan_lightning.optimizers import WGANGPAdam

@@ -9,11 +9,11 @@ from lightning.pytorch import Callback
 from gan_lightning.callbacks.animation import RunAnimation
 from gan_lightning.callbacks.checkpoint import LastCheckpoint
 from gan_lightning.callbacks.divergence import DivergenceGuard
-from gan_lightning.callbacks.fast import FastTraining
+from gan_lightning.callbacks.fast_training import FastTraining
 from gan_lightning.callbacks.progress import RunProgressBar
 from gan_lightning.callbacks.reconstructions import Reconstructions
 from gan_lightning.callbacks.samples import InterpolationStrip, SampleGrid
-from gan_lightning.callbacks.scatter import ScatterPlot
+from gan_lightning.callbacks.scatter_plot import ScatterPlot
 from gan_lightning.callbacks.translations import TranslationGrid
 
 CALLBACKS: list[type[Callback]] = [

@@ -8,9 +8,9 @@ import lightning.pytorch as pl
 import pytest
 
 from gan_lightning.callbacks import LastCheckpoint
-from gan_lightning.checkpoint_io import AtomicCheckpointIO
+from gan_lightning.trainer.atomic_checkpoint import AtomicCheckpointIO
 from gan_lightning.variants import DCGAN
-from tests.games import assert_same_bits, last_state, metrics_file, play, run_directory, small
+from tests.helpers.games import assert_same_bits, last_state, metrics_file, play, run_directory, small
 
 EVERY_FOUR: dict[str, Any] = {"val_check_interval": 4, "check_val_every_n_epoch": None}
 

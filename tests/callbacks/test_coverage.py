@@ -12,11 +12,11 @@ from torch import Tensor, distributed, multiprocessing
 from datamodules import DigitsDataModule, ToyDataModule
 from datamodules.toy import SHAPES
 from gan_lightning.callbacks import GenerativeMetrics, ModeCoverage
-from gan_lightning.metrics.modes import mode_coverage
+from gan_lightning.metrics.mode_coverage import mode_coverage
 from gan_lightning.networks import PointDiscriminator, PointGenerator
 from gan_lightning.variants import GAN, CycleGAN
 from tests.callbacks.test_evaluation import trainer
-from tests.games import assert_same_bits, small
+from tests.helpers.games import assert_same_bits, small
 
 
 def game(**arguments: Any) -> GAN:

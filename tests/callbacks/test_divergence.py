@@ -16,13 +16,13 @@ import torch
 from gan_lightning.callbacks import DivergenceGuard
 from gan_lightning.callbacks.divergence import DivergenceError
 from gan_lightning.cli import main
-from gan_lightning.game import GameBatch
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.randomness import fold
 from gan_lightning.losses import Terms
-from gan_lightning.random import fold
 from gan_lightning.variants import DCGAN
-from tests.command_line import TINY
-from tests.games import assert_same_bits, last_state, metrics_file, play, run_directory, small
-from tests.processes import PATIENCE
+from tests.helpers.command_line import TINY
+from tests.helpers.games import assert_same_bits, last_state, metrics_file, play, run_directory, small
+from tests.helpers.processes import PATIENCE
 
 Verb = Literal["warn", "stop", "rollback"]
 ROOT = Path(__file__).parents[2]

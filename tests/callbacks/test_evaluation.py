@@ -12,11 +12,11 @@ from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from datamodules import DigitsDataModule
 from gan_lightning.callbacks import GenerativeMetrics
-from gan_lightning.images import to_uint8
 from gan_lightning.metrics import classifier, frechet_distance, moments
 from gan_lightning.metrics.features import Embedding, FeatureExtractor, Pixels
 from gan_lightning.variants import DCGAN
-from tests.games import assert_same_bits, last_state, metrics_file, play, small
+from gan_lightning.visualization.images import to_uint8
+from tests.helpers.games import assert_same_bits, last_state, metrics_file, play, small
 from tests.metrics.tools import Tiny
 
 

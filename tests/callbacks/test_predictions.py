@@ -10,10 +10,10 @@ from torch import Tensor
 
 from datamodules import DigitsDataModule
 from gan_lightning.callbacks.predictions import PredictionWriter
-from gan_lightning.images import to_uint8
 from gan_lightning.loggers import RunLogger
 from gan_lightning.variants import DCGAN
-from tests.games import small
+from gan_lightning.visualization.images import to_uint8
+from tests.helpers.games import small
 
 
 def predict(model: pl.LightningModule, folder: Path) -> None:

@@ -11,7 +11,7 @@ from datamodules import DigitsDataModule
 from gan_lightning.callbacks import progress
 from gan_lightning.callbacks.progress import RunProgressBar
 from gan_lightning.variants import DCGAN, WGAN
-from tests.games import small
+from tests.helpers.games import small
 
 
 class Says(pl.Callback):

@@ -9,9 +9,9 @@ from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
 
 from gan_lightning.callbacks.samples import SampleGrid
-from gan_lightning.images import enlarge, grid, to_uint8
 from gan_lightning.variants import DCGAN, WGAN
-from tests.games import assert_same_bits, last_state, play, run_directory, small
+from gan_lightning.visualization.images import enlarge, grid, to_uint8
+from tests.helpers.games import assert_same_bits, last_state, play, run_directory, small
 
 
 def pictures(folder: Path) -> dict[str, np.ndarray]:
@@ -50,7 +50,7 @@ def test_a_resumed_run_draws_on(tmp_path: Path) -> None:
 
 
 def test_a_game_without_samples_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("gan_lightning.image_game.ImageGame.sample")
+    monkeypatch.delattr("gan_lightning.games.image.ImageGame.sample")
     with pytest.warns(UserWarning, match="DCGAN has no sample"):
         play(small(DCGAN), 1, tmp_path, callbacks=[SampleGrid()])
     assert not (run_directory(tmp_path) / "samples").exists()
@@ -71,7 +71,7 @@ class TakesPictures(CSVLogger):
 
 
 def draw_for(logger: CSVLogger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.games.RunLogger", lambda *_: logger)
+    monkeypatch.setattr("tests.helpers.games.RunLogger", lambda *_: logger)
     play(small(DCGAN), 1, tmp_path, callbacks=[SampleGrid(n=4, scale=1)])
 
 
@@ -100,7 +100,7 @@ def test_tensorboard_gets_the_picture(tmp_path: Path, monkeypatch: pytest.Monkey
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     logger = TensorBoardLogger(tmp_path)
-    monkeypatch.setattr("tests.games.RunLogger", lambda *_: logger)
+    monkeypatch.setattr("tests.helpers.games.RunLogger", lambda *_: logger)
     play(small(DCGAN), 1, tmp_path, callbacks=[SampleGrid(n=4, scale=1)])
     events = EventAccumulator(logger.log_dir).Reload().Images("samples")
     assert [(event.step, event.width, event.height) for event in events] == [(0, 35, 35), (1, 35, 35)]

@@ -13,7 +13,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from datamodules.base import ImageDataModule, Splits, held_out
-from datamodules.loading import Subset, TensorImages
+from datamodules.components.loading import Subset, TensorImages
 
 
 class Numbered(ImageDataModule):

@@ -17,8 +17,8 @@ from torchvision.transforms.functional import pil_to_tensor
 import datamodules
 from datamodules import CIFAR10DataModule, DigitsDataModule, FashionMNISTDataModule, MNISTDataModule
 from datamodules.base import ImageDataModule
-from datamodules.loading import BatchLoader
-from datamodules.tensors import resize
+from datamodules.components.loading import BatchLoader
+from datamodules.components.tensors import resize
 
 
 def everything(loader: BatchLoader) -> tuple[torch.Tensor, torch.Tensor]:

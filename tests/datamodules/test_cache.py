@@ -18,12 +18,12 @@ import torch
 from PIL import Image
 
 from datamodules import CelebADataModule, ImageFolderDataModule
-from datamodules.cache import MappedImages, default_folder
+from datamodules.components.cache import MappedImages, default_folder
 from gan_lightning.metrics.digest import digest_of_images
 from tests.datamodules.test_celeba import celeba_like as celeba_like
 from tests.datamodules.test_image_folder import damaged as damaged
 from tests.datamodules.test_image_folder import images_of
-from tests.processes import PATIENCE
+from tests.helpers.processes import PATIENCE
 
 Write = Callable[..., None]
 
@@ -59,7 +59,7 @@ def file_of(root: Path) -> Path:
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are decoded in this process."""
-    from datamodules import file_base
+    from datamodules.components import file_base
 
     names: list[str] = []
     real = file_base.decode
@@ -179,7 +179,7 @@ def test_other_settings_have_a_cache_of_their_own(photos: Path, arguments: dict[
 
 def test_another_pillow_may_decode_other_pixels(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module(photos).setup()
-    monkeypatch.setattr("datamodules.listing.DECODER", "2 PIL 99")
+    monkeypatch.setattr("datamodules.components.listing.DECODER", "2 PIL 99")
     with pytest.warns(UserWarning, match="is stale"):
         module(photos).setup()
 
@@ -241,7 +241,7 @@ def test_broken_images_are_remembered_but_tried_again(damaged: Path, tmp_path: P
 
 
 def test_images_that_could_not_be_read_for_a_while_come_back(photos: Path, decoded: list[str]) -> None:
-    from datamodules import file_base
+    from datamodules.components import file_base
 
     working = file_base.decode
 
@@ -263,7 +263,7 @@ def test_images_that_could_not_be_read_for_a_while_come_back(photos: Path, decod
 
 def make_slowly(photos: Path, log: Path, whole: int) -> None:
     """Makes the cache, with a letter in a log for every image; after `whole` of them it hangs."""
-    from datamodules import file_base
+    from datamodules.components import file_base
 
     real = file_base.decode
 
@@ -364,7 +364,7 @@ def test_a_full_disk_costs_the_cache_but_not_the_run(
 
 
 def test_a_disk_that_fails_for_one_image_breaks_none(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from datamodules import cache
+    from datamodules.components import cache
 
     write = cache._write
 

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 import datamodules
-from datamodules.decoding import MOST_PIXELS, SUFFIXES, check, decode, pixels_of, read, resized, resized_all
-from datamodules.files import list_files
+from datamodules.components.decoding import MOST_PIXELS, SUFFIXES, check, decode, pixels_of, read, resized, resized_all
+from datamodules.components.files import list_files
 from tests.datamodules.test_image_folder import images_of, module
 
 
@@ -225,7 +225,9 @@ def test_no_other_place_opens_image_files() -> None:
         lines = [line for cell in cells for line in "".join(cell).splitlines() if not line.startswith(("%", "!"))]
         programs[path] = "\n".join(lines)
     found = {path: lines for path, source in programs.items() if (lines := opened_images(source))}
-    assert {str(path.relative_to(root)): len(lines) for path, lines in found.items()} == {"datamodules/decoding.py": 1}
+    assert {str(path.relative_to(root)): len(lines) for path, lines in found.items()} == {
+        "datamodules/components/decoding.py": 1
+    }
     for opening in (
         "from PIL import Image\nImage.open('x')",
         "import PIL.Image\nPIL.Image.open('x')",

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from datamodules import PairedImageDataModule, SuperResolutionDataModule, UnpairedImageDataModule
 from datamodules.base import ImageDataModule
-from datamodules.loading import EpochLoader
+from datamodules.components.loading import EpochLoader
 from tests.datamodules.test_with_lightning import trainer
 
 Make = Callable[..., ImageDataModule]

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from datamodules import ImageFolderDataModule
-from datamodules.loading import BatchLoader
+from datamodules.components.loading import BatchLoader
 
 Write = Callable[..., None]
 
@@ -75,7 +75,7 @@ def test_reading_files_leaves_the_global_random_state_alone(tmp_path: Path, writ
 def test_memory_is_used_up_to_one_gibibyte(tmp_path: Path, write_digits: Write, monkeypatch) -> None:
     write_digits(tmp_path, 10)
     kept = module(tmp_path).splits.train
-    monkeypatch.setattr("datamodules.file_base._GIBIBYTE", 10 * 3 * 8 * 8 - 1)
+    monkeypatch.setattr("datamodules.components.file_base._GIBIBYTE", 10 * 3 * 8 * 8 - 1)
     read = module(tmp_path).splits.train
     assert [type(each.source).__name__ for each in (kept, read)] == ["TensorImages", "FileImages"]
 

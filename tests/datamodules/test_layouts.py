@@ -16,8 +16,8 @@ from datamodules import (
     SuperResolutionDataModule,
     UnpairedImageDataModule,
 )
-from datamodules.files import walk
-from datamodules.layouts import split_folders
+from datamodules.components.files import walk
+from datamodules.components.layouts import split_folders
 
 Write = Callable[..., None]
 SMALL = {"image_size": 8, "num_workers": 0}

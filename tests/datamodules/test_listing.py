@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from datamodules import image_folder, listing
+from datamodules import image_folder
+from datamodules.components import listing
 from tests.datamodules.test_cache import decoded as decoded
 from tests.datamodules.test_cache import file_of, module, source
 from tests.datamodules.test_cache import photos as photos
@@ -296,7 +297,7 @@ def test_a_folder_that_was_overwritten_is_noticed_before_the_first_batch(
 
 
 def test_another_pillow_may_decode_other_pixels(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datamodules.listing.DECODER", "2 PIL 99")
+    monkeypatch.setattr("datamodules.components.listing.DECODER", "2 PIL 99")
     with pytest.warns(UserWarning, match="is stale"):
         module(cached).setup()
 

@@ -7,7 +7,7 @@ import torch
 
 from datamodules import ImageFolderDataModule
 from datamodules.base import ImageDataModule
-from datamodules.loading import BatchLoader, EpochOrder, TensorImages
+from datamodules.components.loading import BatchLoader, EpochOrder, TensorImages
 from tests.datamodules.conftest import Numbered
 
 

@@ -16,7 +16,7 @@ from torchvision.transforms.functional import InterpolationMode, center_crop, pi
 from datamodules import LSUNDataModule
 from tests.datamodules.test_arrays import everything
 from tests.datamodules.test_image_folder import images_of
-from tests.stand_ins import encoded, photographs, write_lmdb
+from tests.helpers.stand_ins import encoded, photographs, write_lmdb
 
 lmdb = pytest.importorskip("lmdb")
 

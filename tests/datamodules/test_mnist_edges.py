@@ -9,7 +9,7 @@ from scipy.ndimage import grey_dilation
 from torchvision import datasets
 
 from datamodules import MNISTDataModule, MNISTEdgesDataModule
-from datamodules.tensors import edges
+from datamodules.components.tensors import edges
 
 
 def test_edges_by_hand() -> None:

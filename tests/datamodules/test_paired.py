@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from datamodules import PairedImageDataModule
-from datamodules.decoding import resized
-from datamodules.loading import EpochLoader
+from datamodules.components.decoding import resized
+from datamodules.components.loading import EpochLoader
 
 
 def module(root: Path, **arguments) -> PairedImageDataModule:

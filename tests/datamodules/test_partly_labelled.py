@@ -8,8 +8,8 @@ import torch
 
 from datamodules import DigitsDataModule
 from datamodules.base import Splits
-from datamodules.loading import EpochOrder, TensorImages
-from datamodules.partly_labelled import PartlyLabelledLoader, RepeatedOrder, choose_labelled
+from datamodules.components.loading import EpochOrder, TensorImages
+from datamodules.components.partly_labelled import PartlyLabelledLoader, RepeatedOrder, choose_labelled
 
 
 class Told(DigitsDataModule):

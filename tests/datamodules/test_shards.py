@@ -20,14 +20,14 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from datamodules import ImageFolderDataModule, ShardsDataModule
-from datamodules.loading import EpochLoader
-from datamodules.shard_format import checksum_of, write_shards
-from datamodules.shard_order import ShardOrder
+from datamodules.components.loading import EpochLoader
+from datamodules.components.shards.format import checksum_of, write_shards
+from datamodules.components.shards.order import ShardOrder
 from gan_lightning.cli import main
-from tests.command_line import refused
 from tests.datamodules.test_image_folder import images_of, labels_of
 from tests.datamodules.test_with_lightning import Witness, trainer
-from tests.processes import wait_until
+from tests.helpers.command_line import refused
+from tests.helpers.processes import wait_until
 
 pytest.importorskip("litdata")
 
@@ -527,7 +527,7 @@ class TestCommand:
         out, unfinished = tmp_path / "set", tmp_path / "set.unfinished"
         given = ["--input", str(folder), "--out", str(out), "--image_size", "8", "--shard_size", "6"]
         with monkeypatch.context() as slow:
-            slow.setattr("datamodules.shard_format.checksum_of", slowly)
+            slow.setattr("datamodules.components.shards.format.checksum_of", slowly)
             for files in (1, 8, 16):
                 process = get_context("fork").Process(target=main, args=(["shards", *given, "--num_workers", "0"],))
                 process.start()

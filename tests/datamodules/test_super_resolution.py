@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from datamodules import SuperResolutionDataModule
-from datamodules.bicubic import downscale, upscale
-from datamodules.examples import ExampleLoader
+from datamodules.components.bicubic import downscale, upscale
+from datamodules.components.examples import ExampleLoader
 from gan_lightning.metrics.luminance import psnr, ssim
 
 

@@ -15,7 +15,7 @@ from torch import distributed
 
 import datamodules
 from datamodules import ImageDataModule, ImageFolderDataModule
-from datamodules.cache import ImageCache
+from datamodules.components.cache import ImageCache
 from tests.datamodules.conftest import Numbered
 
 

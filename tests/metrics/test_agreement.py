@@ -10,12 +10,12 @@ import torch_fidelity
 import torchmetrics.image
 from torch import Tensor, nn
 
-from datamodules.files import list_files
+from datamodules.components.files import list_files
 from gan_lightning.metrics import kernel_distance, precision_recall, radii
 from gan_lightning.metrics.evaluator import Evaluator
 from gan_lightning.metrics.extractors import Ingredients, make_extractor
-from gan_lightning.metrics.scores import METRICS, Options
-from gan_lightning.metrics.sources import FolderImages
+from gan_lightning.metrics.image_sources import FolderImages
+from gan_lightning.metrics.registry import METRICS, Options
 from tests.metrics.tools import TINY, images, source, write_folder
 
 THEIR_NAMES = {

@@ -11,16 +11,16 @@ import pytest
 import torch
 from torch import Tensor, multiprocessing
 
-from datamodules.files import FileImages
-from datamodules.loading import Subset
+from datamodules.components.files import FileImages
+from datamodules.components.loading import Subset
 from gan_lightning.metrics import cache as cache_module
 from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.digest import digest_of_images
 from gan_lightning.metrics.evaluator import Evaluator
 from gan_lightning.metrics.extractors import Ingredients, make_extractor
 from gan_lightning.metrics.features import Pixels
+from tests.helpers.processes import PATIENCE
 from tests.metrics.tools import TINY, Counting, images, source
-from tests.processes import PATIENCE
 
 METRICS = ["fid", "kid", "precision", "recall"]
 

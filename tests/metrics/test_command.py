@@ -8,11 +8,11 @@ import torch
 
 from datamodules import DigitsDataModule
 from gan_lightning.cli import main
-from gan_lightning.images import to_uint8
+from gan_lightning.inference.checkpoint import load
 from gan_lightning.metrics import frechet_distance, moments
-from gan_lightning.sampling import load
 from gan_lightning.variants import DCGAN
-from tests.games import play, run_directory, small
+from gan_lightning.visualization.images import to_uint8
+from tests.helpers.games import play, run_directory, small
 from tests.metrics.tools import images, write_folder
 
 

@@ -15,9 +15,9 @@ from torch_fidelity.utils import DEFAULT_FEATURE_EXTRACTOR
 
 from gan_lightning.cli import main
 from gan_lightning.metrics.extractors import Ingredients, extractors_of, make_extractor
+from gan_lightning.metrics.image_sources import FolderImages
 from gan_lightning.metrics.joint import JointEvaluator
-from gan_lightning.metrics.scores import METRICS, Options
-from gan_lightning.metrics.sources import FolderImages
+from gan_lightning.metrics.registry import METRICS, Options
 from gan_lightning.networks.vgg import VGG19Features
 from tests.metrics.stand_ins import fill_torchs_cache
 from tests.metrics.test_agreement import THEIR_NAMES

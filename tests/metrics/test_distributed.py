@@ -10,8 +10,8 @@ from torch import distributed, multiprocessing
 from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.evaluator import Evaluator
 from gan_lightning.metrics.extractors import Ingredients, make_extractor
-from gan_lightning.metrics.scores import METRICS, Options
-from gan_lightning.metrics.sources import Samples
+from gan_lightning.metrics.image_sources import Samples
+from gan_lightning.metrics.registry import METRICS, Options
 from tests.metrics.tools import TINY, Counting, images
 
 N_SAMPLES, N_REAL, BATCH = 101, 77, 8

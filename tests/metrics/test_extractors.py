@@ -8,14 +8,14 @@ import torch
 import torch_fidelity.feature_extractor_inceptionv3 as inception
 from torch import nn
 
-from datamodules.loading import TensorImages
+from datamodules.components.loading import TensorImages
 from gan_lightning.metrics import classifier as classifier_module
 from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.classifier import trained_classifier
 from gan_lightning.metrics.evaluator import Evaluator
 from gan_lightning.metrics.extractors import EXTRACTORS, Ingredients, make_extractor
 from gan_lightning.metrics.features import FeatureExtractor, Pixels
-from tests.games import assert_same_bits
+from tests.helpers.games import assert_same_bits
 from tests.metrics.tools import TINY, images, source
 
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch_fidelity import FeatureExtractorBase, register_feature_extractor
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
-from datamodules.loading import TensorImages
-from gan_lightning.images import write_png
+from datamodules.components.loading import TensorImages
+from gan_lightning.visualization.images import write_png
 
 TINY = "gan-lightning-tiny"
 

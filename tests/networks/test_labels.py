@@ -17,8 +17,8 @@ from gan_lightning.networks import (
     SNGANDiscriminator,
     SNGANGenerator,
 )
-from gan_lightning.networks.labels import ConditionalBatchNorm2d
-from gan_lightning.networks.spectral import spectral_norm
+from gan_lightning.networks.layers.labels import ConditionalBatchNorm2d
+from gan_lightning.networks.layers.spectral import spectral_norm
 
 
 @pytest.fixture(autouse=True)

@@ -18,10 +18,10 @@ from gan_lightning.networks import (
     ResNetDiscriminator,
     SNGANDiscriminator,
 )
-from gan_lightning.networks.last_layer import features
-from gan_lightning.networks.minibatch_discrimination import MinibatchDiscrimination
+from gan_lightning.networks.layers.last_layer import features
+from gan_lightning.networks.layers.minibatch_discrimination import MinibatchDiscrimination
 from gan_lightning.variants import ACGAN, DCGAN, GAN, ConditionalGAN
-from tests.games import SMALL_NETWORKS, example_batch, small
+from tests.helpers.games import SMALL_NETWORKS, example_batch, small
 
 SHAPE = (1, 16, 16)
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from gan_lightning.networks import InstancePatchDiscriminator, PatchDiscriminator, ResidualTranslator, UNet
-from gan_lightning.networks.residual_translator import ReflectedBlock
-from tests import reference_networks as reference
+from gan_lightning.networks.resnet_translator import ReflectedBlock
+from tests.helpers import reference_networks as reference
 
 SHAPE = (3, 256, 256)
 

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from torchvision.models.vgg import cfgs
 
 from gan_lightning.networks.vgg import VGG19Features
-from tests.stand_ins import vgg19
+from tests.helpers.stand_ins import vgg19
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from gan_lightning.game import evaluating
+from gan_lightning.games.freezing import evaluating
 from gan_lightning.networks import (
     ClassifyingDiscriminator,
     ConvDiscriminator,
@@ -18,9 +18,9 @@ from gan_lightning.networks import (
     VirtualBatchNormDiscriminator,
     VirtualBatchNormGenerator,
 )
-from gan_lightning.networks.virtual_batch_norm import ReferenceNorm, VirtualBatchNorm
+from gan_lightning.networks.layers.virtual_batch_norm import ReferenceNorm, VirtualBatchNorm
 from gan_lightning.variants import ACGAN, DCGAN, WGANGP, ConditionalGAN
-from tests.games import assert_same_bits, example_batch, last_state, play, small
+from tests.helpers.games import assert_same_bits, example_batch, last_state, play, small
 
 SHAPE = (1, 16, 16)
 G = partial(VirtualBatchNormGenerator, generator=partial(ConvGenerator, width=4), n_reference=5)

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_lightning.game import GameBatch
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.networks import ClassifyingDiscriminator
 from gan_lightning.variants import ACGAN
-from tests.games import small
+from tests.helpers.games import small
 
 
 class Says(nn.Module):

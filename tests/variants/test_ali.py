@@ -11,13 +11,13 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from gan_lightning import sampling
+from gan_lightning import inference
 from gan_lightning.callbacks import Reconstructions, TranslationGrid
-from gan_lightning.game import GameBatch
-from gan_lightning.images import grid, to_uint8
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.networks import ALIDiscriminator, ALIEncoder, ALIGenerator
 from gan_lightning.variants import ALI, DCGAN
-from tests.games import assert_same_bits, last_state, play, run_directory, small
+from gan_lightning.visualization.images import grid, to_uint8
+from tests.helpers.games import assert_same_bits, last_state, play, run_directory, small
 
 
 class Sum(nn.Module):
@@ -115,15 +115,15 @@ def test_images_are_encoded_and_reconstructed_by_the_averages() -> None:
     images = torch.randint(0, 256, (5, 1, 16, 16), dtype=torch.uint8)
     encoder, generator = (model.ema.module[name].eval() for name in ("encoder", "generator"))
     mean = encoder(images / 127.5 - 1)[:, :4]
-    assert_close(sampling.encode(model, images, batch_size=2), mean)
-    assert_close(sampling.encode(model, images / 127.5 - 1), mean)
-    assert_close(sampling.reconstruct(model, images), generator(mean))
+    assert_close(inference.encode(model, images, batch_size=2), mean)
+    assert_close(inference.encode(model, images / 127.5 - 1), mean)
+    assert_close(inference.reconstruct(model, images), generator(mean))
     assert_close(model.sample(3), generator(model.indexed_latents(0, 3, 0)))
-    assert sampling.encode(model, images[:0]).shape == (0, 4)
+    assert inference.encode(model, images[:0]).shape == (0, 4)
     with pytest.raises(ValueError, match="The data has images of 1 x 8 x 8"):
-        sampling.encode(model, images[:, :, :8, :8])
+        inference.encode(model, images[:, :, :8, :8])
     with pytest.raises(ValueError, match="DCGAN has no encoder, so it finds no latents of images: take ALI"):
-        sampling.encode(small(DCGAN), images)
+        inference.encode(small(DCGAN), images)
 
 
 def test_pictures_and_the_error_of_reconstructions(tmp_path: Path) -> None:

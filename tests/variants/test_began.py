@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from gan_lightning.game import GameBatch
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.networks import BEGANAutoencoder, BEGANGenerator
 from gan_lightning.variants import BEGAN
-from tests.games import metrics_file, play, small
+from tests.helpers.games import metrics_file, play, small
 
 
 class Half(nn.Module):

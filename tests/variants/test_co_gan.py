@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from gan_lightning.callbacks import TrainingHealth
-from gan_lightning.game import GameBatch
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.networks import CoupledDiscriminator, CoupledGenerator
 from gan_lightning.variants import CoGAN
-from tests.games import example_batch, play, run_directory, small
+from tests.helpers.games import example_batch, play, run_directory, small
 
 
 class Says(nn.Module):

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from gan_lightning.game import GameBatch
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
 from gan_lightning.variants import ConditionalGAN
-from tests.games import small
+from tests.helpers.games import small
 
 
 def test_the_networks_are_the_papers() -> None:

@@ -12,8 +12,9 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from gan_lightning.game import AdversarialModule, GameBatch
-from tests.games import VARIANTS, assert_same_bits, example_batch, flat, last_state, metrics_file, play, small
+from gan_lightning.games.base import AdversarialModule
+from gan_lightning.games.batch import GameBatch
+from tests.helpers.games import VARIANTS, assert_same_bits, example_batch, flat, last_state, metrics_file, play, small
 
 pytestmark = pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__)
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gan_lightning.game import GameBatch
-from gan_lightning.image_buffer import ImageBuffer
-from gan_lightning.schedulers import LinearDecay
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.networks.layers.image_buffer import ImageBuffer
+from gan_lightning.optimizers.schedulers import LinearDecay
 from gan_lightning.variants import CycleGAN
-from tests.games import small
+from tests.helpers.games import small
 
 
 class Plus(nn.Module):

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from gan_lightning.game import GameBatch
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.variants import DCGAN
-from tests.games import answered, small
+from tests.helpers.games import answered, small
 
 
 def test_the_paper_is_the_default() -> None:

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from gan_lightning.game import GameBatch
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.networks import ConvDiscriminator
 from gan_lightning.variants import DRAGAN
-from tests.games import answered, small
+from tests.helpers.games import answered, small
 
 
 @pytest.mark.parametrize("n", [1, 5])

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from gan_lightning.game import GameBatch
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.networks import ConvAutoencoder
 from gan_lightning.variants import EBGAN
-from tests.games import small
+from tests.helpers.games import small
 
 
 class Half(nn.Module):

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gan_lightning.game import GameBatch, frozen
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.freezing import frozen
 from gan_lightning.networks import ConvDiscriminator, MLPDiscriminator, PatchDiscriminator, ResNetDiscriminator
-from gan_lightning.networks.last_layer import features, last_layer
+from gan_lightning.networks.layers.last_layer import features, last_layer
 from gan_lightning.variants import FeatureMatchingGAN
-from tests.games import small
+from tests.helpers.games import small
 
 
 def means(*pixels: list[float]) -> Tensor:

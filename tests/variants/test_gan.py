@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from gan_lightning.game import GameBatch
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.variants import GAN, MinimaxGAN
-from tests.games import small
+from tests.helpers.games import small
 
 
 def exchange(model: GAN, logit: float) -> GameBatch:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from gan_lightning.game import GameBatch
-from tests.games import VARIANTS, argument_of, example_batch, small
+from gan_lightning.games.batch import GameBatch
+from tests.helpers.games import VARIANTS, argument_of, example_batch, small
 
 SMOOTHED = [variant for variant in VARIANTS if argument_of(variant, "real_target")]
 

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from gan_lightning import sampling
-from gan_lightning.game import GameBatch
-from gan_lightning.laplacian import collapse, down, up
+from gan_lightning import inference
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.networks import LAPGANCoarseDiscriminator, LAPGANDiscriminator, LAPGANGenerator
+from gan_lightning.networks.layers.laplacian import collapse, down, up
 from gan_lightning.variants import LAPGAN
-from tests.games import assert_same_bits, last_state, play, run_directory, small
+from tests.helpers.games import assert_same_bits, last_state, play, run_directory, small
 
 
 def make(**arguments: Any) -> Any:
@@ -168,8 +168,8 @@ def test_levels_of_several_runs_are_joined(tmp_path: Path) -> None:
     for side in (4, 8):
         assert_same_bits(level(joined, side), level(last_state(tmp_path / str(side))["state_dict"], side))
         checkpoint(tmp_path / str(side)).unlink()  # It is in the joined one now.
-    model = sampling.load(checkpoint(tmp_path / "joined"))
-    (samples,) = sampling.generate(model, 5)
+    model = inference.load(checkpoint(tmp_path / "joined"))
+    (samples,) = inference.generate(model, 5)
     assert samples.shape == (5, 1, 16, 16)
     play(small(LAPGAN, levels=[16], from_levels=paths), 3, tmp_path / "joined", resume=True)
     after = last_state(tmp_path / "joined")["state_dict"]

@@ -3,7 +3,7 @@
 import pytest
 
 from gan_lightning.variants import LSGAN
-from tests.games import answered, small
+from tests.helpers.games import answered, small
 
 
 def test_losses_by_hand() -> None:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gan_lightning.game import GameBatch
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.variants import Pix2Pix
-from tests.games import assert_same_bits, small
+from tests.helpers.games import assert_same_bits, small
 
 
 class Planes(nn.Module):

@@ -12,8 +12,8 @@ import lightning.pytorch as pl
 import pytest
 import yaml
 
-from gan_lightning.game import AdversarialModule
-from tests.games import VARIANTS, DigitsFor, small
+from gan_lightning.games.base import AdversarialModule
+from tests.helpers.games import VARIANTS, DigitsFor, small
 
 RECORD = Path(__file__).parents[1] / "data" / "seeded_losses.yaml"
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from gan_lightning.game import GameBatch
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.losses.accuracy import listeners
 from gan_lightning.variants import RelativisticGAN
-from gan_lightning.verdicts import listeners
-from tests.games import answered, example_batch, small
+from tests.helpers.games import answered, example_batch, small
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from gan_lightning.networks import SAGANDiscriminator, SAGANGenerator
-from gan_lightning.networks.attention import SelfAttention
+from gan_lightning.networks.layers.attention import SelfAttention
 from gan_lightning.variants import SAGAN
-from tests.games import small
+from tests.helpers.games import small
 
 
 def test_attention_by_hand() -> None:

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from datamodules import DigitsDataModule
-from gan_lightning.game import GameBatch
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.networks import NoisyClassifier, SoftplusGenerator
 from gan_lightning.variants import SemiSupervisedGAN
-from tests.games import play, small
+from tests.helpers.games import play, small
 
 
 class Says(nn.Module):

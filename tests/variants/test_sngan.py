@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from gan_lightning.game import GameBatch
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.networks import PyramidDiscriminator, PyramidGenerator
 from gan_lightning.variants import SAGAN, SNGAN, ProjectionGAN
-from tests.games import play, small
+from tests.helpers.games import play, small
 
 GAMES = [SNGAN, ProjectionGAN, SAGAN]
 

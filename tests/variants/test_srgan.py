@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from datamodules import SuperResolutionDataModule
-from datamodules.bicubic import upscale
-from gan_lightning.game import GameBatch
+from datamodules.components.bicubic import upscale
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.metrics.luminance import psnr, ssim
 from gan_lightning.networks.vgg import VGG19Features
 from gan_lightning.variants import SRGAN
-from tests.games import assert_same_bits, example_batch, last_state, metrics_file, play, small
-from tests.stand_ins import vgg19
+from tests.helpers.games import assert_same_bits, example_batch, last_state, metrics_file, play, small
+from tests.helpers.stand_ins import vgg19
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 

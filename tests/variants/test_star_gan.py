@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gan_lightning.commands.record import RunRecord
+from gan_lightning.commands.run_summary import RunRecord
 from gan_lightning.commands.training_cli import TrainingCLI
-from gan_lightning.game import GameBatch
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.variants import StarGAN
-from tests.games import small
+from tests.helpers.games import small
 
 CONFIG = Path(__file__).parents[2] / "configs" / "star_gan_celeba.yaml"
 FACES = ["Black_Hair", "Blond_Hair", "Male"]

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_lightning.game import GameBatch
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
+from gan_lightning.losses.accuracy import listeners
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator, MLPDiscriminator
 from gan_lightning.optimizers import WGANRMSprop
 from gan_lightning.variants import GAN, MinimaxGAN, UnrolledGAN
-from gan_lightning.verdicts import listeners
-from tests.games import assert_same_bits, last_state, play, small
+from tests.helpers.games import assert_same_bits, last_state, play, small
 
 DROPPING = partial(MLPDiscriminator, hidden=8, pieces=2)
 STEADY = partial(DROPPING, input_dropout=0.0, hidden_dropout=0.0)

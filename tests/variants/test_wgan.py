@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gan_lightning.variants import WGAN
-from tests.games import answered, play, small
+from tests.helpers.games import answered, play, small
 
 
 def test_every_weight_is_clipped_after_every_critic_update(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What the data modules are made of."""

@@ -1,0 +1,220 @@
+"""Decoded images in one file that is mapped into memory: made once, safe against kills, other runs, changed files."""
+
+import errno
+import math
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import torch
+from lightning.pytorch.utilities import rank_zero_warn
+from numpy.typing import NDArray
+from torch import Tensor
+
+from datamodules.components.blocks import end_of, read_end, replacing, turn
+from datamodules.components.files import find_broken
+from datamodules.components.listing import Listing
+
+Pixels = NDArray[np.uint8]
+
+
+def default_folder() -> Path:
+    """``gan_lightning/images`` in the user's folder for caches."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gan_lightning" / "images"
+
+
+@dataclass(frozen=True)
+class Cached:
+    """What a cache holds.
+
+    Attributes:
+        file: the cache.
+        key: what it was made from.
+        pixels: uint8, N x C x H x W, mapped.
+        sums: CRC-32 of each image, (N,).
+        broken: the reason why an image has no pixels, by index.
+    """
+
+    file: Path
+    key: str
+    pixels: Pixels
+    sums: NDArray[np.uint32]
+    broken: dict[int, str]
+
+
+class MappedImages:
+    """Images of a cache, an `ImageSource`. Each is compared with its checksum when it is first asked for.
+
+    Args:
+        cached: the images.
+        labels: as in `ImageSource`.
+        decode: makes image i from its own file, where the cache is damaged.
+        listing: the files, where nobody has asked since for the size and time of each: it is done when an image is
+            first asked for.
+    """
+
+    def __init__(
+        self,
+        cached: Cached,
+        labels: Tensor | None,
+        decode: Callable[[int], Pixels],
+        listing: Listing | None = None,
+    ) -> None:
+        self.cached = cached
+        self.labels = labels
+        self._decode = decode
+        self._listing = listing
+        self._seen = np.zeros(len(cached.pixels), bool)
+        self._damaged = False
+
+    def __len__(self) -> int:
+        return len(self.cached.pixels)
+
+    def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        for indices in batches:
+            chosen = indices.numpy()
+            images = self.cached.pixels[chosen]
+            new = np.flatnonzero(~self._seen[chosen])
+            for place in new:
+                self._check(images[place], int(chosen[place]))
+            if self._listing is not None:
+                self._compare(self._listing, chosen[new])
+            yield torch.from_numpy(images)
+
+    def _check(self, image: Pixels, i: int) -> None:
+        """Checks an image that was copied from the file, and repairs the copy."""
+        if crc32(image.data) == self.cached.sums[i]:
+            self._seen[i] = True
+            return
+        if not self._damaged:
+            file, self._damaged = self.cached.file, True
+            warnings.warn(
+                f"{file} is damaged: its damaged images are decoded again, and the next run makes it anew.",
+                stacklevel=2,
+            )
+            with suppress(OSError):
+                file.unlink()
+        image[:] = self._decode(i)
+
+    def _compare(self, listing: Listing, indices: NDArray[np.int64]) -> None:
+        """Tells of a file that was overwritten. Its image stays: all epochs, and metrics, see the same."""
+        path = listing.changed(indices)
+        if path is None:
+            return
+        self._listing = None  # once is enough
+        if listing.forget():
+            warnings.warn(
+                f"{path} has changed since {self.cached.file} was made: this run goes on with the images from before "
+                "that, the next one makes the cache anew.",
+                stacklevel=2,
+            )
+
+
+class ImageCache:
+    """A file of decoded images, N x C x H x W, with a checksum for each.
+
+    Args:
+        file: where it is or shall be.
+        key: names what it is made from.
+        shape: N x C x H x W.
+        decode: makes image i; whatever it raises marks that image as broken.
+    """
+
+    def __init__(self, file: Path, key: str, shape: tuple[int, int, int, int], decode: Callable[[int], Pixels]) -> None:
+        self.file = file
+        self.key = key
+        self.shape = shape
+        self._decode = decode
+
+    def found(self) -> Cached | None:
+        """The images, where the file is there, whole and by this key."""
+        return self._load()[0]
+
+    def get(self) -> Cached | None:
+        """The images; decoded first, by one of all processes that ask, where the file is not there, damaged or stale.
+
+        Returns:
+            None, with a warning, where the file cannot be made.
+        """
+        cached = self.found()
+        if cached is not None:
+            return cached
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with turn(self.file):
+                cached, problem = self._load()
+                if cached is None:
+                    if problem:
+                        warnings.warn(f"{self.file} {problem}: making it anew.", stacklevel=2)
+                    self._build()
+                    cached, _ = self._load(just_made=True)
+                return cached
+        except (OSError, ImportError) as error:
+            rank_zero_warn(
+                f"The cache {self.file} of {math.prod(self.shape) / 2**20:.0f} MiB cannot be written ({error}): going "
+                "on without it. Make room, or set cache to another folder."
+            )
+            return None
+
+    def _load(self, just_made: bool = False) -> tuple[Cached | None, str]:
+        """The images, or what is wrong with the file; nothing is if there is none."""
+        if not self.file.is_file():
+            return None, ""
+        try:
+            sums, description = read_end(self.file)
+            if description["key"] != self.key or tuple(description["shape"]) != self.shape:
+                return None, "is stale, files have changed since"
+            pixels = np.asarray(np.memmap(self.file, np.uint8, "r", 0, self.shape))
+        except (OSError, ValueError) as error:
+            return None, f"is damaged ({error})"
+        broken = {int(i): reason for i, reason in description["broken"].items()}
+        if not just_made and any(self._can_be_read(i) for i in broken):
+            return None, "is stale, an image that could not be read can be now"
+        return Cached(self.file, self.key, pixels, sums, broken), ""
+
+    def _can_be_read(self, i: int) -> bool:
+        """What is remembered as broken may have been a network that failed for a while."""
+        with suppress(Exception):  # as in `find_broken`
+            self._decode(i)
+            return True
+        return False
+
+    def _build(self) -> None:
+        """Decodes all images, in threads."""
+        count, one = self.shape[0], math.prod(self.shape[1:])
+        sums = np.zeros(count, np.uint32)
+        failed: list[OSError] = []
+        with replacing(self.file) as file:
+            _reserve(file.fileno(), count * one)
+
+            def keep(i: int) -> None:
+                if failed:  # the disk's failure must not make the other images broken ones
+                    return
+                pixels = self._decode(i)
+                sums[i] = crc32(pixels.data)
+                try:
+                    _write(file.fileno(), pixels, i * one)
+                except OSError as error:
+                    failed.append(error)
+
+            broken = find_broken(range(count), keep, "Caching images", alone=True)
+            if failed:
+                raise failed[0]
+            file.seek(count * one)
+            file.write(end_of(sums, {"key": self.key, "shape": self.shape, "broken": broken}))
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Takes the room on the disk at once: one that is too small is noticed before anything is decoded."""
+    if size and hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+
+
+def _write(descriptor: int, pixels: Pixels, place: int) -> None:
+    if os.pwrite(descriptor, pixels.data, place) < pixels.nbytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

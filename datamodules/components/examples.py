@@ -1,0 +1,175 @@
+"""Batches that are not images and labels: examples made of several images, and differently every time."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from datamodules.base import check_at_least
+from datamodules.components.decoding import read_pixels, resized
+from datamodules.components.file_base import FileDataModule
+from datamodules.components.files import in_workers, pack, read_again, unpack
+from datamodules.components.loading import Batch, EpochLoader, EpochOrder, ImageSource
+
+Pixels = NDArray[np.uint8]
+Chances = NDArray[np.float64]
+
+
+class Examples(Dataset[Any], ABC):
+    """What an `ExampleLoader` draws from: examples that worker processes make; as an `ImageSource`, their first parts.
+
+    Args:
+        num_workers: worker processes; 0: make them in this one.
+    """
+
+    n_chances: ClassVar[int]  # random numbers that an example takes
+    labels: Tensor | None = None
+
+    def __init__(self, num_workers: int) -> None:
+        self.num_workers = num_workers
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def make(self, index: Any, chances: Chances | None) -> tuple[Pixels, ...]:
+        """Makes one example.
+
+        Args:
+            index: an element of what the `EpochOrder` gives.
+            chances: `n_chances` numbers in [0, 1), by which to disturb it; None: as evaluation wants it.
+
+        Returns:
+            Its parts, uint8, each C x H x W.
+        """
+
+    def collate(self, parts: tuple[Tensor, ...]) -> Batch:
+        """A batch of the parts of its examples, each n x C x H x W."""
+        return parts
+
+    def batches(self, indices: Sequence[Tensor], chances: Sequence[Tensor] | None = None) -> Iterator[Batch]:
+        """Yields a batch for each tensor of n indices and, unless they are to be undisturbed, n x n_chances chances."""
+        draws = [None] * len(indices) if chances is None else [each.numpy() for each in chances]
+        requests = list(zip([each.numpy() for each in indices], draws, strict=True))
+        return in_workers(self, requests, self.num_workers)
+
+    def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        for batch in self.batches(batches):
+            assert isinstance(batch, tuple)
+            yield batch[0]
+
+    def __getitems__(self, request: tuple[NDArray[np.int64], Chances | None]) -> Batch:
+        indices, chances = request
+        draws = [None] * len(indices) if chances is None else chances
+        examples = [self.make(index, drawn) for index, drawn in zip(indices, draws, strict=True)]
+        return self.collate(tuple(torch.from_numpy(_stacked(part)) for part in zip(*examples, strict=True)))
+
+
+class ExampleLoader(EpochLoader):
+    """Batches of examples.
+
+    Args:
+        source: the examples.
+        sampler: as in `EpochLoader`.
+        batch_size: as in `EpochLoader`.
+        training: disturb the examples, and leave out a last batch smaller than batch_size.
+        pin_memory: as in `EpochLoader`.
+    """
+
+    source: Examples
+
+    def __init__(
+        self, source: Examples, sampler: EpochOrder, batch_size: int, training: bool, pin_memory: bool
+    ) -> None:
+        super().__init__(source, sampler, batch_size, training, pin_memory)
+        self.training = training
+
+    def batches(self, todo: slice) -> Iterator[Batch]:
+        indices = self.sampler.indices().split(self.batch_size)[todo]
+        chances = self.sampler.chances(self.source.n_chances).split(self.batch_size)[todo] if self.training else None
+        return self.source.batches(indices, chances)
+
+
+class ExampleDataModule(FileDataModule, ABC):
+    """Base of the data modules whose splits are `Examples`."""
+
+    @property
+    def eval_batch_size(self) -> int:
+        """Examples in a batch of validation and testing."""
+        return self.batch_size
+
+    def make_loader(self, source: ImageSource, order: EpochOrder, training: bool, pin_memory: bool) -> EpochLoader:
+        assert isinstance(source, Examples)
+        batch_size = self.batch_size if training else self.eval_batch_size
+        return ExampleLoader(source, order, batch_size, training, pin_memory)
+
+
+def _stacked(images: Sequence[Pixels]) -> Pixels:
+    if len({image.shape for image in images}) > 1:
+        raise ValueError("These images have different sizes and cannot be one batch: ask for them one at a time.")
+    return np.ascontiguousarray(np.stack(images))  # stacked, images that are all turned alike stay turned in memory
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """The random jitter of pix2pix and CycleGAN: enlarge, crop at a random place, flip. It takes three chances.
+
+    Args:
+        size: height and width of the result.
+        load_size: height and width before the crop; None: larger by 286 / 256, as in the papers.
+        flip: mirror horizontally with probability one half.
+
+    Raises:
+        ValueError: load_size is smaller than size.
+    """
+
+    size: int
+    load_size: int | None
+    flip: bool
+
+    def __post_init__(self) -> None:
+        if self.load_size is not None:
+            check_at_least(self.size, load_size=self.load_size)
+
+    def __call__(self, pixels: Pixels, chances: Chances | None) -> Pixels:
+        """Jitters an image of any shape, H x W x C (bicubic, antialiased); without chances it is resized only."""
+        if chances is None:
+            return resized(pixels[None], self.size)[0]
+        load_size = round(self.size * 286 / 256) if self.load_size is None else self.load_size
+        enlarged = resized(pixels[None], load_size)[0]
+        left, top = (chances[:2] * (load_size - self.size + 1)).astype(int)
+        cropped = enlarged[:, top : top + self.size, left : left + self.size]
+        return cropped[..., ::-1] if self.flip and chances[2] < 0.5 else cropped
+
+
+class JitteredImages(Examples):
+    """Images of one domain that stay in their files.
+
+    Args:
+        paths: the files.
+        channels: 1 or 3.
+        jitter: what each image undergoes.
+        num_workers: worker processes.
+    """
+
+    n_chances = 3
+
+    def __init__(self, paths: Sequence[Path], channels: int, jitter: Jitter, num_workers: int) -> None:
+        super().__init__(num_workers)
+        self.paths = pack(paths)
+        self.channels = channels
+        self.jitter = jitter
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def make(self, index: int, chances: Chances | None) -> tuple[Pixels, ...]:
+        pixels = read_again(unpack(self.paths[index]), lambda file: read_pixels(file, self.channels))
+        return (self.jitter(pixels, chances),)

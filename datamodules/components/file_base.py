@@ -1,0 +1,213 @@
+"""What the data modules share whose images are files of their own."""
+
+import math
+from abc import ABC
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, distributed
+
+from datamodules.base import ImageDataModule, check_at_least
+from datamodules.components.cache import Cached, ImageCache, MappedImages, default_folder
+from datamodules.components.decoding import check, decode
+from datamodules.components.files import FileImages, FolderState, cpu_count, find_broken
+from datamodules.components.listing import Listing, ask, recall
+from datamodules.components.loading import ImageSource, TensorImages
+
+_GIBIBYTE = 1 << 30
+_NAMED_FILES = 5  # as many broken files are named in an error
+
+
+@dataclass(frozen=True)
+class Walked:
+    """How the files of a data module were found.
+
+    Attributes:
+        folders: all that were looked into, as `walk` tells.
+        began: when that began, in nanoseconds.
+        notes: what else is to be known again without looking, in JSON.
+    """
+
+    folders: dict[str, FolderState | None]
+    began: int
+    notes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """The images of an earlier run, whose folders have not changed since."""
+
+    listing: Listing
+    cached: Cached
+    decoded: Callable[[int], NDArray[np.uint8]]
+
+    def images(self, labels: Tensor | None) -> tuple[ImageSource, dict[int, str]]:
+        """What `read_images` returns."""
+        return MappedImages(self.cached, labels, self.decoded, self.listing), _agreed(self.cached.broken)
+
+
+class FileDataModule(ImageDataModule, ABC):
+    """Base of the data modules whose images are decoded by worker processes, or once and for all.
+
+    Args:
+        image_shape: as in `ImageDataModule`.
+        num_classes: as in `ImageDataModule`.
+        batch_size: as in `ImageDataModule`.
+        flip: as in `ImageDataModule`.
+        num_workers: processes that decode images; 0: none but the training process; None: one for each CPU, at
+            most 8.
+        seed: as in `ImageDataModule`.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        num_classes: int | None,
+        batch_size: int,
+        flip: bool,
+        num_workers: int | None,
+        seed: int,
+    ) -> None:
+        super().__init__(image_shape, num_classes, batch_size, flip, seed)
+        check_at_least(0, num_workers=num_workers or 0)
+        self.num_workers = num_workers
+
+    def workers(self) -> int:
+        """The number of worker processes."""
+        if self.num_workers is not None:
+            return self.num_workers
+        processes = 1 if self.trainer is None else self.trainer.num_devices
+        return max(1, min(8, cpu_count() // processes))
+
+    def read_images(
+        self,
+        paths: Sequence[str | Path],
+        labels: Tensor | None,
+        in_memory: bool | None,
+        cache: bool | str = False,
+        draft: bool = False,
+        walked: Walked | None = None,
+    ) -> tuple[ImageSource, dict[int, str]]:
+        """Reads every file once, or finds what was read before.
+
+        Args:
+            paths: the files, all below `location`.
+            labels: of each, as in `ImageSource`.
+            in_memory: keep the decoded images; None: if they take no more than 1 GiB.
+            cache: map the decoded images from a file, which is made if it has to be: in the user's folder for caches,
+                or in this one. In its way, `in_memory` is without effect.
+            draft: as in `decode`.
+            walked: how the files were found; `recall` gives it back at the next start, which need not find them.
+
+        Returns:
+            The images, in memory or not, and the reason why some of them cannot be used, by index.
+        """
+        decoded = self._decoder(paths.__getitem__, draft)
+        cached = self._cached(paths, cache, draft, decoded, walked) if cache is not False and paths else None
+        if cached is not None:
+            return MappedImages(cached, labels, decoded), _agreed(cached.broken)
+        shape = (len(paths), *self.image_shape)
+        if in_memory or (in_memory is None and math.prod(shape) <= _GIBIBYTE):
+            pixels = np.zeros(shape, np.uint8)
+
+            def keep(i: int) -> None:
+                pixels[i] = decoded(i)
+
+            broken = find_broken(range(len(paths)), keep, "Reading images")
+            return TensorImages(torch.from_numpy(pixels), labels), _agreed(broken)
+        broken = check_in_turn(len(paths), lambda i: check(paths[i]))
+        return FileImages(paths, labels, self.image_shape[1], self.image_shape[0], self.workers(), draft), broken
+
+    def recall(self, cache: bool | str, draft: bool = False) -> Recalled | None:
+        """What an earlier run cached, in a time that does not grow with the number of files.
+
+        Args:
+            cache: as in `read_images`.
+            draft: as in `decode`.
+
+        Returns:
+            None where nothing is cached, or something has changed since: then it takes `read_images`.
+        """
+        if cache is False:
+            return None
+        file = self._cache_file(cache, draft)
+        listing = recall(file, self.location)
+        if listing is None:
+            return None
+        decoded = self._decoder(listing.path, draft)
+        cached = ImageCache(file, listing.key, (len(listing), *self.image_shape), decoded).found()
+        return None if cached is None else Recalled(listing, cached, decoded)
+
+    def _decoder(self, path_of: Callable[[int], str | Path], draft: bool) -> Callable[[int], NDArray[np.uint8]]:
+        channels, size, _ = self.image_shape
+        return lambda i: decode(path_of(i), size, channels, draft)
+
+    def _cached(
+        self,
+        paths: Sequence[str | Path],
+        cache: bool | str,
+        draft: bool,
+        decoded: Callable[[int], NDArray[np.uint8]],
+        walked: Walked | None,
+    ) -> Cached | None:
+        """The decoded images; None where there can be no cache, be it in one of several processes."""
+        file = self._cache_file(cache, draft)
+        listing = ask(paths, self.location, walked.notes if walked else {})
+        cached = ImageCache(file, listing.key, (len(paths), *self.image_shape), decoded).get()
+        if cached is not None and walked is not None:
+            listing.keep(file, walked.folders, walked.began)
+        return cached
+
+    def _cache_file(self, cache: bool | str, draft: bool) -> Path:
+        channels, size, _ = self.image_shape
+        home = Path(self.location).resolve()
+        maker = f"{type(self).__name__} {home} {draft}".encode(errors="surrogateescape")
+        name = f"{home.name}-{channels}x{size}x{size}-{blake2b(maker, digest_size=4).hexdigest()}.images"
+        folder = Path(cache).expanduser() if isinstance(cache, str) else default_folder()
+        return folder / name
+
+    def refuse(self, broken: dict[int, str], paths: Sequence[str | Path]) -> None:
+        """Raises a ValueError that names the broken files, if there are any.
+
+        Args:
+            broken: the reason for each, by index.
+            paths: of all.
+        """
+        if not broken:
+            return
+        worst = sorted(broken)[:_NAMED_FILES]
+        named = ", ".join(f"{paths[i]} ({broken[i]})" for i in worst)
+        more = f" and {len(broken) - len(worst)} more" if len(broken) > len(worst) else ""
+        raise ValueError(
+            f"{type(self).__name__}: {len(broken)} of the {len(paths)} images in {self.location} cannot be used: "
+            f"{named}{more}: repair or remove them."
+        )
+
+
+def check_in_turn(count: int, attempt: Callable[[int], object]) -> dict[int, str]:
+    """Attempts file 0 ... count - 1, each in one of the processes; returns the reason for each broken one, by index."""
+    rank, world_size = _process()
+    return _agreed(find_broken(range(rank, count, world_size), attempt, "Checking images"))
+
+
+def _process() -> tuple[int, int]:
+    """Rank and world size of the process group; (0, 1) without one."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return 0, 1
+    return distributed.get_rank(), distributed.get_world_size()
+
+
+def _agreed(broken: dict[int, str]) -> dict[int, str]:
+    """What any process found broken: with different images the processes would have different orders."""
+    _, world_size = _process()
+    if world_size == 1:
+        return broken
+    everyone: list[dict[int, str]] = [{} for _ in range(world_size)]
+    distributed.all_gather_object(everyone, broken)
+    return {i: reason for each in everyone for i, reason in each.items()}

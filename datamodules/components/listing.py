@@ -1,0 +1,169 @@
+"""The files of a folder, their sizes and times, kept beside their cache: a later start need not ask for each of them.
+
+A file that is added, removed or renamed changes the time of its folder. So a start compares the folders alone, and a
+sample of the files, in case all of them were overwritten. That a few were is found when their images are first used.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.components.blocks import end_of, read_end, replacing, turn
+from datamodules.components.decoding import DECODER
+from datamodules.components.files import FolderState, folder_state
+
+_LAYOUTS = (1, 1)  # of a cache and of a listing
+_SAMPLE = 256  # files that a start compares
+_TICK = 3 * 10**9  # nanoseconds; the coarsest clocks of file systems tick every two seconds
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Files below a folder, with the sizes and times that they had.
+
+    Attributes:
+        home: what all paths begin with.
+        rows: size, time and the rest of the path of each file.
+        key: names their content.
+        notes: what a data module knew of them.
+        file: where it is kept; None: nowhere yet.
+        checksum: of the rows.
+    """
+
+    home: bytes
+    rows: NDArray[np.void]
+    key: str
+    notes: Mapping[str, Any]
+    file: Path | None = None
+    checksum: int = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def path(self, i: int) -> str:
+        """The path of file i."""
+        return os.fsdecode(self.home + self.rows["name"][i])
+
+    def changed(self, indices: NDArray[np.int64]) -> str | None:
+        """The path of the first of these files that has another size or time now."""
+        for size, time, name in self.rows[indices].tolist():
+            if _file_state(self.home + name) != (size, time):
+                return os.fsdecode(self.home + name)
+        return None
+
+    def forget(self) -> bool:
+        """Deletes it, so that the next start asks for every file; not one that another run has written since.
+
+        Returns:
+            Whether it was right, and not damaged.
+        """
+        assert self.file is not None
+        with suppress(OSError, ValueError, KeyError):  # another process may have deleted it
+            _, description = read_end(self.file)
+            if description["key"] == self.key:
+                self.file.unlink()
+        return crc32(self.rows.data) == self.checksum
+
+    def keep(self, cache: Path, folders: Mapping[str, FolderState | None], began: int) -> None:
+        """Writes it beside its cache, unless another process does so or there is no room: the cache works without.
+
+        Nor is it written where the folders may change without a trace: one could not be read, or had just changed, and
+        a second change in the same tick of the file system's clock would leave the same time.
+
+        Args:
+            cache: the file with the images, by the same key.
+            folders: all that were looked into, as they were before that, by path.
+            began: when the first was looked into, in nanoseconds.
+        """
+        if any(state is None or max(state[1:]) > began - _TICK for state in folders.values()):
+            return
+        home = os.fsdecode(self.home)
+        description = {
+            "shape": [len(self), self.rows.itemsize],
+            "recipe": _recipe(),
+            "key": self.key,
+            "checksum": crc32(self.rows.data),
+            "folders": {path.removeprefix(home): state for path, state in folders.items()},
+            "notes": self.notes,
+        }
+        with suppress(OSError, ImportError), turn(cache, wait=False), replacing(beside(cache)) as file:
+            file.write(self.rows.data)
+            file.write(end_of(np.zeros(0, np.uint32), description))
+
+
+def beside(cache: Path) -> Path:
+    """Where the listing of a cache is kept."""
+    return cache.with_suffix(".listing")
+
+
+def ask(paths: Sequence[str | Path], home: str, notes: Mapping[str, Any]) -> Listing:
+    """Asks for the size and time of every file, so that none has to be read to name the content of all.
+
+    A file that is overwritten by one of the same size and the same time is not noticed.
+
+    Args:
+        paths: the files, all below `home`.
+        home: their folder.
+        notes: see `Listing`; in JSON.
+    """
+    start = os.fsencode(home)
+    files = [os.fsencode(path) for path in paths]
+    names = [file.removeprefix(start) for file in files]
+    states = [_file_state(file) for file in files]
+    hasher = blake2b(f"{_LAYOUTS[0]} {DECODER}".encode(), digest_size=16)
+    for name, state in zip(names, states, strict=True):
+        hasher.update(b"\0%b\0%d %d" % (name, *state))
+    rows = np.zeros(len(names), _row(max(map(len, names))))
+    rows["name"] = names
+    rows["size"], rows["time"] = np.array(states).T
+    return Listing(start, rows, hasher.hexdigest(), notes)
+
+
+def recall(cache: Path, home: str) -> Listing | None:
+    """The listing of a cache, unless it is not there, not whole, or something is known to have changed since.
+
+    Nor where it could not be deleted: a file that was overwritten would be told, but never read.
+    """
+    file = beside(cache)
+    if not os.access(file.parent, os.W_OK):
+        return None
+    try:
+        _, description = read_end(file)
+        count, width = description["shape"]
+        if description["recipe"] != _recipe() or not _as_they_were(description["folders"], home):
+            return None
+        rows = np.asarray(np.memmap(file, _row(width - _row(0).itemsize), "r", 0, count))
+    except (OSError, ValueError, KeyError):
+        return None
+    start, key, notes, checksum = os.fsencode(home), description["key"], description["notes"], description["checksum"]
+    listing = Listing(start, rows, key, notes, file, checksum)
+    sample = np.linspace(0, count - 1, min(count, _SAMPLE)).astype(int)
+    return None if listing.changed(sample) else listing
+
+
+def _as_they_were(folders: Mapping[str, Sequence[int]], home: str) -> bool:
+    return all(list(folder_state(os.stat(home + name))) == state for name, state in folders.items())
+
+
+def _recipe() -> str:
+    return f"{_LAYOUTS} {DECODER}"
+
+
+def _row(width: int) -> np.dtype[np.void]:
+    return np.dtype([("size", "<i8"), ("time", "<i8"), ("name", f"S{width}")])
+
+
+def _file_state(path: bytes) -> tuple[int, int]:
+    try:
+        state = os.stat(path)
+    except (OSError, ValueError):  # it will be found broken; a name in a damaged listing may be no name at all
+        return -1, -1
+    return state.st_size, state.st_mtime_ns

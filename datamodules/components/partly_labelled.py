@@ -1,0 +1,87 @@
+"""Training on images of which only a few tell their class."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datamodules.components.loading import Batch, BatchLoader, EpochOrder, ImageSource
+
+_REPEATS_STREAM, _CHOICE_STREAM = 2, 3
+
+
+def choose_labelled(labels: Tensor, n_labels: int, num_classes: int, seed: int, location: str) -> Tensor:
+    """Which images keep their label: equally many of each class, drawn at random by the seed.
+
+    Args:
+        labels: int64, (N,).
+        n_labels: how many labels are kept.
+        num_classes: labels are 0 ... num_classes - 1.
+        seed: at least 0.
+        location: where the images are, for the message.
+
+    Returns:
+        Their indices, sorted, int64, (n_labels,).
+
+    Raises:
+        ValueError: n_labels is no multiple of num_classes, or a class has too few images.
+    """
+    each, rest = divmod(n_labels, num_classes)
+    if each < 1 or rest:
+        raise ValueError(
+            f"n_labels is {n_labels}: it must be a multiple of the {num_classes} classes, at least one each."
+        )
+    fewest = int(torch.bincount(labels, minlength=num_classes).min())
+    if each > fewest:
+        raise ValueError(
+            f"n_labels is {n_labels}, {each} of each class, but {location} has a class of {fewest} training images: "
+            f"it must be at most {fewest * num_classes}."
+        )
+    draws = np.random.default_rng((seed, 0, _CHOICE_STREAM))
+    chosen = [draws.permutation((labels == label).nonzero().flatten().numpy())[:each] for label in range(num_classes)]
+    return torch.from_numpy(np.sort(np.concatenate(chosen)))
+
+
+class RepeatedOrder(EpochOrder):
+    """A few images over and over, each time in another order, so many as there are in an epoch of others.
+
+    Args:
+        chosen: their indices, int64.
+        order: that of the others, whose seed and processes it shares.
+    """
+
+    def __init__(self, chosen: Tensor, order: EpochOrder) -> None:
+        super().__init__(order.size, True, order.seed, order.rank, order.world_size)
+        self.chosen = chosen
+
+    def indices(self) -> Tensor:
+        draws = self._draws(_REPEATS_STREAM)
+        rounds = [draws.permutation(self.chosen.numpy()) for _ in range(-(-self.size // len(self.chosen)))]
+        return self._share(np.concatenate(rounds)[: self.size])
+
+
+class PartlyLabelledLoader(BatchLoader):
+    """Beside every batch of images, which do not tell their classes, as many that do: the few labelled ones, repeated.
+
+    Iterating yields dictionaries of `images` and `labelled`, uint8, contiguous, n x C x H x W, and `labels`, int64,
+    (n,), of the latter. The labelled images are among the others too.
+
+    Args:
+        source: as in `BatchLoader`, with labels.
+        sampler: as in `BatchLoader`.
+        labelled: indices of the images that tell their class.
+        arguments: as in `BatchLoader`.
+    """
+
+    def __init__(self, source: ImageSource, sampler: EpochOrder, labelled: Tensor, *arguments: Any) -> None:
+        super().__init__(source, sampler, *arguments)
+        self.labelled = BatchLoader(source, RepeatedOrder(labelled, sampler), *arguments)
+
+    def batches(self, todo: slice) -> Iterator[Batch]:
+        self.labelled.sampler.set_epoch(self.sampler.epoch)
+        for plain, told in zip(super().batches(todo), self.labelled.batches(todo), strict=True):
+            assert isinstance(plain, tuple)
+            assert isinstance(told, tuple)
+            yield {"images": plain[0], "labelled": told[0], "labels": told[1]}

@@ -1,0 +1,1 @@
+"""Shards: sets of images in a few large files."""

@@ -1,0 +1,97 @@
+"""Datasets that torchvision knows how to download and to read."""
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from lightning.pytorch.utilities import rank_zero_info
+from torch import Tensor
+from torchvision import datasets
+
+from datamodules.base import ImageDataModule, Splits, check_at_least, held_out
+from datamodules.components.loading import Subset, TensorImages
+
+
+class TorchvisionDataModule(ImageDataModule):
+    """A dataset of torchvision's, held in memory whole; a subclass names it and turns its array into images.
+
+    Args:
+        data_dir: the folder that torchvision calls `root`.
+        image_shape: (channels, height, width) of the batches.
+        batch_size: images in a batch, in each process.
+        val_size: images held out of the training images for validation.
+        flip: mirror training images horizontally with probability one half.
+        seed: the order of the training images is a function of this seed and the epoch.
+        n_labels: train with the labels of so many images only, equally many of each class, chosen by the seed, for
+            semi-supervised games. None: all labels.
+    """
+
+    dataset: ClassVar[str]  # the class in torchvision.datasets
+    folder: ClassVar[str]  # where that class looks under data_dir
+
+    def __init__(
+        self,
+        data_dir: str,
+        image_shape: tuple[int, int, int],
+        batch_size: int,
+        val_size: int,
+        flip: bool,
+        seed: int,
+        n_labels: int | None = None,
+    ) -> None:
+        super().__init__(image_shape, 10, batch_size, flip, seed, n_labels)
+        check_at_least(0, val_size=val_size)
+        self.data_dir = data_dir
+        self.val_size = val_size
+
+    @property
+    def location(self) -> str:
+        return f"{self.dataset} under {self.data_dir}"
+
+    @abstractmethod
+    def to_images(self, data: Any) -> Tensor:
+        """torchvision's array as uint8 images, N x C x H x W, of `image_shape`."""
+
+    def prepare_data(self) -> None:
+        """Downloads the files where they are missing; where they are present no network is touched.
+
+        Raises:
+            FileNotFoundError: they are missing and cannot be downloaded.
+            ValueError: they are damaged.
+        """
+        try:
+            self._open(train=False)
+        except FileNotFoundError as missing:
+            rank_zero_info(f"Downloading {self.dataset} to {self._home}.")
+            try:
+                getattr(datasets, self.dataset)(self.data_dir, download=True)
+            except Exception as error:  # torchvision raises whatever the network, the archive or the disk does
+                raise FileNotFoundError(f"{missing} Downloading them failed: {error}") from error
+
+    def load_splits(self) -> Splits:
+        images = self._read(train=True)
+        train, val = held_out(len(images), self.location, val_size=self.val_size)
+        return Splits(Subset(images, train), Subset(images, val), self._read(train=False))
+
+    @property
+    def _home(self) -> Path:
+        return Path(self.data_dir) / self.folder
+
+    def _open(self, train: bool) -> Any:
+        try:
+            return getattr(datasets, self.dataset)(self.data_dir, train=train)
+        except Exception as error:  # a damaged file breaks torchvision's parsers in any of many ways
+            if "Dataset not found" in str(error):  # torchvision's words; CIFAR-10's go on "or corrupted"
+                raise FileNotFoundError(
+                    f"The files of {self.dataset} are not complete in {self._home}: put torchvision's files there, "
+                    "set data_dir to a folder that has them, or run once where there is a network."
+                ) from error
+            raise ValueError(
+                f"The files of {self.dataset} in {self._home} are damaged ({error}): delete that folder, and they "
+                "are downloaded again."
+            ) from error
+
+    def _read(self, train: bool) -> TensorImages:
+        split = self._open(train)
+        return TensorImages(self.to_images(split.data), torch.as_tensor(split.targets, dtype=torch.int64))

@@ -1,0 +1,132 @@
+"""What all measurements of the samples have in common: when they are made, in which state, where they are logged."""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+
+from gan_lightning.arguments.ranges import check_whole_if_given
+from gan_lightning.trainer.ddp import agreed
+
+
+class Measurement(Callback, ABC):
+    """Measures the game at every validation or at every so many steps, and logs ``val/...``; ``test/...`` when testing.
+
+    The processes agree on the game while it is measured. Training goes on in the same bits with this callback or
+    without it.
+
+    Args:
+        every_n_steps: Generator updates between two measurements. None: measure at every validation.
+
+    Raises:
+        ValueError: An argument is out of its range.
+    """
+
+    def __init__(self, every_n_steps: int | None) -> None:
+        check_whole_if_given(1, every_n_steps=every_n_steps)
+        self.every_n_steps = every_n_steps
+        self._step = -1
+
+    @property
+    @abstractmethod
+    def names(self) -> list[str]:
+        """What the measures are called; known once the callback has been set up."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Say before the run if nothing will be measured in it.
+
+        Raises:
+            ValueError: Another callback waits for a measure that will never come.
+        """
+        if stage != "fit" or trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        reason, short = self._never(trainer), self._too_short(trainer)
+        if not (reason or short):
+            return
+        for other in trainer.callbacks if reason else []:  # type: ignore[attr-defined]
+            if (monitor := getattr(other, "monitor", None)) in [f"val/{name}" for name in self._known_as()]:
+                raise ValueError(
+                    f"{type(other).__name__}.monitor is {monitor}, which {type(self).__name__} never measures: {reason}"
+                )
+        warnings.warn(f"{type(self).__name__} measures nothing in this run: {reason or short}", stacklevel=2)
+
+    def _never(self, trainer: Trainer) -> str | None:
+        """Why nothing will be measured, however long the run is; None: something may."""
+        if self.every_n_steps is not None:
+            return None
+        instead = "give every_n_steps to measure without it."
+        if trainer.limit_val_batches == 0:
+            return f"it measures at every validation, and limit_val_batches is 0: {instead}"
+        if not trainer.enable_validation:
+            return f"it measures at every validation, and there is no validation loader: {instead}"
+        data: Any = getattr(trainer, "datamodule", None)
+        if data is not None and data.val_dataloader() == []:
+            return f"it measures at every validation, and the data has no validation images: {instead}"
+        return None
+
+    def _too_short(self, trainer: Trainer) -> str | None:
+        """Why a run of so few steps, which may be a trial, measures nothing; None: it may."""
+        steps, every = trainer.max_steps, self.every_n_steps
+        if every is not None:
+            late = 0 <= steps < every
+            return f"every_n_steps is {every}, and the run has {steps} steps: give a smaller one." if late else None
+        interval, epochs = trainer.val_check_interval, trainer.check_val_every_n_epoch
+        if epochs is None and isinstance(interval, int) and 0 <= steps < interval:
+            return (
+                f"it measures at every validation, and val_check_interval is {interval} in a run of {steps} steps: "
+                "give a smaller one."
+            )
+        return None
+
+    def _known_as(self) -> list[str]:
+        """What a monitor may call the measures."""
+        return self.names
+
+    @abstractmethod
+    def measure(self, trainer: Trainer, game: Any) -> dict[str, float]:
+        """The measures by name, the same in every process. It may draw random numbers."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        pl_module.is_measured_at_steps = pl_module.is_measured_at_steps or self.every_n_steps is not None
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        standing_alone = trainer.state.fn == TrainerFn.VALIDATING
+        if standing_alone or (self.every_n_steps is None and not trainer.sanity_checking):
+            self._log(pl_module, self._measure(trainer, pl_module, "val"), sync_dist=True)
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._log(pl_module, self._measure(trainer, pl_module, "test"), sync_dist=True)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        step = trainer.global_step
+        if self.every_n_steps is None or step % self.every_n_steps or step == self._step:
+            return
+        self._step = step  # Batches that end without a step must not be measured again.
+        scores = self._measure(trainer, pl_module, "val")
+        self._log(pl_module, scores, logger=False)
+        # Lightning's own logging would leave out steps that log_every_n_steps does not fall on.
+        for logger in trainer.loggers:
+            logger.log_metrics(scores, step=step)
+
+    def _log(self, pl_module: LightningModule, scores: dict[str, float], **how: Any) -> None:
+        pl_module.log_dict(scores, prog_bar=True, **how)
+
+    def _measure(self, trainer: Trainer, pl_module: LightningModule, prefix: str) -> dict[str, float]:
+        with agreed(pl_module), unnoticed(pl_module.device):
+            scores = self.measure(trainer, pl_module)
+        return {f"{prefix}/{name}": score for name, score in scores.items()}
+
+
+@contextmanager
+def unnoticed(device: torch.device) -> Iterator[None]:
+    """Leave the random numbers as they are; make tensors that training may use, though validation may not train."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices), torch.inference_mode(False), torch.no_grad():
+        yield

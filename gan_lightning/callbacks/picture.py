@@ -1,0 +1,154 @@
+"""What all pictures of a run have in common: when they are drawn, where they go, who gets them."""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger
+from lightning_utilities.core.apply_func import apply_to_collection
+from torch import Tensor
+
+from gan_lightning.arguments.ranges import check_seed, check_whole, check_whole_if_given
+from gan_lightning.loggers.guards import forgiven
+from gan_lightning.trainer.step_batches import batches_of
+from gan_lightning.visualization.captions import captioned
+from gan_lightning.visualization.images import are_points, enlarge, grid, to_pil, to_uint8, write_png
+
+_COMFORTABLE_SIDE = 512
+
+
+class Picture(Callback, ABC):
+    """Draws the same picture again and again, into a folder of the run directory, and sends it to the loggers.
+
+    The files are named by the step, and the last one shows the last step. In a logger a picture stands with the losses
+    of that step. Training's random numbers are left as they are.
+
+    Args:
+        every_n_steps: Generator updates between two pictures.
+        seed: Which latents.
+        scale: Side of a pixel in the picture. None: as large as it takes to make the picture 512 pixels wide.
+    """
+
+    subject: ClassVar[str]
+    """Names the folder, and the picture in a logger."""
+    asks: ClassVar[str]
+    """The method of the model that makes the images; a model without it is not drawn."""
+
+    def __init__(self, every_n_steps: int, seed: int, scale: int | None) -> None:
+        check_whole(1, every_n_steps=every_n_steps)
+        check_whole_if_given(1, scale=scale)
+        check_seed(seed=seed)
+        self.every_n_steps = every_n_steps
+        self.seed = seed
+        self.scale = scale
+        self._folder: Path | None = None
+        self._drawn_step = -1
+
+    @classmethod
+    def hindrance(cls, game: Any) -> str | None:
+        """Why a game cannot be drawn so; None: it can."""
+        name = type(game).__name__
+        if not hasattr(game, cls.asks):
+            return f"{name} has no {cls.asks}()"
+        return f"{name} makes points, which ScatterPlot draws" if are_points(getattr(game, "image_shape", ())) else None
+
+    @abstractmethod
+    def images(self, game: Any) -> tuple[Tensor, int | None]:
+        """The images, N x C x H x W in [-1, 1], and how many stand in a row; None: as many as there are rows."""
+
+    def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:
+        """Names of the picture's columns and of its rows; none: none are written.
+
+        Args:
+            game: The game.
+            columns: Images in a row, as :meth:`images` has it.
+            n: Images in the picture.
+        """
+        return (), ()
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage != "fit":
+            return
+        log_dir = trainer.log_dir  # Every rank asks: the answer is broadcast.
+        if log_dir is None or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self._folder = None
+        elif hindrance := self.hindrance(pl_module):
+            warnings.warn(f"{hindrance}: {type(self).__name__} draws nothing.", stacklevel=2)
+            self._folder = None
+        else:
+            alike = [each for each in trainer.callbacks if isinstance(each, Picture) and each.subject == self.subject]  # type: ignore[attr-defined]
+            number = next((i for i, each in enumerate(alike) if each is self), 0)
+            # A second one of the kind draws into a folder of its own.
+            self._folder = Path(log_dir) / (f"{self.subject}_{number + 1}" if number else self.subject)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._drawn_step = trainer.global_step  # A resumed run has drawn this one.
+        if trainer.global_step == 0:
+            self._draw(trainer, pl_module)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.global_step % self.every_n_steps == 0:
+            self._draw(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.global_step != self._drawn_step:
+            self._draw(trainer, pl_module)
+
+    def _draw(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._folder is None:
+            return
+        step = self._drawn_step = trainer.global_step
+        images, columns = self.images(pl_module)
+        image = grid(to_uint8(images).cpu(), columns)
+        picture = enlarge(image, self.scale or -(-_COMFORTABLE_SIDE // image.shape[2]))
+        picture = captioned(picture, *self.captions(pl_module, columns, len(images)))
+        path = self._folder / f"step_{step:08d}.png"
+        with spared(path):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_png(path, picture)
+        for logger in trainer.loggers:
+            _send(logger, self._folder.name, picture, step)
+
+
+@contextmanager
+def spared(path: Path) -> Iterator[None]:
+    """A picture that the disk does not take is told, and costs no training."""
+    try:
+        yield
+    except OSError as error:
+        warnings.warn(f"{path} could not be written ({error.strerror or error}): training goes on.", stacklevel=2)
+
+
+def _send(logger: Logger, subject: str, picture: Tensor, step: int) -> None:
+    """Give a picture to a logger that takes pictures."""
+    with forgiven(logger, step):
+        if hasattr(logger, "log_image"):  # Weights & Biases
+            logger.log_image(subject, [to_pil(picture)], step=step)
+        elif add_image := getattr(getattr(logger, "experiment", None), "add_image", None):  # TensorBoard
+            add_image(subject, picture, step)
+
+
+def first_batches(trainer: Trainer, n: int) -> list[Any]:
+    """The first batches of the validation set, or of the training set where there is none, with n examples at least."""
+    data: Any = getattr(trainer, "datamodule", None)
+    # Loaders of their own, since those of the trainer may be in use; a game's training loader hands out rounds.
+    loaders = trainer.val_dataloaders if data is None else data.val_dataloader()
+    loaders = loaders[0] if isinstance(loaders, list) and loaders else loaders
+    if not loaders:
+        loaders = trainer.train_dataloader if data is None else data.train_dataloader()
+    batches: list[Any] = []
+    missing = n
+    for raw in batches_of(loaders):
+        batches.append(apply_to_collection(raw, Tensor, lambda part, most=missing: part[:most]))
+        sizes: list[int] = []
+        apply_to_collection(batches[-1], Tensor, lambda part, sizes=sizes: sizes.append(len(part)))
+        missing -= sizes[0]
+        if missing <= 0:
+            break
+    return batches

@@ -1,0 +1,77 @@
+"""Look at samples that are points in the plane while the game is played."""
+
+import warnings
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
+
+from gan_lightning.arguments.ranges import check_flag, check_whole
+from gan_lightning.callbacks.picture import Picture, first_batches
+from gan_lightning.games.freezing import evaluating
+from gan_lightning.games.randomness import own_randomness
+from gan_lightning.visualization.images import are_points
+from gan_lightning.visualization.scatter_plot import Window, draw_scatter
+
+
+class ScatterPlot(Picture):
+    """Draws the samples of the same latents among real points again and again, into ``samples/`` of the run directory.
+
+    Samples are blue, and real points, of the validation set, orange. The shade behind them is the discriminator's
+    verdict, the lighter the more real, in twelve even bands, whose edges are contours. Samples beyond the picture lie
+    on its edge. It is for games whose images are points, 2 x 1 x 1, as those of ``ToyDataModule``.
+
+    Args:
+        every_n_steps: Generator updates between two pictures.
+        n: Samples in a picture, and real points at most.
+        seed: Which latents.
+        contours: Whether to draw the discriminator's verdict. It is left out of games whose discriminator does not give
+            one number to one point.
+    """
+
+    subject = "samples"
+    asks = "sample"
+
+    def __init__(self, every_n_steps: int = 500, n: int = 1000, seed: int = 0, contours: bool = True) -> None:
+        super().__init__(every_n_steps, seed, scale=1)
+        check_whole(1, n=n)
+        self.n = n
+        check_flag(contours=contours)
+        self.contours = contours
+        self._real: Tensor | None = None
+
+    @classmethod
+    def hindrance(cls, game: Any) -> str | None:
+        if hasattr(game, cls.asks) and not are_points(getattr(game, "image_shape", ())):
+            return f"{type(game).__name__} makes images and no points"
+        return None if hasattr(game, cls.asks) else super().hindrance(game)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
+        self._real = None
+
+    def images(self, game: Any) -> tuple[Tensor, int | None]:
+        with own_randomness(self.seed, game.device), torch.no_grad():
+            if self._real is None:
+                batches = first_batches(game.trainer, self.n)
+                self._real = torch.cat([game.receive(raw).real.flatten(1) for raw in batches]).cpu()
+            samples = game.sample(self.n, seed=self.seed).flatten(1).cpu()
+            window = Window.around(self._real)
+            verdicts = self._verdicts(game, window.cells()) if self.contours else None
+        return draw_scatter(samples, window, self._real, verdicts)[None] / 127.5 - 1, 1
+
+    def _verdicts(self, game: Any, points: Tensor) -> Tensor | None:
+        """What the discriminator says of each point; None: it cannot be asked so."""
+        with evaluating(game.discriminator):
+            try:
+                verdicts = game.discriminator(points.to(game.device)[..., None, None])
+            except (AttributeError, TypeError, ValueError, RuntimeError):  # It wants labels, pairs, ...
+                verdicts = None
+        if isinstance(verdicts, Tensor) and verdicts.numel() == len(points):
+            return verdicts.flatten()
+        name, self.contours = type(game.discriminator).__name__, False
+        warnings.warn(
+            f"{name} does not give one number to one point: ScatterPlot leaves out its verdict.", stacklevel=2
+        )
+        return None

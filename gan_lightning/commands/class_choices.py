@@ -1,0 +1,117 @@
+"""Of all the classes that fit an option's type, the ones that are meant."""
+
+import argparse
+import inspect
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, get_args, get_origin
+
+from jsonargparse import Namespace
+from lightning.pytorch import Callback, LightningDataModule, LightningModule
+from lightning.pytorch.callbacks import BaseFinetuning, BasePredictionWriter, Checkpoint, ProgressBar
+from lightning.pytorch.loggers import Logger
+from torch import nn
+from torch.optim import LBFGS, Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+import gan_lightning.networks
+from gan_lightning.arguments.recipes import check_maker, import_name, public_name
+
+_TO_DERIVE_FROM = {
+    *(LightningDataModule, LightningModule, Logger, Optimizer, LRScheduler),
+    *(Callback, BaseFinetuning, BasePredictionWriter, Checkpoint, ProgressBar),
+}
+_REFUSED = {LBFGS, ReduceLROnPlateau}
+"""What no game can be trained with."""
+_KNOWN = re.compile(r", known subclasses: (?P<paths>[^)]*)")
+
+
+def choices(action: argparse.Action) -> list[str]:
+    """What to choose from for an option that takes a class, ours first: names, or paths where a name means two."""
+    if networks := _networks(action):
+        return networks
+    match = _KNOWN.search(action.extra_help()) if hasattr(action, "extra_help") else None
+    known = match["paths"].split(", ") if match else []
+    names = Counter(path.rpartition(".")[2] for path in known)
+    meant = [path for path in known if (kind := _imported(path)) is not None and is_meant(kind)]
+    meant.sort(key=lambda path: (not path.startswith(("gan_lightning.", "datamodules.")), path.rpartition(".")[2]))
+    return [path.rpartition(".")[2] if names[path.rpartition(".")[2]] == 1 else path for path in meant]
+
+
+def _imported(path: str) -> type | None:
+    try:
+        kind: type = import_name(path)
+    except (ImportError, AttributeError):  # Lightning derives a class from each optimiser that it has seen.
+        return None
+    return kind
+
+
+def is_meant(kind: type) -> bool:
+    """Whether a class can be chosen: it is not there to derive from, and not for its own package only."""
+    is_shipped = kind.__module__.startswith(("gan_lightning.", "datamodules.", "lightning.", "torch."))
+    if kind in _TO_DERIVE_FROM | _REFUSED or inspect.isabstract(kind) or not is_shipped:
+        return False
+    if kind.__module__.startswith("gan_lightning."):
+        # The engine's own games play nothing, and what the commands add themselves is not for the user to add.
+        is_engine = issubclass(kind, LightningModule) and not kind.__module__.startswith("gan_lightning.variants.")
+        return not is_engine and not kind.__module__.startswith("gan_lightning.commands.")
+    # What Lightning means for its users is in a package, the rest in the modules of that package.
+    path = public_name(kind)
+    return not path.startswith("lightning.") or hasattr(sys.modules[path.rpartition(".")[0]], "__path__")
+
+
+def check_recipes(value: Any, place: str) -> None:
+    """Refuse functions that are not known to make what a model is made of: the parser looks at classes alone.
+
+    Raises:
+        ValueError: There is one.
+    """
+    if isinstance(value, Namespace):
+        path = value.get("class_path")
+        if path is not None and not isinstance(maker := import_name(path), type):
+            check_maker(maker, (nn.Module, Optimizer, LRScheduler), f"{place}: {path}")
+        for name, part in vars(value).items():
+            check_recipes(part, place if name == "init_args" else f"{place}.{name}")
+    elif isinstance(value, list | tuple | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            check_recipes(part, place)
+
+
+def derived(kind: type) -> list[type]:
+    """The classes derived from one that are meant to be chosen."""
+    kinds: dict[type, None] = {}
+    child: type
+    for child in kind.__subclasses__():
+        kinds |= dict.fromkeys([child, *derived(child)])
+    return [kind for kind in kinds if is_meant(kind)]
+
+
+def _networks(action: argparse.Action) -> list[str]:
+    """For an option that takes a recipe of a network: ours that are made and called like the default."""
+    hint = getattr(action, "_typehint", None)
+    recipe = next((part for part in (hint, *get_args(hint)) if get_origin(part) is Callable), None)
+    if recipe is None or get_args(recipe)[1] is not nn.Module:
+        return []
+    takes = len(get_args(recipe)[0])
+    ours = {name: getattr(gan_lightning.networks, name) for name in gan_lightning.networks.__all__}
+    default = _default(action)
+    if default is None:
+        return [*ours]
+    return [name for name, kind in ours.items() if _calls(kind, takes) == _calls(default, takes)]
+
+
+def _default(action: argparse.Action) -> Any:
+    default = action.default
+    if isinstance(default, Mapping) or hasattr(default, "class_path"):
+        return import_name(default["class_path"])
+    return default
+
+
+def _calls(kind: Any, takes: int) -> tuple[object, ...]:
+    """How a recipe is used: the first arguments that make a network, whether these do, what goes in and comes out."""
+    made = [*inspect.signature(kind).parameters.values()]
+    suffices = all(parameter.default is not parameter.empty for parameter in made[takes:])
+    called = inspect.signature(getattr(kind, "forward", kind))
+    return [parameter.name for parameter in made[:takes]], suffices, [*called.parameters][:2], called.return_annotation

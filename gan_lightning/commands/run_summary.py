@@ -1,0 +1,126 @@
+"""What became of a run."""
+
+import os
+from contextlib import suppress
+from multiprocessing.sharedctypes import RawValue
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_only
+
+from gan_lightning.commands import runs
+from gan_lightning.loggers import RunLogger
+from gan_lightning.trainer import run_lock
+
+
+class RunRecord(Callback):
+    """What became of a run: where it is, with its config once it trains, and whether it ever began.
+
+    Its hooks may run in processes that a strategy forks or spawns, while the first process waits for them: what they
+    find out is shared memory.
+    """
+
+    def __init__(self) -> None:
+        self._begun = RawValue("b", 0)
+        self.directory: Path | None = None
+        self.start: Path | str | None = None
+        self.config = ""
+        self.settings: dict[str, Any] = {}
+        self.translates = False
+        self._made: list[Path] = []
+
+    @property
+    def begun(self) -> bool:
+        """Whether any process has begun the command's work: an error that comes later may be a bug."""
+        return bool(self._begun.value)
+
+    @begun.setter
+    def begun(self, begun: bool) -> None:
+        self._begun.value = int(begun)
+
+    def claim(self, home: Path, kind: str) -> None:
+        """Make a new directory for the run, of this kind, in its home."""
+        self._made = [folder for folder in (home, *home.parents) if not folder.exists()]
+        self.directory = runs.new_directory(home, kind)
+        self._made.insert(0, self.directory)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        # All processes must agree on the places: each has found its own before it could ask the others.
+        mine = str(self.start)
+        first = trainer.strategy.broadcast(mine)
+        self.directory = trainer.strategy.broadcast(self.directory)
+        if not trainer.strategy.reduce_boolean_decision(mine == first, all=True):
+            raise ValueError(
+                f"Process {trainer.global_rank} starts from {mine}, but another one does not: "
+                "trainer.default_root_dir must be on a disk that all nodes share."
+            )
+        for logger in trainer.loggers:
+            if not isinstance(logger, RunLogger):  # The run's own has the config beside it.
+                logger.log_hyperparams(self.settings)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.is_global_zero:
+            print(sizes(pl_module))
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.begun = True
+        if self.directory is not None and trainer.is_global_zero:
+            runs.save_config(self.directory, self.config, trainer.global_step)
+
+    @rank_zero_only
+    def lock(self) -> None:
+        """Keep other processes from training in the directory, before anything is made that writes into it."""
+        if self.directory is not None:
+            run_lock.take(self.directory)
+
+    @rank_zero_only
+    def withdraw(self) -> None:
+        """Unlock the directory; remove it, with the folders made for it, if it holds no more than preparations."""
+        if self.directory is not None:
+            run_lock.release(self.directory)
+        with suppress(OSError):  # It could not be made, or another run lives beside it by now.
+            if not self._made or {*os.listdir(self._made[0])} - runs.PREPARATIONS:
+                return
+            for name in runs.PREPARATIONS:
+                (self._made[0] / name).unlink(missing_ok=True)
+            for folder in self._made:
+                folder.rmdir()
+
+    @rank_zero_only
+    def say_where(self, *news: str) -> None:
+        """Print what became of the run, where the results are, and what can be done with them."""
+        if self.directory is None or not self.begun:
+            return
+        last = self.directory / runs.LAST
+        lines = [*news, f"Run directory: {self.directory}"]
+        for folder in ("samples", "translations", "predictions"):
+            if (self.directory / folder).is_dir():
+                lines.append(f"  {folder:14}{self.directory / folder}")
+        if last.is_file():
+            more = "translate --ckpt {} --input photos --out results"
+            if not self.translates:
+                more = "generate --ckpt {} --n 64 --out samples"
+            lines.append(f"  draw more     gan-lightning {more.format(last)}")
+            finished = "" if news else "; a finished one with more --trainer.max_steps"
+            lines.append(f"  continue      the same command with --ckpt_path last{finished}")
+        print("\n".join(["", *lines]))
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.begun = self.begun or not trainer.sanity_checking
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.begun = True
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.begun = True
+
+
+def sizes(model: LightningModule) -> str:
+    """How many parameters are trained: ``DCGAN: generator 26,212 parameters, discriminator 10,272``."""
+    counts = {
+        name: sum(parameter.numel() for parameter in child.parameters() if parameter.requires_grad)
+        for name, child in model.named_children()
+    }
+    first, *others = (f"{name} {count:,}" for name, count in counts.items() if count)
+    return f"{type(model).__name__}: {', '.join([f'{first} parameters', *others])}"

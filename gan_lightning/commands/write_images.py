@@ -1,0 +1,100 @@
+"""Where the images that ``generate`` makes go."""
+
+import argparse
+import io
+import math
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gan_lightning.visualization.image_sets import write_whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_FRAME_MS = 50
+_END_MS = 500
+
+
+def first_missing(options: argparse.Namespace) -> int:
+    """The number of the first sample that is not in the folder; 0 where there is no file for each."""
+    number = 0
+    if not options.grid and options.interpolate is None:
+        while sample_file(options.out, number).is_file():
+            number += 1
+    return number
+
+
+def sample_file(folder: Path, number: int) -> Path:
+    return folder / f"{number:05d}.png"
+
+
+def shown(batches: "Iterator[Tensor]", n: int, start: int) -> "Generator[Tensor]":
+    """Images ``start`` to ``n - 1`` of the batches one by one, C x H x W, while a bar tells how far it is."""
+    from tqdm import tqdm
+
+    with tqdm(total=n, initial=start, desc="Generating", unit=" images") as bar:
+        for batch in batches:
+            for image in batch.cpu():
+                yield image
+                bar.update()
+
+
+def as_pixels(images: "Iterator[Tensor]", scale: int) -> "Iterator[Tensor]":
+    """Images in [-1, 1] as uint8, every pixel ``scale`` x ``scale`` pixels large."""
+    from gan_lightning.visualization.images import enlarge, to_uint8
+
+    return (enlarge(to_uint8(image), scale) for image in images)
+
+
+def write_samples(images: "Iterator[Tensor]", options: argparse.Namespace, start: int) -> None:
+    """A file an image, the first one number ``start``; or all in ``grid.png``, whose rows have their first's number."""
+    import torch
+
+    from gan_lightning.visualization.captions import captioned
+    from gan_lightning.visualization.images import grid, write_png
+
+    place, n = options.out, start
+    if options.grid:
+        samples = list(images)
+        place, n = options.out / "grid.png", len(samples)
+        columns = math.ceil(math.sqrt(n))
+        picture = grid(torch.stack(samples), columns, options.scale)
+        write_png(place, captioned(picture, rows=[str(first) for first in range(0, n, columns)]))
+    else:
+        for n, image in enumerate(images, start=start + 1):
+            file = sample_file(options.out, n - 1)
+            if not file.is_file():
+                write_png(file, image)
+    print(f"{n} samples are in {place}.")
+
+
+def write_way(images: "Iterator[Tensor]", options: argparse.Namespace, start: int = 0) -> None:
+    """The images side by side in ``interpolation.png``, and as ``interpolation.gif`` if a video is wanted."""
+    import torch
+
+    from gan_lightning.visualization.images import grid, to_pil, write_gif, write_png
+
+    frames = list(images)
+    write_png(options.out / "interpolation.png", grid(torch.stack(frames), len(frames), options.scale))
+    if options.video:
+        durations = [_END_MS, *[_FRAME_MS] * (len(frames) - 2), _END_MS]
+        write_gif(options.out / "interpolation.gif", [to_pil(frame) for frame in frames], durations)
+    print(f"The way from sample {options.interpolate[0]} to sample {options.interpolate[1]} is in {options.out}.")
+
+
+def write_points(images: "Iterator[Tensor]", options: argparse.Namespace) -> None:
+    """Points in the plane, images of 2 x 1 x 1: all of them in ``scatter.png``, and as numbers in ``points.csv``."""
+    import numpy as np
+    import torch
+
+    from gan_lightning.visualization.images import write_png
+    from gan_lightning.visualization.scatter_plot import Window, draw_scatter
+
+    points = torch.stack([*images]).flatten(1)
+    write_png(options.out / "scatter.png", draw_scatter(points, Window.around(points)))
+    table = io.BytesIO()
+    # Nine digits tell every float32 from its neighbours.
+    np.savetxt(table, points.numpy(), "%.9g", ",", header="x,y", comments="")
+    write_whole(options.out / "points.csv", table.getvalue())
+    print(f"{len(points)} points are in {options.out}.")

@@ -1,0 +1,18 @@
+"""The kinds of games, each with the papers that are of its kind.
+
+base.py         the alternating step: any game of a generator and a discriminator
+image.py        an image from a latent vector: GAN, DCGAN, WGAN, SNGAN, BEGAN, ALI and most others
+label.py        the same, of a class: CGAN, ACGAN, projection, SAGAN, BigGAN
+code.py         the same, of codes that come to mean something: InfoGAN
+translation.py  an image from an image: pix2pix, CycleGAN, StarGAN, SRGAN
+attributes.py   what StarGAN's attributes exclude
+"""
+
+from gan_lightning.games.base import AdversarialModule
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.code import CodeGame
+from gan_lightning.games.image import ImageGame
+from gan_lightning.games.label import LabelGame
+from gan_lightning.games.translation import TranslationGame
+
+__all__ = ["AdversarialModule", "CodeGame", "GameBatch", "ImageGame", "LabelGame", "TranslationGame"]

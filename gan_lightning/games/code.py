@@ -1,0 +1,198 @@
+"""Games whose generator is fed codes beside the noise: a category and numbers that come to mean something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gan_lightning.arguments.recipes import resolve
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.image import GeneratorFactory, ImageGame, ImageShape, in_turn
+from gan_lightning.games.randomness import fold, indexed_uniform, slerp
+
+CodeDiscriminatorFactory = Callable[[ImageShape, int, int], nn.Module]
+Codes = Mapping[str, Sequence[float]]
+
+_CODE_STREAM = 2
+_LARGEST = torch.finfo(torch.float32).max
+
+
+class CodeGame(ImageGame):
+    """A game whose latent is normal noise, a category as a one-hot vector, and continuous codes from U(-1, 1).
+
+    The codes are called ``category``, ``continuous0``, ``continuous1``, ...
+
+    Args:
+        image_shape: Channels, height, width of an image. The command line takes it from the data.
+        latent_dim: Length of the noise, without the codes.
+        n_categories: Values of the categorical code.
+        n_continuous: Continuous codes.
+        generator: Makes the generator from the image shape and the length of noise and codes together.
+        discriminator: Makes the discriminator from the image shape and the numbers of codes.
+        **game: Arguments of :class:`~gan_lightning.games.base.AdversarialModule`.
+    """
+
+    def __init__(
+        self,
+        image_shape: ImageShape,
+        latent_dim: int,
+        n_categories: int,
+        n_continuous: int,
+        generator: GeneratorFactory,
+        discriminator: CodeDiscriminatorFactory,
+        **game: Any,
+    ) -> None:
+        super().__init__(
+            image_shape,
+            latent_dim,
+            generator=lambda shape, length: resolve(generator)(shape, length + n_categories + n_continuous),
+            discriminator=lambda shape: resolve(discriminator)(shape, n_categories, n_continuous),
+            **game,
+        )
+        self.n_categories = n_categories
+        self.n_continuous = n_continuous
+
+    def parts(self, latent: Tensor) -> tuple[Tensor, ...]:
+        """Noise, category and continuous codes of latents, N x ... each."""
+        return latent.split([self.latent_dim, self.n_categories, self.n_continuous], dim=1)
+
+    def join(self, noise: Tensor, category: Tensor, continuous: Tensor) -> Tensor:
+        """Latents of noise (N x latent_dim), categories (N,) and continuous codes (N x n_continuous)."""
+        return torch.cat([noise, F.one_hot(category, self.n_categories).to(noise.dtype), continuous], dim=1)
+
+    def draw(self, batch: GameBatch) -> GameBatch:
+        noise = super().draw(batch).latent
+        category = torch.randint(self.n_categories, (len(noise),), device=noise.device)
+        continuous = 2 * torch.rand(len(noise), self.n_continuous, device=noise.device, dtype=noise.dtype) - 1
+        return replace(batch, latent=self.join(noise, category, continuous))
+
+    def indexed_latents(self, start: int, stop: int, seed: int) -> Tensor:
+        chance = indexed_uniform(start, stop, 1 + self.n_continuous, fold(seed, _CODE_STREAM))
+        category = (chance[:, 0] * self.n_categories).long()
+        return self.join(super().indexed_latents(start, stop, seed), category, 2 * chance[:, 1:] - 1)
+
+    # Codes of one's choice.
+
+    def check_codes(self, codes: Codes) -> None:
+        """Refuse codes that no sample can have.
+
+        Raises:
+            ValueError: There is no code of that name or no such category, or a code has no value or an infinite one.
+        """
+        mine = type(self).__name__
+        continuous = [f"continuous{i}" for i in range(self.n_continuous)]
+        for name, values in codes.items():
+            if name not in ("category", *continuous):
+                raise ValueError(f"There is no code {name!r}: this {mine} has {', '.join(['category', *continuous])}.")
+            if len(values) == 0:
+                raise ValueError(f"The code {name} was given no value.")
+            for value in values:
+                if name == "category" and value not in range(self.n_categories):
+                    last = self.n_categories - 1
+                    raise ValueError(
+                        f"There is no category {value:g}: this {mine} has 0 to {last}, nothing in between."
+                    )
+                if not abs(value) <= _LARGEST:
+                    raise ValueError(f"{name} is {value:g}: it must be a finite number, and training drew -1 to 1.")
+
+    def _choose(self, latents: Tensor, codes: Codes | None, start: int) -> Tensor:
+        """Latents number ``start`` and on, with the codes that are given; the others stay."""
+        noise, category, continuous = (part.clone() for part in self.parts(latents))
+        self.check_codes(codes or {})
+        for name, values in (codes or {}).items():
+            chosen = in_turn(values, start, start + len(latents))
+            if name == "category":
+                category = F.one_hot(chosen.long(), self.n_categories).to(noise.dtype)
+            else:
+                continuous[:, int(name.removeprefix("continuous"))] = chosen
+        return torch.cat([noise, category, continuous], dim=1)
+
+    def sample(
+        self, n: int, seed: int = 0, start: int = 0, batch_size: int = 256, codes: Codes | None = None
+    ) -> Tensor:
+        """Samples number ``start`` to ``start + n - 1`` of the sequence that ``seed`` names.
+
+        Sample ``i`` depends on the seed and ``i`` alone, its codes included.
+
+        Args:
+            n: How many.
+            seed: Which sequence.
+            start: Number of the first.
+            batch_size: Made at a time.
+            codes: Values by the code's name: sample ``i`` has number ``i % len`` of each. Codes that are not named
+                are drawn as in training.
+
+        Returns:
+            n x C x H x W on the model's device, in [-1, 1].
+
+        Raises:
+            ValueError: There are no such codes.
+        """
+        latents = self._choose(self.indexed_latents(start, start + n, seed), codes, start)
+        return self.render(latents, batch_size=batch_size)
+
+    # Pictures.
+
+    def walk(self, a: int, b: int, ways: Sequence[float], seed: int = 0, codes: Codes | None = None) -> Tensor:
+        """Images on the way from sample ``a`` to sample ``b``: on the sphere for the noise and straight for the codes.
+
+        Between two categories the generator is fed a mixture of both, which training never did.
+
+        Args:
+            a: Number of the sample at the beginning.
+            b: Number of the sample at the end.
+            ways: N numbers, how far on the way an image is: 0 is sample ``a``, 1 is sample ``b``.
+            seed: Which sequence.
+            codes: By the code's name one value for the whole way, or those of its two ends. Codes that are not named
+                are those of the two samples. From a sample to itself only these change.
+
+        Returns:
+            N x C x H x W on the model's device, in [-1, 1].
+
+        Raises:
+            ValueError: There are no such codes.
+        """
+        ends = torch.cat([self.indexed_latents(i, i + 1, seed) for i in (a, b)])
+        start, end = self._choose(ends, codes, 0).split(1)
+        return self.render(self.on_the_way(start, end, ways))
+
+    def between(self, start: Tensor, end: Tensor, way: float) -> Tensor:
+        (noise, *codes), (noise_end, *codes_end) = self.parts(start), self.parts(end)
+        straight = [torch.lerp(code, code_end, way) for code, code_end in zip(codes, codes_end, strict=True)]
+        return torch.cat([slerp(noise, noise_end, way), *straight], dim=1)
+
+    def kind(self, row: int) -> dict[str, Any]:
+        """Row ``i`` is of category ``i``, and on from 0 again."""
+        return {"codes": {"category": [row % self.n_categories]}}
+
+    def traverse(self, code: int = 0, columns: int = 10, seed: int = 0, limit: float = 2.0) -> Tensor:
+        """Images of one noise that differ in two codes: row by row the category, along a row a continuous code.
+
+        Args:
+            code: Which continuous code; the others are 0.
+            columns: Images in a row.
+            seed: Which noise.
+            limit: The code runs from minus this to this; InfoGAN's paper draws 2, beyond what training saw.
+
+        Returns:
+            (n_categories * columns) x C x H x W.
+        """
+        category = torch.arange(self.n_categories).repeat_interleave(columns)
+        noise = super().indexed_latents(0, 1, seed).expand(len(category), -1)
+        continuous = torch.zeros(len(category), self.n_continuous)
+        if self.n_continuous:
+            continuous[:, code] = torch.linspace(-limit, limit, columns).repeat(self.n_categories)
+        return self.render(self.join(noise, category, continuous))
+
+    def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
+        """One row a category, along which the first continuous code grows; see :meth:`traverse`."""
+        columns = max(1, n // self.n_categories)
+        return self.traverse(columns=columns, seed=seed), columns
+
+    def table_names(self, n: int) -> tuple[list[str], list[str]]:
+        return [], [str(category) for category in range(self.n_categories)]

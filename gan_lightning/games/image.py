@@ -1,0 +1,215 @@
+"""The shape that most papers share: a generator that turns a latent vector into an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor, nn
+
+from gan_lightning.arguments.recipes import resolve
+from gan_lightning.games.base import AdversarialModule
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.freezing import evaluating
+from gan_lightning.games.randomness import indexed_normal, slerp
+from gan_lightning.networks import ConvDiscriminator, ConvGenerator
+from gan_lightning.trainer.loader_batches import are_images, count, described
+
+_ENDLESS = 2**32
+
+ImageShape = tuple[int, int, int]
+GeneratorFactory = Callable[[ImageShape, int], nn.Module]
+DiscriminatorFactory = Callable[[ImageShape], nn.Module]
+
+
+class ImageGame(AdversarialModule):
+    """A game whose generator makes images from a normal latent vector.
+
+    Args:
+        image_shape: Channels, height, width of an image. The command line takes it from the data.
+        latent_dim: Length of the latent vector.
+        generator: Makes the generator from the image shape and the latent length.
+        discriminator: Makes the discriminator from the image shape.
+        **game: Arguments of :class:`~gan_lightning.games.base.AdversarialModule`.
+    """
+
+    def __init__(
+        self,
+        image_shape: ImageShape = (3, 64, 64),
+        latent_dim: int = 100,
+        generator: GeneratorFactory = ConvGenerator,
+        discriminator: DiscriminatorFactory = ConvDiscriminator,
+        **game: Any,
+    ) -> None:
+        if latent_dim < 1:
+            raise ValueError(f"latent_dim is {latent_dim}: it must be at least 1.")
+        channels, height, width = image_shape
+        image_shape = (channels, height, width)
+        super().__init__(
+            generator=resolve(generator)(image_shape, latent_dim),
+            discriminator=resolve(discriminator)(image_shape),
+            **game,
+        )
+        self.image_shape = image_shape
+        self.latent_dim = latent_dim
+        self._predicted = (0, 0)
+
+    def receive(self, raw: Any) -> GameBatch:
+        batch = super().receive(raw)
+        self.check_shape(batch.real)
+        return batch
+
+    def look_at(self, raw: Any, real: Any, condition: Any = None) -> None:
+        plays_alone = type(self).play is AdversarialModule.play
+        if self.training not in self._looked and plays_alone and are_images(condition):
+            rank_zero_warn(
+                f"The loader yields {described(raw)}, and {type(self).__name__} learns from the first images alone: "
+                "Pix2Pix and CycleGAN learn from two."
+            )
+        super().look_at(raw, real, condition)
+
+    def check_shape(self, images: Tensor) -> None:
+        """Refuse images of another shape than those that the game was made for.
+
+        Raises:
+            ValueError: They have another shape.
+        """
+        if images.shape[1:] != self.image_shape:
+            raise ValueError(
+                f"The data has images of {' x '.join(map(str, images.shape[1:]))}, but the model was made for "
+                f"{' x '.join(map(str, self.image_shape))} (channels x height x width): change the data's "
+                "image_size or the model's image_shape."
+            )
+
+    def draw(self, batch: GameBatch) -> GameBatch:
+        latent = torch.randn(len(batch.examples), self.latent_dim, device=self.device, dtype=batch.examples.dtype)
+        return replace(batch, latent=latent)
+
+    def indexed_latents(self, start: int, stop: int, seed: int) -> Tensor:
+        """Latents number ``start`` to ``stop - 1`` of the sequence that ``seed`` names, whoever asks, on the CPU."""
+        return indexed_normal(start, stop, self.latent_dim, seed)
+
+    def sample(self, n: int, seed: int = 0, start: int = 0, batch_size: int = 256) -> Tensor:
+        """Samples number ``start`` to ``start + n - 1`` of the sequence that ``seed`` names.
+
+        Sample ``i`` depends on the seed and ``i`` alone (up to the last bits that a batch size can change).
+
+        Returns:
+            n x C x H x W on the model's device, in [-1, 1].
+        """
+        return self.render(self.indexed_latents(start, start + n, seed), batch_size=batch_size)
+
+    @property
+    def image_generator(self) -> nn.Module:
+        """What makes images of latents: the averaged generator, or the part of it that does."""
+        return self.averaged_generator
+
+    def render(self, *inputs: Tensor, batch_size: int = 256, generator: nn.Module | None = None) -> Tensor:
+        """What the generator makes of its inputs, N x ... each, so many at a time; on the model's device."""
+        generator = self.image_generator if generator is None else generator
+        images = [torch.empty(0, *self.image_shape, device=self.device)]
+        with evaluating(generator):
+            for first in range(0, len(inputs[0]), batch_size):
+                some = [one[first : first + batch_size].to(self.device) for one in inputs]
+                images.append(generator(*some))
+        return torch.cat(images)
+
+    def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
+        """About ``n`` samples for a picture, row by row, and how many stand in a row; None: as many as there are rows.
+
+        A game whose samples have kinds puts one kind in a row.
+        """
+        return self.sample(n, seed=seed), None
+
+    def table_names(self, n: int) -> tuple[list[str], list[str]]:
+        """What the columns and the rows of :meth:`sample_table` are called in a picture; empty: nothing."""
+        return [], []
+
+    def walk(self, a: int, b: int, ways: Sequence[float], seed: int = 0) -> Tensor:
+        """Images on the way from sample ``a`` to sample ``b`` of the sequence that ``seed`` names.
+
+        The way is along the sphere, where normal vectors live, and not through its empty middle (White, 2016,
+        arXiv 1609.04468).
+
+        Args:
+            a: Number of the sample at the beginning.
+            b: Number of the sample at the end.
+            ways: N numbers, how far on the way an image is: 0 is sample ``a``, 1 is sample ``b``.
+            seed: Which sequence.
+
+        Returns:
+            N x C x H x W on the model's device, in [-1, 1].
+        """
+        start, end = (self.indexed_latents(i, i + 1, seed) for i in (a, b))
+        return self.render(self.on_the_way(start, end, ways))
+
+    def on_the_way(self, start: Tensor, end: Tensor, ways: Sequence[float]) -> Tensor:
+        """The latents (N x ...) at N places from one latent (1 x ...) to another."""
+        return torch.cat([self.between(start, end, way) for way in ways])
+
+    def between(self, start: Tensor, end: Tensor, way: float) -> Tensor:
+        """The latents this far on the way, from 0 to 1."""
+        return slerp(start, end, way)
+
+    def interpolate(self, rows: int, frames: int, seed: int = 0) -> Tensor:
+        """Walks from one sample to another, for a picture: row ``i`` leads from sample ``2 i`` to sample ``2 i + 1``.
+
+        Returns:
+            rows x frames images in one batch, row by row, in [-1, 1].
+        """
+        ways = evenly(frames)
+        walks = [self.walk(2 * row, 2 * row + 1, ways, seed, **self.kind(row)) for row in range(rows)]
+        return torch.cat(walks)
+
+    def kind(self, row: int) -> dict[str, Any]:
+        """What a row of :meth:`interpolate` keeps from end to end, as :meth:`walk` takes it."""
+        return {}
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Images (N x C x H x W, in [-1, 1]) of latent vectors (N x latent_dim)."""
+        with evaluating(self.image_generator):
+            return self.image_generator(latent)
+
+    def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
+        """As many samples as the batch has examples, N x C x H x W in [-1, 1]; no two batches or ranks share one."""
+        self.look_at(batch, batch)
+        n = count(batch)
+        return self.sample(n, start=self._first_to_predict(n, anew=batch_idx == 0 and dataloader_idx == 0))
+
+    def _first_to_predict(self, n: int, anew: bool) -> int:
+        """Number of the first of ``n`` samples to be predicted.
+
+        One process counts on. Several cannot know what the others have made: they take turns in blocks as long as the
+        largest batches that the loaders name, in which a shorter batch leaves a gap.
+        """
+        self._predicted = (0, 0) if anew else self._predicted
+        batches, samples = self._predicted
+        self._predicted = (batches + 1, samples + n)
+        if self._trainer is None or self.trainer.world_size == 1:
+            return samples
+        return (batches * self.trainer.world_size + self.global_rank) * _block(self.trainer.predict_dataloaders)
+
+
+def _block(loaders: Any) -> int:
+    """The longest batch of some loaders; more than any where one of them does not say."""
+    loaders = loaders if isinstance(loaders, list | tuple) else [loaders]
+    # Lightning rebuilds a loader to predict, and what it builds has its batch size in its sampler only.
+    sizes = [getattr(loader, "batch_size", None) or getattr(_sampler(loader), "batch_size", None) for loader in loaders]
+    return max(size or _ENDLESS for size in sizes)
+
+
+def _sampler(loader: Any) -> Any:
+    return getattr(loader, "batch_sampler", None)
+
+
+def in_turn(values: Sequence[float], start: int, stop: int) -> Tensor:
+    """Numbers ``start`` to ``stop - 1`` of values that are repeated endlessly."""
+    return torch.as_tensor(values)[torch.arange(start, stop) % len(values)]
+
+
+def evenly(frames: int) -> list[float]:
+    """The places of frames on a way, at even distances, both ends included."""
+    return [frame / max(frames - 1, 1) for frame in range(frames)]

@@ -1,0 +1,222 @@
+"""Games that are told a class: of every real image, and of every image to be made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_lightning.arguments.recipes import resolve
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.freezing import evaluating
+from gan_lightning.games.image import ImageGame, ImageShape, in_turn
+from gan_lightning.games.randomness import fold, indexed_uniform
+from gan_lightning.networks import ConvDiscriminator, ConvGenerator
+from gan_lightning.trainer.loader_batches import check_labels
+
+LabelGeneratorFactory = Callable[[ImageShape, int, int], nn.Module]
+LabelDiscriminatorFactory = Callable[[ImageShape, int], nn.Module]
+
+_LABEL_STREAM = 1
+
+
+class LabelGame(ImageGame):
+    """A game whose generator makes an image of a class. The label of a real image is that of the fake beside it.
+
+    So the labels of fakes follow the data's frequencies, and no player can tell real from fake by them. The labels
+    of samples follow them too, once training has begun; before, and where the loader does not tell the labels of
+    its data, all classes are equally frequent.
+
+    Args:
+        image_shape: Channels, height, width of an image. The command line takes it from the data.
+        latent_dim: Length of the latent vector.
+        num_classes: Labels are 0 ... num_classes - 1. The command line takes it from the data.
+        generator: Makes the generator from the image shape, the latent length and the number of classes; it is
+            called with latents and labels.
+        discriminator: Makes the discriminator from the image shape and the number of classes.
+        class_names: The name of each class, for those who ask for samples. The command line takes it from the data.
+            None: they have none but their numbers.
+        **game: Arguments of :class:`~gan_lightning.games.base.AdversarialModule`.
+    """
+
+    class_counts: Tensor
+
+    def __init__(
+        self,
+        image_shape: ImageShape = (3, 64, 64),
+        latent_dim: int = 100,
+        num_classes: int = 10,
+        generator: LabelGeneratorFactory = ConvGenerator,
+        discriminator: LabelDiscriminatorFactory = ConvDiscriminator,
+        class_names: Sequence[str] | None = None,
+        **game: Any,
+    ) -> None:
+        if num_classes is None or num_classes < 1:
+            raise ValueError(
+                f"num_classes is {num_classes}: {type(self).__name__} learns classes, so it needs data with labels."
+            )
+        super().__init__(
+            image_shape,
+            latent_dim,
+            generator=lambda shape, length: resolve(generator)(shape, length, num_classes),
+            discriminator=lambda shape: resolve(discriminator)(shape, num_classes),
+            **game,
+        )
+        self.num_classes = num_classes
+        self.class_names = named_classes(class_names, num_classes)
+        self.register_buffer("class_counts", torch.ones(num_classes, dtype=torch.int64))
+
+    def receive(self, raw: Any) -> GameBatch:
+        batch = super().receive(raw)
+        labels = batch.condition
+        if not isinstance(labels, Tensor) or labels.ndim != 1 or labels.is_floating_point():
+            shaped = isinstance(labels, Tensor)
+            got = (
+                f"{tuple(labels.shape)} of {labels.dtype}"
+                if shaped
+                else "none"
+                if labels is None
+                else repr(labels)[:60]
+            )
+            raise ValueError(
+                f"{type(self).__name__} needs the class of every image, one integer each, and the data's labels are "
+                f"{got}."
+            )
+        if len(labels) != len(batch.examples):
+            raise ValueError(
+                f"{type(self).__name__} needs the class of every image, and there are {len(labels)} labels for "
+                f"{len(batch.examples)} images."
+            )
+        if self.are_looked_at(labels):
+            check_labels(labels, self.num_classes)
+        return replace(batch, condition=labels.long())
+
+    def play(self, batch: GameBatch) -> Tensor:
+        return self.generator(batch.latent, batch.condition)
+
+    def on_train_start(self) -> None:
+        super().on_train_start()
+        labels = _labels_of(self.trainer.train_dataloader)
+        if labels is None or labels.ndim != 1 or labels.is_floating_point():
+            return
+        check_labels(labels, self.num_classes)
+        self.class_counts.copy_(torch.bincount(labels.long(), minlength=self.num_classes))
+
+    def indexed_labels(self, start: int, stop: int, seed: int) -> Tensor:
+        """Labels number ``start`` to ``stop - 1`` of the sequence that ``seed`` names, as frequent as in the data."""
+        ends = self.class_counts.cpu().cumsum(0)
+        place = indexed_uniform(start, stop, 1, fold(seed, _LABEL_STREAM))[:, 0].double() * ends[-1]
+        return torch.searchsorted(ends.double(), place, right=True)
+
+    def check_classes(self, labels: Sequence[int] | None) -> None:
+        """Refuse classes that no sample can have; None: those of the data.
+
+        Raises:
+            ValueError: There is no such class, or none is given.
+        """
+        if labels is not None and (len(labels) == 0 or any(label not in range(self.num_classes) for label in labels)):
+            raise ValueError(
+                f"labels is {str(labels)[:60]}: this {type(self).__name__} has the classes 0 to {self.num_classes - 1}."
+            )
+
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        start: int = 0,
+        batch_size: int = 256,
+        labels: Sequence[int] | None = None,
+    ) -> Tensor:
+        """Samples number ``start`` to ``start + n - 1`` of the sequence that ``seed`` names.
+
+        Sample ``i`` depends on the seed and ``i`` alone, its class included.
+
+        Args:
+            n: How many.
+            seed: Which sequence.
+            start: Number of the first.
+            batch_size: Made at a time.
+            labels: Sample ``i`` is of class ``labels[i % len(labels)]``. None: classes as frequent as in the data.
+
+        Returns:
+            n x C x H x W on the model's device, in [-1, 1].
+
+        Raises:
+            ValueError: There is no such class.
+        """
+        self.check_classes(labels)
+        stop = start + n
+        chosen = self.indexed_labels(start, stop, seed) if labels is None else in_turn(labels, start, stop)
+        return self.render(self.indexed_latents(start, stop, seed), chosen, batch_size=batch_size)
+
+    def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
+        """One row a class, of the first classes if there are more than ``n``."""
+        rows = self._rows(n)
+        columns = n // rows
+        labels = [row for row in range(rows) for _ in range(columns)]
+        return self.sample(rows * columns, seed=seed, labels=labels), columns
+
+    def table_names(self, n: int) -> tuple[list[str], list[str]]:
+        return [], [str(label) for label in range(self._rows(n))]
+
+    def _rows(self, n: int) -> int:
+        return self.num_classes if self.num_classes <= n else math.isqrt(n)
+
+    def walk(self, a: int, b: int, ways: Sequence[float], seed: int = 0, labels: Sequence[int] | None = None) -> Tensor:
+        """Images on the way from sample ``a`` to sample ``b``; the class changes half-way.
+
+        Args:
+            a: Number of the sample at the beginning.
+            b: Number of the sample at the end.
+            ways: N numbers, how far on the way an image is: 0 is sample ``a``, 1 is sample ``b``.
+            seed: Which sequence.
+            labels: The class of the whole way, or those of its two ends, as there is none in between. None: those that
+                the two samples have.
+
+        Returns:
+            N x C x H x W on the model's device, in [-1, 1].
+
+        Raises:
+            ValueError: There is no such class.
+        """
+        self.check_classes(labels)
+        start, end = (self.indexed_latents(i, i + 1, seed) for i in (a, b))
+        if labels is None:
+            labels = [int(self.indexed_labels(i, i + 1, seed)) for i in (a, b)]
+        chosen = torch.tensor([labels[0] if way < 0.5 else labels[-1] for way in ways])
+        return self.render(self.on_the_way(start, end, ways), chosen)
+
+    def kind(self, row: int) -> dict[str, Any]:
+        """Row ``i`` is of class ``i``, and on from 0 again."""
+        return {"labels": [row % self.num_classes]}
+
+    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
+        """Images (N x C x H x W, in [-1, 1]) of latent vectors (N x latent_dim) and labels (N,)."""
+        with evaluating(self.averaged_generator):
+            return self.averaged_generator(latent, labels)
+
+
+def named_classes(class_names: Sequence[str] | None, num_classes: int) -> tuple[str, ...] | None:
+    """The names of the classes.
+
+    Raises:
+        ValueError: There are not as many as classes, or one of them is there twice.
+    """
+    if class_names is None:
+        return None
+    if isinstance(class_names, str) or len(class_names) != num_classes or len(set(class_names)) < num_classes:
+        raise ValueError(f"class_names is {class_names!r}: it must be a list of {num_classes} different names.")
+    return tuple(map(str, class_names))
+
+
+def _labels_of(loader: Any) -> Tensor | None:
+    """All labels of what a loader draws from, if it tells: ours and torchvision's do."""
+    loader = getattr(loader, "loader", loader)  # A game's loader hands out rounds of another's batches.
+    labels = getattr(getattr(loader, "source", None), "labels", None)
+    if labels is None:
+        labels = getattr(getattr(loader, "dataset", None), "targets", None)
+    return None if labels is None else torch.as_tensor(labels)

@@ -1,0 +1,90 @@
+"""What a checkpoint holds of a game beside weights and optimisers: seed, count of updates, buffers of each rank."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from lightning.pytorch.trainer.states import TrainerFn
+
+from gan_lightning import __version__
+from gan_lightning.arguments.recipes import find_name, public_name
+from gan_lightning.trainer.ddp import agreed, buffers_apart
+from gan_lightning.trainer.state_dict import plain
+
+if TYPE_CHECKING:
+    from gan_lightning.games.base import AdversarialModule
+
+
+def save_state(game: AdversarialModule, checkpoint: dict[str, Any]) -> None:
+    """Add a game's own state to a checkpoint, under ``gan_lightning``. Collective: every rank must call it.
+
+    Args:
+        game: The game.
+        checkpoint: As Lightning is about to write it; changed in place.
+    """
+    state: dict[str, Any] = {"variant": public_name(type(game)), "version": __version__}
+    state |= {"seed": game.seed, "game_step": game.game_step}
+    if any(apart := buffers_apart(game)):
+        # Whoever loads the weights gets buffers that all ranks agree on. To train on in the same bits, each rank needs
+        # its own, such as the statistics of its BatchNorm.
+        with agreed(game):
+            shared = {plain(name): buffer.clone() for name, buffer in game.named_buffers()}
+        checkpoint["state_dict"].update({name: shared[name] for name in apart[0]})
+        state["buffers"] = apart
+    checkpoint["gan_lightning"] = state
+
+
+def load_state(game: AdversarialModule, checkpoint: Mapping[str, Any]) -> None:
+    """Take a game's own state from a checkpoint, and warn of arguments that have changed since.
+
+    Args:
+        game: The game, changed in place.
+        checkpoint: Of any version.
+
+    Raises:
+        ValueError: A run is to be continued with another kind of optimiser or scheduler, which cannot take over the
+            state of the one before.
+    """
+    state = checkpoint.get("gan_lightning", {})
+    seed = state.get("seed")
+    game.seed = game.seed if seed is None else seed  # A tuner goes back to a state from before it was drawn.
+    game.updates_loaded = checkpoint.get("global_step", 0)
+    game.buffers_of_ranks = state.get("buffers", [])
+    # Until 0.2 the trainer alone counted.
+    game.game_step = state.get("game_step", checkpoint.get("global_step", 0))
+    before = _with_current_names(checkpoint.get("hyper_parameters", {}))
+    for name in sorted(name for name in game.hparams if name in before and before[name] != game.hparams[name]):
+        # Lightning loads the states of optimisers and schedulers after this, and these hold their settings.
+        kept = name.endswith(("_optimizer", "_scheduler"))
+        continues = _is_trained(game)
+        was, now = (_kind(recipes[name]) if kept else "" for recipes in (before, game.hparams))
+        if continues and was != now:
+            raise ValueError(f"{name} was {was} and is now {now}: a run goes on with the kind that it began with.")
+        rule = "the checkpoint's settings stay" if kept else "from here on the new value holds"
+        warnings.warn(f"{name} was {before[name]} and is now {game.hparams[name]}: {rule}.", stacklevel=2)
+
+
+def _is_trained(game: AdversarialModule) -> bool:
+    """Whether a trainer fits the game, rather than somebody loads it to sample from it."""
+    try:
+        return game.trainer.state.fn == TrainerFn.FITTING
+    except RuntimeError:  # It has no trainer.
+        return False
+
+
+def _with_current_names(value: Any) -> Any:
+    """Hyper-parameters with the import paths that the classes in them have today."""
+    if isinstance(value, Mapping):
+        renamed = {name: _with_current_names(part) for name, part in value.items()}
+        with suppress(ImportError, AttributeError, ValueError):  # What is not there any more keeps its name.
+            renamed |= {"class_path": public_name(find_name(renamed["class_path"]))} if "class_path" in renamed else {}
+        return renamed
+    return [_with_current_names(part) for part in value] if isinstance(value, list) else value
+
+
+def _kind(recipe: Any) -> str:
+    """The name of the class that a checkpoint's record of a recipe makes."""
+    return str(recipe["class_path"]).rpartition(".")[2] if recipe else "none"

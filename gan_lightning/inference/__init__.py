@@ -1,0 +1,32 @@
+"""From a checkpoint to images, with no dataset and no trainer."""
+
+from gan_lightning.inference.checkpoint import CheckpointError, load, read_checkpoint
+from gan_lightning.inference.published_generator import load_reference, reference_network
+from gan_lightning.inference.sampling import (
+    check_codes,
+    check_domain,
+    check_labels,
+    encode,
+    generate,
+    interpolate,
+    reconstruct,
+)
+from gan_lightning.inference.translation import ImageError, check_translation, translate
+
+__all__ = [
+    "CheckpointError",
+    "ImageError",
+    "check_codes",
+    "check_domain",
+    "check_labels",
+    "check_translation",
+    "encode",
+    "generate",
+    "interpolate",
+    "load",
+    "load_reference",
+    "read_checkpoint",
+    "reconstruct",
+    "reference_network",
+    "translate",
+]

@@ -1,0 +1,121 @@
+"""From a checkpoint to the model in it, with no dataset and no trainer."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import torch
+
+from gan_lightning import __version__
+from gan_lightning.arguments.recipes import find_name
+from gan_lightning.games.base import AdversarialModule
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is missing, broken or not one of ours. The message is a sentence for the user."""
+
+
+def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """Read a checkpoint of an :class:`AdversarialModule`; no code that it may carry is run.
+
+    Raises:
+        CheckpointError: It is missing, truncated, or something else.
+    """
+    path = local_path(path)
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder: give the checkpoint file in it, such as last.ckpt.")
+    if not path.is_file():
+        raise CheckpointError(f"There is no checkpoint {path}.")
+    broken = f"{path} is no complete checkpoint: it was cut short, or it is another kind of file."
+    if not zipfile.is_zipfile(path):  # The table of contents is at the end of the file.
+        raise CheckpointError(broken)
+    try:
+        with zipfile.ZipFile(path) as parts:  # torch itself does not compare the checksums.
+            damaged = parts.testzip()
+    except Exception as error:  # A damaged table of contents breaks the reader in any of many ways.
+        raise CheckpointError(broken) from error
+    if damaged is not None:
+        raise CheckpointError(f"{path} is damaged: the checksum of {damaged} in it is wrong.")
+    try:
+        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} is no checkpoint of GAN Lightning: it holds more than numbers and names, and such a file could "
+            "run code of its author, so it is not read."
+        ) from error
+    except Exception as error:  # A damaged file breaks torch's reader in any of many ways.
+        raise CheckpointError(broken) from error
+    if not isinstance(checkpoint, dict) or "variant" not in (checkpoint.get("gan_lightning") or {}):
+        raise CheckpointError(
+            f"{path} was not written by GAN Lightning: it does not say which model its weights belong to."
+        )
+    return checkpoint
+
+
+def local_path(path: str | Path) -> Path:
+    """The file that is meant, also where a checkpoint is given as ``file://...``.
+
+    Raises:
+        CheckpointError: It is an address on another machine.
+    """
+    if str(path) == "":
+        raise CheckpointError("The path of the checkpoint is empty.")
+    address = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", str(path))  # Path has made one slash of two.
+    if address is None or Path(path).exists():
+        return Path(path)
+    if address[1].lower() != "file":
+        raise CheckpointError(f"{path} is an address: download the checkpoint first, and give the path of the file.")
+    return Path("/" + unquote(address[2]).removeprefix("localhost/"))
+
+
+def load(path: str | Path, map_location: Any = "cpu") -> AdversarialModule:
+    """The model in a checkpoint, in evaluation mode, made with the arguments that it was trained with.
+
+    Args:
+        path: A file that training wrote.
+        map_location: Device to put the weights on.
+
+    Raises:
+        CheckpointError: The file is missing, truncated or foreign.
+    """
+    checkpoint = read_checkpoint(path, map_location)
+    variant = _find(checkpoint["gan_lightning"]["variant"], path)
+    if not (isinstance(variant, type) and issubclass(variant, AdversarialModule)):
+        raise CheckpointError(f"{path} says that its model is {variant!r}, which is no AdversarialModule.")
+    try:
+        model = variant(**checkpoint.get("hyper_parameters", {}))
+        model.on_load_checkpoint(checkpoint)
+        model.load_state_dict(checkpoint["state_dict"])
+    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} does not fit the {variant.__name__} of this version of the code"
+            f"{other_version(checkpoint)}: {_first_line(error)}"
+        ) from error
+    return model.to(map_location).eval()
+
+
+def other_version(checkpoint: dict[str, Any]) -> str:
+    """What to add to the news that a checkpoint does not fit; nothing if this very version wrote it."""
+    written = checkpoint["gan_lightning"].get("version", __version__)
+    if written == __version__:
+        return ""
+    return f" (GAN Lightning {written} wrote it, and this is {__version__}: install that version, or train anew)"
+
+
+def _find(name: Any, path: str | Path) -> Any:
+    try:
+        return find_name(name)
+    except (ImportError, AttributeError) as error:
+        raise CheckpointError(f"{path} needs {name}, which cannot be imported here: {error}.") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2])

@@ -1,0 +1,95 @@
+"""A generator that the authors of pix2pix and CycleGAN trained, ready to translate."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_lightning.games.image import ImageShape
+from gan_lightning.games.translation import TranslationGame, Wishes, published_mode
+from gan_lightning.inference.checkpoint import CheckpointError
+from gan_lightning.inference.published_weights import Weights, network_of
+from gan_lightning.networks import PatchDiscriminator
+
+
+class ReferenceTranslator(TranslationGame):
+    """One generator of pix2pix or CycleGAN by itself: it translates one way, and is not there to be trained.
+
+    As in the authors' tests, images are translated one by one with dropout and the batch's statistics on, as in
+    training; the generators of CycleGAN have neither.
+
+    Args:
+        generator: Makes images of images.
+        condition_shape: Channels, height, width of the images given.
+    """
+
+    def __init__(self, generator: nn.Module, condition_shape: ImageShape) -> None:
+        super().__init__(generator, nn.Identity())
+
+    def answer(self, images: Tensor, direction: str | None, attributes: Wishes) -> Tensor:
+        with published_mode(self.generator):
+            return torch.cat([self.generator(image) for image in images.split(1)])
+
+
+def load_reference(path: str | Path, map_location: Any = "cpu") -> ReferenceTranslator:
+    """The generator in a file that the authors' PyTorch code wrote: ``latest_net_G.pth``, ``latest_net_G_A.pth``.
+
+    Args:
+        path: See :func:`reference_network`.
+        map_location: Device to put the weights on.
+
+    Raises:
+        CheckpointError: It holds something else, or a generator whose images are neither grey nor RGB.
+    """
+    network = reference_network(path)
+    if isinstance(network, PatchDiscriminator):
+        raise CheckpointError(f"{path} holds a discriminator, which makes no images: give the file of a generator.")
+    first, *_, last_bias = network.parameters()
+    given, made = first.shape[1], len(last_bias)
+    if not {given, made} <= {1, 3}:
+        raise CheckpointError(
+            f"{path} holds a generator from {given} channels to {made}: only grey (1) and RGB (3) can be translated."
+        )
+    return ReferenceTranslator(network, (given, 256, 256)).to(map_location).eval()
+
+
+def reference_network(path: str | Path) -> nn.Module:
+    """The network in a file that the authors' PyTorch code wrote, a generator or a discriminator, to train on with.
+
+    ``Pix2Pix().generator.load_state_dict(reference_network("latest_net_G.pth").state_dict())``
+
+    Args:
+        path: The weights of one network; no code that the file may carry is run. Which networks are known, see
+            :func:`~gan_lightning.inference.published_weights.network_of`.
+
+    Returns:
+        A :class:`UNet`, a :class:`ResidualTranslator` or a :class:`PatchDiscriminator`, in evaluation mode.
+
+    Raises:
+        CheckpointError: The file is missing, broken or of another kind, or its network is not known.
+    """
+    weights = bare_weights(path)
+    if weights is None:
+        raise CheckpointError(f"{path} is missing, broken, or no file of one network's weights.")
+    try:
+        return network_of(weights)
+    except ValueError as error:
+        raise CheckpointError(f"{path} cannot be used: {error}.") from error
+
+
+def bare_weights(path: str | Path) -> Weights | None:
+    """What a file holds that is nothing but tensors by their names, by whichever version of torch; None of others."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as parts:
+                if parts.testzip() is not None:
+                    return None
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # A file of another kind breaks torch's reader in any of many ways.
+        return None
+    is_bare = isinstance(content, dict) and all(isinstance(value, Tensor) for value in content.values())
+    return content if is_bare and content else None

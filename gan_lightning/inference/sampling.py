@@ -1,0 +1,196 @@
+"""From a checkpoint to images, with no dataset and no trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from gan_lightning.games.base import AdversarialModule
+from gan_lightning.games.code import Codes
+from gan_lightning.games.image import evenly
+
+_NAMED = 20  # as many classes are named in a message
+
+
+def check_labels(model: AdversarialModule, labels: Sequence[int | str]) -> list[int]:
+    """The numbers of classes that are given by name or by number.
+
+    A text is the name of a class, as the training data called it, or else its number.
+
+    Raises:
+        ValueError: The model knows no classes, or not these.
+    """
+    num_classes = getattr(model, "num_classes", None)
+    name = type(model).__name__
+    if num_classes is None:
+        raise ValueError(f"{name} was not told any classes, so its samples cannot be chosen by label.")
+    names = list(getattr(model, "class_names", None) or ())
+    numbers = []
+    for label in labels:
+        if isinstance(label, str) and label in names:
+            numbers.append(names.index(label))
+        elif str(label).isdecimal() and int(label) < num_classes:
+            numbers.append(int(label))
+        else:
+            named = f": {', '.join(names[:_NAMED])}{' and more' if len(names) > _NAMED else ''}" if names else ""
+            raise ValueError(f"There is no label {label}: this {name} has 0 to {num_classes - 1}{named}.")
+    return numbers
+
+
+def check_codes(model: AdversarialModule, codes: Codes) -> None:
+    """Refuse codes that the model's samples cannot have.
+
+    Raises:
+        ValueError: The model knows no codes, or not these.
+    """
+    if not hasattr(model, "check_codes"):
+        raise ValueError(f"{type(model).__name__} knows no codes, so its samples cannot be chosen by them.")
+    model.check_codes(codes)  # type: ignore[operator]
+
+
+def encode(model: AdversarialModule, images: Tensor, batch_size: int = 256) -> Tensor:
+    """The latents of images, for a model that has an encoder, such as ALI.
+
+    Args:
+        model: The game.
+        images: N x C x H x W, uint8 or in [-1, 1].
+        batch_size: Read at a time.
+
+    Returns:
+        N x latent_dim on the model's device.
+
+    Raises:
+        ValueError: The model has no encoder, or the images are not of its shape.
+    """
+    return _encoding(model).encode(images, batch_size)
+
+
+def reconstruct(model: AdversarialModule, images: Tensor, batch_size: int = 256) -> Tensor:
+    """What a model that has an encoder makes of the latents of images; in [-1, 1], otherwise as :func:`encode`."""
+    return _encoding(model).reconstruct(images, batch_size)
+
+
+def _encoding(model: AdversarialModule) -> Any:
+    if not hasattr(model, "encode"):
+        raise ValueError(f"{type(model).__name__} has no encoder, so it finds no latents of images: take ALI.")
+    return model
+
+
+def check_domain(model: AdversarialModule, domain: str) -> None:
+    """Refuse a domain that the model's samples cannot be of.
+
+    Raises:
+        ValueError: The model knows no domains, or not this one.
+    """
+    domains = getattr(model, "domains", None)
+    name = type(model).__name__
+    if domains is None:
+        raise ValueError(f"{name} makes images of one domain, so its samples cannot be chosen by it.")
+    if domain not in domains:
+        raise ValueError(f"{name} has no domain {domain!r}: choose {' or '.join(domains)}.")
+
+
+def generate(
+    model: AdversarialModule,
+    n: int,
+    seed: int = 0,
+    batch_size: int = 64,
+    labels: Sequence[int | str] | None = None,
+    codes: Codes | None = None,
+    domain: str | None = None,
+    start: int = 0,
+) -> Iterator[Tensor]:
+    """Samples ``start`` to ``n - 1`` of the sequence that ``seed`` names, in batches.
+
+    Args:
+        model: The game.
+        n: How many.
+        seed: Which sequence.
+        batch_size: Made at a time.
+        labels: The classes of the samples, by name or number, repeated as often as it takes. None: as the model likes.
+        codes: The values of the samples' codes by name, repeated as often as it takes, such as
+            ``{"category": [3], "continuous0": [-1, 0, 1]}``. Codes that are not named are drawn as in training.
+        domain: The domain of the images, for a game of several such as CoGAN. None: the first.
+        start: Begin with this sample, a multiple of ``batch_size``: what follows is what it is from 0 on.
+
+    Returns:
+        Batches of at most ``batch_size`` x C x H x W images in [-1, 1], on the model's device.
+
+    Raises:
+        ValueError: The model has no such labels, codes or domain. This is noticed at once, before the first batch.
+    """
+    chosen = _chosen(model, labels, codes, domain)
+    return (
+        model.sample(min(batch_size, n - first), seed=seed, start=first, **chosen)  # type: ignore[operator]
+        for first in range(start, n, batch_size)
+    )
+
+
+def interpolate(
+    model: AdversarialModule,
+    a: int,
+    b: int,
+    frames: int = 16,
+    seed: int = 0,
+    batch_size: int = 64,
+    labels: Sequence[int | str] | None = None,
+    codes: Codes | None = None,
+    domain: str | None = None,
+) -> Iterator[Tensor]:
+    """The way from sample ``a`` to sample ``b`` of the sequence that ``seed`` names, in batches.
+
+    The first frame is sample ``a`` and the last one sample ``b``. A class changes half-way; codes change evenly, the
+    category by mixtures of both.
+
+    Args:
+        model: The game.
+        a: Number of the sample at the beginning.
+        b: Number of the sample at the end. From a sample to itself only the labels or codes change.
+        frames: How many images, both ends included.
+        seed: Which sequence.
+        batch_size: Made at a time.
+        labels: The class of the whole way, or those of its two ends. None: those of the two samples.
+        codes: By the code's name one value for the whole way, or those of its two ends. Codes that are not named are
+            those of the two samples.
+        domain: The domain of the images, for a game of several such as CoGAN. None: the first.
+
+    Returns:
+        Batches of at most ``batch_size`` x C x H x W images in [-1, 1], on the model's device.
+
+    Raises:
+        ValueError: The model cannot interpolate, has no such labels, codes or domain, or a number is out of its range.
+            This is noticed at once, before the first batch.
+    """
+    if not hasattr(model, "walk"):
+        raise ValueError(f"{type(model).__name__} cannot interpolate: it knows no way from one sample to another.")
+    if frames < 2:
+        raise ValueError(f"A way from one sample to another has at least 2 frames, not {frames}.")
+    if min(a, b) < 0:
+        raise ValueError(f"There is no sample {min(a, b)}: samples are counted from 0.")
+    chosen = _chosen(model, labels, codes, domain)
+    for name, values in {"labels": labels or [], **(codes or {})}.items():
+        if len(values) > 2:
+            raise ValueError(f"A way has two ends, so {name} takes one value or two, not {len(values)}.")
+    ways = evenly(frames)
+    return (
+        model.walk(a, b, ways[first : first + batch_size], seed=seed, **chosen)  # type: ignore[operator]
+        for first in range(0, frames, batch_size)
+    )
+
+
+def _chosen(
+    model: AdversarialModule, labels: Sequence[int | str] | None, codes: Codes | None, domain: str | None
+) -> dict[str, Any]:
+    """What is asked of the samples, as the model's own methods take it."""
+    chosen: dict[str, Any] = {}
+    if labels is not None:
+        chosen["labels"] = check_labels(model, labels)
+    if codes:
+        check_codes(model, codes)
+        chosen["codes"] = codes
+    if domain is not None:
+        check_domain(model, domain)
+        chosen["domain"] = domain
+    return chosen

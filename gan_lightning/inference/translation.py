@@ -1,0 +1,83 @@
+"""From image files to their translations, with no dataset and no trainer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from PIL import UnidentifiedImageError
+from torch import Tensor
+
+from datamodules.components.decoding import FORMATS, read_pixels
+from gan_lightning.games.base import AdversarialModule
+from gan_lightning.games.translation import TranslationGame, Wishes
+
+
+class ImageError(ValueError):
+    """An image cannot be translated. The message is a sentence for the user."""
+
+
+def check_translation(
+    model: AdversarialModule, direction: str | None = None, attributes: Wishes | None = None
+) -> TranslationGame:
+    """Refuse what the model cannot do.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: It translates no images, or knows no such direction or attribute.
+    """
+    if not isinstance(model, TranslationGame):
+        raise ValueError(f"{type(model).__name__} makes images out of nothing: use `gan-lightning generate`.")
+    model.check_wishes(direction, attributes)
+    return model
+
+
+def translate(
+    model: AdversarialModule,
+    file: str | Path,
+    direction: str | None = None,
+    attributes: Wishes | None = None,
+    seed: int = 0,
+) -> Tensor:
+    """Translate an image file of any size.
+
+    Args:
+        model: A :class:`TranslationGame`.
+        file: In one of ``datamodules.components.decoding.FORMATS``. It is turned upright as its EXIF data say, put on
+            white where it is transparent, and made grey or RGB as the model takes it.
+        direction: One of the model's directions. None: the first, or the only one.
+        attributes: What the result is to have, for a model that knows attributes.
+        seed: Of what chance decides in the generator, if anything.
+
+    Returns:
+        C x H x W in [-1, 1] on the model's device: of the image's size, or as many times larger as the model enlarges.
+
+    Raises:
+        ImageError: The file cannot be read, or the image is too large for the device.
+        ValueError: The model cannot do it, see :func:`check_translation`.
+    """
+    game = check_translation(model, direction, attributes)
+    image = game.scaled(_pixels(file, game.given_channels))
+    try:
+        return game.translate(image[None], direction, attributes, seed)[0]
+    except RuntimeError as error:
+        # torch has a class of its own for a GPU's memory, and none for the CPU's.
+        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+        height, width = image.shape[1:]
+        instead = "" if game.device.type == "cpu" else ", or translate it on the CPU"
+        raise ImageError(
+            f"{file}, {width} x {height} pixels, does not fit into the memory of {game.device}: make it smaller"
+            f"{instead}."
+        ) from error
+
+
+def _pixels(file: str | Path, channels: int) -> Tensor:
+    try:
+        return torch.tensor(read_pixels(file, channels).transpose(2, 0, 1))
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{file} is no {FORMATS} image, or a damaged one.") from error
+    except Exception as error:  # PIL raises SyntaxError, struct.error, ... besides OSError
+        raise ImageError(f"{file} cannot be read: {error}.") from error

@@ -1,0 +1,39 @@
+"""Logging to Weights & Biases."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers.logger import rank_zero_experiment
+
+
+class SteadyWandbLogger(WandbLogger):
+    """Lightning's logger for Weights & Biases, which goes on offline where the service cannot be reached at the start.
+
+    The command line takes it for Lightning's own; its arguments are the same.
+
+    Raises:
+        ValueError: Weights & Biases does not let anybody in without a key, or with this one.
+    """
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        import wandb
+        from wandb.errors import CommError, UsageError
+
+        try:
+            return super().experiment
+        except CommError as error:
+            wandb.teardown()  # Its background process still holds the run of this id.
+            self._wandb_init["mode"] = "offline"
+            run = super().experiment
+            warnings.warn(
+                f"Weights & Biases cannot be reached ({str(error).splitlines()[0].rstrip('.')}): the run is logged "
+                f"offline. Upload it later with: wandb sync {Path(run.dir).parent}",
+                stacklevel=2,
+            )
+            return run
+        except UsageError as error:
+            raise ValueError(f"Weights & Biases: {error} Or set WANDB_MODE=offline.") from error

@@ -1,0 +1,54 @@
+"""Losses of either player: pure functions of the discriminator's outputs, one file a family."""
+
+from gan_lightning.losses.adversarial import (
+    hinge_discriminator,
+    hinge_generator,
+    least_squares_discriminator,
+    least_squares_generator,
+    minimax_discriminator,
+    minimax_generator,
+    non_saturating_generator,
+    wasserstein_discriminator,
+    wasserstein_generator,
+)
+from gan_lightning.losses.auxiliary import feature_matching, gaussian_nll
+from gan_lightning.losses.energy import (
+    convergence,
+    energy_balance_discriminator,
+    energy_discriminator,
+    energy_generator,
+    next_balance,
+    pulling_away,
+)
+from gan_lightning.losses.relativistic import (
+    relativistic,
+    relativistic_average,
+    relativistic_average_hinge,
+    relativistic_average_least_squares,
+)
+from gan_lightning.losses.terms import Terms
+
+__all__ = [
+    "Terms",
+    "convergence",
+    "energy_balance_discriminator",
+    "energy_discriminator",
+    "energy_generator",
+    "feature_matching",
+    "gaussian_nll",
+    "hinge_discriminator",
+    "hinge_generator",
+    "least_squares_discriminator",
+    "least_squares_generator",
+    "minimax_discriminator",
+    "minimax_generator",
+    "next_balance",
+    "non_saturating_generator",
+    "pulling_away",
+    "relativistic",
+    "relativistic_average",
+    "relativistic_average_hinge",
+    "relativistic_average_least_squares",
+    "wasserstein_discriminator",
+    "wasserstein_generator",
+]

@@ -1,0 +1,177 @@
+"""The metrics by name: what each needs to know of the samples and of the real images, and how it is computed."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gan_lightning.arguments.ranges import check_whole
+from gan_lightning.metrics.feature_pass import Embedded
+from gan_lightning.metrics.features import INCEPTION, VGG16, FeatureExtractor
+from gan_lightning.metrics.frechet import covariance_root, distance_to_root
+from gan_lightning.metrics.inception_score import class_score
+from gan_lightning.metrics.kid import kernel_distance
+from gan_lightning.metrics.precision_recall import precision_recall, radii
+
+Reference = Mapping[str, Mapping[str, Tensor]]
+"""What is kept of the real images: some of the parts below, each a few named tensors."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the metrics are computed.
+
+    Attributes:
+        kid_subsets: Random subsets that KID is the mean over.
+        kid_subset_size: Images in each; fewer where there are fewer.
+        device: Where distances between features are computed.
+
+    Raises:
+        ValueError: A number is out of its range.
+    """
+
+    kid_subsets: int = 100
+    kid_subset_size: int = 1000
+    device: torch.device | str = "cpu"
+
+    def __post_init__(self) -> None:
+        check_whole(1, kid_subsets=self.kid_subsets)
+        check_whole(2, kid_subset_size=self.kid_subset_size)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric, or several that share their work.
+
+    Attributes:
+        names: Of the numbers that it gives.
+        extractor: torch-fidelity's name of the one whose features it is of, unless another is asked for.
+        samples: Parts of :class:`Embedded` that it needs of the samples.
+        real: Keys of ``REFERENCE_PARTS`` that it needs of the real images.
+        score: Computes them.
+    """
+
+    names: tuple[str, ...]
+    extractor: str
+    samples: frozenset[str]
+    real: frozenset[str]
+    score: Callable[[Embedded, Reference, Options], tuple[float, ...]]
+
+
+# What is kept of the real images.
+
+
+def _gaussian(real: Embedded, options: Options) -> dict[str, Tensor]:
+    assert real.gaussian is not None
+    return {"mean": real.gaussian.mean, "root": covariance_root(real.gaussian.cov)}
+
+
+def _features(real: Embedded, options: Options) -> dict[str, Tensor]:
+    assert real.features is not None
+    return {"features": real.features}
+
+
+def _radii(real: Embedded, options: Options) -> dict[str, Tensor]:
+    assert real.features is not None
+    return {"radii": radii(real.features.to(options.device)).cpu()}
+
+
+REFERENCE_PARTS: dict[str, tuple[str, Callable[[Embedded, Options], dict[str, Tensor]]]] = {
+    # part: (the part of Embedded that it is made from, how)
+    "gaussian": ("gaussian", _gaussian),
+    "features": ("features", _features),
+    "radii": ("features", _radii),
+}
+
+
+# The metrics.
+
+
+def _fid(samples: Embedded, real: Reference, options: Options) -> tuple[float, ...]:
+    assert samples.gaussian is not None
+    kept = real["gaussian"]
+    return (distance_to_root(kept["mean"], kept["root"], samples.gaussian.mean, samples.gaussian.cov),)
+
+
+def _kid(samples: Embedded, real: Reference, options: Options) -> tuple[float, ...]:
+    x, y = _both(samples, real, options)
+    size = min(options.kid_subset_size, len(x), len(y))
+    return (kernel_distance(x, y, options.kid_subsets, size),)
+
+
+def _inception_score(samples: Embedded, real: Reference, options: Options) -> tuple[float, ...]:
+    assert samples.logits is not None
+    return (class_score(samples.logits),)
+
+
+def _precision_recall(samples: Embedded, real: Reference, options: Options) -> tuple[float, ...]:
+    return precision_recall(*_both(samples, real, options), real["radii"]["radii"].to(options.device))
+
+
+def _both(samples: Embedded, real: Reference, options: Options) -> tuple[Tensor, Tensor]:
+    assert samples.features is not None
+    return samples.features.to(options.device), real["features"]["features"].to(options.device)
+
+
+def _metric(
+    score: Callable[[Embedded, Reference, Options], tuple[float, ...]],
+    names: str,
+    extractor: str,
+    samples: str,
+    real: str = "",
+) -> Metric:
+    return Metric(tuple(names.split()), extractor, frozenset(samples.split()), frozenset(real.split()), score)
+
+
+_ALL = (
+    _metric(_fid, "fid", INCEPTION, samples="gaussian", real="gaussian"),
+    _metric(_kid, "kid", INCEPTION, samples="features", real="features"),
+    _metric(_inception_score, "inception_score", INCEPTION, samples="logits"),
+    _metric(_precision_recall, "precision recall", VGG16, samples="features", real="features radii"),
+)
+
+METRICS: dict[str, Metric] = {name: metric for metric in _ALL for name in metric.names}
+
+
+def chosen(names: Iterable[str]) -> list[Metric]:
+    """The metrics that give these numbers, each once.
+
+    Raises:
+        ValueError: There is no metric of that name, or no name at all, or a name alone in place of a list.
+    """
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise ValueError(f"metrics is {names!r}: it must be a list, of some of {', '.join(METRICS)}.")
+    names = list(names)
+    for name in names:
+        if not isinstance(name, str) or name not in METRICS:
+            raise ValueError(f"There is no metric {name!r}: choose from {', '.join(METRICS)}.")
+    if not names:
+        raise ValueError(f"No metric was chosen: choose from {', '.join(METRICS)}.")
+    return [metric for metric in _ALL if set(metric.names) & set(names)]
+
+
+def called(name: str, extractor: FeatureExtractor) -> str:
+    """What a metric is called that is of this extractor's features: plainly, if they are those that it is published of.
+
+    ``fid``, but ``fid_pixels``; ``precision``, but ``precision_inception``; ``inception_score``, but
+    ``classifier_score``.
+
+    Raises:
+        ValueError: It scores classes, and the extractor gives none.
+    """
+    if name == "inception_score":
+        if extractor.class_score is None:
+            raise ValueError(
+                f"inception_score needs class scores, and the extractor {extractor.name} gives none: leave that metric "
+                "out, or take an extractor that does."
+            )
+        return extractor.class_score
+    if extractor.name == METRICS[name].extractor:
+        return name
+    return f"{name}_{short_name(extractor.name)}"
+
+
+def short_name(extractor: str) -> str:
+    """What an extractor is called by users."""
+    return "inception" if extractor == INCEPTION else extractor

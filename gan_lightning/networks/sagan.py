@@ -1,0 +1,166 @@
+"""The residual networks of SNGAN at 64 x 64 and 128 x 128, and of SAGAN: fewer channels where the map is larger.
+
+After the code of Miyato and Koyama, 2018, arXiv 1802.05637, and of Zhang et al., 2019, arXiv 1805.08318. Initial
+weights and BatchNorm are those of SNGAN in ``resnet.py``; SAGAN's 3 x 3 convolutions start from Glorot's distribution
+as it is, and its BatchNorm adds 1e-5 to the variance. Its code samples with the batch's own statistics; here samples
+are made with running ones, so that none depends on the others.
+"""
+
+import math
+from functools import partial
+from itertools import pairwise
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gan_lightning.networks.layers.attention import SelfAttention
+from gan_lightning.networks.layers.image_shape import log2_side
+from gan_lightning.networks.layers.labels import LabelledSequential, project
+from gan_lightning.networks.layers.spectral import spectral_norm
+from gan_lightning.networks.resnet import DownBlock, PlainBlock, UpBlock, glorot_init
+
+_WIDEST = 16
+
+
+class PyramidGenerator(nn.Module):
+    """A linear layer to 4 x 4, one upsampling block per doubling, then BatchNorm, ReLU, convolution and tanh.
+
+    At 128 x 128 the maps have 1024, 1024, 512, 256, 128 and 64 channels.
+
+    Args:
+        image_shape: Channels, height and width of the images made; square, a power of two from 16 up.
+        latent_dim: Length of the latent vector.
+        num_classes: Classes told to the generator, by the scales and offsets of BatchNorm in the blocks. None: none.
+        width: Channels of the last block; they double with every level down, up to 16 times.
+        attention: Whether the map of a quarter of the image's side attends to itself.
+
+    Raises:
+        ValueError: If the network cannot make images of this shape.
+    """
+
+    norm_eps = 2e-5
+    """What every BatchNorm adds to the variance."""
+    gain = math.sqrt(2)
+    """Multiplies Glorot's weights in the 3 x 3 convolutions of the blocks."""
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int] = (3, 64, 64),
+        latent_dim: int = 128,
+        num_classes: int | None = None,
+        width: int = 64,
+        attention: bool = False,
+    ) -> None:
+        super().__init__()
+        n_blocks = log2_side("PyramidGenerator", image_shape, smallest=16) - 2
+        channels = [width * min(2**level, _WIDEST) for level in reversed(range(n_blocks + 1))]
+        blocks: list[nn.Module] = [UpBlock(*pair, num_classes, self.norm_eps) for pair in pairwise(channels)]
+        if attention:
+            blocks.insert(n_blocks - 2, SelfAttention(channels[-3]))
+        output = nn.Conv2d(width, image_shape[0], kernel_size=3, padding=1)
+        self.layers = LabelledSequential(
+            nn.Linear(latent_dim, channels[0] * 4 * 4),
+            nn.Unflatten(1, (channels[0], 4, 4)),
+            *blocks,
+            nn.BatchNorm2d(width, eps=self.norm_eps),
+            nn.ReLU(inplace=True),
+            output,
+            nn.Tanh(),
+        )
+        self.apply(partial(glorot_init, gain=self.gain))
+        nn.init.xavier_uniform_(output.weight)
+
+    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Map latents (N, latent_dim), with labels (N,) if there are classes, to images (N, C, H, W) in [-1, 1]."""
+        return self.layers(latent, labels)
+
+
+class PyramidDiscriminator(nn.Module):
+    """Blocks that widen and halve the side, ReLU, the sum over space, a linear layer; spectrally normalised.
+
+    At 128 x 128 the blocks have 64, 128, 256, 512, 1024 and 1024 channels, the last of which keeps its shape; at
+    64 x 64 it is left out.
+
+    Args:
+        image_shape: Channels, height and width of the images judged; square, a power of two from 16 up.
+        num_classes: Classes told to the discriminator, by a projection at its end. None: none.
+        width: Channels of the first block; they double with every block, up to 16 times.
+        attention: Whether the map of a quarter of the image's side attends to itself.
+        widen_first: Whether a block widens in its first convolution, as SAGAN's, or in its second, as SNGAN's.
+
+    Raises:
+        ValueError: If the network cannot judge images of this shape.
+    """
+
+    gain = math.sqrt(2)
+    """Multiplies Glorot's weights in the 3 x 3 convolutions."""
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int] = (3, 64, 64),
+        num_classes: int | None = None,
+        width: int = 64,
+        attention: bool = False,
+        widen_first: bool = False,
+    ) -> None:
+        super().__init__()
+        n_blocks = log2_side("PyramidDiscriminator", image_shape, smallest=16) - 1
+        channels = [width * min(2**level, _WIDEST) for level in range(n_blocks)]
+        blocks: list[nn.Module] = [DownBlock(image_shape[0], width, first=True)]
+        for inputs, outputs in pairwise(channels):
+            blocks.append(
+                DownBlock(inputs, outputs, widen_first=widen_first) if outputs > inputs else PlainBlock(inputs)
+            )
+        if attention:
+            blocks.insert(2, SelfAttention(channels[1]))
+        self.blocks = nn.Sequential(*blocks)
+        self.linear = nn.Linear(channels[-1], 1)
+        self.embedding = None if num_classes is None else nn.Embedding(num_classes, channels[-1])
+        self.apply(partial(glorot_init, gain=self.gain))
+        spectral_norm(self)
+
+    def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Map images (N, C, H, W), with labels (N,) if there are classes, to logits (N,)."""
+        features = F.relu(self.blocks(image)).sum(dim=(2, 3))
+        return project(features, self.linear, self.embedding, labels)
+
+
+class SAGANGenerator(PyramidGenerator):
+    """:class:`PyramidGenerator` with self-attention, spectrally normalised.
+
+    Args:
+        image_shape: Channels, height and width of the images made; square, a power of two from 16 up.
+        latent_dim: Length of the latent vector.
+        num_classes: Classes told to the generator, by the scales and offsets of BatchNorm in the blocks. None: none.
+        width: Channels of the last block; they double with every level down, up to 16 times.
+    """
+
+    norm_eps = 1e-5
+    gain = 1.0
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int] = (3, 128, 128),
+        latent_dim: int = 128,
+        num_classes: int | None = None,
+        width: int = 64,
+    ) -> None:
+        super().__init__(image_shape, latent_dim, num_classes, width, attention=True)
+        spectral_norm(self)
+
+
+class SAGANDiscriminator(PyramidDiscriminator):
+    """:class:`PyramidDiscriminator` with self-attention.
+
+    Args:
+        image_shape: Channels, height and width of the images judged; square, a power of two from 16 up.
+        num_classes: Classes told to the discriminator, by a projection at its end. None: none.
+        width: Channels of the first block; they double with every block, up to 16 times.
+    """
+
+    gain = 1.0
+
+    def __init__(
+        self, image_shape: tuple[int, int, int] = (3, 128, 128), num_classes: int | None = None, width: int = 64
+    ) -> None:
+        super().__init__(image_shape, num_classes, width, attention=True, widen_first=True)

@@ -1,0 +1,39 @@
+"""Optimisers with the papers' settings, schedules, averages of weights, steps that are only looked ahead."""
+
+from gan_lightning.optimizers.adam import (
+    ALIAdam,
+    BEGANAdam,
+    CoGANAdam,
+    DCGANAdam,
+    EBGANAdam,
+    ImprovedGANAdam,
+    InfoGANAdam,
+    SAGANDiscriminatorAdam,
+    SNGANAdam,
+    SRGANAdam,
+    StarGANAdam,
+    WGANGPAdam,
+    WGANRMSprop,
+)
+from gan_lightning.optimizers.ema import ExponentialMovingAverage
+from gan_lightning.optimizers.historical_averaging import HistoricalAveragingAdam
+from gan_lightning.optimizers.schedulers import LinearDecay
+
+__all__ = [
+    "ALIAdam",
+    "BEGANAdam",
+    "CoGANAdam",
+    "DCGANAdam",
+    "EBGANAdam",
+    "ExponentialMovingAverage",
+    "HistoricalAveragingAdam",
+    "ImprovedGANAdam",
+    "InfoGANAdam",
+    "LinearDecay",
+    "SAGANDiscriminatorAdam",
+    "SNGANAdam",
+    "SRGANAdam",
+    "StarGANAdam",
+    "WGANGPAdam",
+    "WGANRMSprop",
+]

@@ -1,0 +1,87 @@
+"""Historical averaging: a player is held near the mean of what it has been."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import ParamsT
+
+from gan_lightning.arguments import checked
+from gan_lightning.optimizers.adam import DCGANAdam
+
+
+@checked
+class HistoricalAveragingAdam(DCGANAdam):
+    """DCGAN's Adam on the loss plus ``averaging_weight * ||theta - 1/t sum_{i=1}^t theta_i||^2``.
+
+    Salimans et al., 2016, arXiv 1606.03498, section 3.3, for either player of any game. theta_i are the weights after
+    update i, which count as constants: to the gradient comes ``2 * averaging_weight * (theta - mean)``. The mean is
+    kept with Adam's moments, so a resumed run goes on in the same bits. The authors' published code has no such term.
+
+    Args:
+        params: What to update.
+        lr: Learning rate.
+        betas: Decay rates of the first and the second moment.
+        eps: Added to the denominator.
+        weight_decay: L2 penalty.
+        averaging_weight: Weight of the term. The paper names none.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        averaging_weight: float = 1e-3,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+        self.averaging_weight = averaging_weight
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Move once; the gradients are final when the closure has been called."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        moving = [weight for group in self.param_groups for weight in group["params"] if weight.grad is not None]
+        self._pull([weight for weight in moving if "mean" in self.state[weight]])
+        super().step()
+        self._remember(moving)
+        return loss
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take a state; the means keep their digits, where torch rounds what it loads to the type of the weights."""
+        super().load_state_dict(state_dict)
+        order = (weight for group in self.param_groups for weight in group["params"])
+        for number, weight in enumerate(order):
+            if "mean" in (saved := state_dict["state"].get(number, {})):
+                self.state[weight]["mean"] = saved["mean"].to(weight.device, _exact(weight), copy=True)
+
+    def _pull(self, weights: list[Tensor]) -> None:
+        """Add the term's gradient."""
+        if weights:
+            away = torch._foreach_sub(weights, [self.state[weight]["mean"] for weight in weights])
+            gradients = [weight.grad for weight in weights if weight.grad is not None]
+            pulls = [one.to(gradient.dtype) for one, gradient in zip(away, gradients, strict=True)]
+            torch._foreach_add_(gradients, pulls, alpha=2 * self.averaging_weight)
+
+    def _remember(self, weights: list[Tensor]) -> None:
+        """Move the means: ``mean_t = mean_{t-1} + (theta_t - mean_{t-1}) / t``."""
+        states = [self.state[weight] for weight in weights]
+        for weight, state in zip(weights, states, strict=True):
+            state.setdefault("mean", torch.zeros_like(weight, dtype=_exact(weight)))
+            state["n_averaged"] = state.get("n_averaged", 0) + 1
+        if weights:
+            means = [state["mean"] for state in states]
+            away = torch._foreach_sub(weights, means)
+            torch._foreach_div_(away, [state["n_averaged"] for state in states])
+            torch._foreach_add_(means, away)
+
+
+def _exact(weight: Tensor) -> torch.dtype:
+    """The type of a weight's mean, whose steps are too small for bfloat16's digits."""
+    return torch.promote_types(weight.dtype, torch.float32)

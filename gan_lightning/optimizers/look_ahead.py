@@ -1,0 +1,128 @@
+"""Steps of a network's optimiser that are only thought: differentiable, and gone when the thought is over."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.optim import SGD, Adam, Optimizer
+
+from gan_lightning.trainer.speed import eagerly
+
+Weights = dict[str, Tensor]
+Judge = Callable[..., Any]
+"""A network as a function of its inputs alone."""
+
+
+def looked_ahead(
+    network: nn.Module,
+    optimizer: Optimizer,
+    loss: Callable[[Judge], Tensor],
+    steps: int,
+    clip_norm: float | None = None,
+) -> Judge:
+    """The network as it will be after some steps of its optimiser down a loss.
+
+    ``theta^{k+1} = theta^k - step(grad L(theta^k))`` (Metz et al., 2017, arXiv 1611.02163, section 2): the optimiser
+    is the network's own, whose momenta go on from where they are, and every step is differentiable, so that what the
+    result says has a gradient with respect to all that the loss was computed from. Network, gradients, buffers such
+    as BatchNorm's, and optimiser stay as they are; the buffers move with the thought, as they would in earnest.
+
+    Args:
+        network: All of its weights that the optimiser holds take part, whether they are frozen at the moment or not.
+        optimizer: SGD, Adam or AdamW, or a class derived from one that changes only defaults.
+        loss: What is minimised, a scalar, given the network as it is in the middle of the thought.
+        steps: How many; after 0 it is the network as it is.
+        clip_norm: Scale the gradient down to this norm before each step, as the engine does. None: never.
+
+    Returns:
+        The network's function at ``theta^steps``. Compiled networks run as they were written: compiled code has no
+        second derivative.
+
+    Raises:
+        ValueError: The optimiser, or an option of it, is not one that can be differentiated here.
+    """
+    check_unrollable(optimizer)
+    weights = {name: weight.detach().requires_grad_() for name, weight in network.named_parameters()}
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    groups = {weight: group for group in optimizer.param_groups for weight in group["params"]}
+    moving = {
+        name: _Step(groups[weight], dict(optimizer.state.get(weight, {})))
+        for name, weight in network.named_parameters()
+        if weight in groups
+    }
+
+    def at(weights: Weights) -> Judge:
+        def judge(*inputs: Any) -> Any:
+            with eagerly(network):
+                return functional_call(network, {**weights, **buffers}, inputs)
+
+        return judge
+
+    for _ in range(steps):
+        found = torch.autograd.grad(
+            loss(at(weights)), [weights[name] for name in moving], create_graph=True, allow_unused=True
+        )
+        # As in earnest, a weight that the loss does not know stays, whatever its momentum.
+        gradients = {name: gradient for name, gradient in zip(moving, found, strict=True) if gradient is not None}
+        if clip_norm is not None:
+            norm = torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients.values()]).norm()
+            scale = (clip_norm / (norm + 1e-6)).clamp(max=1)
+            gradients = {name: gradient * scale for name, gradient in gradients.items()}
+        weights = weights | {name: moving[name](weights[name], gradient) for name, gradient in gradients.items()}
+    return at(weights)
+
+
+def check_unrollable(optimizer: Optimizer) -> None:
+    """Refuse an optimiser whose steps cannot be thought.
+
+    Raises:
+        ValueError: It is neither SGD nor Adam, or it has an option that is not known here.
+    """
+    kind = type(optimizer).__name__
+    own = inspect.unwrap(type(optimizer).step)  # torch wraps a class's step when it first makes one
+    if own not in (inspect.unwrap(SGD.step), inspect.unwrap(Adam.step)):
+        raise ValueError(f"The look-ahead cannot follow the steps of {kind}: choose SGD, Adam or AdamW.")
+    for option in ("amsgrad", "maximize"):
+        if any(group.get(option) for group in optimizer.param_groups):
+            raise ValueError(f"The look-ahead cannot follow {kind} with {option}=True: leave it out.")
+
+
+@dataclass
+class _Step:
+    """One weight's way through its optimiser: the options, and what is remembered, never changed in place."""
+
+    options: dict[str, Any]
+    memory: dict[str, Any]
+
+    def __call__(self, weight: Tensor, gradient: Tensor) -> Tensor:
+        if self.options["weight_decay"]:
+            if self.options.get("decoupled_weight_decay"):
+                weight = weight * (1 - self.options["lr"] * self.options["weight_decay"])
+            else:
+                gradient = gradient + self.options["weight_decay"] * weight
+        return weight - self.options["lr"] * (self._adam if "betas" in self.options else self._sgd)(gradient)
+
+    def _sgd(self, gradient: Tensor) -> Tensor:
+        momentum = self.options["momentum"]
+        if not momentum:
+            return gradient
+        before = self.memory.get("momentum_buffer")
+        after = gradient if before is None else momentum * before + (1 - self.options["dampening"]) * gradient
+        self.memory["momentum_buffer"] = after
+        return gradient + momentum * after if self.options["nesterov"] else after
+
+    def _adam(self, gradient: Tensor) -> Tensor:
+        (beta1, beta2), memory = self.options["betas"], self.memory
+        zeros = torch.zeros_like(gradient)
+        # In double, since 1 - beta2 would lose four digits; where the count lies on a device, it is not read.
+        count = memory["step"] = torch.as_tensor(memory.get("step", 0)).double() + 1
+        mean = memory["exp_avg"] = torch.lerp(memory.get("exp_avg", zeros), gradient, 1 - beta1)
+        square = memory["exp_avg_sq"] = beta2 * memory.get("exp_avg_sq", zeros) + (1 - beta2) * gradient * gradient
+        # The root's slope is infinite at 0, where the gradient of a dead unit is; 0 times it would be NaN.
+        alive = square > 0
+        root = torch.where(alive, torch.where(alive, square, 1).sqrt(), 0)
+        return mean / (1 - beta1**count) / (root / (1 - beta2**count).sqrt() + self.options["eps"])

@@ -1,0 +1,141 @@
+"""When learning rates change: the schedule that translation papers share, and when any schedule is stepped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+
+from gan_lightning.arguments import checked
+from gan_lightning.arguments.ranges import check_whole
+
+_OF_AN_OPTIMISER = ("optimizer", "lr_scheduler", "monitor")
+_OF_A_SCHEDULER = ("scheduler", "name", "interval", "frequency", "monitor", "strict", "reduce_on_plateau")
+
+
+@checked
+class LinearDecay(LambdaLR):
+    """The full rate for some steps, then straight down to 0.
+
+    Zhu et al., 2017, arXiv 1703.10593: 100 epochs and 100 epochs.
+
+    Args:
+        optimizer: Whose rate.
+        constant_steps: Steps at the full rate.
+        decay_steps: Steps from there to 0.
+
+    Raises:
+        ValueError: A number of steps is negative, or there is no decay.
+    """
+
+    def __init__(self, optimizer: Optimizer, constant_steps: int, decay_steps: int) -> None:
+        if constant_steps < 0 or decay_steps < 1:
+            raise ValueError(
+                f"constant_steps is {constant_steps} and decay_steps is {decay_steps}: they must be at least 0 and 1."
+            )
+        super().__init__(
+            optimizer, lambda step: min(1.0, max(0.0, (constant_steps + decay_steps - step) / decay_steps))
+        )
+
+
+class Schedules:
+    """When the schedulers of a fit are stepped: after every ``frequency``-th step, or epoch, counted from 1.
+
+    Lightning steps none in manual optimisation, and keeps nothing that tells a scheduler of epochs from one without an
+    interval. Here one without an interval counts steps, as those of ``generator_scheduler`` do.
+    """
+
+    def __init__(self) -> None:
+        self._of_epochs: set[int] = set()
+
+    def read(self, trainer: Trainer, game: LightningModule) -> None:
+        """Read what ``configure_optimizers`` gives once the trainer asks for it, which it does after ``setup``."""
+        strategy = trainer.strategy
+        setup = getattr(strategy.setup_optimizers, "before_reading", strategy.setup_optimizers)
+
+        def setup_optimizers(trainer: Trainer) -> None:
+            own, configure = vars(game).get("configure_optimizers"), game.configure_optimizers
+
+            def read() -> Any:
+                given = configure()
+                self._of_epochs = {id(one["scheduler"]) for one in _schedules(given) if one["interval"] == "epoch"}
+                return given
+
+            game.configure_optimizers = read  # type: ignore[method-assign]
+            try:
+                setup(trainer)
+            finally:
+                del game.configure_optimizers
+                if own is not None:
+                    game.configure_optimizers = own  # type: ignore[method-assign]
+
+        setup_optimizers.before_reading = setup  # type: ignore[attr-defined]
+        strategy.setup_optimizers = setup_optimizers  # type: ignore[method-assign]
+
+    def step(self, game: LightningModule) -> None:
+        """Step those whose turn it is, after the step that has just been made."""
+        trainer = game.trainer
+        for config in trainer.lr_scheduler_configs:
+            by_epoch = id(config.scheduler) in self._of_epochs
+            count = trainer.current_epoch + 1 if by_epoch else trainer.global_step
+            if count % config.frequency == 0 and (trainer.is_last_batch or not by_epoch):
+                game.lr_scheduler_step(config.scheduler, None)
+
+
+def check_scheduler(scheduler: object) -> None:
+    """Refuse a scheduler that waits for what a game has not.
+
+    Raises:
+        ValueError: It is ReduceLROnPlateau.
+    """
+    if isinstance(scheduler, ReduceLROnPlateau):
+        raise ValueError("ReduceLROnPlateau waits for a loss to fall, and a GAN's losses do not: choose another.")
+
+
+def _schedules(given: Any) -> Iterator[dict[str, Any]]:
+    """What ``configure_optimizers`` says of each scheduler, in any of the forms that Lightning takes.
+
+    Raises:
+        ValueError: It asks for what a game does not do.
+    """
+    if isinstance(given, Mapping) and "optimizer" in given:
+        _check_keys("an optimiser", given, _OF_AN_OPTIMISER, ": n_critic says how often the discriminator moves")
+        _check_monitor(given)
+        yield from _schedules(given.get("lr_scheduler"))
+    elif isinstance(given, Mapping):
+        _check_keys("a scheduler", given, _OF_A_SCHEDULER)
+        if "scheduler" not in given:
+            raise ValueError(f"{_WHO} has no scheduler in a dictionary of {', '.join(map(str, given))}: add it.")
+        check_scheduler(given["scheduler"])
+        _check_monitor(given)
+        interval = given.get("interval", "step")
+        if interval not in ("step", "epoch"):
+            raise ValueError(f"{_WHO} has interval {interval!r} of a scheduler: it must be step or epoch.")
+        check_whole(1, frequency=given.get("frequency", 1))
+        yield {"scheduler": given["scheduler"], "interval": interval}
+    elif isinstance(given, tuple | list):
+        for each in given:
+            yield from _schedules(each)
+    else:
+        check_scheduler(given)
+
+
+_WHO = "configure_optimizers"
+
+
+def _check_keys(what: str, given: Mapping[str, Any], known: tuple[str, ...], hint: str = "") -> None:
+    for name in given:
+        if name not in known:
+            raise ValueError(f"{_WHO} gave {name!r} for {what}, which takes {', '.join(known)}{hint}.")
+
+
+def _check_monitor(given: Mapping[str, Any]) -> None:
+    check_scheduler(given.get("lr_scheduler"))
+    if given.get("reduce_on_plateau") or given.get("monitor") is not None:
+        raise ValueError(
+            f"{_WHO} lets a scheduler wait for {given.get('monitor', 'a plateau')}, and the schedulers of a game count "
+            "steps or epochs: leave monitor and reduce_on_plateau out."
+        )

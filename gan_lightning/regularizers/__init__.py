@@ -1,0 +1,12 @@
+"""What restrains a discriminator: penalties on its gradients, clipped weights."""
+
+from gan_lightning.regularizers.gradient_penalties import (
+    dragan_penalty,
+    gradient_penalty,
+    r1_penalty,
+    r2_penalty,
+    refuse_batch_norm,
+)
+from gan_lightning.regularizers.weight_clipping import clip_weights
+
+__all__ = ["clip_weights", "dragan_penalty", "gradient_penalty", "r1_penalty", "r2_penalty", "refuse_batch_norm"]

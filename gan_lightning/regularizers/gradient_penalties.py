@@ -1,0 +1,141 @@
+"""Penalties on a discriminator: pure functions of the network and its inputs, unweighted.
+
+``grad`` is the gradient of a discriminator's output with respect to its input image, one gradient per image.
+Where the output is a map of patches, it is the gradient of the sum over that image's patches. The
+discriminator must judge each image by itself: BatchNorm in it would mix the gradients of the batch.
+
+Penalties are computed in float32 outside autocast (a double input stays double), because a second derivative
+taken through bfloat16 is off by a percent. They are differentiable with respect to the discriminator's
+weights, and leave the images given to them without a gradient. Give them the eager network: a compiled one
+has no double backward.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+def gradient_penalty(
+    discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, target: float = 1.0
+) -> Tensor:
+    """Two-sided gradient penalty of WGAN-GP (Gulrajani et al., 2017, arXiv 1704.00028).
+
+    ``E (||grad D(x)||_2 - target)^2`` at ``x = x_r + eps (x_f - x_r)``, with one ``eps ~ U(0, 1)`` per image
+    and the norm over all of the image's axes. The paper multiplies it by 10.
+
+    Args:
+        discriminator: Maps images to outputs (N,), (N, 1) or (N, 1, h, w).
+        real: Real images, (N, ...).
+        fake: Generated images, of the same shape.
+        target: Gradient norm that costs nothing.
+
+    Returns:
+        A scalar in [0, inf).
+
+    Raises:
+        ValueError: If ``real`` and ``fake`` differ in shape, which would broadcast in silence.
+    """
+    if real.shape != fake.shape:
+        raise ValueError(
+            f"gradient_penalty mixes real and generated images one by one, so their shapes must agree: "
+            f"got {tuple(real.shape)} and {tuple(fake.shape)}."
+        )
+    real, fake = _at_least_float32(real), _at_least_float32(fake)
+    return _norm_penalty(discriminator, torch.lerp(real, fake, _uniform_per_image(real)), target)
+
+
+def dragan_penalty(
+    discriminator: Callable[[Tensor], Tensor], real: Tensor, perturbation: float = 0.5, target: float = 1.0
+) -> Tensor:
+    """Gradient penalty around the data of DRAGAN (Kodali et al., 2017, arXiv 1705.07215).
+
+    ``E (||grad D(x)||_2 - target)^2`` at ``x = x_r + perturbation * std * alpha * u``, with one ``alpha ~ U(0, 1)`` per
+    image, one ``u ~ U(0, 1)`` per pixel, ``std`` over all pixels of the batch and the norm over all of the image's
+    axes. This is the noise of the authors' code, which only brightens; the paper's is normal. It multiplies the
+    penalty by 10.
+
+    Args:
+        discriminator: Maps images to outputs (N,), (N, 1) or (N, 1, h, w).
+        real: Real images, (N, ...).
+        perturbation: How far from the data the gradient is looked at, in standard deviations; 0: at the data.
+        target: Gradient norm that costs nothing.
+
+    Returns:
+        A scalar in [0, inf).
+    """
+    real = _at_least_float32(real)
+    noise = _uniform_per_image(real) * torch.rand(real.shape, dtype=real.dtype, device=real.device)
+    return _norm_penalty(discriminator, real + perturbation * real.std(correction=0) * noise, target)
+
+
+def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+    """R1 penalty: squared gradient norm on real images (Mescheder et al., 2018, arXiv 1801.04406).
+
+    ``1/2 E ||grad D(x_r)||^2``. The paper multiplies it by gamma, so that the regulariser is
+    ``gamma/2 E ||.||^2``.
+
+    Args:
+        discriminator: Maps images to outputs (N,), (N, 1) or (N, 1, h, w).
+        real: Real images, (N, ...).
+
+    Returns:
+        A scalar in [0, inf).
+    """
+    return 0.5 * _input_gradient(discriminator, _at_least_float32(real)).square().sum(dim=1).mean()
+
+
+def r2_penalty(discriminator: Callable[[Tensor], Tensor], fake: Tensor) -> Tensor:
+    """R2 penalty: as R1, on generated images (Mescheder et al., 2018, arXiv 1801.04406).
+
+    ``1/2 E ||grad D(x_f)||^2``, for the discriminator only: the generator receives no gradient from it.
+
+    Args:
+        discriminator: Maps images to outputs (N,), (N, 1) or (N, 1, h, w).
+        fake: Generated images, (N, ...).
+
+    Returns:
+        A scalar in [0, inf).
+    """
+    return r1_penalty(discriminator, fake)
+
+
+def refuse_batch_norm(discriminator: nn.Module, game: str) -> None:
+    """Let no BatchNorm into a discriminator whose gradient is penalised at each image by itself.
+
+    Args:
+        discriminator: The network.
+        game: Who penalises it, for the message.
+
+    Raises:
+        ValueError: There is BatchNorm in it.
+    """
+    if any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in discriminator.modules()):
+        raise ValueError(
+            f"{game} penalises the discriminator's gradient at each image alone, and BatchNorm ties the images of a "
+            "batch together: take it out of the discriminator (batch_norm: false)."
+        )
+
+
+def _norm_penalty(discriminator: Callable[[Tensor], Tensor], x: Tensor, target: float) -> Tensor:
+    # vector_norm takes the subgradient 0 where the norm is 0, so a flat discriminator gets a finite gradient.
+    # The root of a sum of squares would give inf * 0 = nan there, and an eps under it would bias the penalty.
+    norm = torch.linalg.vector_norm(_input_gradient(discriminator, x), dim=1)
+    return (norm - target).square().mean()
+
+
+def _uniform_per_image(images: Tensor) -> Tensor:
+    return torch.rand(len(images), *[1] * (images.ndim - 1), dtype=images.dtype, device=images.device)
+
+
+def _input_gradient(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Gradient of each image's summed output with respect to that image, as (N, elements of an image)."""
+    x = x.detach().requires_grad_()
+    with torch.autocast(x.device.type, enabled=False):
+        # Images are judged one by one, so the gradient of the batch's sum holds each image's own gradient.
+        (gradient,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+    return gradient.flatten(start_dim=1)
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -1,0 +1,82 @@
+"""Write checkpoints so that a crash leaves either the old file or the new one, never half of one."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.fabric.utilities.types import _PATH
+from lightning.pytorch.strategies import Strategy
+
+from gan_lightning.trainer.disk import error_of_disk
+from gan_lightning.trainer.readable_checkpoint import readable
+
+
+class SaveError(OSError):
+    """A checkpoint could not be written; the one before it is whole. The message is a sentence for the user."""
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Saves beside the target, flushes to the disk, then replaces the target in one step.
+
+    Lightning's own save writes into the system's temporary folder and moves the file: between file systems that is
+    a copy, which a kill can cut short. Remote paths (``s3://...``) are left to Lightning.
+
+    Raises:
+        SaveError: The disk is full, cannot be written to, or is gone.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: _PATH, storage_options: Any = None) -> None:
+        if "://" in str(path) or storage_options is not None:
+            super().save_checkpoint(checkpoint, path, storage_options)
+            return
+        target = Path(path)
+        try:
+            checkpoint = readable(checkpoint)
+        except ValueError as error:
+            raise SaveError(f"{target} could not be saved: {error}") from error
+        try:
+            _replace(target, checkpoint)
+        except Exception as error:
+            disk = error_of_disk(error)
+            if disk is None:
+                raise
+            raise SaveError(
+                f"{target} could not be saved ({disk.strerror or disk}): what was saved before stands; see to the "
+                "disk, and continue with --ckpt_path last."
+            ) from error
+
+
+def _replace(target: Path, checkpoint: dict[str, Any]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # One name for each target: what a killed run left is overwritten by the next save.
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        with open(partial, "wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+    _sync_folder(target.parent)
+
+
+def use_atomic_saves(strategy: Strategy) -> None:
+    """Put atomic saves in the place of Lightning's default; anything else that was chosen stays."""
+    if type(strategy.checkpoint_io) is TorchCheckpointIO:
+        strategy.checkpoint_io = AtomicCheckpointIO()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself survive a power cut, where the system lets a folder be opened."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,184 @@
+"""Gather several batches of any loader into one round of the game."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lightning.fabric.utilities.data import sized_len
+from lightning.pytorch import Trainer
+from lightning.pytorch.utilities import rank_zero_warn
+
+from datamodules.components.workers import shield, started
+from gan_lightning.trainer.loader_batches import OfLoaders, OfNamedLoaders
+
+_SEEN = "rounds"
+
+
+class Rounds:
+    """A loader that yields lists of ``size`` batches: what one game step needs.
+
+    With ``n_critic`` discriminator updates of ``accumulate`` batches each, a game step consumes
+    ``n_critic * accumulate`` fresh batches. Handing them over together makes a step of the trainer, of the progress
+    bar, of the logger and of every interval one generator update. What is left at the end of an epoch and cannot
+    fill a round is not used in that epoch.
+
+    Args:
+        loader: Any iterable of batches, with a length or without. If it has ``state_dict`` and ``load_state_dict``, a
+            run resumes in the middle of an epoch.
+        size: Batches in a round.
+
+    Raises:
+        ValueError: The loader cannot fill a single round.
+    """
+
+    def __init__(self, loader: Any, size: int) -> None:
+        batches = sized_len(loader)
+        if batches is not None and batches < size:
+            raise ValueError(f"An epoch has {_too_few(batches, size)}")
+        self.loader = loader
+        self.size = size
+        # Lightning looks for these by name, to tell them the epoch.
+        self.sampler = getattr(loader, "sampler", None)
+        self.batch_sampler = getattr(loader, "batch_sampler", None)
+        dataset = getattr(loader, "dataset", getattr(loader, "source", None))
+        if sized_len(dataset) is not None:
+            self.dataset = _Share(dataset, size)
+        self._endless = batches is None
+        self._has_state = hasattr(loader, "state_dict") and hasattr(loader, "load_state_dict")
+        self._continues = self._has_yielded = False
+        self._rounds = 0
+        self._states: list[dict[str, Any]] = []
+
+    def __len__(self) -> int:
+        return len(self.loader) // self.size  # Of a stream this raises a TypeError, by which it is known.
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        batches: list[Any] = []
+        continues, self._continues, self._rounds, self._states = self._continues, False, 0, []
+        for batch in started(self.loader):
+            batches.append(batch)
+            if len(batches) == self.size:
+                self._rounds += 1
+                self._remember()
+                yield batches
+                batches = []
+        if self._rounds == 0 and not continues:
+            # Lightning would begin one epoch after the other, for ever.
+            if self._has_yielded and not batches:
+                raise ValueError(
+                    f"The loader, a {type(self.loader).__name__}, is used up and yields nothing a second time: give "
+                    "one that begins again for every epoch, such as a DataLoader, or a max_steps that it can serve."
+                )
+            raise ValueError(f"The loader has come to its end after {_too_few(len(batches), self.size)}")
+        self._rounds, self._has_yielded = 0, True
+
+    def _remember(self) -> None:
+        """Keep the states behind the last two rounds of a stream: Lightning fetches one ahead to see where it ends."""
+        if self._endless and self._has_state:
+            self._states = [*self._states[-1:], self.loader.state_dict()]
+
+    def state_dict(self) -> dict[str, Any]:
+        if not self._has_state:
+            return {_SEEN: self._rounds}
+        return self._states[0] if self._states else self.loader.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        if self._has_state and state and set(state) != {_SEEN}:
+            self.loader.load_state_dict(state)
+            self._continues = True
+        elif not self._has_state and 0 < state.get(_SEEN, 0) != sized_len(self):
+            rank_zero_warn(
+                f"The checkpoint was saved in the middle of an epoch, and {type(self.loader).__name__} has no "
+                "state_dict() to go on from there: it begins anew. torchdata's StatefulDataLoader goes on."
+            )
+
+
+class _Share:
+    """A dataset to those who ask how long it is: twice a batch of that length, and no step could be made.
+
+    Lightning's tuner doubles the size of batches until one is as long as the dataset. It knows nothing of the batches
+    that a step takes, nor of last ones that are left out.
+    """
+
+    def __init__(self, dataset: Any, size: int) -> None:
+        self._dataset = dataset
+        self._size = size
+
+    def __len__(self) -> int:
+        return len(self._dataset) // (2 * self._size) + 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vars(self)["_dataset"], name)
+
+
+def _too_few(batches: int, size: int) -> str:
+    return (
+        f"{batches} batches, but one step needs n_critic x accumulate = {size}: lower batch_size, n_critic or "
+        "accumulate, or add images."
+    )
+
+
+def side_by_side(loaders: Any, rounds: Any) -> list[Any]:
+    """The batches of a round, whatever the loaders: of ``{"A": [a, ...], "B": [b, ...]}`` ``[{"A": a, "B": b}, ...]``.
+
+    Args:
+        loaders: The trainer's ``train_dataloader``: rounds, or a dictionary or list of them.
+        rounds: What these have yielded together.
+    """
+    if isinstance(loaders, Mapping) and isinstance(rounds, Mapping):
+        parts = [side_by_side(loaders[name], rounds[name]) for name in loaders]
+        return [OfNamedLoaders(zip(loaders, each, strict=True)) for each in zip(*parts, strict=True)]
+    if isinstance(loaders, tuple | list) and len(loaders) == len(rounds):
+        parts = [side_by_side(*both) for both in zip(loaders, rounds, strict=True)]
+        return [OfLoaders(each) for each in zip(*parts, strict=True)]
+    return rounds
+
+
+def batches_of(loaders: Any) -> Iterator[Any]:
+    """The batches of a loader, of rounds of it, or of several loaders together, one by one, as a game receives them."""
+    if isinstance(loaders, Rounds):
+        yield from loaders.loader
+    elif isinstance(loaders, Mapping):
+        for each in zip(*map(batches_of, loaders.values()), strict=False):
+            yield dict(zip(loaders, each, strict=True))
+    elif isinstance(loaders, tuple | list):
+        for each in zip(*map(batches_of, loaders), strict=False):
+            yield list(each)
+    else:
+        yield from loaders
+
+
+def gather_rounds(trainer: Trainer, size: int) -> None:
+    """Make the trainer hand out rounds of ``size`` training batches, whatever loader it is given.
+
+    The workers of every loader are shielded from signals to stop: a run ends between two steps, and needs them till
+    then.
+
+    ``Strategy.process_dataloader`` is Lightning's place to wrap a loader: it comes after a distributed sampler has
+    been put in, so any loader shares its data among the processes as usual.
+    """
+    strategy = trainer.strategy
+    process = getattr(strategy.process_dataloader, "before_rounds", strategy.process_dataloader)
+
+    def process_dataloader(loader: object) -> object:
+        loader = process(loader)
+        shield(loader)
+        # A tuner has loaders for validation made in the midst of training, when those for training are there.
+        missing = trainer.train_dataloader is None or trainer.fit_loop._should_reload_train_dl
+        return Rounds(loader, size) if trainer.training and missing else loader
+
+    process_dataloader.before_rounds = process  # type: ignore[attr-defined]
+    strategy.process_dataloader = process_dataloader  # type: ignore[method-assign, assignment]
+
+
+def batch_sizes(loader: Any) -> set[int]:
+    """The sizes of the batches that a loader of rounds hands out in an epoch; empty where it does not say."""
+    size = loader.size if isinstance(loader, Rounds) else 1
+    loader = loader.loader if isinstance(loader, Rounds) else loader
+    usual, images = getattr(loader, "batch_size", None), sized_len(getattr(loader, "sampler", None))
+    if not isinstance(usual, int):
+        return set()
+    if images is None or images < usual or getattr(loader, "drop_last", False):
+        return {usual}
+    # The last one is left over with others of its round, unless rounds fill the epoch.
+    last = images % usual
+    return {usual, last} if last and (images // usual + 1) % size == 0 else {usual}

@@ -1,0 +1,95 @@
+"""Tensors of images to pictures a person can look at."""
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gan_lightning.visualization.image_sets import write_whole
+
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """From [-1, 1] to 0 ... 255, the inverse of what the game does to the images of a loader."""
+    return ((images.detach().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def are_points(image_shape: Sequence[int]) -> bool:
+    """Whether images of this shape (C, H, W) are points in the plane, which no picture shows as pixels."""
+    return tuple(image_shape) == (2, 1, 1)
+
+
+def stack(images: Sequence[Tensor]) -> Tensor:
+    """One batch of images, C x H x W, of any sizes, cut to the smallest in the middle; grey ones become colourful."""
+    channels = max(len(image) for image in images)
+    height, width = (min(image.shape[axis] for image in images) for axis in (1, 2))
+    cut = []
+    for image in images:
+        top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
+        cut.append(image[:, top : top + height, left : left + width].expand(channels, -1, -1))
+    return torch.stack(cut)
+
+
+def grid(images: Tensor, columns: int | None = None, gap: int = 1) -> Tensor:
+    """Lay images out row by row, black between them and around them.
+
+    Args:
+        images: N x C x H x W, N at least 1.
+        columns: Images in a row; as many as rows unless given.
+        gap: Pixels between two images.
+
+    Returns:
+        One image, C x H' x W'.
+    """
+    n, channels, height, width = images.shape
+    columns = columns or math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    cells = images.new_zeros(rows * columns, channels, height + gap, width + gap)
+    cells[:n, :, gap:, gap:] = images
+    cells = cells.view(rows, columns, channels, height + gap, width + gap)
+    whole = cells.permute(2, 0, 3, 1, 4).reshape(channels, rows * (height + gap), columns * (width + gap))
+    return torch.nn.functional.pad(whole, (0, gap, 0, gap))
+
+
+def enlarge(image: Tensor, scale: int) -> Tensor:
+    """Make every pixel of a C x H x W image ``scale`` x ``scale`` pixels large."""
+    return image.repeat_interleave(scale, dim=1).repeat_interleave(scale, dim=2)
+
+
+def to_pil(image: Tensor) -> Image.Image:
+    """A uint8 image, C x H x W, as PIL has it: grey, RGB or RGBA by its number of channels.
+
+    Raises:
+        ValueError: No picture has that many channels.
+    """
+    channels = image.shape[0]
+    if channels not in _MODES:
+        raise ValueError(f"An image of {channels} channels cannot be drawn: it takes 1 (grey), 3 (RGB) or 4 (RGBA).")
+    pixels = image.permute(1, 2, 0).cpu().numpy()
+    return Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+
+
+def write_png(path: Path, image: Tensor) -> None:
+    """Write a uint8 image, C x H x W. The file appears when it is complete."""
+    _write(path, to_pil(image), format="PNG")
+
+
+def write_gif(path: Path, frames: Sequence[Image.Image], durations: Sequence[int]) -> None:
+    """Write an animation without end, of frames that are shown for so many milliseconds each, at least one.
+
+    GIF has 256 colours a frame. The file appears when it is complete.
+    """
+    rest = list(frames[1:])
+    _write(path, frames[0], format="GIF", save_all=True, append_images=rest, duration=list(durations), loop=0)
+
+
+def _write(path: Path, picture: Image.Image, **options: Any) -> None:
+    content = io.BytesIO()
+    picture.save(content, **options)
+    write_whole(path, content.getvalue())

@@ -1,0 +1,148 @@
+"""What is turned on is what pays, it computes the same, and looking for it changes nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gan_lightning.callbacks import FastTraining
+from gan_lightning.callbacks import fast_training as module
+from gan_lightning.games.base import AdversarialModule
+from gan_lightning.variants import DCGAN, WGAN, WGANGP, CycleGAN
+from tests.helpers.command_line import fit
+from tests.helpers.games import VARIANTS, assert_same_bits, last_state, play, small
+
+OFF: dict[str, Any] = {"bf16": False, "channels_last": False, "fused": False, "keep_memory": False}
+
+
+@pytest.fixture
+def takes(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let steps take these times, in turn: without and with channels_last, then without and with bf16."""
+
+    def set_times(*times: float) -> list[float]:
+        left = list(times)
+
+        def seconds(work: Any, device: torch.device) -> float:
+            work()
+            return left.pop(0)
+
+        monkeypatch.setattr(module, "seconds", seconds)
+        monkeypatch.setattr(module, "multiplies_bf16", lambda device: True)
+        return left
+
+    return set_times
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_trial_leaves_no_trace(variant: type[AdversarialModule], takes: Any, tmp_path: Path) -> None:
+    play(small(variant), 2, tmp_path / "plain", limit_val_batches=0)
+    left = takes(1.0, 1.0, 1.0, 1.0)  # nothing pays
+    callback = FastTraining(fused=False, keep_memory=False)
+    play(small(variant), 2, tmp_path / "tried", limit_val_batches=0, callbacks=[callback])
+    assert not left
+    assert not any(callback.chosen.values())
+    assert_same_bits(last_state(tmp_path / "plain"), last_state(tmp_path / "tried"))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_is_fast_computes_the_same(variant: type[AdversarialModule], tmp_path: Path) -> None:
+    """In double precision, where other roundings do not add up to anything; dropout falls elsewhere by its nature."""
+    for name, on in (("plain", False), ("fast", True)):
+        callback = FastTraining(bf16=False, channels_last=on, fused=on, keep_memory=False)
+        options: dict[str, Any] = {"limit_val_batches": 0, "precision": "64-true", "callbacks": [callback]}
+        model = small(variant)
+        for part in model.modules():
+            if isinstance(part, torch.nn.modules.dropout._DropoutNd):
+                part.p = 0.0
+        play(model, 3, tmp_path / name, **options)
+    plain, fast = (last_state(tmp_path / name)["state_dict"] for name in ("plain", "fast"))
+    for name, value in plain.items():
+        torch.testing.assert_close(
+            fast[name], value, rtol=1e-6, atol=1e-6, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+def test_what_pays_is_on_and_the_rest_is_off(takes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    takes(2.0, 1.0, 1.0, 0.99)
+    callback = FastTraining(keep_memory=False)
+    play(small(DCGAN), 1, tmp_path, limit_val_batches=0, callbacks=[callback])
+    assert callback.chosen == {"fused": True, "channels_last": True, "bf16": False, "compile": False}
+    said = capsys.readouterr().out
+    assert "channels_last on (2.00 times as fast here)" in said
+    assert "bf16 off (1.01 times as fast here)" in said
+
+
+def test_a_device_without_bf16_does_not_try_it(takes: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    takes(1.0, 1.0)
+    monkeypatch.setattr(module, "multiplies_bf16", lambda device: False)
+    callback = FastTraining()
+    play(small(DCGAN), 1, tmp_path, limit_val_batches=0, callbacks=[callback])
+    assert callback.chosen["bf16"] is False
+
+
+def test_a_precision_that_was_asked_for_stays(takes: Any, tmp_path: Path) -> None:
+    left = takes(1.0, 1.0)
+    trainer = play(small(DCGAN), 1, tmp_path, limit_val_batches=0, callbacks=[FastTraining()], precision="bf16-mixed")
+    assert not left
+    assert trainer.precision == "bf16-mixed"
+
+
+def test_bf16_is_what_the_trainer_calls_bf16_mixed(tmp_path: Path) -> None:
+    play(small(DCGAN), 2, tmp_path / "asked", limit_val_batches=0, precision="bf16-mixed")
+    callback = FastTraining(**{**OFF, "bf16": True})
+    play(small(DCGAN), 2, tmp_path / "fast", limit_val_batches=0, callbacks=[callback])
+    play(small(DCGAN), 2, tmp_path / "plain", limit_val_batches=0)
+    asked, fast, plain = (last_state(tmp_path / name) for name in ("asked", "fast", "plain"))
+    assert_same_bits(asked["state_dict"], fast["state_dict"])
+    with pytest.raises(AssertionError):
+        assert_same_bits(plain["state_dict"], fast["state_dict"])
+
+
+@pytest.mark.parametrize("variant", [DCGAN, WGANGP, WGAN, CycleGAN])
+def test_a_run_that_is_resumed_goes_on_as_it_began(
+    variant: type[AdversarialModule], takes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fast() -> dict[str, Any]:
+        takes(2.0, 1.0, 2.0, 1.0)  # everything pays
+        return {"callbacks": [FastTraining()], "limit_val_batches": 0}
+
+    play(small(variant), 5, tmp_path / "straight", **fast())
+    play(small(variant), 5, tmp_path / "broken", crash_at=3, **fast())
+    options = fast()
+    left = takes(1.0, 2.0)  # nothing would pay now
+    play(small(variant), 5, tmp_path / "broken", resume=True, **options)
+    assert len(left) == 2, "nothing is tried again"
+    assert "bf16 on (as when the run began)" in capsys.readouterr().out
+    assert_same_bits(last_state(tmp_path / "straight"), last_state(tmp_path / "broken"))
+
+
+def test_a_run_may_go_on_without_it(tmp_path: Path) -> None:
+    """A checkpoint is laid out as any other, and its optimisers are as they were."""
+    fast = FastTraining(bf16=False, channels_last=True, keep_memory=False)
+    play(small(DCGAN), 3, tmp_path / "fast", callbacks=[fast], limit_val_batches=0)
+    state = last_state(tmp_path / "fast")
+    assert all(weight.is_contiguous() for weight in state["state_dict"].values())
+    for optimizer in state["optimizer_states"]:
+        assert [(group["fused"], group["foreach"]) for group in optimizer["param_groups"]] == [(None, None)]
+        assert all(value["exp_avg"].is_contiguous() for value in optimizer["state"].values())
+    trainer = play(small(DCGAN), 4, tmp_path / "fast", resume=True, limit_val_batches=0)
+    assert trainer.global_step == 4
+
+
+def test_compiled_networks_are_penalised_as_they_were_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_ = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compile_(self, backend="aot_eager"))
+    play(small(WGANGP, n_critic=1), 2, tmp_path / "plain", limit_val_batches=0)
+    fast = FastTraining(**OFF, compile=True)
+    play(small(WGANGP, n_critic=1), 2, tmp_path / "fast", callbacks=[fast], limit_val_batches=0)
+    plain, compiled = (last_state(tmp_path / name)["state_dict"] for name in ("plain", "fast"))
+    assert plain.keys() == compiled.keys()
+    for name, value in plain.items():
+        torch.testing.assert_close(compiled[name], value, rtol=1e-3, atol=1e-3)
+
+
+def test_the_command_line_says_what_it_chose(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fit("--fast", "--name", "run", "--trainer.default_root_dir", str(tmp_path)) == 0
+    assert "Fast: " in capsys.readouterr().out
+    assert "fast: true" in (tmp_path / "run" / "version_0" / "config.yaml").read_text()

@@ -1,0 +1,316 @@
+"""Small games on real digits, for any test that needs one to be played."""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+
+import gan_lightning.variants
+from datamodules import DigitsDataModule
+from datamodules.components.bicubic import downscale
+from gan_lightning.callbacks import LastCheckpoint
+from gan_lightning.games.base import AdversarialModule
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.loggers import RunLogger
+from gan_lightning.networks import (
+    BEGANAutoencoder,
+    BEGANGenerator,
+    BiGANDiscriminator,
+    BiGANEncoder,
+    BiGANGenerator,
+    ClassifyingDiscriminator,
+    ConditionalMLPDiscriminator,
+    ConditionalMLPGenerator,
+    ConvAutoencoder,
+    ConvDiscriminator,
+    ConvGenerator,
+    CoupledDiscriminator,
+    CoupledGenerator,
+    InfoGANDiscriminator,
+    InfoGANGenerator,
+    InstancePatchDiscriminator,
+    LAPGANCoarseDiscriminator,
+    LAPGANDiscriminator,
+    LAPGANGenerator,
+    MLPDiscriminator,
+    MLPGenerator,
+    NoisyClassifier,
+    PatchDiscriminator,
+    PlainConvDiscriminator,
+    PointDiscriminator,
+    PointGenerator,
+    ResidualTranslator,
+    ResNetDiscriminator,
+    ResNetGenerator,
+    SAGANDiscriminator,
+    SAGANGenerator,
+    SNGANDiscriminator,
+    SNGANGenerator,
+    SoftplusGenerator,
+    SRGANDiscriminator,
+    SRResNet,
+    StarGANDiscriminator,
+    StarGANGenerator,
+    UNet,
+)
+from gan_lightning.variants import LAPGAN, SRGAN, CoGAN, CycleGAN, Pix2Pix, StarGAN
+
+VARIANTS: list[type[AdversarialModule]] = [
+    value
+    for value in vars(gan_lightning.variants).values()
+    if inspect.isclass(value) and issubclass(value, AdversarialModule)
+]
+
+SMALL_NETWORKS: dict[Any, dict[str, int]] = {
+    ClassifyingDiscriminator: {"width": 2},
+    InfoGANGenerator: {"width": 2},
+    InfoGANDiscriminator: {"width": 2},
+    ConvGenerator: {"width": 4},
+    ConvDiscriminator: {"width": 4},
+    PlainConvDiscriminator: {"width": 4},
+    BEGANGenerator: {"width": 2},
+    BEGANAutoencoder: {"width": 2, "code_dim": 4},
+    MLPGenerator: {"hidden": 16},
+    MLPDiscriminator: {"hidden": 8, "pieces": 2},
+    ConditionalMLPGenerator: {"latent_hidden": 8, "label_hidden": 8, "hidden": 16},
+    ConditionalMLPDiscriminator: {"image_hidden": 8, "label_hidden": 4, "hidden": 8},
+    ResNetGenerator: {"width": 4},
+    ResNetDiscriminator: {"width": 4},
+    SNGANGenerator: {"width": 4},
+    SNGANDiscriminator: {"width": 4},
+    SAGANGenerator: {"width": 4},
+    SAGANDiscriminator: {"width": 4},
+    LAPGANGenerator: {"width": 4},
+    LAPGANDiscriminator: {"width": 4},
+    BiGANGenerator: {"hidden": 8},
+    BiGANEncoder: {"hidden": 8},
+    BiGANDiscriminator: {"hidden": 8},
+    CoupledGenerator: {"width": 2},
+    CoupledDiscriminator: {"width": 2},
+    ConvAutoencoder: {"width": 2},
+    SoftplusGenerator: {"hidden": 16},
+    NoisyClassifier: {"width": 16},  # of few rectifiers all may be off, and no gradient comes through
+    UNet: {"width": 2},
+    PatchDiscriminator: {"width": 4, "n_layers": 1},
+    InstancePatchDiscriminator: {"width": 4, "n_layers": 1},
+    PointGenerator: {"hidden": 8},
+    PointDiscriminator: {"hidden": 8},
+    ResidualTranslator: {"width": 2, "n_blocks": 1},
+    StarGANGenerator: {"width": 2, "n_blocks": 1},
+    StarGANDiscriminator: {"width": 2},
+    SRResNet: {"width": 2, "n_blocks": 1},
+    SRGANDiscriminator: {"width": 2, "hidden": 4},
+}
+"""How to make each network small; a variant that brings a network of its own adds its line here."""
+
+
+OWN_ARGUMENTS: dict[type[AdversarialModule], Callable[[int], dict[str, Any]]] = {
+    LAPGAN: lambda side: {
+        "coarse_generator": partial(MLPGenerator, hidden=16),
+        "coarse_discriminator": partial(LAPGANCoarseDiscriminator, hidden=8),
+    },
+    SRGAN: lambda side: {"condition_shape": (1, side // 2, side // 2), "content": "mse"},
+}
+"""What a variant needs beside its networks, by the side of the images; few need anything."""
+
+
+def small(variant: type[AdversarialModule], side: int = 16, **arguments: Any) -> AdversarialModule:
+    """The variant with its own kinds of network, made small, for one-channel images."""
+    torch.manual_seed(0)  # the same networks each time
+    for player in ("generator", "discriminator", "encoder"):
+        network = argument_of(variant, player)
+        if player in arguments or network is None or network.default is network.empty:
+            continue
+        assert network.default in SMALL_NETWORKS, f"say how to make {network.default} small in {__file__}"
+        arguments[player] = partial(network.default, **SMALL_NETWORKS[network.default])
+    shape = (1, side, side)
+    told = {"image_shape": shape, "condition_shape": shape, "latent_dim": 4, "attributes": ["odd", "small"]}
+    own = OWN_ARGUMENTS[variant](side) if variant in OWN_ARGUMENTS else {}
+    for name, value in {**told, **own}.items():
+        if argument_of(variant, name) is not None:
+            arguments.setdefault(name, value)
+    return variant(**arguments)
+
+
+def argument_of(variant: type, name: str) -> inspect.Parameter | None:
+    """A constructor argument of a class, its own or one that it hands on."""
+    for level in variant.__mro__:
+        if name in (parameters := inspect.signature(level).parameters):
+            return parameters[name]
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+            break
+    return None
+
+
+class DigitsFor(DigitsDataModule):
+    """The digits, as a game wants them: with their classes, with a partner, in two domains."""
+
+    def __init__(self, game: AdversarialModule, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.make = next((make for kind, make in EXAMPLES.items() if isinstance(game, kind)), None)
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        if self.make is None:
+            return batch
+        # In training a batch is a list of the batches of a step.
+        return [self.make(*raw) for raw in batch] if isinstance(batch[0], list | tuple) else self.make(*batch)
+
+
+def _mirrored(digits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    return digits, digits.flip(-1)
+
+
+def _domains(digits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    return {"A": digits, "B": 255 - digits}
+
+
+def _attributes(digits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether a digit is odd, and whether it is small."""
+    return digits, torch.stack([labels % 2, labels < 5], dim=1).float()
+
+
+def _halved(digits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    return digits, downscale(digits, 2)
+
+
+EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {
+    Pix2Pix: _mirrored,
+    CycleGAN: _domains,
+    CoGAN: _domains,
+    StarGAN: _attributes,
+    SRGAN: _halved,
+}
+"""What a game that does not learn from images and classes makes of them; a variant of that kind adds its line here."""
+
+
+def example_batch(game: AdversarialModule, n: int, side: int = 16) -> Any:
+    """One batch of noise, as the loader of a game's data would give it."""
+    raw = (torch.randint(0, 256, (n, 1, side, side), dtype=torch.uint8), torch.arange(n))
+    make = next((make for kind, make in EXAMPLES.items() if isinstance(game, kind)), None)
+    return make(*raw) if make else raw
+
+
+def flat(value: Any) -> list[Tensor]:
+    """The tensors of an exchange's part, one image or several."""
+    return [value] if isinstance(value, Tensor) else list(value.values())
+
+
+def vivid(variant: type[AdversarialModule]) -> Any:
+    """A small game whose samples differ to the eye, though it was never trained."""
+    model = small(variant)
+    with torch.no_grad():
+        for weight in model.averaged_generator.parameters():
+            weight.mul_(5)
+    return model
+
+
+class Crash(pl.Callback):
+    """Dies in the middle of a step, when a batch has been fetched and not used."""
+
+    class Died(RuntimeError): ...
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            raise self.Died
+
+
+def play(
+    model: AdversarialModule,
+    steps: int,
+    folder: Path,
+    *,
+    seed: int = 0,
+    batch_size: int = 100,
+    side: int = 16,
+    resume: bool = False,
+    save_every: int = 1,
+    crash_at: int | None = None,
+    callbacks: list[pl.Callback] | None = None,
+    accelerator: str = "cpu",
+    **trainer_arguments: Any,
+) -> pl.Trainer:
+    """Train on the digits for some steps, in the run directory ``folder / "run" / "version_0"``."""
+    pl.seed_everything(seed, verbose=False)
+    extra = [Crash(crash_at)] if crash_at is not None else []
+    trainer = pl.Trainer(
+        max_steps=steps,
+        accelerator=accelerator,
+        logger=RunLogger(str(folder), "run", 0),
+        log_every_n_steps=1,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        callbacks=[LastCheckpoint(save_every), *(callbacks or []), *extra],
+        **trainer_arguments,
+    )
+    last = run_directory(folder) / "checkpoints" / "last.ckpt"
+    ckpt_path = last if resume and last.exists() else None
+    data = DigitsFor(model, batch_size=batch_size, image_size=side, seed=seed)
+    try:
+        trainer.fit(model, data, ckpt_path=ckpt_path, weights_only=True)
+    except Crash.Died:
+        assert crash_at is not None
+    return trainer
+
+
+def run_directory(folder: Path) -> Path:
+    return folder / "run" / "version_0"
+
+
+def last_state(folder: Path) -> dict[str, Any]:
+    """What the newest checkpoint holds of the game: weights, average, optimisers, schedulers, step, seed."""
+    checkpoint = torch.load(run_directory(folder) / "checkpoints" / "last.ckpt", weights_only=True)
+    names = ("state_dict", "optimizer_states", "lr_schedulers", "global_step", "epoch", "gan_lightning")
+    return {name: checkpoint[name] for name in names}
+
+
+def metrics_file(folder: Path) -> str:
+    return (run_directory(folder) / "metrics.csv").read_text()
+
+
+def assert_same_bits(one: Any, other: Any, where: str = "") -> None:
+    """Equal to the last bit, through dicts and sequences."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key in one:
+            assert_same_bits(one[key], other[key], f"{where}/{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), where
+        for number, pair in enumerate(zip(one, other, strict=True)):
+            assert_same_bits(*pair, f"{where}/{number}")
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), f"{where} differs"
+    else:
+        assert one == other, where
+
+
+class Answers(nn.Module):
+    """A discriminator that says what it is told to of real images (zeros) and of fakes (ones)."""
+
+    def __init__(self, real: list[float], fake: list[float]) -> None:
+        super().__init__()
+        self.real = torch.tensor(real)
+        self.fake = torch.tensor(fake)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.fake if bool(images.flatten()[0] == 1) else self.real
+
+
+def answered(
+    model: AdversarialModule, real: list[float], fake: list[float]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The discriminator's and the generator's terms when the discriminator answers so; nothing is symmetric."""
+    model.discriminator = Answers(real, fake)
+    batch = GameBatch(torch.zeros(2, 1, 8, 8), fake=torch.ones(2, 1, 8, 8))
+    return tuple(  # type: ignore[return-value]
+        {name: term.item() for name, term in loss(batch).items()}
+        for loss in (model.discriminator_loss, model.generator_loss)
+    )

@@ -1,0 +1,149 @@
+"""Small data sets of real photographs in the layouts of the data modules, for tests that need one of every kind.
+
+They hold enough to train for two steps of five batches of four, as WGAN asks for. And a small VGG19.
+"""
+
+from collections.abc import Callable
+from hashlib import sha1
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_sample_images
+from torch import nn
+from torchvision.models.vgg import cfgs, make_layers
+
+from datamodules import (
+    CelebADataModule,
+    ImageDataModule,
+    ImageFolderDataModule,
+    LSUNDataModule,
+    PairedImageDataModule,
+    ShardsDataModule,
+    SuperResolutionDataModule,
+    UnpairedImageDataModule,
+)
+from datamodules.celeba import ATTRIBUTES
+from datamodules.components.shards.format import write_shards
+
+
+def photographs(count: int, width: int, height: int) -> list[Image.Image]:
+    """Crops, all different, of the two photographs that scikit-learn brings: a Chinese temple, and a flower."""
+    wholes = [Image.fromarray(pixels) for pixels in load_sample_images().images]
+    crops = []
+    for i in range(count):
+        whole = wholes[i % 2]
+        left, top = (200 + 37 * i) % (whole.width - width), (150 + 23 * i) % (whole.height - height)
+        crops.append(whole.crop((left, top, left + width, top + height)))
+    return crops
+
+
+def write(folder: Path, images: list[Image.Image]) -> None:
+    """Saves the images as 000001.jpg, 000002.jpg, ..."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, image in enumerate(images, 1):
+        image.save(folder / f"{number:06d}.jpg")
+
+
+def encoded(image: Image.Image, kind: str) -> bytes:
+    """The content of an image file."""
+    file = BytesIO()
+    image.save(file, kind)
+    return file.getvalue()
+
+
+def write_lmdb(folder: Path, values: list[bytes]) -> None:
+    """Saves the values as LSUN does: each under a name of 40 hexadecimal digits."""
+    lmdb = pytest.importorskip("lmdb")
+    folder.mkdir(parents=True, exist_ok=True)
+    with lmdb.open(str(folder), map_size=1 << 24) as environment, environment.begin(write=True) as transaction:
+        for value in values:
+            transaction.put(sha1(value).hexdigest().encode(), value)
+
+
+def paired(root: Path) -> dict[str, Any]:
+    """40 + 2 + 2 pairs side by side: a photograph, and itself in grey."""
+    images = photographs(44, 64, 64)
+    pairs = [Image.new("RGB", (128, 64)) for _ in images]
+    for pair, image in zip(pairs, images, strict=True):
+        pair.paste(image, (0, 0))
+        pair.paste(image.convert("L"), (64, 0))
+    for split, part in {"train": pairs[:40], "val": pairs[40:42], "test": pairs[42:]}.items():
+        write(root / split, part)
+    return {"root": str(root), "image_size": 64, "batch_size": 1}
+
+
+def unpaired(root: Path) -> dict[str, Any]:
+    """Crops of the temple and of the flower: 40 + 2 of each."""
+    images = photographs(84, 64, 64)
+    for domain, part in {"A": images[::2], "B": images[1::2]}.items():
+        write(root / f"train{domain}", part[:40])
+        write(root / f"test{domain}", part[40:])
+    return {"root": str(root), "image_size": 64, "batch_size": 1}
+
+
+def super_resolution(root: Path) -> dict[str, Any]:
+    """4 + 1 + 1 photographs."""
+    images = photographs(6, 128, 120)
+    folders = {"train": images[:4], "val": images[4:5], "test": images[5:]}
+    for name, part in folders.items():
+        write(root / name, part)
+    return {"root": str(root), **{name: name for name in folders}}
+
+
+def celeba(root: Path) -> dict[str, Any]:
+    """40 + 2 + 2 photographs of CelebA's size, of which number i has every attribute whose number divides i."""
+    home = root / "celeba"
+    images = photographs(44, 178, 218)
+    write(home / "img_align_celeba", images)
+    names = [f"{number:06d}.jpg" for number in range(1, len(images) + 1)]
+    partition = [f"{name} {(i >= 40) + (i >= 42)}" for i, name in enumerate(names)]
+    has = [["-1" if i % number else "1" for number in range(1, len(ATTRIBUTES) + 1)] for i in range(len(names))]
+    rows = [" ".join([name, *row]) for name, row in zip(names, has, strict=True)]
+    (home / "list_eval_partition.txt").write_text("\n".join(partition))
+    (home / "list_attr_celeba.txt").write_text("\n".join([str(len(names)), " ".join(ATTRIBUTES), *rows]))
+    return {"data_dir": str(root), "image_size": 64}
+
+
+def lsun(root: Path) -> dict[str, Any]:
+    """40 + 2 photographs as bedrooms, in WebP as LSUN's own."""
+    values = [encoded(image, "WEBP") for image in photographs(42, 96, 80)]
+    write_lmdb(root / "bedroom_train_lmdb", values[:40])
+    write_lmdb(root / "bedroom_val_lmdb", values[40:])
+    return {"root": str(root)}
+
+
+def shards(root: Path) -> dict[str, Any]:
+    """40 + 2 + 2 photographs, 16 in a shard."""
+    pytest.importorskip("litdata")
+    images = photographs(44, 64, 64)
+    for split, part in {"train": images[:40], "val": images[40:42], "test": images[42:]}.items():
+        write(root / "photographs" / split, part)
+    data = ImageFolderDataModule(str(root / "photographs"), image_size=64, in_memory=True)
+    write_shards(data, root / "shards", shard_size=16)
+    return {"folder": str(root / "shards")}
+
+
+def vgg19(path: Path) -> nn.Sequential:
+    """Saves random weights as torchvision's vgg19 has them, but for 1/32 of its channels; returns the layers."""
+    layers = make_layers([width if width == "M" else int(width) // 32 for width in cfgs["E"]])
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight)
+    unused = {"classifier.0.weight": torch.zeros(2, 3), "classifier.0.bias": torch.zeros(2)}
+    torch.save({**{f"features.{name}": value for name, value in layers.state_dict().items()}, **unused}, path)
+    return layers
+
+
+STAND_INS: dict[type[ImageDataModule], Callable[[Path], dict[str, Any]]] = {
+    CelebADataModule: celeba,
+    LSUNDataModule: lsun,
+    PairedImageDataModule: paired,
+    ShardsDataModule: shards,
+    SuperResolutionDataModule: super_resolution,
+    UnpairedImageDataModule: unpaired,
+}
+"""What lays out a stand-in under a folder, and returns the arguments for its data module to make short work of it."""
