@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.loggers.step_values import log
-from gan_lightning.losses.accuracy import listeners, name_of_judge
+from gan_lightning.losses.reported import listen, stop_listening
 from gan_lightning.trainer.step_batches import side_by_side
 
 
@@ -23,7 +23,8 @@ class TrainingHealth(Callback):
     - ``train/discriminator/accuracy_real``, ``accuracy_fake``: shares, from 0 to 1, of the last update's images that
       the discriminator takes for what they are; see :func:`gan_lightning.losses.accuracy.judged`. Both at 1 for long:
       it has nothing left to learn from. Around 1/2: it is guessing. Of several discriminators each has its own, by its
-      name: ``accuracy_real_A``.
+      name: ``accuracy_real_A``. So is every other value that a loss or a layer reports, as ``train/<name>``; see
+      :func:`gan_lightning.losses.reported.report`.
     - ``train/<player>/gradient_norm``: of the last update, before any clipping, over all processes' batches.
     - ``train/<player>/learning_rate``: of the last update; that of the first parameter group.
     - ``train/generator/diversity``: the mean distance between two samples over that between two real images of the
@@ -60,7 +61,7 @@ class TrainingHealth(Callback):
         self._due = interval > 0 and (trainer.global_step + 1) % interval == 0
         if self._due:
             self._values = {}
-            listeners.append(self._listen)
+            listen(self._listen)
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         if not self._due:
@@ -79,7 +80,7 @@ class TrainingHealth(Callback):
         self._images += sum(_length(raw) for raw in batches)
         if not self._due:
             return
-        self._stop_listening()
+        stop_listening(self._listen)
         interval, step = trainer.log_every_n_steps, trainer.global_step  # type: ignore[attr-defined]
         # Whether a multiple lies between the last logged step and this one: the same in a run that was resumed.
         if step // self.diversity_every_n_steps > (step - interval) // self.diversity_every_n_steps:
@@ -91,16 +92,10 @@ class TrainingHealth(Callback):
         _ = trainer.callback_metrics  # Once asked for, they are remembered, for the progress bar.
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        self._stop_listening()
+        stop_listening(self._listen)
 
-    def _listen(self, real: Tensor, fake: Tensor) -> None:
-        name = name_of_judge()
-        for kind, share in [("real", real), ("fake", fake)]:
-            self._values[f"train/discriminator/accuracy_{kind}{name and '_' + name}"] = share
-
-    def _stop_listening(self) -> None:
-        if self._listen in listeners:
-            listeners.remove(self._listen)
+    def _listen(self, name: str, value: Tensor) -> None:
+        self._values[f"train/{name}"] = value
 
     def _measure_diversity(self, game: Any, raw: Any) -> None:
         if not hasattr(game, "sample"):

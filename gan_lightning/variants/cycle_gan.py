@@ -10,7 +10,7 @@ from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import DiscriminatorFactory, ImageShape
 from gan_lightning.games.translation import TranslationGame, Wishes
 from gan_lightning.losses import Terms, least_squares_discriminator, least_squares_generator
-from gan_lightning.losses.accuracy import judge_named
+from gan_lightning.losses.reported import judge_named
 from gan_lightning.networks import InstancePatchDiscriminator, ResidualTranslator
 from gan_lightning.networks.layers.image_buffer import ImageBuffer
 from gan_lightning.trainer.loader_batches import of_domains

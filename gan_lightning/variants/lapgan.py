@@ -12,7 +12,7 @@ from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
 from gan_lightning.inference.checkpoint import read_checkpoint
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
-from gan_lightning.losses.accuracy import judge_named
+from gan_lightning.losses.reported import judge_named
 from gan_lightning.networks import (
     LAPGANCoarseDiscriminator,
     LAPGANDiscriminator,

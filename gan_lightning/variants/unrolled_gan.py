@@ -10,7 +10,7 @@ from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import DiscriminatorFactory, GeneratorFactory, ImageShape
 from gan_lightning.games.players import places_of_players
 from gan_lightning.losses import Terms, minimax_discriminator, minimax_generator, non_saturating_generator
-from gan_lightning.losses.accuracy import unheard
+from gan_lightning.losses.reported import nobody_listens
 from gan_lightning.networks import MLPDiscriminator, MLPGenerator
 from gan_lightning.optimizers.look_ahead import Judge, check_unrollable, looked_ahead
 from gan_lightning.variants.gan import GAN
@@ -69,7 +69,7 @@ class UnrolledGAN(GAN):
             terms = minimax_discriminator(judge(batch.real), judge(batch.fake), self.real_target)
             return torch.stack([*terms.values()]).sum()
 
-        with unheard():
+        with nobody_listens():
             return looked_ahead(
                 self.discriminator, self._optimizer_of_discriminator(), loss, self.n_unrolled, self.gradient_clip_norm
             )

@@ -11,15 +11,18 @@ from torch import Tensor
 from gan_lightning.callbacks import TrainingHealth
 from gan_lightning.callbacks.training_health import mean_distance
 from gan_lightning.games.base import AdversarialModule
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.randomness import own_randomness
 from gan_lightning.losses import (
+    Terms,
     energy_discriminator,
     hinge_discriminator,
     least_squares_discriminator,
     minimax_discriminator,
     wasserstein_discriminator,
 )
-from gan_lightning.losses.accuracy import listeners
+from gan_lightning.losses.accuracy import ACCURACIES
+from gan_lightning.losses.reported import is_wanted, listen, report, stop_listening
 from gan_lightning.variants import DCGAN, EBGAN, SRGAN, WGAN, CycleGAN, Pix2Pix, StarGAN
 from tests.helpers.games import answered, assert_same_bits, last_state, play, small
 
@@ -56,7 +59,7 @@ def logged(
     log = Logged()
     health = TrainingHealth(diversity_every_n_steps=2, n_samples=8)
     play(model, steps, folder, side=side, callbacks=[log, health], limit_val_batches=0, **options)
-    assert not listeners
+    assert not is_wanted(*ACCURACIES)
     return log.rows
 
 
@@ -91,13 +94,14 @@ def test_a_discriminator_that_sits_out_has_no_health(tmp_path: Path) -> None:
 
 
 def overheard(call: Any) -> tuple[float, float]:
-    heard: list[tuple[float, float]] = []
-    listener = lambda real, fake: heard.append((real.item(), fake.item()))  # noqa: E731
-    listeners.append(listener)
+    heard: list[tuple[str, float]] = []
+    listener = lambda name, value: heard.append((name, value.item()))  # noqa: E731
+    listen(listener)
     call()
-    listeners.remove(listener)
-    (shares,) = heard
-    return shares
+    stop_listening(listener)
+    (first, real), (second, fake) = heard
+    assert (first, second) == ACCURACIES
+    return real, fake
 
 
 REAL, FAKE = torch.tensor([3.0, 1.0, -1.0, 0.4]), torch.tensor([-2.0, 0.3, 0.2, 0.6])
@@ -122,6 +126,16 @@ def test_how_often_the_discriminator_is_right(loss: Any, shares: tuple[float, fl
 
 def test_a_game_tells_what_its_discriminator_said() -> None:
     assert overheard(lambda: answered(small(DCGAN, side=8), [1.0, 2.0], [3.0, -4.0])[0]) == (1.0, 0.5)
+
+
+def test_what_a_loss_or_a_layer_reports_is_logged(tmp_path: Path) -> None:
+    class Reporting(DCGAN):
+        def generator_loss(self, batch: GameBatch) -> Terms:
+            report("generator/brightest", batch.fake.amax())
+            return super().generator_loss(batch)
+
+    log = logged(small(Reporting, side=8), tmp_path, 2)
+    assert all(0 < row["train/generator/brightest"] <= 1 for row in log.values())
 
 
 def test_the_norm_is_taken_before_the_clipping(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from gan_lightning.games.batch import GameBatch
-from gan_lightning.losses.accuracy import listeners
+from gan_lightning.losses.accuracy import ACCURACIES
+from gan_lightning.losses.reported import listen, stop_listening
 from gan_lightning.variants import RelativisticGAN
 from tests.helpers.games import answered, example_batch, small
 
@@ -44,16 +45,16 @@ def test_the_generators_loss_does_not_speak_for_the_discriminator() -> None:
     model: Any = small(RelativisticGAN)
     batch = model.draw(model.receive(example_batch(model, 6)))
     batch = GameBatch(batch.real, latent=batch.latent, fake=model.play(batch))
-    heard: list[tuple[torch.Tensor, torch.Tensor]] = []
+    heard: list[str] = []
 
-    def listen(real: torch.Tensor, fake: torch.Tensor) -> None:
-        heard.append((real, fake))
+    def listener(name: str, value: torch.Tensor) -> None:
+        heard.append(name)
 
-    listeners.append(listen)
+    listen(listener)
     try:
         model.generator_loss(batch)
         assert not heard
         model.discriminator_loss(batch)
-        assert len(heard) == 1
+        assert heard == [*ACCURACIES]
     finally:
-        listeners.remove(listen)
+        stop_listening(listener)

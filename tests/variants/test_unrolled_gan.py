@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
-from gan_lightning.losses.accuracy import listeners
+from gan_lightning.losses.reported import listen, stop_listening
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator, MLPDiscriminator
 from gan_lightning.optimizers import WGANRMSprop
 from gan_lightning.variants import GAN, MinimaxGAN, UnrolledGAN
@@ -108,12 +108,16 @@ def test_the_generator_is_judged_by_the_discriminator_some_real_steps_ahead(
 
 def test_the_generator_does_not_see_what_the_discriminator_forgets(tmp_path: Path) -> None:
     """The accuracies in the log are those of the steps that were made."""
-    heard: list[Tensor] = []
-    listeners.append(lambda real, fake: heard.append(real))
+    heard: list[str] = []
+
+    def listener(name: str, value: Tensor) -> None:
+        heard.append(name)
+
+    listen(listener, "discriminator/accuracy_real")
     try:
         play(unrolled(n_unrolled=3, n_critic=2), 4, tmp_path)
     finally:
-        listeners.pop()
+        stop_listening(listener)
     assert len(heard) == 4 * 2
 
 

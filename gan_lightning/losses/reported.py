@@ -1,0 +1,83 @@
+"""Scalars that a loss or a layer reports by name, read by callbacks: nothing is computed twice, or for nobody.
+
+In a loss or a layer::
+
+    if is_wanted("discriminator/mean_real"):
+        report("discriminator/mean_real", real.mean())
+
+and in a callback, around the steps that it watches, ``listen(function)`` and ``stop_listening(function)``.
+:class:`~gan_lightning.callbacks.TrainingHealth` logs all that is reported. Report from eager code: ``torch.compile``
+would make the question part of the graph.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from torch import Tensor
+
+Listener = Callable[[str, Tensor], None]
+"""Called with a value's name, as it stands in the log after ``train/``, and the value, a scalar without gradient."""
+
+_listeners: dict[Listener, frozenset[str]] = {}
+_discriminators: list[str] = []
+
+
+def listen(listener: Listener, *names: str) -> None:
+    """Call a function with every value reported from now on.
+
+    Args:
+        listener: What is called; it must not change the value.
+        names: Names that it is called for, those of all discriminators where there are several. None given: all.
+    """
+    _listeners[listener] = frozenset(names)
+
+
+def stop_listening(listener: Listener) -> None:
+    """Call a function no longer; one that is not listening may be given."""
+    _listeners.pop(listener, None)
+
+
+@contextmanager
+def nobody_listens() -> Iterator[None]:
+    """Report nothing within it, such as in steps that are only simulated (unrolled GAN)."""
+    kept = _listeners.copy()
+    _listeners.clear()
+    try:
+        yield
+    finally:
+        _listeners.update(kept)
+
+
+def is_wanted(*names: str) -> bool:
+    """Whether anybody listens to one of these names: ask before a value is computed for the report alone."""
+    return any(not wanted or not wanted.isdisjoint(names) for wanted in _listeners.values())
+
+
+def report(name: str, value: Tensor) -> None:
+    """Give a scalar to those who listen to its name. Nothing is read off the device.
+
+    Args:
+        name: Such as ``discriminator/accuracy_real``. Within :func:`judge_named` that name is added: ``..._A``.
+        value: A tensor without dimensions. If several are reported in a step, the log has the last one.
+
+    Raises:
+        ValueError: It has dimensions.
+    """
+    if value.ndim > 0:
+        raise ValueError(f"{name} is reported in the shape {tuple(value.shape)}: it must be a scalar.")
+    if not _listeners:
+        return
+    full = "_".join((name, *_discriminators))
+    for listener, wanted in [*_listeners.items()]:
+        if not wanted or name in wanted:
+            listener(full, value.detach())
+
+
+@contextmanager
+def judge_named(name: str) -> Iterator[None]:
+    """Name the discriminator whose loss is computed within, in a game that has several."""
+    _discriminators.append(name)
+    try:
+        yield
+    finally:
+        _discriminators.pop()
