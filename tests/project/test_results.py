@@ -14,6 +14,7 @@ from benchmarks import results
 from benchmarks.results import Figure, Row
 from gan_lightning.commands.configs import names
 from gan_lightning.variants import InfoGAN, Pix2Pix, StarGAN
+from tests.helpers.games import VARIANTS
 
 ROOT = Path(__file__).parents[2]
 ROWS = results.rows()
@@ -249,3 +250,10 @@ def test_a_picture_whose_command_is_recorded_is_shown(name: str) -> None:
     assert words[:3] == ["gan-lightning", "fit", "--config"]
     assert words[3] in names()
     assert words[words.index("--name") + 1] == name
+
+
+@pytest.mark.parametrize("variant", [variant.__name__ for variant in VARIANTS])
+def test_every_variant_has_its_picture(variant: str) -> None:
+    (line,) = (line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(f"| `{variant}` |"))
+    (picture,) = re.findall(r'<img src="([^"]+)"', line)
+    assert (ROOT / picture).is_file()
