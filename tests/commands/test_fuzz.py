@@ -124,7 +124,7 @@ def test_a_config_is_taken_or_refused_in_one_sentence(config: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_only_parsed")
-@settings(QUICK, max_examples=2000)
+@settings(QUICK, max_examples=400)
 @given(configs())
 def test_so_are_many_configs(config: Any) -> None:
     is_taken_or_refused(config)
@@ -222,7 +222,7 @@ def test_a_broken_image_is_read_or_refused_with_a_reason(content: bytes, channel
 
 
 @pytest.mark.slow
-@settings(QUICK, max_examples=20_000)
+@settings(QUICK, max_examples=5_000)
 @given(broken_images(), st.sampled_from([1, 3]))
 def test_so_are_many_broken_images(content: bytes, channels: int) -> None:
     is_read_or_refused(content, channels)

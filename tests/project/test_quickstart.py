@@ -18,7 +18,7 @@ from gan_lightning.variants import DCGAN
 from tests.helpers.processes import PATIENCE
 
 ROOT = Path(__file__).parents[2]
-SEEDS = (0, 1)
+SEEDS = (1,)  # anyone who runs the first command sees seed 0
 
 pytestmark = pytest.mark.slow
 
