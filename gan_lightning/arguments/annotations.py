@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any, Self, TypeVar
 
 from datamodules.components.annotated import Annotated, annotated, described, fits, shown
+from gan_lightning.arguments.network_forms import check_network
 from gan_lightning.arguments.ranges import check_limits
 
 Class = TypeVar("Class", bound=type)
@@ -19,6 +20,8 @@ class Checked(Annotated):
     def __new__(cls, *args: Any, **named: Any) -> Self:
         # Games have sentences of their own for what the data did not tell.
         check_arguments(cls, args, named, left=("num_classes", "condition_shape"))
+        for name, value, _ in annotated(cls, args, named):
+            check_network(cls, name, value)
         return super(Annotated, cls).__new__(cls)
 
 
