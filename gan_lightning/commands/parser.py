@@ -78,6 +78,8 @@ class Parser(LightningArgumentParser):
             return _HERE + place + "." + told[1].removeprefix(_HERE) if told[1].startswith(_HERE) and place else told[1]
         if no_option := _NO_OPTION.search(message):
             name = no_option[1] or no_option[2]
+            if name.split(".")[0] in ("class_path", "init_args"):  # It was taken for the options themselves.
+                return f"Options of {self._name} stand beside its class_path: put them beneath init_args."
             own = self._described is not None and name in inspect.signature(self._described).parameters
             here = " in this place, where the model sets it" if self._is_of_class and own else ""
             return f"{self._name} has no option {name}{here}: it has {', '.join(self._options())}."

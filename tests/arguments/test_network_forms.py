@@ -42,7 +42,7 @@ class Bare(nn.Module):
         super().__init__()
         self.weight = nn.Linear(image_shape[0] * image_shape[1] * image_shape[2], 1)
 
-    def forward(self, image):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    def forward(self, image):  # type: ignore[no-untyped-def]
         return self.weight(image.flatten(1))
 
 

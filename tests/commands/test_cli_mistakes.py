@@ -120,6 +120,15 @@ class TestMistakes:
         [
             ({"model": {"class_path": "HingeGAN"}}, "There is no model HingeGAN: choose from ACGAN,"),
             (
+                {
+                    "model": {
+                        "class_path": "DCGAN",
+                        "init_args": {"generator": {"class_path": "ConvGenerator", "width": 8}},
+                    }
+                },
+                "Options of ConvGenerator stand beside its class_path: put them beneath init_args.",
+            ),
+            (
                 {"model": {"class_path": "DCGAN", "init_args": {"generator": {"class_path": "Conv"}}}},
                 "There is no generator Conv: choose from ALIGenerator, BEGANGenerator,",
             ),
