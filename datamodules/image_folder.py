@@ -14,7 +14,7 @@ from torch import Tensor
 
 from datamodules.base import Splits, check_at_least, check_channels, held_out
 from datamodules.components.decoding import FORMATS
-from datamodules.components.file_base import FileDataModule, Walked
+from datamodules.components.file_base import FileDataModule, FolderScan
 from datamodules.components.files import SUFFIXES, FolderState, is_file, is_folder, is_image, walk
 from datamodules.components.layouts import (
     is_held_out,
@@ -144,15 +144,15 @@ class ImageFolderDataModule(FileDataModule):
 
     def load_splits(self) -> Splits:
         warn_of_unread("ImageFolderDataModule", self.root, list(self._folders.values()))
-        recalled = self.recall(self.cache, self.draft)
-        if recalled is not None:
-            found = _Found(**recalled.listing.notes)
+        cached = self.load_cached(self.cache, self.draft)
+        if cached is not None:
+            found = _Found(**cached.listing.notes)
             if list(found.members) == list(self._folders) and bool(found.runs) == bool(self.classes):
-                return self._split(found, recalled.listing.path, *recalled.images(found.labels()))
+                return self._split(found, cached.listing.path, *cached.images(found.labels()))
         began = time.time_ns()
         paths, folders, found = self._find()
-        walked = Walked(folders, began, asdict(found))
-        images = self.read_images(paths, found.labels(), self.in_memory, self.cache, self.draft, walked)
+        scan = FolderScan(folders, began, asdict(found))
+        images = self.read_images(paths, found.labels(), self.in_memory, self.cache, self.draft, scan)
         return self._split(found, paths.__getitem__, *images)
 
     def _find(self) -> tuple[list[str], dict[str, FolderState | None], _Found]:
@@ -161,7 +161,7 @@ class ImageFolderDataModule(FileDataModule):
         labels: list[int] = []
         members: dict[str, int] = {}
         others: list[str] = []
-        looked_into: dict[str, FolderState | None] = {}
+        visited: dict[str, FolderState | None] = {}
         for name, folder in self._folders.items():
             files, folders = walk(str(folder))
             images = [path for path in files if is_image(path)]
@@ -169,11 +169,11 @@ class ImageFolderDataModule(FileDataModule):
             members[name] = len(images)
             labels += [self._label(path, str(folder)) for path in images] if self.classes else []
             paths += images
-            looked_into |= folders
+            visited |= folders
         self._check_not_empty(labels, members["train"])
-        self._warn_of_layout([Path(folder) for folder in looked_into])
+        self._warn_of_layout([Path(folder) for folder in visited])
         runs = [(label, len(list(run))) for label, run in groupby(labels)]
-        return paths, looked_into, _Found(members, runs, others[:_NAMED_FILES], len(others))
+        return paths, visited, _Found(members, runs, others[:_NAMED_FILES], len(others))
 
     def _label(self, path: str, folder: str) -> int:
         name = path[len(folder) :].lstrip(os.sep).split(os.sep, 1)[0]

@@ -10,13 +10,13 @@ from PIL import Image
 from datamodules.base import Splits, check_channels
 from datamodules.components.decoding import check, pixels_of, read_pixels
 from datamodules.components.examples import Chances, ExampleDataModule, Examples, Jitter, Pixels
-from datamodules.components.file_base import check_in_turn
+from datamodules.components.file_base import check_files
 from datamodules.components.files import list_images, pack, read_again, unpack
 from datamodules.components.layouts import (
     check_domains,
     domain_folders,
+    folders_in_words,
     split_folders,
-    there,
     warn_of_empty,
     warn_of_unread,
 )
@@ -108,12 +108,12 @@ class PairedImageDataModule(ExampleDataModule):
                 f"PairedImageDataModule: {self.root} has no training pairs: put files with both images side by side "
                 f"into `train`, or the images into `train{a}` and `train{b}`, `{a}/train` and `{b}/train`, or "
                 f"`train/{a}` and `train/{b}`, or set folder_a and folder_b to what these two are called; "
-                f"{there(self.root)}."
+                f"{folders_in_words(self.root)}."
             )
         used = [*wholes.values(), *(folder for two in folders.values() for folder in two)]
         warn_of_unread("PairedImageDataModule", self.root, used)
         pairs = [pair for split in splits.values() for pair in split]
-        self.refuse(check_in_turn(len(pairs), lambda i: _check_pair(pairs[i])), [a for a, _ in pairs])
+        self.refuse(check_files(len(pairs), lambda i: _check_pair(pairs[i])), [a for a, _ in pairs])
         if self.side_by_side is None:
             for folder in wholes.values():
                 _check_shapes(folder)

@@ -13,9 +13,9 @@ from datamodules.base import Splits, check_at_least
 from datamodules.components.bicubic import downscale
 from datamodules.components.decoding import FORMATS, check, read_pixels
 from datamodules.components.examples import Chances, ExampleDataModule, Examples, Pixels
-from datamodules.components.file_base import check_in_turn
+from datamodules.components.file_base import check_files
 from datamodules.components.files import list_images, pack, read_again, unpack
-from datamodules.components.layouts import folder_named, split_folders, there, warn_of_unread
+from datamodules.components.layouts import folder_named, folders_in_words, split_folders, warn_of_unread
 
 _RESOLUTION = re.compile(r"([ _-]?(hr|lr|gt|bicubic|x[2-8]))+$")  # at the end of a file's name
 _SCALES = (2, 3, 4, 8)  # by which published sets are made small
@@ -94,7 +94,7 @@ class SuperResolutionDataModule(ExampleDataModule):
         )
         every = [(path, split) for split, files in paths.items() for path in files]
         twins = [twin for files in paths.values() for twin in _twins(files)]
-        self.refuse(check_in_turn(len(every), lambda i: self._check(*every[i], twins[i])), [path for path, _ in every])
+        self.refuse(check_files(len(every), lambda i: self._check(*every[i], twins[i])), [path for path, _ in every])
         for split, folder in folders.items():
             _warn_of_sub_folders(folder, paths[split])
         return Splits(
@@ -125,7 +125,7 @@ class SuperResolutionDataModule(ExampleDataModule):
             unless = "" if split == "train" else ", or null to go without"
             raise FileNotFoundError(
                 f"SuperResolutionDataModule: no images ({FORMATS}) under {folder}: set root, and {split} to "
-                f"the name of a folder in it{unless}; {there(self.root)}."
+                f"the name of a folder in it{unless}; {folders_in_words(self.root)}."
             )
         return images
 

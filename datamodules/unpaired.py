@@ -10,9 +10,15 @@ from torch import Tensor
 from datamodules.base import Splits, check_channels
 from datamodules.components.decoding import FORMATS, check
 from datamodules.components.examples import Chances, ExampleDataModule, Examples, Jitter, JitteredImages, Pixels
-from datamodules.components.file_base import check_in_turn
+from datamodules.components.file_base import check_files
 from datamodules.components.files import list_images
-from datamodules.components.layouts import check_domains, domain_folders, there, warn_of_empty, warn_of_unread
+from datamodules.components.layouts import (
+    check_domains,
+    domain_folders,
+    folders_in_words,
+    warn_of_empty,
+    warn_of_unread,
+)
 from datamodules.components.loading import Batch, EpochOrder, ImageSource
 
 _DOMAINS = ("A", "B")
@@ -81,7 +87,7 @@ class UnpairedImageDataModule(ExampleDataModule):
         splits = {split: self._domains(split, folders.get(split, ())) for split in ("train", "val", "test")}
         warn_of_unread("UnpairedImageDataModule", self.root, [folder for two in folders.values() for folder in two])
         paths = [path for domains in splits.values() for domain in domains for path in domain]
-        self.refuse(check_in_turn(len(paths), lambda i: check(paths[i])), paths)
+        self.refuse(check_files(len(paths), lambda i: check(paths[i])), paths)
         return Splits(**{split: UnpairedImages(*map(self._images, domains)) for split, domains in splits.items()})
 
     def make_order(self, source: ImageSource, shuffle: bool, rank: int, world_size: int) -> EpochOrder:
@@ -97,7 +103,7 @@ class UnpairedImageDataModule(ExampleDataModule):
         if empty and split == "train":
             raise ValueError(
                 f"UnpairedImageDataModule: no images under {' and '.join(empty)}: both domains need some ({FORMATS}); "
-                f"where they have other names, set folder_a and folder_b; {there(self.root)}."
+                f"where they have other names, set folder_a and folder_b; {folders_in_words(self.root)}."
             )
         if empty:
             warn_of_empty(

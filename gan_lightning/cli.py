@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from gan_lightning import __version__, check_datamodules
-from gan_lightning.commands.stopping import stopped_in_a_line
+from gan_lightning.commands.stopping import exit_code_after_signals
 
 COMMANDS = {
     # command: (module with its `run(command, arguments)`, what it does)
@@ -71,4 +71,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as error:
         print(f"gan-lightning {command}: {error}", file=sys.stderr)
         return 2
-    return stopped_in_a_line(command, lambda: import_module(COMMANDS[command][0]).run(command, arguments[1:]))
+    return exit_code_after_signals(command, lambda: import_module(COMMANDS[command][0]).run(command, arguments[1:]))

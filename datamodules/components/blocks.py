@@ -57,7 +57,7 @@ def read_end(path: Path) -> tuple[NDArray[np.uint32], dict[str, Any]]:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[IO[bytes]]:
-    """A new file, which takes the place of `target` when it is whole. Only the process whose `turn` it is may write."""
+    """A new file, which takes the place of `target` when it is whole. Hold `exclusive_lock` while you write."""
     beside = target.with_name(f".{target.name}.partial")  # one name: what a killed process left is overwritten
     try:
         with open(beside, "wb") as file:
@@ -72,7 +72,7 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def turn(target: Path, wait: bool = True) -> Iterator[None]:
+def exclusive_lock(target: Path, wait: bool = True) -> Iterator[None]:
     """Holds a lock that the system takes from a process that dies.
 
     Raises:

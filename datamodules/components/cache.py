@@ -16,7 +16,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datamodules.components.blocks import end_of, read_end, replacing, turn
+from datamodules.components.blocks import end_of, exclusive_lock, read_end, replacing
 from datamodules.components.files import find_broken
 from datamodules.components.listing import Listing
 
@@ -146,7 +146,7 @@ class ImageCache:
             return cached
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            with turn(self.file):
+            with exclusive_lock(self.file):
                 cached, problem = self._load()
                 if cached is None:
                     if problem:

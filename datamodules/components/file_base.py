@@ -17,7 +17,7 @@ from datamodules.base import ImageDataModule, check_at_least
 from datamodules.components.cache import Cached, ImageCache, MappedImages, default_folder
 from datamodules.components.decoding import check, decode
 from datamodules.components.files import FileImages, FolderState, cpu_count, find_broken
-from datamodules.components.listing import Listing, ask, recall
+from datamodules.components.listing import Listing, list_states, load_listing
 from datamodules.components.loading import ImageSource, TensorImages
 
 _GIBIBYTE = 1 << 30
@@ -25,11 +25,11 @@ _NAMED_FILES = 5  # as many broken files are named in an error
 
 
 @dataclass(frozen=True)
-class Walked:
+class FolderScan:
     """How the files of a data module were found.
 
     Attributes:
-        folders: all that were looked into, as `walk` tells.
+        folders: all that were visited, as `walk` returns them.
         began: when that began, in nanoseconds.
         notes: what else is to be known again without looking, in JSON.
     """
@@ -40,7 +40,7 @@ class Walked:
 
 
 @dataclass(frozen=True)
-class Recalled:
+class CachedImages:
     """The images of an earlier run, whose folders have not changed since."""
 
     listing: Listing
@@ -49,7 +49,7 @@ class Recalled:
 
     def images(self, labels: Tensor | None) -> tuple[ImageSource, dict[int, str]]:
         """What `read_images` returns."""
-        return MappedImages(self.cached, labels, self.decoded, self.listing), _agreed(self.cached.broken)
+        return MappedImages(self.cached, labels, self.decoded, self.listing), _merged_over_ranks(self.cached.broken)
 
 
 class FileDataModule(ImageDataModule, ABC):
@@ -92,7 +92,7 @@ class FileDataModule(ImageDataModule, ABC):
         in_memory: bool | None,
         cache: bool | str = False,
         draft: bool = False,
-        walked: Walked | None = None,
+        scan: FolderScan | None = None,
     ) -> tuple[ImageSource, dict[int, str]]:
         """Reads every file once, or finds what was read before.
 
@@ -103,15 +103,15 @@ class FileDataModule(ImageDataModule, ABC):
             cache: map the decoded images from a file, which is made if it has to be: in the user's folder for caches,
                 or in this one. In its way, `in_memory` is without effect.
             draft: as in `decode`.
-            walked: how the files were found; `recall` gives it back at the next start, which need not find them.
+            scan: how the files were found; it is kept beside the cache, and `load_cached` reads it at the next start.
 
         Returns:
             The images, in memory or not, and the reason why some of them cannot be used, by index.
         """
         decoded = self._decoder(paths.__getitem__, draft)
-        cached = self._cached(paths, cache, draft, decoded, walked) if cache is not False and paths else None
+        cached = self._cached(paths, cache, draft, decoded, scan) if cache is not False and paths else None
         if cached is not None:
-            return MappedImages(cached, labels, decoded), _agreed(cached.broken)
+            return MappedImages(cached, labels, decoded), _merged_over_ranks(cached.broken)
         shape = (len(paths), *self.image_shape)
         if in_memory or (in_memory is None and math.prod(shape) <= _GIBIBYTE):
             pixels = np.zeros(shape, np.uint8)
@@ -120,11 +120,11 @@ class FileDataModule(ImageDataModule, ABC):
                 pixels[i] = decoded(i)
 
             broken = find_broken(range(len(paths)), keep, "Reading images")
-            return TensorImages(torch.from_numpy(pixels), labels), _agreed(broken)
-        broken = check_in_turn(len(paths), lambda i: check(paths[i]))
+            return TensorImages(torch.from_numpy(pixels), labels), _merged_over_ranks(broken)
+        broken = check_files(len(paths), lambda i: check(paths[i]))
         return FileImages(paths, labels, self.image_shape[1], self.image_shape[0], self.workers(), draft), broken
 
-    def recall(self, cache: bool | str, draft: bool = False) -> Recalled | None:
+    def load_cached(self, cache: bool | str, draft: bool = False) -> CachedImages | None:
         """What an earlier run cached, in a time that does not grow with the number of files.
 
         Args:
@@ -137,12 +137,12 @@ class FileDataModule(ImageDataModule, ABC):
         if cache is False:
             return None
         file = self._cache_file(cache, draft)
-        listing = recall(file, self.location)
+        listing = load_listing(file, self.location)
         if listing is None:
             return None
         decoded = self._decoder(listing.path, draft)
         cached = ImageCache(file, listing.key, (len(listing), *self.image_shape), decoded).found()
-        return None if cached is None else Recalled(listing, cached, decoded)
+        return None if cached is None else CachedImages(listing, cached, decoded)
 
     def _decoder(self, path_of: Callable[[int], str | Path], draft: bool) -> Callable[[int], NDArray[np.uint8]]:
         channels, size, _ = self.image_shape
@@ -154,14 +154,14 @@ class FileDataModule(ImageDataModule, ABC):
         cache: bool | str,
         draft: bool,
         decoded: Callable[[int], NDArray[np.uint8]],
-        walked: Walked | None,
+        scan: FolderScan | None,
     ) -> Cached | None:
         """The decoded images; None where there can be no cache, be it in one of several processes."""
         file = self._cache_file(cache, draft)
-        listing = ask(paths, self.location, walked.notes if walked else {})
+        listing = list_states(paths, self.location, scan.notes if scan else {})
         cached = ImageCache(file, listing.key, (len(paths), *self.image_shape), decoded).get()
-        if cached is not None and walked is not None:
-            listing.keep(file, walked.folders, walked.began)
+        if cached is not None and scan is not None:
+            listing.keep(file, scan.folders, scan.began)
         return cached
 
     def _cache_file(self, cache: bool | str, draft: bool) -> Path:
@@ -190,10 +190,10 @@ class FileDataModule(ImageDataModule, ABC):
         )
 
 
-def check_in_turn(count: int, attempt: Callable[[int], object]) -> dict[int, str]:
+def check_files(count: int, attempt: Callable[[int], object]) -> dict[int, str]:
     """Attempts file 0 ... count - 1, each in one of the processes; returns the reason for each broken one, by index."""
     rank, world_size = _process()
-    return _agreed(find_broken(range(rank, count, world_size), attempt, "Checking images"))
+    return _merged_over_ranks(find_broken(range(rank, count, world_size), attempt, "Checking images"))
 
 
 def _process() -> tuple[int, int]:
@@ -203,7 +203,7 @@ def _process() -> tuple[int, int]:
     return distributed.get_rank(), distributed.get_world_size()
 
 
-def _agreed(broken: dict[int, str]) -> dict[int, str]:
+def _merged_over_ranks(broken: dict[int, str]) -> dict[int, str]:
     """What any process found broken: with different images the processes would have different orders."""
     _, world_size = _process()
     if world_size == 1:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from datamodules.components.decoding import SUFFIXES as SUFFIXES
 from datamodules.components.decoding import central_square, resized_all
-from datamodules.components.workers import ShieldedStart, started
+from datamodules.components.workers import ShieldedStart, shielded_iterator
 
 _FILES_PER_TASK = 64
 
@@ -167,11 +167,11 @@ def in_workers(dataset: Dataset[Any], requests: Sequence[Any], num_workers: int)
         dataset,
         batch_sampler=requests,
         num_workers=min(num_workers, len(requests)),
-        collate_fn=_as_it_is,
+        collate_fn=_identity,
         worker_init_fn=ShieldedStart(),
         generator=torch.Generator(),  # else every iterator draws from the global random state
     )
-    return started(loader)
+    return shielded_iterator(loader)
 
 
 def reason(error: Exception) -> str:
@@ -253,5 +253,5 @@ class FileImages(Dataset[Tensor]):
         return read_again(path, lambda file: central_square(file, self.size, self.channels, self.draft))
 
 
-def _as_it_is(batch: Any) -> Any:
+def _identity(batch: Any) -> Any:
     return batch

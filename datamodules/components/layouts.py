@@ -132,7 +132,7 @@ def check_domains(folder_a: str, folder_b: str) -> None:
         raise ValueError(f"folder_a and folder_b are both {folder_a!r}: they must be two folders.")
 
 
-def there(root: Path) -> str:
+def folders_in_words(root: Path) -> str:
     """The folders in a folder, in words, for a message about others that are not there."""
     names = sub_folders(root)
     return f"it has the folders {', '.join(names[:_MOST])}" if names else "it has no folders"

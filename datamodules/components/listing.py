@@ -16,7 +16,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.components.blocks import end_of, read_end, replacing, turn
+from datamodules.components.blocks import end_of, exclusive_lock, read_end, replacing
 from datamodules.components.decoding import DECODER
 from datamodules.components.files import FolderState, folder_state
 
@@ -94,17 +94,17 @@ class Listing:
             "folders": {path.removeprefix(home): state for path, state in folders.items()},
             "notes": self.notes,
         }
-        with suppress(OSError, ImportError), turn(cache, wait=False), replacing(beside(cache)) as file:
+        with suppress(OSError, ImportError), exclusive_lock(cache, wait=False), replacing(listing_file(cache)) as file:
             file.write(self.rows.data)
             file.write(end_of(np.zeros(0, np.uint32), description))
 
 
-def beside(cache: Path) -> Path:
+def listing_file(cache: Path) -> Path:
     """Where the listing of a cache is kept."""
     return cache.with_suffix(".listing")
 
 
-def ask(paths: Sequence[str | Path], home: str, notes: Mapping[str, Any]) -> Listing:
+def list_states(paths: Sequence[str | Path], home: str, notes: Mapping[str, Any]) -> Listing:
     """Asks for the size and time of every file, so that none has to be read to name the content of all.
 
     A file that is overwritten by one of the same size and the same time is not noticed.
@@ -127,18 +127,18 @@ def ask(paths: Sequence[str | Path], home: str, notes: Mapping[str, Any]) -> Lis
     return Listing(start, rows, hasher.hexdigest(), notes)
 
 
-def recall(cache: Path, home: str) -> Listing | None:
+def load_listing(cache: Path, home: str) -> Listing | None:
     """The listing of a cache, unless it is not there, not whole, or something is known to have changed since.
 
     Nor where it could not be deleted: a file that was overwritten would be told, but never read.
     """
-    file = beside(cache)
+    file = listing_file(cache)
     if not os.access(file.parent, os.W_OK):
         return None
     try:
         _, description = read_end(file)
         count, width = description["shape"]
-        if description["recipe"] != _recipe() or not _as_they_were(description["folders"], home):
+        if description["recipe"] != _recipe() or not _unchanged(description["folders"], home):
             return None
         rows = np.asarray(np.memmap(file, _row(width - _row(0).itemsize), "r", 0, count))
     except (OSError, ValueError, KeyError):
@@ -149,7 +149,7 @@ def recall(cache: Path, home: str) -> Listing | None:
     return None if listing.changed(sample) else listing
 
 
-def _as_they_were(folders: Mapping[str, Sequence[int]], home: str) -> bool:
+def _unchanged(folders: Mapping[str, Sequence[int]], home: str) -> bool:
     return all(list(folder_state(os.stat(home + name))) == state for name, state in folders.items())
 
 

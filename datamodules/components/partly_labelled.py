@@ -81,7 +81,7 @@ class PartlyLabelledLoader(BatchLoader):
 
     def batches(self, todo: slice) -> Iterator[Batch]:
         self.labelled.sampler.set_epoch(self.sampler.epoch)
-        for plain, told in zip(super().batches(todo), self.labelled.batches(todo), strict=True):
-            assert isinstance(plain, tuple)
-            assert isinstance(told, tuple)
-            yield {"images": plain[0], "labelled": told[0], "labels": told[1]}
+        for unlabelled, labelled in zip(super().batches(todo), self.labelled.batches(todo), strict=True):
+            assert isinstance(unlabelled, tuple)
+            assert isinstance(labelled, tuple)
+            yield {"images": unlabelled[0], "labelled": labelled[0], "labels": labelled[1]}

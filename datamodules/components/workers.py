@@ -31,21 +31,21 @@ class ShieldedStart:
         reader = multiprocessing.parent_process()
         if reader is not None and hasattr(signal, "sigwaitinfo"):
             signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # for all threads to come, too
-            threading.Thread(target=_obey, args=(reader.pid,), daemon=True).start()
+            threading.Thread(target=_exit_on_signal_of, args=(reader.pid,), daemon=True).start()
         else:  # macOS does not say who sends a signal: leave the group.
             os.setpgid(0, 0)
         if self.init is not None:
             self.init(worker)
 
 
-def _obey(reader: int) -> None:
+def _exit_on_signal_of(reader: int) -> None:
     while True:
         sent = signal.sigwaitinfo(_STOPS)
         if sent.si_signo == signal.SIGTERM and sent.si_pid == reader:
             os._exit(0)
 
 
-def shield(loader: object) -> None:
+def shield_workers(loader: object) -> None:
     """Shields the workers of a loader, if it has any; see `ShieldedStart`. Call it before they are started."""
     if isinstance(loader, DataLoader) and loader.num_workers > 0:
         init = loader.worker_init_fn
@@ -53,7 +53,7 @@ def shield(loader: object) -> None:
             loader.worker_init_fn = ShieldedStart(init)
 
 
-def started(loader: Iterable[Any]) -> Iterator[Any]:
+def shielded_iterator(loader: Iterable[Any]) -> Iterator[Any]:
     """The iterator of a loader, whose workers are shielded from their first moment on."""
     if not hasattr(signal, "pthread_sigmask"):
         return iter(loader)

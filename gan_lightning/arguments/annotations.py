@@ -58,11 +58,11 @@ def checked(made: Class) -> Class:
     initialise = vars(made)["__init__"]
 
     @wraps(initialise)
-    def first_checked(self: Any, *args: Any, **named: Any) -> None:
+    def checking_init(self: Any, *args: Any, **named: Any) -> None:
         check_arguments(made, args, named, least_side=0)  # Networks say themselves what sides they take.
         initialise(self, *args, **named)
 
-    type.__setattr__(made, "__init__", first_checked)
+    type.__setattr__(made, "__init__", checking_init)
     return made
 
 

@@ -17,12 +17,12 @@ from gan_lightning.metrics.image_sources import (
     SPLITS,
     Samples,
     count_of,
-    domain_judged,
+    domain_note,
     label_of,
     real_images,
 )
 from gan_lightning.metrics.joint import JointEvaluator
-from gan_lightning.metrics.registry import Options, Reference, called, chosen
+from gan_lightning.metrics.registry import Options, Reference, reported_name, select_metrics
 
 
 class GenerativeMetrics(Measurement):
@@ -81,7 +81,7 @@ class GenerativeMetrics(Measurement):
         cache_dir: str | None = None,
     ) -> None:
         super().__init__(every_n_steps)
-        chosen(metrics)
+        select_metrics(metrics)
         if split not in SPLITS:
             raise ValueError(f"split is {split!r}: choose from {', '.join(SPLITS)}.")
         check_whole_if_given(2, num_samples=num_samples, num_real=num_real)
@@ -103,7 +103,7 @@ class GenerativeMetrics(Measurement):
 
     @property
     def names(self) -> list[str]:
-        return [called(name, extractor) for name, extractor in self._extractors.items()]
+        return [reported_name(name, extractor) for name, extractor in self._extractors.items()]
 
     def _known_as(self) -> list[str]:
         return [*self.names, *self.metrics]
@@ -114,7 +114,7 @@ class GenerativeMetrics(Measurement):
             return
         if not hasattr(pl_module, "sample"):
             raise ValueError(f"GenerativeMetrics needs samples, and {type(pl_module).__name__} has no sample().")
-        if sentence := domain_judged(pl_module):
+        if sentence := domain_note(pl_module):
             warnings.warn(sentence, stacklevel=2)
         data = _data(trainer)
         ingredients = Ingredients(self.weights_path, lambda: real_images(data, "train"), self._cache)

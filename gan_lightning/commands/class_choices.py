@@ -19,7 +19,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 import gan_lightning.networks
 from gan_lightning.arguments.recipes import check_maker, import_name, public_name
 
-_TO_DERIVE_FROM = {
+_BASE_CLASSES = {
     *(LightningDataModule, LightningModule, Logger, Optimizer, LRScheduler),
     *(Callback, BaseFinetuning, BasePredictionWriter, Checkpoint, ProgressBar),
 }
@@ -35,9 +35,9 @@ def choices(action: argparse.Action) -> list[str]:
     match = _KNOWN.search(action.extra_help()) if hasattr(action, "extra_help") else None
     known = match["paths"].split(", ") if match else []
     names = Counter(path.rpartition(".")[2] for path in known)
-    meant = [path for path in known if (kind := _imported(path)) is not None and is_meant(kind)]
-    meant.sort(key=lambda path: (not path.startswith(("gan_lightning.", "datamodules.")), path.rpartition(".")[2]))
-    return [path.rpartition(".")[2] if names[path.rpartition(".")[2]] == 1 else path for path in meant]
+    selectable = [path for path in known if (kind := _imported(path)) is not None and is_selectable(kind)]
+    selectable.sort(key=lambda path: (not path.startswith(("gan_lightning.", "datamodules.")), path.rpartition(".")[2]))
+    return [path.rpartition(".")[2] if names[path.rpartition(".")[2]] == 1 else path for path in selectable]
 
 
 def _imported(path: str) -> type | None:
@@ -48,10 +48,10 @@ def _imported(path: str) -> type | None:
     return kind
 
 
-def is_meant(kind: type) -> bool:
+def is_selectable(kind: type) -> bool:
     """Whether a class can be chosen: it is not there to derive from, and not for its own package only."""
     is_shipped = kind.__module__.startswith(("gan_lightning.", "datamodules.", "lightning.", "torch."))
-    if kind in _TO_DERIVE_FROM | _REFUSED or inspect.isabstract(kind) or not is_shipped:
+    if kind in _BASE_CLASSES | _REFUSED or inspect.isabstract(kind) or not is_shipped:
         return False
     if kind.__module__.startswith("gan_lightning."):
         # The engine's own games play nothing, and what the commands add themselves is not for the user to add.
@@ -79,13 +79,13 @@ def check_recipes(value: Any, place: str) -> None:
             check_recipes(part, place)
 
 
-def derived(kind: type) -> list[type]:
+def selectable_subclasses(kind: type) -> list[type]:
     """The classes derived from one that are meant to be chosen."""
     kinds: dict[type, None] = {}
     child: type
     for child in kind.__subclasses__():
-        kinds |= dict.fromkeys([child, *derived(child)])
-    return [kind for kind in kinds if is_meant(kind)]
+        kinds |= dict.fromkeys([child, *selectable_subclasses(child)])
+    return [kind for kind in kinds if is_selectable(kind)]
 
 
 def _networks(action: argparse.Action) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from gan_lightning.commands.errors import told_in_a_sentence
+from gan_lightning.commands.errors import errors_in_one_sentence
 from gan_lightning.commands.options import OptionParser
 
 _PACKAGE = Path(__file__).parent.parent
@@ -36,7 +36,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="write this config to the screen")
     name = parser.parse_args(arguments).name
-    with told_in_a_sentence(command):
+    with errors_in_one_sentence(command):
         text = listing() if name is None else _shipped(name).read_text()
     print(text, end="")
     return 0

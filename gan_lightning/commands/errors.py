@@ -10,7 +10,7 @@ DEBUG = "GAN_LIGHTNING_DEBUG"
 
 
 @contextmanager
-def told_in_a_sentence(
+def errors_in_one_sentence(
     command: str,
     kinds: tuple[type[Exception], ...] = (ValueError, FileNotFoundError, FileExistsError, ModuleNotFoundError),
     applies: Callable[[], bool] = lambda: True,
@@ -28,13 +28,13 @@ def told_in_a_sentence(
     except kinds as error:
         if os.environ.get(DEBUG) or not applies():
             raise
-        sentence = " ".join(_in_words(_innermost(error)).split())
+        sentence = " ".join(_error_text(_first_cause(error)).split())
         print(f"gan-lightning {command}: {sentence}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
 @contextmanager
-def disk_trouble_in_a_sentence(
+def disk_errors_in_one_sentence(
     command: str, place: Path, then: str = "run the same command again, which goes on with what is missing"
 ) -> Iterator[None]:
     """Turn what the disk refuses while results are written into one sentence on stderr and exit code 1.
@@ -57,14 +57,14 @@ def disk_trouble_in_a_sentence(
         raise SystemExit(1) from None
 
 
-def _in_words(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     """What an error says; what the system says of a file, without its number."""
     if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
         return f"{os.fsdecode(error.filename)} cannot be used: {error.strerror}."
     return str(error)
 
 
-def _innermost(error: BaseException) -> BaseException:
+def _first_cause(error: BaseException) -> BaseException:
     """What was wrong with a value: the parser tells besides how it fails to be everything else that it could be."""
     while "Does not validate against any of the Union" in str(error) and error.__cause__ is not None:
         error = error.__cause__

@@ -6,17 +6,17 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from gan_lightning.commands.errors import disk_trouble_in_a_sentence, told_in_a_sentence
-from gan_lightning.commands.evaluated import check_options, compared, data_module
+from gan_lightning.commands.errors import disk_errors_in_one_sentence, errors_in_one_sentence
+from gan_lightning.commands.evaluated import check_options, data_module, sets_to_compare
 from gan_lightning.commands.from_checkpoint import (
     add_device,
     add_import,
     import_packages,
     load_sampler,
-    place,
+    torch_device,
 )
 from gan_lightning.commands.options import OptionParser, path, whole
-from gan_lightning.visualization.image_sets import write_whole
+from gan_lightning.visualization.image_sets import write_atomically
 
 _EXAMPLES = """\
 examples:
@@ -30,7 +30,7 @@ examples:
 
 def run(command: str, arguments: Sequence[str]) -> int:
     options, rest = _parser().parse_known_args(arguments)
-    with told_in_a_sentence(command):
+    with errors_in_one_sentence(command):
         import_packages(options.packages)
         scores = _scores(options, rest)
     _report(command, scores, options.json)
@@ -105,20 +105,20 @@ def _scores(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, float
     from gan_lightning.metrics.feasible import check_feasible
     from gan_lightning.metrics.image_sources import real_images
     from gan_lightning.metrics.joint import JointEvaluator
-    from gan_lightning.metrics.registry import Options, chosen
+    from gan_lightning.metrics.registry import Options, select_metrics
 
-    chosen(options.metrics)
+    select_metrics(options.metrics)
     check_options(options)
     cache = TensorCache(options.cache_dir)
-    device = torch.device(place(options.device))
+    device = torch.device(torch_device(options.device))
     model = load_sampler(options.ckpt, options.device) if options.ckpt else None
-    data, wanted = data_module(options, rest, model)
+    data, image_format = data_module(options, rest, model)
     learn_from = None if data is None else lambda: real_images(data, "train")
     how = Options(kid_subset_size=options.kid_subset_size)
     ingredients = Ingredients(_weights(options.weights_path), learn_from, cache)
     extractors = extractors_of(options.metrics, options.extractor, ingredients)
     evaluator = JointEvaluator(extractors, cache=cache, batch_size=options.batch_size, device=device, options=how)
-    sets = compared(options, model, data, wanted)
+    sets = sets_to_compare(options, model, data, image_format)
     image_shape = next(iter(sets.real.image_batches([torch.tensor([0])]))).shape[1:]
     check_feasible(extractors, image_shape, len(sets.samples), len(sets.real), how)
     return evaluator.score(sets.samples, evaluator.describe(sets.real, sets.label, "Real images"), "Samples")
@@ -142,6 +142,6 @@ def _report(command: str, scores: dict[str, float], path: Path | None) -> None:
         print(f"{name:{width}}  {score:.6g}")
     if path is not None:
         numbers = {name: score if math.isfinite(score) else None for name, score in scores.items()}
-        with disk_trouble_in_a_sentence(command, path, "run the same command again; the numbers are those above"):
+        with disk_errors_in_one_sentence(command, path, "run the same command again; the numbers are those above"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, (json.dumps(numbers, indent=2) + "\n").encode())
+            write_atomically(path, (json.dumps(numbers, indent=2) + "\n").encode())

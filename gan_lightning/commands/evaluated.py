@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from gan_lightning.visualization.image_sets import missing_from
+from gan_lightning.visualization.image_sets import explain_incomplete
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _COLOURS = {1: "grey", 3: "RGB"}
 _UNUSED = "batch_size"
-_BORROWED = {"val": "test", "test": "val"}
+_SUBSTITUTES = {"val": "test", "test": "val"}
 
 
 @dataclass(frozen=True)
-class Compared:
+class ImageSets:
     """What is compared.
 
     Attributes:
@@ -37,7 +37,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImageFormat:
     """How images are to be read where the user named nothing else.
 
     Attributes:
@@ -48,7 +48,7 @@ class Wanted:
 
     size: int | None
     channels: int | None
-    whose: str
+    reason: str
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -65,10 +65,10 @@ def check_options(options: argparse.Namespace) -> None:
         raise ValueError("--seed chooses the samples of --ckpt: those of --samples are the files of its folder.")
     for folder in (options.samples, options.reference):
         if folder is not None:
-            _refuse_part_of_a_set(folder)
+            _refuse_incomplete_set(folder)
 
 
-def wanted_by(options: argparse.Namespace, model: "AdversarialModule | None") -> Wanted:
+def format_of_samples(options: argparse.Namespace, model: "AdversarialModule | None") -> ImageFormat:
     """The size that the user named, else the checkpoint's, else that of the samples in a folder.
 
     Raises:
@@ -80,18 +80,18 @@ def wanted_by(options: argparse.Namespace, model: "AdversarialModule | None") ->
     channels, height, width = shape = getattr(model, "image_shape", None) or (0, 0, 0)
     if are_points(shape):
         raise ValueError("this model makes points and no images: judge them by the callback ModeCoverage.")
-    whose = "the checkpoint makes them"
+    reason = "the checkpoint makes them"
     if model is None and options.data:
         width, height = FolderImages(options.samples).first_size
-        whose = f"those in {options.samples} are"
+        reason = f"those in {options.samples} are"
     size = options.image_size or (height if height == width else 0) or None
-    whose = "--image_size says" if options.image_size else whose
-    return Wanted(size, channels if channels in _COLOURS else None, whose)
+    reason = "--image_size says" if options.image_size else reason
+    return ImageFormat(size, channels if channels in _COLOURS else None, reason)
 
 
 def data_module(
     options: argparse.Namespace, rest: Sequence[str], model: "AdversarialModule | None"
-) -> "tuple[LightningDataModule | None, Wanted]":
+) -> "tuple[LightningDataModule | None, ImageFormat]":
     """The data module, ready to be read, or None where the real images are in a folder; and what is wanted of images.
 
     What the user does not name of its size and channels is that, and not its default, which was made for training.
@@ -99,7 +99,7 @@ def data_module(
     if options.data is None:
         if rest:
             raise ValueError(f"there is no option {rest[0]} (see --help).")
-        return None, wanted_by(options, model)
+        return None, format_of_samples(options, model)
     from lightning.pytorch import LightningDataModule
 
     import datamodules
@@ -114,21 +114,26 @@ def data_module(
     users = parser.parse_args(named).data
     path: str = users.class_path
     kind = import_name(path)
-    wanted = wanted_by(options, model)
-    ours = _settings(kind, wanted)
+    image_format = format_of_samples(options, model)
+    ours = _settings(kind, image_format)
     given = [text for name, value in ours.items() for text in (f"--data.{name}", str(value))]
     parsed = parser.parse_args(["--data", path, *given, *named])  # of two values the last one counts
     kept = {name: value for name, value in ours.items() if parsed.data.init_args[name] == value}
-    _say_what_changes(kind, {name: kept[name] for name in kept if users.init_args[name] != kept[name]}, wanted.whose)
+    _print_changed_settings(
+        kind, {name: kept[name] for name in kept if users.init_args[name] != kept[name]}, image_format.reason
+    )
     data: LightningDataModule = parser.instantiate(parsed).data
     data.prepare_data()
     data.setup("test" if options.split == "test" else "fit")
-    return data, wanted
+    return data, image_format
 
 
-def compared(
-    options: argparse.Namespace, model: "AdversarialModule | None", data: "LightningDataModule | None", wanted: Wanted
-) -> Compared:
+def sets_to_compare(
+    options: argparse.Namespace,
+    model: "AdversarialModule | None",
+    data: "LightningDataModule | None",
+    image_format: ImageFormat,
+) -> ImageSets:
     """Both sets; a line on stderr says what they are.
 
     Raises:
@@ -139,16 +144,16 @@ def compared(
         FolderImages,
         Images,
         Samples,
-        domain_judged,
+        domain_note,
         label_of,
         real_images,
     )
 
     split = options.split or "train"
     shape = getattr(data, "image_shape", None)
-    channels = shape[0] if shape else wanted.channels or 3
+    channels = shape[0] if shape else image_format.channels or 3
     # A folder has the checkpoint's size; one beside a data module or another folder keeps its own unless one is named.
-    size = wanted.size if model is not None else options.image_size
+    size = image_format.size if model is not None else options.image_size
     real: Images
     if data is not None:
         real, label = real_images(data, split, options.num_real, model), label_of(data, split)
@@ -162,15 +167,15 @@ def compared(
     else:
         samples = FolderImages(options.samples, channels, size, options.num_samples)
     ours, theirs = _shape(samples), _shape(real)
-    what = options.reference or f"the split {_name_of(data, split)} of {type(data).__name__}"
-    _say(
+    what = options.reference or f"the split {_split_read(data, split)} of {type(data).__name__}"
+    _print_note(
         f"{_counted(samples, options.num_samples)} samples of {options.ckpt or options.samples}, {_in_words(ours)}, "
         f"are compared with {_counted(real, options.num_real)} real images of {what}, {_in_words(theirs)}."
     )
-    if sentence := domain_judged(model):
-        _say(sentence)
+    if sentence := domain_note(model):
+        _print_note(sentence)
     _check_sizes(ours, theirs, model is not None or options.image_size is not None or _settable(data))
-    return Compared(samples, real, label)
+    return ImageSets(samples, real, label)
 
 
 def _check_sizes(ours: Sequence[int], theirs: Sequence[int], named: bool) -> None:
@@ -180,15 +185,15 @@ def _check_sizes(ours: Sequence[int], theirs: Sequence[int], named: bool) -> Non
     sizes = f"the samples are {_in_words(ours)} and the real images {_in_words(theirs)}"
     if not named:
         raise ValueError(f"{sizes}: name the size to compare them at, such as --image_size {min(ours[1:])}.")
-    _say(f"{sizes}: the numbers measure that difference as well.")
+    _print_note(f"{sizes}: the numbers measure that difference as well.")
 
 
-def _settings(kind: type, wanted: Wanted) -> dict[str, int]:
+def _settings(kind: type, image_format: ImageFormat) -> dict[str, int]:
     """The arguments of a data module that are better than its defaults here."""
     from datamodules.base import ImageDataModule
 
     parameters, hints = inspect.signature(kind).parameters, _hints(kind)
-    ours = {"image_size": wanted.size, "channels": wanted.channels}
+    ours = {"image_size": image_format.size, "channels": image_format.channels}
     settings = {
         name: value
         for name, value in ours.items()
@@ -199,11 +204,13 @@ def _settings(kind: type, wanted: Wanted) -> dict[str, int]:
     return settings
 
 
-def _say_what_changes(kind: type, settings: dict[str, int], whose: str) -> None:
+def _print_changed_settings(kind: type, settings: dict[str, int], reason: str) -> None:
     defaults = {name: inspect.signature(kind).parameters[name].default for name in settings}
     changed = [f"--data.{name} {value}" for name, value in settings.items() if name != _UNUSED and defaults[name]]
     if changed:
-        _say(f"{kind.__name__} is read with {' '.join(changed)}, since {whose} so; name others if you want them.")
+        _print_note(
+            f"{kind.__name__} is read with {' '.join(changed)}, since {reason} so; name others if you want them."
+        )
 
 
 def _hints(kind: type) -> dict[str, Any]:
@@ -218,14 +225,14 @@ def _settable(data: "LightningDataModule | None") -> bool:
     return data is not None and "image_size" in inspect.signature(type(data)).parameters
 
 
-def _refuse_part_of_a_set(folder: Path) -> None:
+def _refuse_incomplete_set(folder: Path) -> None:
     """A folder whose images are not all there yet, or a folder above it or below it."""
     from datamodules.components.files import list_images
 
     found = list_images(folder)
     holding = {folder, folder.absolute(), *(image.parent for image in found)}
     for place in sorted({place for inner in holding for place in (inner, *inner.parents)}):
-        if sentence := missing_from(place):
+        if sentence := explain_incomplete(place):
             raise ValueError(f"{sentence} {len(found)} are in {folder} now.")
 
 
@@ -245,13 +252,15 @@ def _counted(images: "Images", asked: int | None) -> str:
     return f"{len(images)}{few}"
 
 
-def _name_of(data: "LightningDataModule | None", split: str) -> str:
+def _split_read(data: "LightningDataModule | None", split: str) -> str:
     """A split by its name, and by that of the one which takes its place where it is empty."""
     own = getattr(getattr(data, "splits", None), split, None)
     return (
-        f"{_BORROWED[split]} ({split} is empty)" if split in _BORROWED and own is not None and not len(own) else split
+        f"{_SUBSTITUTES[split]} ({split} is empty)"
+        if split in _SUBSTITUTES and own is not None and not len(own)
+        else split
     )
 
 
-def _say(sentence: str) -> None:
+def _print_note(sentence: str) -> None:
     print(f"gan-lightning evaluate: {sentence}", file=sys.stderr)

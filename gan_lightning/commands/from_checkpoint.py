@@ -59,7 +59,7 @@ def load_model(checkpoint: Path, device: str) -> "AdversarialModule":
     """
     from gan_lightning import inference
 
-    return inference.load(checkpoint, place(device))
+    return inference.load(checkpoint, torch_device(device))
 
 
 def load_translator(checkpoint: Path, device: str) -> "AdversarialModule":
@@ -76,7 +76,7 @@ def load_translator(checkpoint: Path, device: str) -> "AdversarialModule":
     except inference.CheckpointError:
         if bare_weights(checkpoint) is None:
             raise
-    return inference.load_reference(checkpoint, place(device))
+    return inference.load_reference(checkpoint, torch_device(device))
 
 
 def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":
@@ -92,7 +92,7 @@ def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":
     return model
 
 
-def place(device: str) -> str:
+def torch_device(device: str) -> str:
     """The device that an option names; auto: the GPU if there is one."""
     import torch
 
@@ -118,7 +118,7 @@ def open_set(command: str, options: argparse.Namespace, total: int, names: Seque
     from gan_lightning.inference.checkpoint import local_path
 
     arguments = {name: getattr(options, name) for name in names}
-    made = {"checkpoint": fingerprint(local_path(options.ckpt)), **arguments, "device": place(options.device)}
+    made = {"checkpoint": fingerprint(local_path(options.ckpt)), **arguments, "device": torch_device(options.device)}
     try:
         begin_set(options.out, command, total, made)
         if not os.access(options.out, os.W_OK | os.X_OK):

@@ -9,18 +9,20 @@ from jsonargparse import Namespace
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.cli import LightningArgumentParser
 
-TAKEN = ("image_shape", "num_classes", "condition_shape", "attributes", "class_names", "scale")
+LINKED_ATTRIBUTES = ("image_shape", "num_classes", "condition_shape", "attributes", "class_names", "scale")
 """Attributes of a data module that become arguments of a model that takes them."""
 _SHAPES = ("image_shape", "condition_shape")
 
 
 def link(parser: LightningArgumentParser) -> None:
     """Let the parser hand on what the data module knows."""
-    for name in TAKEN:
-        parser.link_arguments("data", f"model.init_args.{name}", compute_fn=partial(_ask, name), apply_on="instantiate")
+    for name in LINKED_ATTRIBUTES:
+        parser.link_arguments(
+            "data", f"model.init_args.{name}", compute_fn=partial(_value_from_data, name), apply_on="instantiate"
+        )
 
 
-def _ask(name: str, data: LightningDataModule) -> Any:
+def _value_from_data(name: str, data: LightningDataModule) -> Any:
     """The data module's value of an attribute; None: it has none.
 
     Raises:
@@ -47,7 +49,9 @@ def _is_count(value: Any) -> bool:
     return hasattr(value, "__index__") and not isinstance(value, bool) and int(value) >= 1
 
 
-def joined(class_type: type, data: str, given: Namespace, linked: set[str], kwargs: dict[str, Any]) -> dict[str, Any]:
+def merge_with_data(
+    class_type: type, data: str, given: Namespace, linked: set[str], kwargs: dict[str, Any]
+) -> dict[str, Any]:
     """The arguments of a model with what it takes from the data.
 
     Args:
@@ -61,7 +65,7 @@ def joined(class_type: type, data: str, given: Namespace, linked: set[str], kwar
         ValueError: The user and the data contradict each other, or neither says what the images are.
     """
     kwargs = {**kwargs}
-    for name in TAKEN:
+    for name in LINKED_ATTRIBUTES:
         mine, says = given.get(name), kwargs.get(name) if name in linked else None
         if says is None and mine is not None:
             kwargs[name] = mine

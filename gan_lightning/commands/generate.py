@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from gan_lightning.commands.code_options import HELP, parse_codes
-from gan_lightning.commands.errors import disk_trouble_in_a_sentence, told_in_a_sentence
+from gan_lightning.commands.errors import disk_errors_in_one_sentence, errors_in_one_sentence
 from gan_lightning.commands.from_checkpoint import (
     add_device,
     add_import,
@@ -18,10 +18,10 @@ from gan_lightning.commands.options import OptionParser, path, whole
 from gan_lightning.commands.write_images import (
     as_pixels,
     first_missing,
-    shown,
+    with_progress_bar,
+    write_interpolation,
     write_points,
     write_samples,
-    write_way,
 )
 from gan_lightning.visualization.image_sets import end_set, refuse_to_overwrite
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _N = 64
 _FRAMES = 16
-_DECIDING = ("seed", "batch_size", "labels", "codes", "domain", "grid", "interpolate", "video", "scale")
+_IMAGE_OPTIONS = ("seed", "batch_size", "labels", "codes", "domain", "grid", "interpolate", "video", "scale")
 """The options that decide what the images are."""
 
 _ABOUT = """\
@@ -57,10 +57,10 @@ def run(command: str, arguments: Sequence[str]) -> int:
         are_points,
     )  # torch takes its time: not before the arguments are known to be right
 
-    make, write = (_samples, write_samples) if options.interpolate is None else (_way, write_way)
-    with told_in_a_sentence(command):
+    make, write = (_samples, write_samples) if options.interpolate is None else (_interpolation, write_interpolation)
+    with errors_in_one_sentence(command):
         import_packages(options.packages)
-        _refuse_to_mix(options)
+        _check_interpolation_options(options)
         refuse_to_overwrite(options.out)
         start = first_missing(options) // options.batch_size * options.batch_size
         model, n, batches = make(options, start)
@@ -70,8 +70,8 @@ def run(command: str, arguments: Sequence[str]) -> int:
                 "this model makes points, which all go into scatter.png: leave out --grid, --video and --scale."
             )
         _check_scale(options.scale, model)
-        open_set(command, options, n, _DECIDING)
-    with disk_trouble_in_a_sentence(command, options.out), closing(shown(batches, n, start)) as images:
+        open_set(command, options, n, _IMAGE_OPTIONS)
+    with disk_errors_in_one_sentence(command, options.out), closing(with_progress_bar(batches, n, start)) as images:
         if points:
             write_points(images, options)
         else:
@@ -153,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _refuse_to_mix(options: argparse.Namespace) -> None:
+def _check_interpolation_options(options: argparse.Namespace) -> None:
     for name in ("n", "grid") if options.interpolate else ("frames", "video"):
         if getattr(options, name) not in (None, False):
             goes = "does not go with" if options.interpolate else "goes only with"
@@ -171,7 +171,7 @@ def _samples(options: argparse.Namespace, start: int) -> "tuple[AdversarialModul
     return model, n, inference.generate(model, n, options.seed, options.batch_size, *chosen, start)
 
 
-def _way(options: argparse.Namespace, start: int) -> "tuple[AdversarialModule, int, Iterator[Tensor]]":
+def _interpolation(options: argparse.Namespace, start: int) -> "tuple[AdversarialModule, int, Iterator[Tensor]]":
     """The same for the way from one sample to another."""
     from gan_lightning import inference
 

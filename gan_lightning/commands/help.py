@@ -44,7 +44,7 @@ class HelpFormatter(DefaultHelpFormatter):
 
     def __init__(self, prog: str, **kwargs: int) -> None:
         super().__init__(prog, **kwargs)
-        self._told: dict[tuple[str, ...], str] = {}
+        self._listed_by: dict[tuple[str, ...], str] = {}
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
         return argparse.HelpFormatter._format_action_invocation(self, action)
@@ -64,7 +64,7 @@ class HelpFormatter(DefaultHelpFormatter):
         names = tuple(choices(action))
         if not names:
             return ""
-        first = self._told.setdefault(names, action.option_strings[0])
+        first = self._listed_by.setdefault(names, action.option_strings[0])
         return f", one of: {', '.join(names)}" if first == action.option_strings[0] else f", one of those of {first}"
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from lightning.pytorch.cli import LightningArgumentParser
 
 import datamodules
-from gan_lightning.commands.class_choices import choices, derived, is_meant
+from gan_lightning.commands.class_choices import choices, is_selectable, selectable_subclasses
 from gan_lightning.commands.help import HelpFormatter, about, gallery
 from gan_lightning.commands.types_in_words import alternatives, in_words, makes_classes
 
@@ -92,7 +92,7 @@ class Parser(LightningArgumentParser):
         name = no_class["name"] or f"{no_class['path']} ({no_class['why'].strip().rstrip('.')})"
         return (
             f"There is no {_NOUNS.get(option, option)} {name}: choose from {', '.join(choices(action))}; a class "
-            f"of your own is named by its import path.{_hidden(no_class['path'])}"
+            f"of your own is named by its import path.{_shadowing_hint(no_class['path'])}"
         )
 
     def _of_a_value(self, message: str) -> str:
@@ -131,8 +131,8 @@ class Parser(LightningArgumentParser):
     def format_help(self, formatter: argparse.HelpFormatter | None = None) -> str:
         if not self._is_of_class or self._described is None:
             return super().format_help(formatter)
-        if not is_meant(self._described):
-            kinds = gallery(derived(self._described))
+        if not is_selectable(self._described):
+            kinds = gallery(selectable_subclasses(self._described))
             return f"{kinds}\n\n{self.prog} --{self._key}.help CLASS tells what one takes.\n"
         self.usage = f"{self.prog} --{self._key} {self._described.__name__} [--{self._key}.OPTION VALUE ...]"
         self.description = about(self._described)
@@ -141,7 +141,7 @@ class Parser(LightningArgumentParser):
         return super().format_help(formatter)
 
 
-def _hidden(path: str | None) -> str:
+def _shadowing_hint(path: str | None) -> str:
     """What to add where a class of the user's own cannot be found since its package is hidden by ours."""
     mine = Path.cwd() / "datamodules"
     if not (path or "").startswith("datamodules.") or not mine.is_dir() or mine.samefile(datamodules.__path__[0]):

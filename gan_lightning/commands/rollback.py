@@ -8,7 +8,7 @@ from lightning.pytorch import Trainer
 from gan_lightning.callbacks.checkpoint import LastCheckpoint
 from gan_lightning.callbacks.divergence import DivergenceError, DivergenceGuard
 from gan_lightning.commands import runs
-from gan_lightning.commands.start_checkpoint import tell
+from gan_lightning.commands.start_checkpoint import print_once
 from gan_lightning.inference.checkpoint import read_checkpoint
 
 
@@ -47,7 +47,9 @@ def with_rollbacks(start: Callable[[Path | None, int], Trainer], run: Callable[[
                     f"{error} It was rolled back to step {step} {guard.max_rollbacks} times: lower the learning rates, "
                     "or clip the gradients."
                 ) from None
-            tell(f"{error} Rolling back to step {step}, with other draws: attempt {attempt} of {guard.max_rollbacks}.")
+            print_once(
+                f"{error} Rolling back to step {step}, with other draws: attempt {attempt} of {guard.max_rollbacks}."
+            )
 
 
 def _step(directory: Path) -> int:

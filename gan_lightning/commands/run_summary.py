@@ -39,7 +39,7 @@ class RunRecord(Callback):
     def begun(self, begun: bool) -> None:
         self._begun.value = int(begun)
 
-    def claim(self, home: Path, kind: str) -> None:
+    def make_directory(self, home: Path, kind: str) -> None:
         """Make a new directory for the run, of this kind, in its home."""
         self._made = [folder for folder in (home, *home.parents) if not folder.exists()]
         self.directory = runs.new_directory(home, kind)
@@ -75,7 +75,7 @@ class RunRecord(Callback):
             run_lock.take(self.directory)
 
     @rank_zero_only
-    def withdraw(self) -> None:
+    def remove_if_empty(self) -> None:
         """Unlock the directory; remove it, with the folders made for it, if it holds no more than preparations."""
         if self.directory is not None:
             run_lock.release(self.directory)
@@ -88,7 +88,7 @@ class RunRecord(Callback):
                 folder.rmdir()
 
     @rank_zero_only
-    def say_where(self, *news: str) -> None:
+    def print_summary(self, *news: str) -> None:
         """Print what became of the run, where the results are, and what can be done with them."""
         if self.directory is None or not self.begun:
             return

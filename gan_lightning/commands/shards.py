@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from gan_lightning.commands.errors import disk_trouble_in_a_sentence, told_in_a_sentence
+from gan_lightning.commands.errors import disk_errors_in_one_sentence, errors_in_one_sentence
 from gan_lightning.commands.options import OptionParser, path, whole
 
 _ABOUT = """\
@@ -28,7 +28,7 @@ examples:
 
 def run(command: str, arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
-    with told_in_a_sentence(command):
+    with errors_in_one_sentence(command):
         from datamodules import ImageFolderDataModule
         from datamodules.components.shards.format import write_shards
 
@@ -42,7 +42,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
             in_memory=False,
             num_workers=options.num_workers,
         )
-        with disk_trouble_in_a_sentence(command, options.out, "run the same command again"):
+        with disk_errors_in_one_sentence(command, options.out, "run the same command again"):
             index = write_shards(data, options.out, options.shard_size)
     counts = ", ".join(f"{count} {split}" for split, count in index.images.items())
     print(f"The shards are in {options.out}: {counts} images.")

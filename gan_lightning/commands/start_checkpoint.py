@@ -8,7 +8,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from gan_lightning.commands import runs
 from gan_lightning.inference.checkpoint import CheckpointError, read_checkpoint
 
-tell = rank_zero_only(print)
+print_once = rank_zero_only(print)
 
 
 def last(home: Path) -> tuple[Path | None, Path | None]:
@@ -18,12 +18,12 @@ def last(home: Path) -> tuple[Path | None, Path | None]:
     """
     directory = runs.newest_run(home)
     if directory is None:
-        tell(f"There is no run in {home} to continue: starting from scratch.")
+        print_once(f"There is no run in {home} to continue: starting from scratch.")
         return None, None
     if not (directory / runs.LAST).is_file():
-        tell(f"{directory} has no checkpoint yet: starting it from scratch.")
+        print_once(f"{directory} has no checkpoint yet: starting it from scratch.")
         return None, directory
-    tell(f"Continuing {directory}.")
+    print_once(f"Continuing {directory}.")
     return directory / runs.LAST, directory
 
 

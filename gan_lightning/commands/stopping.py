@@ -15,7 +15,7 @@ _WORDS = {signal.SIGINT: "stopped by Ctrl-C", signal.SIGTERM: "stopped by SIGTER
 _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
 
 
-def stopped_in_a_line(command: str, work: Callable[[], int]) -> int:
+def exit_code_after_signals(command: str, work: Callable[[], int]) -> int:
     """Do the work of a command; a signal to stop raises a KeyboardInterrupt in it, SIGTERM too.
 
     What clears up on its way (``finally``, context managers) does so. Whatever arrives here afterwards is the signal:

@@ -15,7 +15,7 @@ from gan_lightning.commands.parser import mistake
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.translation import TranslationGame
 
-_ELSEWHERE = {
+_MODEL_OPTIONS = {
     # Option of the trainer: (its default, the model's option that does it)
     "accumulate_grad_batches": (1, "accumulate"),
     "gradient_clip_val": (None, "gradient_clip_norm"),
@@ -38,7 +38,7 @@ _TEXTS = {
 
 _OURS = ("gan_lightning.", "lightning.")
 
-_LEAST = {
+_MINIMA = {
     "log_every_n_steps": 0,
     "check_val_every_n_epoch": 1,
     "num_sanity_val_steps": -1,
@@ -51,7 +51,7 @@ _LEAST = {
     "reload_dataloaders_every_n_epochs": 0,
 }
 """Where Lightning takes any number, and fails later, in other words or not at all."""
-_PARTS = {
+_COUNTS_OR_FRACTIONS = {
     **{f"limit_{stage}_batches": "batches" for stage in ("train", "val", "test", "predict")},
     "overfit_batches": "batches",
     "val_check_interval": "steps",
@@ -66,10 +66,10 @@ def check_trainer_options(options: Mapping[str, Any]) -> None:
     Raises:
         ValueError: A number is too small to mean anything, or a part of an epoch is none.
     """
-    for name, least in _LEAST.items():
+    for name, least in _MINIMA.items():
         if options[name] is not None and options[name] < least:
             raise ValueError(f"trainer.{name} is {options[name]}: it must be at least {least}.")
-    for name, what in _PARTS.items():
+    for name, what in _COUNTS_OR_FRACTIONS.items():
         value = options[name]
         if isinstance(value, int | float) and not (value >= 0 and (value <= 1 or value % 1 == 0)):
             raise ValueError(
@@ -81,7 +81,7 @@ def check_trainer_options(options: Mapping[str, Any]) -> None:
         raise ValueError("trainer.val_check_interval is 0: it must be a number of steps, or a part of an epoch.")
 
 
-def naming_an_option(error: Exception, options: Namespace) -> str:
+def name_the_options(error: Exception, options: Namespace) -> str:
     """What Lightning says of the trainer's options, after the ones that it may mean unless it names one itself."""
     said = " ".join(str(error).split())
     if any(f"{name}`" in said or f"{name}=" in said or f"trainer.{name}" in said for name in vars(options)):
@@ -124,19 +124,22 @@ def measures_nothing(command: str, model: Any, callbacks: Iterable[Callback]) ->
 def add_trainer_options(parser: LightningArgumentParser, trainer_class: Any) -> None:
     """Add ``--trainer.*``."""
     parser.add_class_arguments(
-        trainer_class, "trainer", instantiate=False, fail_untyped=False, sub_configs=True, skip={*_ELSEWHERE}
+        trainer_class, "trainer", instantiate=False, fail_untyped=False, sub_configs=True, skip={*_MODEL_OPTIONS}
     )
     for action in parser._actions:
         group, _, name = action.dest.partition(".")
         if group == "trainer" and name in _TEXTS:
             action.help = _TEXTS[name]
-    for name, (default, other) in _ELSEWHERE.items():
+    for name, (default, other) in _MODEL_OPTIONS.items():
         parser.add_argument(
-            f"--trainer.{name}", type=_only(name, default, other), default=argparse.SUPPRESS, help=argparse.SUPPRESS
+            f"--trainer.{name}",
+            type=_default_only(name, default, other),
+            default=argparse.SUPPRESS,
+            help=argparse.SUPPRESS,
         )
 
 
-def _only(name: str, default: Any, other: str) -> Callable[[Any], Any]:
+def _default_only(name: str, default: Any, other: str) -> Callable[[Any], Any]:
     """Take the default alone: Lightning would answer with advice that a game cannot follow."""
 
     def check(value: Any) -> Any:

@@ -15,7 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from gan_lightning.callbacks.divergence import DivergenceError, DivergenceGuard
-from gan_lightning.commands.errors import DEBUG, told_in_a_sentence
+from gan_lightning.commands.errors import DEBUG, errors_in_one_sentence
 from gan_lightning.commands.rollback import with_rollbacks
 from gan_lightning.commands.run_summary import RunRecord
 from gan_lightning.commands.training_cli import TrainingCLI
@@ -24,25 +24,25 @@ from gan_lightning.trainer.ddp import lost_another
 
 
 def run(command: str, arguments: Sequence[str]) -> int:
-    _hush()
-    _know_the_node()
+    _silence_advertisements()
+    _set_rank_of_node()
     record = RunRecord()
     kinds = (ValueError, OSError, ModuleNotFoundError, MisconfigurationException)
-    with told_in_a_sentence(command, kinds, applies=lambda: not record.begun):
+    with errors_in_one_sentence(command, kinds, applies=lambda: not record.begun):
         try:
-            _play(command, arguments, record)
+            _run_with_rollbacks(command, arguments, record)
         except DivergenceError as error:
-            record.say_where()
+            record.print_summary()
             if rank_zero_only.rank:  # type: ignore[attr-defined]
                 return 0  # The first process tells it, and must not be killed by Lightning for another one's failure.
             print(f"gan-lightning {command}: {error}", file=sys.stderr)
             return 1
         except SIGTERMException as stop:  # Lightning would leave with 0, as if the job were done.
-            record.say_where(*getattr(stop, "__notes__", ()))
+            record.print_summary(*getattr(stop, "__notes__", ()))
             # If another process than the first one said so, Lightning would take it for a crash and kill them all.
             return 0 if rank_zero_only.rank else stop.code or 128 + signal.SIGTERM  # type: ignore[attr-defined, return-value]
         except SystemExit:  # A second Ctrl-C, which Lightning has handled.
-            record.say_where()
+            record.print_summary()
             raise
         except SaveError as error:
             print(f"gan-lightning {command}: {error}", file=sys.stderr)
@@ -54,18 +54,18 @@ def run(command: str, arguments: Sequence[str]) -> int:
             print(f"gan-lightning {command}: {place} cannot be written ({error.strerror}): make room.", file=sys.stderr)
             return 1
         except RuntimeError as error:
-            sentence = None if os.environ.get(DEBUG) else _explained(error)
+            sentence = None if os.environ.get(DEBUG) else _advice_for(error)
             if sentence is None:
                 raise
             print(f"gan-lightning {command}: {sentence}", file=sys.stderr)
             return 1 if record.begun else 2
         finally:
-            record.withdraw()
-        record.say_where()
+            record.remove_if_empty()
+        record.print_summary()
     return 0
 
 
-def _explained(error: RuntimeError) -> str | None:
+def _advice_for(error: RuntimeError) -> str | None:
     """What a user can do about an error that torch and Lightning do not tell apart from mistakes in the code."""
     said = str(error)
     if lost_another(error):
@@ -85,7 +85,7 @@ def _explained(error: RuntimeError) -> str | None:
     return None
 
 
-def _play(command: str, arguments: Sequence[str], record: RunRecord) -> None:
+def _run_with_rollbacks(command: str, arguments: Sequence[str], record: RunRecord) -> None:
     """Run a command, from the run's last good checkpoint again if it asks for that."""
     cli: TrainingCLI
 
@@ -101,13 +101,13 @@ def _play(command: str, arguments: Sequence[str], record: RunRecord) -> None:
     with_rollbacks(start, lambda: cli.run())
 
 
-def _hush() -> None:
+def _silence_advertisements() -> None:
     """Leave out Lightning's advertisements."""
     logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
     logger.addFilter(lambda message: "Tip: For seamless cloud" not in message.getMessage())
 
 
-def _know_the_node() -> None:
+def _set_rank_of_node() -> None:
     """Started by hand on several nodes, a process on each takes itself for the first until the trainer knows better."""
     if "RANK" not in os.environ and int(os.environ.get("NODE_RANK") or 0) > 0:
         rank_zero_only.rank = int(os.environ["NODE_RANK"])  # type: ignore[attr-defined]

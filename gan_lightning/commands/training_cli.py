@@ -36,7 +36,7 @@ from gan_lightning.callbacks.scatter_plot import ScatterPlot
 from gan_lightning.callbacks.training_health import TrainingHealth
 from gan_lightning.callbacks.translations import TranslationGrid
 from gan_lightning.commands import from_data, runs, start_checkpoint
-from gan_lightning.commands.class_choices import check_recipes, derived
+from gan_lightning.commands.class_choices import check_recipes, selectable_subclasses
 from gan_lightning.commands.configs import by_name
 from gan_lightning.commands.parser import parser_for
 from gan_lightning.commands.run_names import run_name
@@ -46,7 +46,7 @@ from gan_lightning.commands.trainer_options import (
     check_monitors,
     check_trainer_options,
     measures_nothing,
-    naming_an_option,
+    name_the_options,
 )
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.translation import TranslationGame
@@ -224,7 +224,7 @@ class TrainingCLI(LightningCLI):
         if self.command == "fit":
             check_monitors(self.model, config["callbacks"])
         elif self.command != "predict" and measures_nothing(self.command, self.model, config["callbacks"]):
-            start_checkpoint.tell(
+            start_checkpoint.print_once(
                 f"There is nothing for {self.command} to measure: add --trainer.callbacks+=GenerativeMetrics, or "
                 "--config trainer/metrics."
             )
@@ -239,7 +239,7 @@ class TrainingCLI(LightningCLI):
         try:
             trainer = self.trainer_class(**config)
         except (TypeError, ValueError, MisconfigurationException, ModuleNotFoundError) as error:
-            raise ValueError(naming_an_option(error, self.config.trainer)) from error
+            raise ValueError(name_the_options(error, self.config.trainer)) from error
         if trainer.strategy.root_device.type == "cpu" and trainer.precision in ("16-true", "16-mixed"):
             raise ValueError(f"trainer.precision is {trainer.precision}, which is for GPUs: on a CPU take bf16-mixed.")
         report_failures(trainer)
@@ -256,11 +256,11 @@ class TrainingCLI(LightningCLI):
     ) -> Any:
         """Make the model with what it takes from the data."""
         if class_type.generator_loss is AdversarialModule.generator_loss:
-            games = ", ".join(sorted(kind.__name__ for kind in derived(AdversarialModule)))
+            games = ", ".join(sorted(kind.__name__ for kind in selectable_subclasses(AdversarialModule)))
             raise ValueError(f"{class_type.__name__} does not say what its players minimise: choose from {games}.")
         linked = {target.rpartition(".")[2] for target in applied_instantiation_links}
         data = self.config.data.class_path.rpartition(".")[2]
-        kwargs = from_data.joined(class_type, data, self.config.model.init_args, linked, kwargs)
+        kwargs = from_data.merge_with_data(class_type, data, self.config.model.init_args, linked, kwargs)
         for name, value in kwargs.items():
             if isinstance(value, partial):  # The model checks it as well, and does not know its key.
                 check_limits(value.keywords, f"model.{name}.")
@@ -295,7 +295,7 @@ class TrainingCLI(LightningCLI):
         home = Path(config["default_root_dir"] or ".") / self.config.name
         path, directory = self.config.ckpt_path, self.record.directory
         if path is None and self.command != "fit":
-            start_checkpoint.tell(
+            start_checkpoint.print_once(
                 f"No --ckpt_path was given: {self.command} takes the weights that the model begins with."
             )
         if directory is not None:  # The run has been rolled back.
@@ -317,7 +317,7 @@ class TrainingCLI(LightningCLI):
         if not (config["fast_dev_run"] or config["barebones"]):
             self.record.directory = directory
             if directory is None:
-                self.record.claim(home, "version" if self.command == "fit" else self.command)
+                self.record.make_directory(home, "version" if self.command == "fit" else self.command)
             self.record.lock()
         return path
 
@@ -336,7 +336,7 @@ class TrainingCLI(LightningCLI):
             )
         step, last = checkpoint.get("global_step", 0), self.config.trainer.max_steps
         if self.command == "fit" and 0 <= last <= step:
-            start_checkpoint.tell(
+            start_checkpoint.print_once(
                 f"{path} is at step {step} already: to train on, give a larger --trainer.max_steps than {last}."
             )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_lightning.commands.errors import disk_trouble_in_a_sentence, told_in_a_sentence
+from gan_lightning.commands.errors import disk_errors_in_one_sentence, errors_in_one_sentence
 from gan_lightning.commands.from_checkpoint import (
     add_device,
     add_import,
@@ -39,15 +39,15 @@ examples:
 
 def run(command: str, arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
-    with told_in_a_sentence(command):
+    with errors_in_one_sentence(command):
         import_packages(options.packages)
         targets = _targets(options.input, options.out)
         _check_place(options.input, options.out)
         model = load_translator(options.ckpt, options.device)
-        _check_wishes(model, options)
+        _check_options(model, options)
         options.source = str(options.input.resolve())
         open_set(command, options, len(targets), ("source", "direction", "attributes", "seed"))
-    with disk_trouble_in_a_sentence(command, options.out):
+    with disk_errors_in_one_sentence(command, options.out):
         failures = _write(model, targets, options)
         end_set(options.out)
     if failures:
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--attributes",
-        type=_wish,
+        type=_attribute_value,
         nargs="+",
         default=[],
         metavar="NAME[=0]",
@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _wish(text: str) -> tuple[str, bool]:
+def _attribute_value(text: str) -> tuple[str, bool]:
     name, _, value = text.partition("=")
     if not name or value not in ("", "0", "1") or text.endswith("="):
         raise argparse.ArgumentTypeError(f"{text!r} is neither NAME nor NAME=0")
@@ -146,7 +146,7 @@ def _check_place(source: Path, out: Path) -> None:
     refuse_to_overwrite(out)
 
 
-def _check_wishes(model: "AdversarialModule", options: argparse.Namespace) -> None:
+def _check_options(model: "AdversarialModule", options: argparse.Namespace) -> None:
     from gan_lightning import inference
 
     names = [name for name, _ in options.attributes]

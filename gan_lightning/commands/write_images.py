@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_lightning.visualization.image_sets import write_whole
+from gan_lightning.visualization.image_sets import write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +29,7 @@ def sample_file(folder: Path, number: int) -> Path:
     return folder / f"{number:05d}.png"
 
 
-def shown(batches: "Iterator[Tensor]", n: int, start: int) -> "Generator[Tensor]":
+def with_progress_bar(batches: "Iterator[Tensor]", n: int, start: int) -> "Generator[Tensor]":
     """Images ``start`` to ``n - 1`` of the batches one by one, C x H x W, while a bar tells how far it is."""
     from tqdm import tqdm
 
@@ -69,7 +69,7 @@ def write_samples(images: "Iterator[Tensor]", options: argparse.Namespace, start
     print(f"{n} samples are in {place}.")
 
 
-def write_way(images: "Iterator[Tensor]", options: argparse.Namespace, start: int = 0) -> None:
+def write_interpolation(images: "Iterator[Tensor]", options: argparse.Namespace, start: int = 0) -> None:
     """The images side by side in ``interpolation.png``, and as ``interpolation.gif`` if a video is wanted."""
     import torch
 
@@ -96,5 +96,5 @@ def write_points(images: "Iterator[Tensor]", options: argparse.Namespace) -> Non
     table = io.BytesIO()
     # Nine digits tell every float32 from its neighbours.
     np.savetxt(table, points.numpy(), "%.9g", ",", header="x,y", comments="")
-    write_whole(options.out / "points.csv", table.getvalue())
+    write_atomically(options.out / "points.csv", table.getvalue())
     print(f"{len(points)} points are in {options.out}.")

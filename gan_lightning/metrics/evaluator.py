@@ -14,7 +14,7 @@ from gan_lightning.metrics.digest import digest_of_images
 from gan_lightning.metrics.feature_pass import Embedded, embed
 from gan_lightning.metrics.features import FeatureExtractor
 from gan_lightning.metrics.image_sources import Images
-from gan_lightning.metrics.registry import REFERENCE_PARTS, Options, Reference, called, chosen
+from gan_lightning.metrics.registry import REFERENCE_PARTS, Options, Reference, reported_name, select_metrics
 from gan_lightning.trainer.processes import on_rank_zero, rank_and_size
 
 
@@ -43,8 +43,8 @@ class Evaluator:
         options: Options | None = None,
     ) -> None:
         self.names = list(metrics)
-        self.metrics = chosen(self.names)
-        self._called = {name: called(name, extractor) for name in self.names}
+        self.metrics = select_metrics(self.names)
+        self._called = {name: reported_name(name, extractor) for name in self.names}
         self.extractor = extractor.eval().to(device)
         self.cache = cache
         self.batch_size = batch_size
@@ -86,7 +86,7 @@ class Evaluator:
     def score(self, samples: Images, reference: Reference, title: str | None = None) -> dict[str, float]:
         """The metrics of samples by name, the same numbers in every process; NaN if a sample is not a number.
 
-        Each is called as :func:`gan_lightning.metrics.registry.called` has it.
+        Their names are those of :func:`gan_lightning.metrics.registry.reported_name`.
         """
         parts = {part for metric in self.metrics for part in metric.samples}
         embedded = self._embed(samples, parts, title)

@@ -12,7 +12,7 @@ from gan_lightning.arguments.recipes import import_name
 from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.classifier import trained_classifier
 from gan_lightning.metrics.features import INCEPTION, FeatureExtractor, Pixels, RegisteredExtractor
-from gan_lightning.metrics.registry import METRICS, called, chosen, short_name
+from gan_lightning.metrics.registry import METRICS, reported_name, select_metrics, short_name
 
 WeightsPath = str | Path | Mapping[str, str | Path]
 """A file of weights; or several, each by the name of its extractor."""
@@ -50,7 +50,7 @@ def extractors_of(
         FileNotFoundError: The weights are missing.
     """
     names = list(metrics)
-    chosen(names)
+    select_metrics(names)
     kinds = {name: short_name(METRICS[name].extractor) if extractor is None else extractor for name in names}
     different = list(dict.fromkeys(kinds.values()))
     given = ingredients.weights_path
@@ -63,7 +63,7 @@ def extractors_of(
     made = {kind: make_extractor(kind, ingredients) for kind in different}
     found = {name: made[kind] for name, kind in kinds.items()}
     for name, each in found.items():
-        called(name, each)
+        reported_name(name, each)
     return found
 
 

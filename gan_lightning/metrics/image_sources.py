@@ -135,7 +135,7 @@ def _and_size(path: Path, width: int, height: int) -> str:
     return f"{path.name} has {width} x {height}"
 
 
-def domain_judged(game: Any) -> str | None:
+def domain_note(game: Any) -> str | None:
     """A sentence on what is judged of a game that makes images of several domains; None: it makes those of one."""
     domains: Sequence[str] = getattr(game, "domains", ())
     if len(domains) < 2:
@@ -156,7 +156,7 @@ def real_images(
         split: train, val or test.
         at_most: Take so many, evenly spread, if there are more. None: all.
         game: Whose samples they are compared with: of data of two domains those of the first are taken for a game of
-            several domains, see :func:`domain_judged`.
+            several domains, see :func:`domain_note`.
 
     Raises:
         ValueError: There is no data module, or it has no such images, or points in their place.
@@ -167,7 +167,7 @@ def real_images(
         raise ValueError(f"{type(data).__name__} has points and no images: judge the samples by ModeCoverage.")
     loader = getattr(data, f"{split}_dataloader")()
     source = getattr(loader, "source", None) or _read_all(loader)
-    if domain_judged(game):
+    if domain_note(game):
         source = getattr(source, "a", source)
     if source is None or len(source) == 0:
         raise ValueError(f"{type(data).__name__} has no images in its split {split!r}: choose another split.")

@@ -6,7 +6,7 @@ from typing import Any
 from gan_lightning.metrics.evaluator import Evaluator
 from gan_lightning.metrics.features import FeatureExtractor
 from gan_lightning.metrics.image_sources import Images
-from gan_lightning.metrics.registry import Reference, called
+from gan_lightning.metrics.registry import Reference, reported_name
 
 
 class JointEvaluator:
@@ -21,7 +21,7 @@ class JointEvaluator:
     """
 
     def __init__(self, extractors: Mapping[str, FeatureExtractor], **arguments: Any) -> None:
-        self.names = [called(name, extractor) for name, extractor in extractors.items()]
+        self.names = [reported_name(name, extractor) for name, extractor in extractors.items()]
         different = {id(extractor): extractor for extractor in extractors.values()}
         self.evaluators = [
             Evaluator([name for name, own in extractors.items() if own is extractor], extractor, **arguments)

@@ -134,7 +134,7 @@ _ALL = (
 METRICS: dict[str, Metric] = {name: metric for metric in _ALL for name in metric.names}
 
 
-def chosen(names: Iterable[str]) -> list[Metric]:
+def select_metrics(names: Iterable[str]) -> list[Metric]:
     """The metrics that give these numbers, each once.
 
     Raises:
@@ -151,7 +151,7 @@ def chosen(names: Iterable[str]) -> list[Metric]:
     return [metric for metric in _ALL if set(metric.names) & set(names)]
 
 
-def called(name: str, extractor: FeatureExtractor) -> str:
+def reported_name(name: str, extractor: FeatureExtractor) -> str:
     """What a metric is called that is of this extractor's features: plainly, if they are those that it is published of.
 
     ``fid``, but ``fid_pixels``; ``precision``, but ``precision_inception``; ``inception_score``, but

@@ -7,7 +7,7 @@ from lightning.fabric.utilities.data import sized_len
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
-from datamodules.components.workers import shield, started
+from datamodules.components.workers import shield_workers, shielded_iterator
 from gan_lightning.trainer.loader_batches import OfLoaders, OfNamedLoaders
 
 _SEEN = "rounds"
@@ -54,7 +54,7 @@ class Rounds:
     def __iter__(self) -> Iterator[list[Any]]:
         batches: list[Any] = []
         continues, self._continues, self._rounds, self._states = self._continues, False, 0, []
-        for batch in started(self.loader):
+        for batch in shielded_iterator(self.loader):
             batches.append(batch)
             if len(batches) == self.size:
                 self._rounds += 1
@@ -161,7 +161,7 @@ def gather_rounds(trainer: Trainer, size: int) -> None:
 
     def process_dataloader(loader: object) -> object:
         loader = process(loader)
-        shield(loader)
+        shield_workers(loader)
         # A tuner has loaders for validation made in the midst of training, when those for training are there.
         missing = trainer.train_dataloader is None or trainer.fit_loop._should_reload_train_dl
         return Rounds(loader, size) if trainer.training and missing else loader

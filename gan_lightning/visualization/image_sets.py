@@ -15,7 +15,7 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 """The disk's own troubles, which the next file would meet as well."""
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Write a file that appears when it is complete.
 
     Raises:
@@ -38,7 +38,7 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
 
 
-def missing_from(folder: Path) -> str | None:
+def explain_incomplete(folder: Path) -> str | None:
     """A sentence on a set that was cut off, for whoever would take it for a whole one; None: it is whole."""
     mark = folder / INCOMPLETE
     if not mark.is_file():
@@ -69,7 +69,7 @@ def begin_set(folder: Path, command: str, total: int, arguments: Mapping[str, An
     if not mark.is_file():
         refuse_to_overwrite(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(mark, json.dumps(wanted, indent=1).encode())
+        write_atomically(mark, json.dumps(wanted, indent=1).encode())
         return
     found = _read(mark)
     if others := [name for name in {**wanted, **found} if found.get(name) != wanted.get(name)]:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gan_lightning.visualization.image_sets import write_whole
+from gan_lightning.visualization.image_sets import write_atomically
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
@@ -92,4 +92,4 @@ def write_gif(path: Path, frames: Sequence[Image.Image], durations: Sequence[int
 def _write(path: Path, picture: Image.Image, **options: Any) -> None:
     content = io.BytesIO()
     picture.save(content, **options)
-    write_whole(path, content.getvalue())
+    write_atomically(path, content.getvalue())

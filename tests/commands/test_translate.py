@@ -367,7 +367,7 @@ class TestCommand:
         (tmp_path / "translations").mkdir()
         (tmp_path / runs.LAST).parent.mkdir()
         (tmp_path / runs.LAST).touch()
-        record.say_where()
+        record.print_summary()
         told = capsys.readouterr().out
         assert f"gan-lightning translate --ckpt {tmp_path / runs.LAST} --input" in told
         assert f"  translations  {tmp_path / 'translations'}\n" in told

@@ -54,10 +54,10 @@ def test_all_metrics_agree_with_torch_fidelity(tmp_path):
     samples, real = (write_folder(tmp_path / str(seed), images(400, seed)) for seed in (1, 2))
     found = ours(list(METRICS), samples, real, TINY, size=100)
     expected = theirs(samples, real, TINY, isc=True, kid_subset_size=100)
-    called = {"inception_score": f"{TINY}_score"}
+    reported_name = {"inception_score": f"{TINY}_score"}
     # Their shares of images, precision and recall, are float32 at the end: half of its last digit is 6e-8.
     assert found == {
-        called.get(name, f"{name}_{TINY}"): pytest.approx(expected[theirs], rel=1e-7)
+        reported_name.get(name, f"{name}_{TINY}"): pytest.approx(expected[theirs], rel=1e-7)
         for name, theirs in THEIR_NAMES.items()
     }
     assert 0.05 < found[f"recall_{TINY}"] < 0.98  # else the agreement would say little

@@ -33,11 +33,11 @@ def test_two_folders(tmp_path, capsys):
     options = ["--metrics", *names, "--extractor", "pixels", "--json", str(file)]
     assert main(["evaluate", "--samples", samples, "--reference", real, *options]) == 0
     scores = json.loads(file.read_text())
-    called = [f"{name}_pixels" for name in names]
-    assert list(scores) == called
+    reported_name = [f"{name}_pixels" for name in names]
+    assert list(scores) == reported_name
     assert scores["fid_pixels"] == pytest.approx(fid_of(*sets), rel=1e-6)
     printed, progress = capsys.readouterr()
-    assert [line.split()[0] for line in printed.splitlines()] == called
+    assert [line.split()[0] for line in printed.splitlines()] == reported_name
     assert "Samples" in progress
     assert "100%" in progress
 

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from datamodules import DigitsDataModule, ImageFolderDataModule, UnpairedImageDataModule
 from gan_lightning.inference.translation import _pixels
-from gan_lightning.metrics.image_sources import FolderImages, Images, domain_judged, label_of, real_images
+from gan_lightning.metrics.image_sources import FolderImages, Images, domain_note, label_of, real_images
 from gan_lightning.variants import DCGAN, CoGAN
 from tests.helpers.games import small
 from tests.metrics.tools import images, write_folder
@@ -43,8 +43,8 @@ def test_of_two_domains_the_first_is_compared_with_the_first(tmp_path):
     assert torch.equal(everything(real_images(data, "train")), images(3, ord("B")))
     game = small(CoGAN)
     assert torch.equal(everything(real_images(data, "train", game=game)), images(3, ord("A")))
-    assert "all metrics are of its images of A" in domain_judged(game)
-    assert domain_judged(small(DCGAN)) is None
+    assert "all metrics are of its images of A" in domain_note(game)
+    assert domain_note(small(DCGAN)) is None
 
 
 def test_grey_images_are_read_as_the_other_side_has_them(tmp_path):

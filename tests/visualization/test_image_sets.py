@@ -15,7 +15,7 @@ from PIL import Image
 from gan_lightning.cli import main
 from gan_lightning.variants import DCGAN, ConditionalGAN, CycleGAN
 from gan_lightning.visualization import image_sets
-from gan_lightning.visualization.image_sets import INCOMPLETE, missing_from, write_whole
+from gan_lightning.visualization.image_sets import INCOMPLETE, explain_incomplete, write_atomically
 from tests.commands.test_generate import saved
 from tests.helpers.command_line import refused
 
@@ -159,10 +159,10 @@ class TestTranslate:
         monkeypatch.undo()
         assert "cannot be written (No space left on device): make room, and run" in capsys.readouterr().err
         assert sorted(contents(out)) == [INCOMPLETE, "a.png", "b.png"]
-        assert f"{out} is not complete: translate, which writes 5 images into it" in str(missing_from(out))
+        assert f"{out} is not complete: translate, which writes 5 images into it" in str(explain_incomplete(out))
         assert main(arguments(out)) == 1
         assert contents(out) == contents(straight)
-        assert missing_from(out) is None
+        assert explain_incomplete(out) is None
 
 
 def test_a_table_of_points_is_whole_or_not_there(tmp_path: Path, full_after: Any) -> None:
@@ -212,14 +212,14 @@ def test_a_full_disk_while_shards_are_written(
 def test_a_link_stays_one_and_a_pipe_takes_what_is_written(tmp_path: Path) -> None:
     (tmp_path / "real").write_text("before")
     (tmp_path / "link").symlink_to("real")
-    write_whole(tmp_path / "link", b"after")
+    write_atomically(tmp_path / "link", b"after")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_bytes() == b"after"
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="No such device or address"):  # nobody reads
-        write_whole(tmp_path / "pipe", b"lost")
+        write_atomically(tmp_path / "pipe", b"lost")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    write_whole(tmp_path / "pipe", b"read")
+    write_atomically(tmp_path / "pipe", b"read")
     assert os.read(reader, 10) == b"read"
     os.close(reader)
     assert (tmp_path / "pipe").is_fifo()

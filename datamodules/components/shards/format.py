@@ -86,7 +86,7 @@ def write_shards(data: ImageDataModule, folder: Path, shard_size: int | None = N
         FileExistsError: `folder` is neither new nor empty.
         ModuleNotFoundError: the package litdata is not installed.
     """
-    engine()
+    import_litdata()
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and is not an empty folder: name a new one for the shards.")
     sources = {name: getattr(data.splits, name) for name in ("train", "val", "test")}
@@ -145,7 +145,7 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
-def engine() -> "ModuleType":
+def import_litdata() -> "ModuleType":
     """The package litdata.
 
     Raises:
@@ -297,7 +297,7 @@ def copy(folder: str, name: str, target: Path) -> None:
     """Copies one file of a set, so that under the name of the copy there is all of it or nothing."""
     part = target.with_name(f".{target.name}.{os.getpid()}")
     if is_remote(folder):
-        engine()
+        import_litdata()
         from litdata.streaming.downloader import get_downloader
 
         get_downloader(folder, str(part.parent), []).download_file(f"{folder}/{name}", str(part))

@@ -21,7 +21,7 @@ from datamodules.components.shards.format import (
     ShardIndex,
     checksum_of,
     copy,
-    engine,
+    import_litdata,
     is_remote,
     read_labels,
     read_list,
@@ -60,7 +60,7 @@ class ShardImages(Dataset[Tensor]):
         num_workers: int,
         cache: "ShardCache | None" = None,
     ) -> None:
-        engine()
+        import_litdata()
         self.index = index
         self.buffer = buffer
         self.num_workers = num_workers
@@ -158,7 +158,7 @@ class _LocalShards:
     def opened(self, name: str) -> "StreamingDataset":
         """The split, to read images of a shard from."""
         if self._reader is None:
-            self._reader = engine().StreamingDataset(self.place)
+            self._reader = import_litdata().StreamingDataset(self.place)
         return self._reader
 
 
@@ -210,7 +210,7 @@ class _RemoteShards:
             self._here = Path(mkdtemp(prefix="shards-"))
             Finalize(None, shutil.rmtree, (self._here, True), exitpriority=0)  # at the end of workers as well
             (self._here / LIST).write_bytes(self.content)  # not another one that lies there by now
-            self._reader = engine().StreamingDataset(str(self._here))
+            self._reader = import_litdata().StreamingDataset(str(self._here))
         here = self._here / name
         if self._shard != here:
             if self._shard is not None:

@@ -66,17 +66,17 @@ class MinibatchDiscriminator(nn.Module):
         kernel_dim: int = 5,
     ) -> None:
         super().__init__()
-        told = {} if num_classes is None else {"num_classes": num_classes}
-        self.network = resolve(discriminator)(image_shape, **told)
+        label_arguments = {} if num_classes is None else {"num_classes": num_classes}
+        self.network = resolve(discriminator)(image_shape, **label_arguments)
         name, last = last_layer(self.network)
-        self.network.set_submodule(name, _beside_its_batch(last, n_kernels, kernel_dim))
+        self.network.set_submodule(name, _with_minibatch_features(last, n_kernels, kernel_dim))
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Map images (N, C, H, W), with labels (N,) if it is told any, to what the discriminator says of them."""
         return self.network(*inputs)
 
 
-def _beside_its_batch(last: nn.Linear | nn.Conv2d, n_kernels: int, kernel_dim: int) -> nn.Sequential:
+def _with_minibatch_features(last: nn.Linear | nn.Conv2d, n_kernels: int, kernel_dim: int) -> nn.Sequential:
     """The last layer of a network, after minibatch discrimination of what it is given."""
     weight = last.weight.detach().flatten(1)
     outputs, inputs = weight.shape

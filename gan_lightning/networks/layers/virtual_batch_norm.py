@@ -54,12 +54,12 @@ class VirtualBatchNorm(nn.Module):
         """Map a batch of inputs, N x ... each, to what the network makes of them."""
         references = [getattr(self, f"reference_{number}") for number in range(len(inputs))]
         if self.training:
-            self._remember(references, inputs)
+            self._store_reference(references, inputs)
         joined = [torch.cat([one.to(other.dtype), other]) for one, other in zip(references, inputs, strict=True)]
         return apply_to_collection(self.network(*joined), Tensor, lambda output: output[self.n_reference :])
 
     @torch.no_grad()
-    def _remember(self, references: list[Tensor], inputs: tuple[Tensor, ...]) -> None:
+    def _store_reference(self, references: list[Tensor], inputs: tuple[Tensor, ...]) -> None:
         # Without an `if`, which would wait for the device in every step.
         for reference, batch in zip(references, inputs, strict=True):
             first = batch[torch.arange(self.n_reference, device=batch.device) % len(batch)]
@@ -114,8 +114,10 @@ class VirtualBatchNormGenerator(VirtualBatchNorm):
         generator: Callable[[tuple[int, int, int], int], nn.Module] = ConvGenerator,
         n_reference: int = 64,
     ) -> None:
-        told = {} if num_classes is None else {"num_classes": num_classes}
-        super().__init__(resolve(generator)(image_shape, latent_dim, **told), [(latent_dim,), ()], n_reference)
+        label_arguments = {} if num_classes is None else {"num_classes": num_classes}
+        super().__init__(
+            resolve(generator)(image_shape, latent_dim, **label_arguments), [(latent_dim,), ()], n_reference
+        )
 
 
 class VirtualBatchNormDiscriminator(VirtualBatchNorm):
@@ -135,5 +137,5 @@ class VirtualBatchNormDiscriminator(VirtualBatchNorm):
         discriminator: Callable[[tuple[int, int, int]], nn.Module] = ConvDiscriminator,
         n_reference: int = 64,
     ) -> None:
-        told = {} if num_classes is None else {"num_classes": num_classes}
-        super().__init__(resolve(discriminator)(image_shape, **told), [tuple(image_shape), ()], n_reference)
+        label_arguments = {} if num_classes is None else {"num_classes": num_classes}
+        super().__init__(resolve(discriminator)(image_shape, **label_arguments), [tuple(image_shape), ()], n_reference)
