@@ -57,7 +57,9 @@ def named(judge: Classifier, images: Tensor) -> Tensor:
 @torch.no_grad()
 def categories_of(model: InfoGAN, images: Tensor) -> Tensor:
     """The category that Q reads from uint8 images."""
-    return torch.cat([model.discriminator(model.receive(some).real)[1].argmax(1) for some in images.split(BATCH_SIZE)])
+    return torch.cat(
+        [model.discriminator(model.prepare_batch(some).real)[1].argmax(1) for some in images.split(BATCH_SIZE)]
+    )
 
 
 def report(model: LabelGame | InfoGAN, judge: Classifier, images: Tensor, labels: Tensor, n: int, seed: int) -> None:

@@ -169,10 +169,12 @@ class Loop:
         return (perf_counter() - start) / self.work.steps
 
     def _exchange(self) -> GameBatch:
-        return self.game.draw(self.game.receive(self.same if self.manner == "floor" else next(self.batches)))
+        return self.game.draw_latents(
+            self.game.prepare_batch(self.same if self.manner == "floor" else next(self.batches))
+        )
 
     def _answered(self, exchange: GameBatch) -> GameBatch:
-        return replace(exchange, fake=self.game.play(exchange))
+        return replace(exchange, fake=self.game.generate_fakes(exchange))
 
     def _judge(self, exchange: GameBatch) -> Tensor:
         terms = [self.game.discriminator_loss(exchange), self.game.discriminator_penalty(exchange)]

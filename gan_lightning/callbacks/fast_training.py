@@ -172,8 +172,8 @@ def _networks(game: AdversarialModule) -> Iterator[nn.Module]:
 
 def _gradients(game: AdversarialModule, batches: list[Any]) -> None:
     """What a step computes for its last exchange, but for the penalties; nobody moves."""
-    exchange = game.draw(game.receive(batches[-1]))
-    exchange = replace(exchange, fake=game.play(exchange))
+    exchange = game.draw_latents(game.prepare_batch(batches[-1]))
+    exchange = replace(exchange, fake=game.generate_fakes(exchange))
     for player, rival, shown, loss in (
         (game.discriminator, game.generator, exchange.detached(), game.discriminator_loss),
         (game.generator, game.discriminator, exchange, game.generator_loss),

@@ -37,5 +37,5 @@ class Reconstructions(TranslationGrid):
     def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:
         return ["given", "made"] * ((columns or 0) // 2), ()
 
-    def panels(self, game: Any, batch: GameBatch) -> list[Tensor]:
+    def picture_columns(self, game: Any, batch: GameBatch) -> list[Tensor]:
         return [batch.examples, game.reconstruct(batch.examples)]

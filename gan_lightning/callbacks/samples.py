@@ -36,7 +36,7 @@ class SampleGrid(Picture):
         return game.sample(self.n, seed=self.seed), None
 
     def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:
-        return game.table_names(self.n) if hasattr(game, "table_names") else ((), ())
+        return game.table_captions(self.n) if hasattr(game, "table_captions") else ((), ())
 
 
 class InterpolationStrip(Picture):
@@ -56,7 +56,7 @@ class InterpolationStrip(Picture):
     """
 
     subject = "interpolations"
-    asks = "interpolate"
+    asks = "interpolation_table"
 
     def __init__(
         self, every_n_steps: int = 500, rows: int = 4, frames: int = 16, seed: int = 0, scale: int | None = None
@@ -68,7 +68,7 @@ class InterpolationStrip(Picture):
         self.frames = frames
 
     def images(self, game: Any) -> tuple[Tensor, int | None]:
-        return game.interpolate(self.rows, self.frames, seed=self.seed), self.frames
+        return game.interpolation_table(self.rows, self.frames, seed=self.seed), self.frames
 
     def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:
         return (), [f"{2 * row} to {2 * row + 1}" for row in range(self.rows)]

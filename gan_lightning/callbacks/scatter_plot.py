@@ -55,7 +55,7 @@ class ScatterPlot(Picture):
         with own_randomness(self.seed, game.device), torch.no_grad():
             if self._real is None:
                 batches = first_batches(game.trainer, self.n)
-                self._real = torch.cat([game.receive(raw).real.flatten(1) for raw in batches]).cpu()
+                self._real = torch.cat([game.prepare_batch(raw).real.flatten(1) for raw in batches]).cpu()
             samples = game.sample(self.n, seed=self.seed).flatten(1).cpu()
             window = Window.around(self._real)
             verdicts = self._verdicts(game, window.cells()) if self.contours else None

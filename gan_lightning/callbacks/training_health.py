@@ -100,7 +100,7 @@ class TrainingHealth(Callback):
     def _measure_diversity(self, game: Any, raw: Any) -> None:
         if not hasattr(game, "sample"):
             return
-        real = game.receive(raw).examples[: self.n_samples]
+        real = game.prepare_batch(raw).examples[: self.n_samples]
         if len(real) > 1:
             samples = game.sample(self.n_samples)
             self._values["train/generator/diversity"] = mean_distance(samples) / mean_distance(real)

@@ -29,7 +29,7 @@ class TranslationGrid(Picture):
     """
 
     subject = "translations"
-    asks = "panels"
+    asks = "picture_columns"
 
     def __init__(self, every_n_steps: int = 500, n: int = 4, seed: int = 0, scale: int | None = None) -> None:
         super().__init__(every_n_steps, seed, scale)
@@ -48,14 +48,16 @@ class TranslationGrid(Picture):
                 self._examples = first_batches(game.trainer, self.n)
             for raw in self._examples:
                 hooked = game._on_before_batch_transfer(raw)  # what the data module may make of a batch
-                panels = self.panels(game, game.receive(game.trainer.strategy.batch_to_device(hooked, game.device)))
+                panels = self.picture_columns(
+                    game, game.prepare_batch(game.trainer.strategy.batch_to_device(hooked, game.device))
+                )
                 rows += [[panel[i] for panel in panels] for i in range(len(panels[0]))]
         return stack([image for row in rows for image in row]), len(rows[0])
 
     def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:
-        names = [*getattr(game, "panel_names", ())]
+        names = [*getattr(game, "column_captions", ())]
         return (names if len(names) == columns else ()), ()
 
-    def panels(self, game: Any, batch: GameBatch) -> list[Tensor]:
+    def picture_columns(self, game: Any, batch: GameBatch) -> list[Tensor]:
         """What stands side by side of every example, N x C x H x W each."""
-        return game.panels(batch)
+        return game.picture_columns(batch)

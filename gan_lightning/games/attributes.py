@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gan_lightning.games.translation import Wishes
+from gan_lightning.games.translation import AttributeEdits
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Attributes:
     names: Sequence[str]
     exclusive: Sequence[Sequence[str]] = ()
 
-    def check(self, wishes: Wishes) -> None:
+    def check(self, wishes: AttributeEdits) -> None:
         """Refuse wishes that exclude each other.
 
         Raises:
@@ -31,7 +31,7 @@ class Attributes:
             if len(asked) > 1:
                 raise ValueError(f"{' and '.join(asked)} exclude each other: ask for one of them.")
 
-    def granted(self, labels: Tensor, wishes: Wishes) -> Tensor:
+    def edited(self, labels: Tensor, wishes: AttributeEdits) -> Tensor:
         """With what is wished for, and without what that excludes."""
         labels = labels.clone()
         for name, wish in wishes.items():
@@ -43,7 +43,7 @@ class Attributes:
     def flipped(self, labels: Tensor, name: str) -> Tensor:
         """With the other value of one attribute; with the attribute, if it excludes others."""
         if self._excluded_by(name):
-            return self.granted(labels, {name: True})
+            return self.edited(labels, {name: True})
         labels, place = labels.clone(), self._places([name])
         labels[:, place] = 1 - labels[:, place]
         return labels

@@ -25,6 +25,7 @@ from gan_lightning.arguments.ranges import check_limits
 from gan_lightning.arguments.recipes import primitive_arguments, resolve
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import frozen
+from gan_lightning.games.old_hooks import alias_old_hooks
 from gan_lightning.games.overridden_hooks import hooks_left_out
 from gan_lightning.games.players import PLAYERS, check_optimizer, places_of_players
 from gan_lightning.games.randomness import fold, seed_draws
@@ -129,6 +130,7 @@ class AdversarialModule(Looking, Noting, Checked):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        alias_old_hooks(cls)
         for name in hooks_left_out(cls, LightningModule):
             warnings.warn(
                 f"{cls.__name__}.{name} does not call super().{name}(...), so what the game itself does there is left "
@@ -169,7 +171,7 @@ class AdversarialModule(Looking, Noting, Checked):
         """What is added to the generator's loss at every ``penalty_interval``-th of its updates."""
         return {}
 
-    def receive(self, raw: Any) -> GameBatch:
+    def prepare_batch(self, raw: Any) -> GameBatch:
         """Turn what the loader yields into an exchange; uint8 becomes [-1, 1].
 
         It takes images, [images], (images, condition, ...), and a dictionary with ``image`` and ``label``; see
@@ -178,17 +180,17 @@ class AdversarialModule(Looking, Noting, Checked):
         images, condition = parted(raw)
         return GameBatch(self.scaled(images), condition)
 
-    def received(self, raw: Any) -> GameBatch:
-        """:meth:`receive`, with a look at the range of the images of the first batch."""
-        batch = self.receive(raw)
+    def checked_batch(self, raw: Any) -> GameBatch:
+        """:meth:`prepare_batch`, with a look at the range of the images of the first batch."""
+        batch = self.prepare_batch(raw)
         self.look_at(raw, batch.real, batch.condition)
         return batch
 
-    def draw(self, batch: GameBatch) -> GameBatch:
+    def draw_latents(self, batch: GameBatch) -> GameBatch:
         """Add what chance decides, such as the latents."""
         return batch
 
-    def play(self, batch: GameBatch) -> Any:
+    def generate_fakes(self, batch: GameBatch) -> Any:
         """The generator's answer to an exchange."""
         return self.generator(batch.latent)
 
@@ -221,9 +223,9 @@ class AdversarialModule(Looking, Noting, Checked):
         one_graph = self.shares_fakes and self.accumulate == 1
         for update in range(self.n_critic):
             hand = batches[update * self.accumulate : (update + 1) * self.accumulate]
-            exchanges = [self.draw(self.received(raw)) for raw in hand]
+            exchanges = [self.draw_latents(self.checked_batch(raw)) for raw in hand]
             with torch.set_grad_enabled(one_graph and update == self.n_critic - 1):
-                exchanges = [replace(exchange, fake=self.play(exchange)) for exchange in exchanges]
+                exchanges = [replace(exchange, fake=self.generate_fakes(exchange)) for exchange in exchanges]
             with frozen(self.generator):
                 terms |= self._update(
                     "discriminator",
@@ -263,8 +265,8 @@ class AdversarialModule(Looking, Noting, Checked):
     def _replay(self, exchanges: list[GameBatch]) -> Iterator[GameBatch]:
         """Make fakes with a gradient, one batch at a time: of the same latents again, or of fresh ones."""
         for exchange in exchanges:
-            drawn = exchange if self.shares_fakes else self.draw(exchange)
-            yield replace(drawn, fake=self.play(drawn))
+            drawn = exchange if self.shares_fakes else self.draw_latents(exchange)
+            yield replace(drawn, fake=self.generate_fakes(drawn))
 
     def _update(
         self,
@@ -415,6 +417,9 @@ class AdversarialModule(Looking, Noting, Checked):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         load_state(self, checkpoint)
+
+
+alias_old_hooks(AdversarialModule)
 
 
 def _sum(terms: Terms, move: Move) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.batch import GameBatch
-from gan_lightning.games.image import GeneratorFactory, ImageGame, ImageShape, in_turn
+from gan_lightning.games.image import GeneratorFactory, ImageGame, ImageShape, repeat_cyclically
 from gan_lightning.games.randomness import fold, indexed_uniform, slerp
 
 CodeDiscriminatorFactory = Callable[[ImageShape, int, int], nn.Module]
@@ -65,8 +65,8 @@ class CodeGame(ImageGame):
         """Latents of noise (N x latent_dim), categories (N,) and continuous codes (N x n_continuous)."""
         return torch.cat([noise, F.one_hot(category, self.n_categories).to(noise.dtype), continuous], dim=1)
 
-    def draw(self, batch: GameBatch) -> GameBatch:
-        noise = super().draw(batch).latent
+    def draw_latents(self, batch: GameBatch) -> GameBatch:
+        noise = super().draw_latents(batch).latent
         category = torch.randint(self.n_categories, (len(noise),), device=noise.device)
         continuous = 2 * torch.rand(len(noise), self.n_continuous, device=noise.device, dtype=noise.dtype) - 1
         return replace(batch, latent=self.join(noise, category, continuous))
@@ -105,7 +105,7 @@ class CodeGame(ImageGame):
         noise, category, continuous = (part.clone() for part in self.parts(latents))
         self.check_codes(codes or {})
         for name, values in (codes or {}).items():
-            chosen = in_turn(values, start, start + len(latents))
+            chosen = repeat_cyclically(values, start, start + len(latents))
             if name == "category":
                 category = F.one_hot(chosen.long(), self.n_categories).to(noise.dtype)
             else:
@@ -138,7 +138,9 @@ class CodeGame(ImageGame):
 
     # Pictures.
 
-    def walk(self, a: int, b: int, ways: Sequence[float], seed: int = 0, codes: Codes | None = None) -> Tensor:
+    def interpolate_between(
+        self, a: int, b: int, ways: Sequence[float], seed: int = 0, codes: Codes | None = None
+    ) -> Tensor:
         """Images on the way from sample ``a`` to sample ``b``: on the sphere for the noise and straight for the codes.
 
         Between two categories the generator is fed a mixture of both, which training never did.
@@ -159,14 +161,14 @@ class CodeGame(ImageGame):
         """
         ends = torch.cat([self.indexed_latents(i, i + 1, seed) for i in (a, b)])
         start, end = self._choose(ends, codes, 0).split(1)
-        return self.render(self.on_the_way(start, end, ways))
+        return self.render(self.latent_path(start, end, ways))
 
-    def between(self, start: Tensor, end: Tensor, way: float) -> Tensor:
+    def interpolate_latents(self, start: Tensor, end: Tensor, way: float) -> Tensor:
         (noise, *codes), (noise_end, *codes_end) = self.parts(start), self.parts(end)
         straight = [torch.lerp(code, code_end, way) for code, code_end in zip(codes, codes_end, strict=True)]
         return torch.cat([slerp(noise, noise_end, way), *straight], dim=1)
 
-    def kind(self, row: int) -> dict[str, Any]:
+    def row_condition(self, row: int) -> dict[str, Any]:
         """Row ``i`` is of category ``i``, and on from 0 again."""
         return {"codes": {"category": [row % self.n_categories]}}
 
@@ -194,5 +196,5 @@ class CodeGame(ImageGame):
         columns = max(1, n // self.n_categories)
         return self.traverse(columns=columns, seed=seed), columns
 
-    def table_names(self, n: int) -> tuple[list[str], list[str]]:
+    def table_captions(self, n: int) -> tuple[list[str], list[str]]:
         return [], [str(category) for category in range(self.n_categories)]

@@ -57,13 +57,13 @@ class ImageGame(AdversarialModule):
         self.latent_dim = latent_dim
         self._predicted = (0, 0)
 
-    def receive(self, raw: Any) -> GameBatch:
-        batch = super().receive(raw)
+    def prepare_batch(self, raw: Any) -> GameBatch:
+        batch = super().prepare_batch(raw)
         self.check_shape(batch.real)
         return batch
 
     def look_at(self, raw: Any, real: Any, condition: Any = None) -> None:
-        plays_alone = type(self).play is AdversarialModule.play
+        plays_alone = type(self).generate_fakes is AdversarialModule.generate_fakes
         if self.training not in self._looked and plays_alone and are_images(condition):
             rank_zero_warn(
                 f"The loader yields {described(raw)}, and {type(self).__name__} learns from the first images alone: "
@@ -84,7 +84,7 @@ class ImageGame(AdversarialModule):
                 "image_size or the model's image_shape."
             )
 
-    def draw(self, batch: GameBatch) -> GameBatch:
+    def draw_latents(self, batch: GameBatch) -> GameBatch:
         latent = torch.randn(len(batch.examples), self.latent_dim, device=self.device, dtype=batch.examples.dtype)
         return replace(batch, latent=latent)
 
@@ -124,11 +124,11 @@ class ImageGame(AdversarialModule):
         """
         return self.sample(n, seed=seed), None
 
-    def table_names(self, n: int) -> tuple[list[str], list[str]]:
+    def table_captions(self, n: int) -> tuple[list[str], list[str]]:
         """What the columns and the rows of :meth:`sample_table` are called in a picture; empty: nothing."""
         return [], []
 
-    def walk(self, a: int, b: int, ways: Sequence[float], seed: int = 0) -> Tensor:
+    def interpolate_between(self, a: int, b: int, ways: Sequence[float], seed: int = 0) -> Tensor:
         """Images on the way from sample ``a`` to sample ``b`` of the sequence that ``seed`` names.
 
         The way is along the sphere, where normal vectors live, and not through its empty middle (White, 2016,
@@ -144,28 +144,30 @@ class ImageGame(AdversarialModule):
             N x C x H x W on the model's device, in [-1, 1].
         """
         start, end = (self.indexed_latents(i, i + 1, seed) for i in (a, b))
-        return self.render(self.on_the_way(start, end, ways))
+        return self.render(self.latent_path(start, end, ways))
 
-    def on_the_way(self, start: Tensor, end: Tensor, ways: Sequence[float]) -> Tensor:
+    def latent_path(self, start: Tensor, end: Tensor, ways: Sequence[float]) -> Tensor:
         """The latents (N x ...) at N places from one latent (1 x ...) to another."""
-        return torch.cat([self.between(start, end, way) for way in ways])
+        return torch.cat([self.interpolate_latents(start, end, way) for way in ways])
 
-    def between(self, start: Tensor, end: Tensor, way: float) -> Tensor:
+    def interpolate_latents(self, start: Tensor, end: Tensor, way: float) -> Tensor:
         """The latents this far on the way, from 0 to 1."""
         return slerp(start, end, way)
 
-    def interpolate(self, rows: int, frames: int, seed: int = 0) -> Tensor:
+    def interpolation_table(self, rows: int, frames: int, seed: int = 0) -> Tensor:
         """Walks from one sample to another, for a picture: row ``i`` leads from sample ``2 i`` to sample ``2 i + 1``.
 
         Returns:
             rows x frames images in one batch, row by row, in [-1, 1].
         """
-        ways = evenly(frames)
-        walks = [self.walk(2 * row, 2 * row + 1, ways, seed, **self.kind(row)) for row in range(rows)]
+        ways = unit_linspace(frames)
+        walks = [
+            self.interpolate_between(2 * row, 2 * row + 1, ways, seed, **self.row_condition(row)) for row in range(rows)
+        ]
         return torch.cat(walks)
 
-    def kind(self, row: int) -> dict[str, Any]:
-        """What a row of :meth:`interpolate` keeps from end to end, as :meth:`walk` takes it."""
+    def row_condition(self, row: int) -> dict[str, Any]:
+        """What a row of :meth:`interpolation_table` keeps from end to end, as :meth:`interpolate_between` takes it."""
         return {}
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -205,11 +207,11 @@ def _sampler(loader: Any) -> Any:
     return getattr(loader, "batch_sampler", None)
 
 
-def in_turn(values: Sequence[float], start: int, stop: int) -> Tensor:
+def repeat_cyclically(values: Sequence[float], start: int, stop: int) -> Tensor:
     """Numbers ``start`` to ``stop - 1`` of values that are repeated endlessly."""
     return torch.as_tensor(values)[torch.arange(start, stop) % len(values)]
 
 
-def evenly(frames: int) -> list[float]:
+def unit_linspace(frames: int) -> list[float]:
     """The places of frames on a way, at even distances, both ends included."""
     return [frame / max(frames - 1, 1) for frame in range(frames)]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import evaluating
-from gan_lightning.games.image import ImageGame, ImageShape, in_turn
+from gan_lightning.games.image import ImageGame, ImageShape, repeat_cyclically
 from gan_lightning.games.randomness import fold, indexed_uniform
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
 from gan_lightning.trainer.loader_batches import check_labels
@@ -70,8 +70,8 @@ class LabelGame(ImageGame):
         self.class_names = named_classes(class_names, num_classes)
         self.register_buffer("class_counts", torch.ones(num_classes, dtype=torch.int64))
 
-    def receive(self, raw: Any) -> GameBatch:
-        batch = super().receive(raw)
+    def prepare_batch(self, raw: Any) -> GameBatch:
+        batch = super().prepare_batch(raw)
         labels = batch.condition
         if not isinstance(labels, Tensor) or labels.ndim != 1 or labels.is_floating_point():
             shaped = isinstance(labels, Tensor)
@@ -95,7 +95,7 @@ class LabelGame(ImageGame):
             check_labels(labels, self.num_classes)
         return replace(batch, condition=labels.long())
 
-    def play(self, batch: GameBatch) -> Tensor:
+    def generate_fakes(self, batch: GameBatch) -> Tensor:
         return self.generator(batch.latent, batch.condition)
 
     def on_train_start(self) -> None:
@@ -150,7 +150,7 @@ class LabelGame(ImageGame):
         """
         self.check_classes(labels)
         stop = start + n
-        chosen = self.indexed_labels(start, stop, seed) if labels is None else in_turn(labels, start, stop)
+        chosen = self.indexed_labels(start, stop, seed) if labels is None else repeat_cyclically(labels, start, stop)
         return self.render(self.indexed_latents(start, stop, seed), chosen, batch_size=batch_size)
 
     def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
@@ -160,13 +160,15 @@ class LabelGame(ImageGame):
         labels = [row for row in range(rows) for _ in range(columns)]
         return self.sample(rows * columns, seed=seed, labels=labels), columns
 
-    def table_names(self, n: int) -> tuple[list[str], list[str]]:
+    def table_captions(self, n: int) -> tuple[list[str], list[str]]:
         return [], [str(label) for label in range(self._rows(n))]
 
     def _rows(self, n: int) -> int:
         return self.num_classes if self.num_classes <= n else math.isqrt(n)
 
-    def walk(self, a: int, b: int, ways: Sequence[float], seed: int = 0, labels: Sequence[int] | None = None) -> Tensor:
+    def interpolate_between(
+        self, a: int, b: int, ways: Sequence[float], seed: int = 0, labels: Sequence[int] | None = None
+    ) -> Tensor:
         """Images on the way from sample ``a`` to sample ``b``; the class changes half-way.
 
         Args:
@@ -188,9 +190,9 @@ class LabelGame(ImageGame):
         if labels is None:
             labels = [int(self.indexed_labels(i, i + 1, seed)) for i in (a, b)]
         chosen = torch.tensor([labels[0] if way < 0.5 else labels[-1] for way in ways])
-        return self.render(self.on_the_way(start, end, ways), chosen)
+        return self.render(self.latent_path(start, end, ways), chosen)
 
-    def kind(self, row: int) -> dict[str, Any]:
+    def row_condition(self, row: int) -> dict[str, Any]:
         """Row ``i`` is of class ``i``, and on from 0 again."""
         return {"labels": [row % self.num_classes]}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -15,15 +16,15 @@ from gan_lightning.games.freezing import evaluating
 from gan_lightning.games.randomness import own_randomness
 from gan_lightning.losses import Terms
 
-Wishes = Mapping[str, bool]
-"""Attributes that a translated image is to have or not to have, by name."""
+AttributeEdits = Mapping[str, bool]
+"""Attributes that a translated image is to have (True) or not to have (False), by name."""
 
 
 class TranslationGame(AdversarialModule):
     """A game whose generator turns images into images.
 
-    A variant says in :meth:`answer` how an image is translated, in :meth:`judge` what validation measures, and in
-    :meth:`panels` what a picture of an example shows.
+    A variant overrides :meth:`translate_batch`, :meth:`picture_columns` and, if validation measures something,
+    :meth:`validation_metrics`.
 
     Args:
         generator: Makes images of images.
@@ -43,21 +44,23 @@ class TranslationGame(AdversarialModule):
 
     # What a variant says.
 
-    def answer(self, images: Tensor, direction: str | None, attributes: Wishes) -> Tensor:
+    def translate_batch(self, images: Tensor, direction: str | None, attributes: AttributeEdits) -> Tensor:
         """Translate images, N x C x H x W, whose sides are multiples of :attr:`side_multiple`."""
         return self.averaged_generator(images)
 
-    def judge(self, batch: GameBatch) -> Terms:
+    def validation_metrics(self, batch: GameBatch) -> Terms:
         """What validation measures of an exchange without fakes: named scalars, the mean over its examples."""
         return {}
 
-    def panels(self, batch: GameBatch) -> list[Tensor]:
+    def picture_columns(self, batch: GameBatch) -> list[Tensor]:
         """What a picture shows of every example, from left to right: images, N x C x H x W each."""
-        raise NotImplementedError(f"{type(self).__name__} must say what a picture of an example shows: panels.")
+        raise NotImplementedError(
+            f"{type(self).__name__} must say what a picture of an example shows: picture_columns."
+        )
 
     @property
-    def panel_names(self) -> Sequence[str]:
-        """The captions of :meth:`panels`, a name each; none: the picture has no captions."""
+    def column_captions(self) -> Sequence[str]:
+        """The captions of :meth:`picture_columns`, a name each; none: the picture has no captions."""
         return ()
 
     # What follows from it.
@@ -74,7 +77,7 @@ class TranslationGame(AdversarialModule):
         return int(shape[0])
 
     def translate(
-        self, images: Tensor, direction: str | None = None, attributes: Wishes | None = None, seed: int = 0
+        self, images: Tensor, direction: str | None = None, attributes: AttributeEdits | None = None, seed: int = 0
     ) -> Tensor:
         """Translate images of any size by the averaged generator.
 
@@ -94,15 +97,15 @@ class TranslationGame(AdversarialModule):
         Raises:
             ValueError: The game has no such direction or attribute.
         """
-        self.check_wishes(direction, attributes)
+        self.check_translation(direction, attributes)
         height, width = images.shape[2:]
         fitted = mirrored_to_multiple(images.to(self.device), self.side_multiple, self._demanded("smallest_side"))
         with own_randomness(seed, self.device), evaluating(self.averaged_generator):
-            answer = self.answer(fitted, direction or next(iter(self.directions), None), attributes or {})
+            answer = self.translate_batch(fitted, direction or next(iter(self.directions), None), attributes or {})
         scale = answer.shape[2] // fitted.shape[2]
         return answer[:, :, : height * scale, : width * scale]
 
-    def check_wishes(self, direction: str | None, attributes: Wishes | None) -> None:
+    def check_translation(self, direction: str | None, attributes: AttributeEdits | None) -> None:
         """Refuse what the game cannot do.
 
         Raises:
@@ -129,13 +132,13 @@ class TranslationGame(AdversarialModule):
         self._log_judgement(batch, "test")
 
     def _log_judgement(self, raw: Any, split: str) -> None:
-        batch = self.received(raw)
-        terms = {f"{split}/{name}": term for name, term in self.judge(batch).items()}
+        batch = self.checked_batch(raw)
+        terms = {f"{split}/{name}": term for name, term in self.validation_metrics(batch).items()}
         self.log_dict(terms, batch_size=len(batch.examples), sync_dist=True)
 
     def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
         """The translations of what the batch gives, N x C x H x W in [-1, 1]."""
-        return self.translate(self.received(batch).condition)
+        return self.translate(self.checked_batch(batch).condition)
 
 
 def mirrored_to_multiple(images: Tensor, multiple: int, smallest: int = 1) -> Tensor:
@@ -173,3 +176,12 @@ def published_mode(network: nn.Module) -> Iterator[None]:
             part.training = training
         for norm, tracks in tracking:
             norm.track_running_stats = tracks
+
+
+def __getattr__(name: str) -> Any:
+    if name == "AttributeEdits":
+        warnings.warn(
+            "AttributeEdits is now called AttributeEdits. The old name works until 0.4.", FutureWarning, stacklevel=2
+        )
+        return AttributeEdits
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

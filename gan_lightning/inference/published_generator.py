@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_lightning.games.image import ImageShape
-from gan_lightning.games.translation import TranslationGame, Wishes, published_mode
+from gan_lightning.games.translation import AttributeEdits, TranslationGame, published_mode
 from gan_lightning.inference.checkpoint import CheckpointError
 from gan_lightning.inference.published_weights import Weights, network_of
 from gan_lightning.networks import PatchDiscriminator
@@ -30,7 +30,7 @@ class ReferenceTranslator(TranslationGame):
     def __init__(self, generator: nn.Module, condition_shape: ImageShape) -> None:
         super().__init__(generator, nn.Identity())
 
-    def answer(self, images: Tensor, direction: str | None, attributes: Wishes) -> Tensor:
+    def translate_batch(self, images: Tensor, direction: str | None, attributes: AttributeEdits) -> Tensor:
         with published_mode(self.generator):
             return torch.cat([self.generator(image) for image in images.split(1)])
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.code import Codes
-from gan_lightning.games.image import evenly
+from gan_lightning.games.image import unit_linspace
 
 _NAMED = 20  # as many classes are named in a message
 
@@ -163,7 +163,7 @@ def interpolate(
         ValueError: The model cannot interpolate, has no such labels, codes or domain, or a number is out of its range.
             This is noticed at once, before the first batch.
     """
-    if not hasattr(model, "walk"):
+    if not hasattr(model, "interpolate_between"):
         raise ValueError(f"{type(model).__name__} cannot interpolate: it knows no way from one sample to another.")
     if frames < 2:
         raise ValueError(f"A way from one sample to another has at least 2 frames, not {frames}.")
@@ -173,9 +173,9 @@ def interpolate(
     for name, values in {"labels": labels or [], **(codes or {})}.items():
         if len(values) > 2:
             raise ValueError(f"A way has two ends, so {name} takes one value or two, not {len(values)}.")
-    ways = evenly(frames)
+    ways = unit_linspace(frames)
     return (
-        model.walk(a, b, ways[first : first + batch_size], seed=seed, **chosen)  # type: ignore[operator]
+        model.interpolate_between(a, b, ways[first : first + batch_size], seed=seed, **chosen)  # type: ignore[operator]
         for first in range(0, frames, batch_size)
     )
 

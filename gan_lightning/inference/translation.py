@@ -10,7 +10,7 @@ from torch import Tensor
 
 from datamodules.components.decoding import FORMATS, read_pixels
 from gan_lightning.games.base import AdversarialModule
-from gan_lightning.games.translation import TranslationGame, Wishes
+from gan_lightning.games.translation import AttributeEdits, TranslationGame
 
 
 class ImageError(ValueError):
@@ -18,7 +18,7 @@ class ImageError(ValueError):
 
 
 def check_translation(
-    model: AdversarialModule, direction: str | None = None, attributes: Wishes | None = None
+    model: AdversarialModule, direction: str | None = None, attributes: AttributeEdits | None = None
 ) -> TranslationGame:
     """Refuse what the model cannot do.
 
@@ -30,7 +30,7 @@ def check_translation(
     """
     if not isinstance(model, TranslationGame):
         raise ValueError(f"{type(model).__name__} makes images out of nothing: use `gan-lightning generate`.")
-    model.check_wishes(direction, attributes)
+    model.check_translation(direction, attributes)
     return model
 
 
@@ -38,7 +38,7 @@ def translate(
     model: AdversarialModule,
     file: str | Path,
     direction: str | None = None,
-    attributes: Wishes | None = None,
+    attributes: AttributeEdits | None = None,
     seed: int = 0,
 ) -> Tensor:
     """Translate an image file of any size.

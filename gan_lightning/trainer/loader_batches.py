@@ -62,7 +62,7 @@ def _name_of_images(raw: Mapping[Any, Any]) -> Any:
         raise ValueError(
             f"The loader yields dictionaries of {', '.join(map(str, raw)) or 'nothing'}, and it is not clear which of "
             f"them are the images: call them {', '.join(IMAGES[:-1])} or {IMAGES[-1]}, or say it in the model's "
-            "receive()."
+            "prepare_batch()."
         )
     return found[0]
 

@@ -74,13 +74,13 @@ class ALI(ImageGame):
         )
         self.stochastic = stochastic
 
-    def draw(self, batch: GameBatch) -> GameBatch:
+    def draw_latents(self, batch: GameBatch) -> GameBatch:
         """What is given is an image from the data and a latent from the prior; what is made is one of each too."""
-        batch = super().draw(batch)
+        batch = super().draw_latents(batch)
         prior, noise = batch.latent, torch.randn_like(batch.latent)
         return replace(batch, real={"image": batch.real, "latent": prior}, latent={"prior": prior, "noise": noise})
 
-    def play(self, batch: GameBatch) -> dict[str, Tensor]:
+    def generate_fakes(self, batch: GameBatch) -> dict[str, Tensor]:
         image = self.generator["generator"](batch.latent["prior"])
         mean, deviation = self._posterior(self.generator["encoder"](batch.real["image"]))
         return {"image": image, "latent": mean + deviation * batch.latent["noise"]}
@@ -146,6 +146,6 @@ class ALI(ImageGame):
 
     def _log_reconstruction(self, raw: Any, split: str) -> None:
         """The mean absolute difference of a pixel, which no loss has asked to be small."""
-        images = self.received(raw).examples
+        images = self.checked_batch(raw).examples
         error = (self.reconstruct(images) - images).abs().mean()
         self.log(f"{split}/reconstruction", error, batch_size=len(images), sync_dist=True)

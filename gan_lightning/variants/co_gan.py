@@ -60,7 +60,7 @@ class CoGAN(ImageGame):
             **game,
         )
 
-    def receive(self, raw: Any) -> GameBatch:
+    def prepare_batch(self, raw: Any) -> GameBatch:
         domains = of_domains(raw, self.domains, type(self).__name__, "MNISTEdgesDataModule")
         for images in domains.values():
             self.check_shape(images)
@@ -103,17 +103,17 @@ class CoGAN(ImageGame):
         latents = self.indexed_latents(start, start + n, seed)
         return self.render(latents, batch_size=batch_size, generator=self.generator_of(domain))
 
-    def walk(self, a: int, b: int, ways: Sequence[float], seed: int = 0, domain: str = "A") -> Tensor:
+    def interpolate_between(self, a: int, b: int, ways: Sequence[float], seed: int = 0, domain: str = "A") -> Tensor:
         """Images of one domain on the way from sample ``a`` to sample ``b``; see ImageGame."""
         start, end = (self.indexed_latents(i, i + 1, seed) for i in (a, b))
-        return self.render(self.on_the_way(start, end, ways), generator=self.generator_of(domain))
+        return self.render(self.latent_path(start, end, ways), generator=self.generator_of(domain))
 
     def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
         """Pairs side by side, A and B."""
         pairs = [self.sample(max(n // 2, 1), seed, domain=domain) for domain in self.domains]
         return torch.stack(pairs, dim=1).flatten(0, 1), 2 * self._pairs_in_a_row(n)
 
-    def table_names(self, n: int) -> tuple[list[str], list[str]]:
+    def table_captions(self, n: int) -> tuple[list[str], list[str]]:
         return [*self.domains] * self._pairs_in_a_row(n), []
 
     def _pairs_in_a_row(self, n: int) -> int:

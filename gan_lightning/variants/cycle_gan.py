@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import DiscriminatorFactory, ImageShape
-from gan_lightning.games.translation import TranslationGame, Wishes
+from gan_lightning.games.translation import AttributeEdits, TranslationGame
 from gan_lightning.losses import Terms, least_squares_discriminator, least_squares_generator
 from gan_lightning.losses.reported import judge_named
 from gan_lightning.networks import InstancePatchDiscriminator, ResidualTranslator
@@ -65,11 +65,11 @@ class CycleGAN(TranslationGame):
         self.cycle_weight = cycle_weight
         self.identity_weight = identity_weight
 
-    def receive(self, raw: Any) -> GameBatch:
+    def prepare_batch(self, raw: Any) -> GameBatch:
         domains = of_domains(raw, tuple(self.discriminator), type(self).__name__, "UnpairedImageDataModule")
         return GameBatch({domain: self.scaled(images) for domain, images in domains.items()})
 
-    def play(self, batch: GameBatch) -> Domains:
+    def generate_fakes(self, batch: GameBatch) -> Domains:
         return {"A": self.generator["BtoA"](batch.real["B"]), "B": self.generator["AtoB"](batch.real["A"])}
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
@@ -95,21 +95,21 @@ class CycleGAN(TranslationGame):
                 terms[f"identity_{source}"] = weight * F.l1_loss(self.generator[back](real), real)
         return terms
 
-    def answer(self, images: Tensor, direction: str | None, attributes: Wishes) -> Tensor:
+    def translate_batch(self, images: Tensor, direction: str | None, attributes: AttributeEdits) -> Tensor:
         return cast(nn.ModuleDict, self.averaged_generator)[cast(str, direction)](images)
 
-    def judge(self, batch: GameBatch) -> Terms:
+    def validation_metrics(self, batch: GameBatch) -> Terms:
         return {f"cycle_{x}": F.l1_loss(there_and_back, real) for x, (real, _, there_and_back) in self._cycles(batch)}
 
-    panel_names = ("A", "as B", "back", "B", "as A", "back")
+    column_captions = ("A", "as B", "back", "B", "as A", "back")
 
-    def panels(self, batch: GameBatch) -> list[Tensor]:
+    def picture_columns(self, batch: GameBatch) -> list[Tensor]:
         """Of A, then of B: given, translated, translated back."""
         return [images for _, cycle in self._cycles(batch) for images in cycle]
 
     def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
         """The images of A, as images of B."""
-        return self.translate(self.received(batch).real["A"])
+        return self.translate(self.checked_batch(batch).real["A"])
 
     def _cycles(self, batch: GameBatch) -> list[tuple[str, tuple[Tensor, Tensor, Tensor]]]:
         cycles = []

@@ -122,14 +122,14 @@ class LAPGAN(ImageGame):
             )
         self.load_state_dict(theirs, strict=False)
 
-    def draw(self, batch: GameBatch) -> GameBatch:
+    def draw_latents(self, batch: GameBatch) -> GameBatch:
         """Draw the noise, and part the images into levels, each beside what it looks like without its details."""
-        latent = super().draw(batch).latent
+        latent = super().draw_latents(batch).latent
         images = dict(zip(self.sides, gaussian_pyramid(batch.real, self.sides), strict=True))
         low_pass = {fine: up(images[coarse], fine) for coarse, fine in pairwise(self.sides)}
         return GameBatch({side: images[side] for side in self.levels}, low_pass, latent)
 
-    def play(self, batch: GameBatch) -> dict[int, Tensor]:
+    def generate_fakes(self, batch: GameBatch) -> dict[int, Tensor]:
         generator = cast(LaplacianGenerator, self.generator)
         noises = generator.noises(batch.latent)
         return {side: generator.at(side, noises[side], batch.condition.get(side)) for side in self.levels}

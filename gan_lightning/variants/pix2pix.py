@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import DiscriminatorFactory, ImageShape
-from gan_lightning.games.translation import TranslationGame, Wishes, published_mode
+from gan_lightning.games.translation import AttributeEdits, TranslationGame, published_mode
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.networks import PatchDiscriminator, UNet
 from gan_lightning.trainer.loader_batches import paired
@@ -62,11 +62,11 @@ class Pix2Pix(TranslationGame):
         self.l1_weight = l1_weight
         self.published_test_mode = published_test_mode
 
-    def receive(self, raw: Any) -> GameBatch:
+    def prepare_batch(self, raw: Any) -> GameBatch:
         target, condition = paired(raw, type(self).__name__)
         return GameBatch(self.scaled(target), self.scaled(condition))
 
-    def play(self, batch: GameBatch) -> Tensor:
+    def generate_fakes(self, batch: GameBatch) -> Tensor:
         return self.generator(batch.condition)
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
@@ -78,17 +78,17 @@ class Pix2Pix(TranslationGame):
         fake = self.discriminator(torch.cat([batch.condition, batch.fake], dim=1))
         return {**non_saturating_generator(fake), "l1": self.l1_weight * F.l1_loss(batch.fake, batch.real)}
 
-    def answer(self, images: Tensor, direction: str | None, attributes: Wishes) -> Tensor:
+    def translate_batch(self, images: Tensor, direction: str | None, attributes: AttributeEdits) -> Tensor:
         if not self.published_test_mode:
             return self.averaged_generator(images)
         with published_mode(self.averaged_generator):
             return torch.cat([self.averaged_generator(image) for image in images.split(1)])
 
-    def judge(self, batch: GameBatch) -> Terms:
+    def validation_metrics(self, batch: GameBatch) -> Terms:
         return {"l1": F.l1_loss(self.translate(batch.condition), batch.real)}
 
-    panel_names = ("given", "made", "true")
+    column_captions = ("given", "made", "true")
 
-    def panels(self, batch: GameBatch) -> list[Tensor]:
+    def picture_columns(self, batch: GameBatch) -> list[Tensor]:
         """Given, made, true."""
         return [batch.condition, self.translate(batch.condition), batch.real]

@@ -81,11 +81,11 @@ class SemiSupervisedGAN(ImageGame):
         decay = discriminator_ema_decay
         self.discriminator_ema = None if decay is None else ExponentialMovingAverage(self.discriminator, decay)
 
-    def receive(self, raw: Any) -> GameBatch:
+    def prepare_batch(self, raw: Any) -> GameBatch:
         if isinstance(raw, dict) and "labelled" in raw:
-            batch, labelled, labels = super().receive(raw["images"]), self.scaled(raw["labelled"]), raw["labels"]
+            batch, labelled, labels = super().prepare_batch(raw["images"]), self.scaled(raw["labelled"]), raw["labels"]
         else:
-            batch = super().receive(raw)
+            batch = super().prepare_batch(raw)
             labelled, labels = batch.real, batch.condition
         if not isinstance(labels, Tensor) or labels.ndim != 1 or labels.is_floating_point():
             raise ValueError("SemiSupervisedGAN needs the classes of some images: take data with labels.")
@@ -122,6 +122,6 @@ class SemiSupervisedGAN(ImageGame):
         self._log_accuracy(batch, "test")
 
     def _log_accuracy(self, raw: Any, split: str) -> None:
-        images, labels = self.received(raw).condition
+        images, labels = self.checked_batch(raw).condition
         right = (self.classify(images) == labels).float().mean()
         self.log(f"{split}/accuracy", right, batch_size=len(labels), sync_dist=True)

@@ -11,7 +11,7 @@ from datamodules.components.bicubic import upscale
 from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import DiscriminatorFactory, ImageShape
-from gan_lightning.games.translation import TranslationGame, Wishes
+from gan_lightning.games.translation import AttributeEdits, TranslationGame
 from gan_lightning.inference.tiling import in_tiles
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.metrics.luminance import psnr, ssim
@@ -127,11 +127,11 @@ class SRGAN(TranslationGame):
         if 0 < self.game_step == self.warm_up_steps:
             self.optimizer_of("generator").optimizer.state.clear()
 
-    def receive(self, raw: Any) -> GameBatch:
+    def prepare_batch(self, raw: Any) -> GameBatch:
         target, condition = paired(raw, type(self).__name__)
         return GameBatch(self.scaled(target), self.scaled(condition))
 
-    def play(self, batch: GameBatch) -> Tensor:
+    def generate_fakes(self, batch: GameBatch) -> Tensor:
         return self.generator(batch.condition)
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
@@ -155,14 +155,14 @@ class SRGAN(TranslationGame):
         difference = self.vgg_scale * (features(batch.fake) - wanted).float()
         return difference.square().sum(dim=1).mean()
 
-    def answer(self, images: Tensor, direction: str | None, attributes: Wishes) -> Tensor:
+    def translate_batch(self, images: Tensor, direction: str | None, attributes: AttributeEdits) -> Tensor:
         """Enlarge images; where the generator tells its ``reach``, tile by tile, with the same result."""
         reach = getattr(self.averaged_generator, "reach", None)
         whole = max(images.shape[2:])
         made = in_tiles(self.averaged_generator, images, whole if reach is None else self.tile_size, reach or 0)
         return made.clamp(-1, 1)
 
-    def judge(self, batch: GameBatch) -> Terms:
+    def validation_metrics(self, batch: GameBatch) -> Terms:
         """PSNR in dB and SSIM as published: on the luminance, of whole levels, less ``scale`` pixels at the border.
 
         A grey photograph that comes as RGB is measured as one of three channels, which gives .6 dB more, .09 dB in
@@ -171,9 +171,9 @@ class SRGAN(TranslationGame):
         images, truth = (to_uint8(part) for part in (self.translate(batch.condition), batch.real))
         return {"psnr": psnr(images, truth, self.scale).mean(), "ssim": ssim(images, truth, self.scale).mean()}
 
-    panel_names = ("bicubic", "made", "true")
+    column_captions = ("bicubic", "made", "true")
 
-    def panels(self, batch: GameBatch) -> list[Tensor]:
+    def picture_columns(self, batch: GameBatch) -> list[Tensor]:
         """Enlarged by bicubic interpolation, made, true."""
         bicubic = upscale(to_uint8(batch.condition).cpu(), self.scale).to(batch.real.device)
         return [self.scaled(bicubic), self.translate(batch.condition), batch.real]

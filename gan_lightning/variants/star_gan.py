@@ -15,7 +15,7 @@ from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import evaluating
 from gan_lightning.games.image import ImageShape
 from gan_lightning.games.label import named_classes
-from gan_lightning.games.translation import TranslationGame, Wishes
+from gan_lightning.games.translation import AttributeEdits, TranslationGame
 from gan_lightning.losses import Terms, wasserstein_discriminator, wasserstein_generator
 from gan_lightning.networks import StarGANDiscriminator, StarGANGenerator
 from gan_lightning.networks.layers.labels import one_hot
@@ -112,8 +112,8 @@ class StarGAN(TranslationGame):
 
     # The game.
 
-    def receive(self, raw: Any) -> GameBatch:
-        batch = super().receive(raw)
+    def prepare_batch(self, raw: Any) -> GameBatch:
+        batch = super().prepare_batch(raw)
         labels, n = batch.condition, len(self.attributes)
         shape = tuple(labels.shape) if isinstance(labels, Tensor) else None
         if self.has_classes and shape == (len(batch.real),) and not labels.is_floating_point():
@@ -128,10 +128,10 @@ class StarGAN(TranslationGame):
         got = "none" if shape is None else f"{shape} of {labels.dtype}"
         raise ValueError(f"StarGAN was made for {wanted}, and the data's labels are {got}.")
 
-    def draw(self, batch: GameBatch) -> GameBatch:
+    def draw_latents(self, batch: GameBatch) -> GameBatch:
         return replace(batch, latent=batch.condition[torch.randperm(len(batch.condition), device=self.device)])
 
-    def play(self, batch: GameBatch) -> Tensor:
+    def generate_fakes(self, batch: GameBatch) -> Tensor:
         return self.generator(batch.real, batch.latent)
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
@@ -160,11 +160,11 @@ class StarGAN(TranslationGame):
 
     # Translation.
 
-    def answer(self, images: Tensor, direction: str | None, attributes: Wishes) -> Tensor:
-        return self.averaged_generator(images, self.rules.granted(self.seen(images), attributes))
+    def translate_batch(self, images: Tensor, direction: str | None, attributes: AttributeEdits) -> Tensor:
+        return self.averaged_generator(images, self.rules.edited(self.seen(images), attributes))
 
-    def check_wishes(self, direction: str | None, attributes: Wishes | None) -> None:
-        super().check_wishes(direction, attributes)
+    def check_translation(self, direction: str | None, attributes: AttributeEdits | None) -> None:
+        super().check_translation(direction, attributes)
         self.rules.check(attributes or {})
         if self.has_classes and not all((attributes or {}).values()):
             raise ValueError("StarGAN was trained on classes: ask for the one that an image is to be of.")
@@ -179,7 +179,7 @@ class StarGAN(TranslationGame):
 
     # Validation.
 
-    def judge(self, batch: GameBatch) -> Terms:
+    def validation_metrics(self, batch: GameBatch) -> Terms:
         """How far a way there and back leads from the image, there being what its neighbour in the batch has; and for
         each attribute, how often the discriminator sees it as asked for. The discriminator has trained the generator,
         so it flatters."""
@@ -192,17 +192,17 @@ class StarGAN(TranslationGame):
         return terms
 
     @property
-    def panel_names(self) -> Sequence[str]:
+    def column_captions(self) -> Sequence[str]:
         return ("given", *self.attributes)
 
-    def panels(self, batch: GameBatch) -> list[Tensor]:
+    def picture_columns(self, batch: GameBatch) -> list[Tensor]:
         """The image, then the image with one attribute after the other flipped, as in the paper's figures."""
         flipped = (self.rules.flipped(batch.condition, name) for name in self.attributes)
         return [batch.real, *(self._redrawn(batch.real, attributes) for attributes in flipped)]
 
     def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
         """The panels of every image side by side, N x C x H x (1 + A) W."""
-        return torch.cat(self.panels(self.received(batch)), dim=3)
+        return torch.cat(self.picture_columns(self.checked_batch(batch)), dim=3)
 
     def _redrawn(self, images: Tensor, attributes: Tensor) -> Tensor:
         with evaluating(self.averaged_generator):

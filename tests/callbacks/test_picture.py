@@ -21,7 +21,7 @@ from tests.helpers.games import play, run_directory, small
 
 def test_a_way_begins_and_ends_with_samples() -> None:
     model = small(DCGAN, side=8)
-    ways = model.interpolate(rows=2, frames=5, seed=3).view(2, 5, 1, 8, 8)
+    ways = model.interpolation_table(rows=2, frames=5, seed=3).view(2, 5, 1, 8, 8)
     samples = model.sample(4, seed=3)
     assert_close(ways[:, 0], samples[0::2])
     assert_close(ways[:, -1], samples[1::2], rtol=1e-4, atol=1e-5)

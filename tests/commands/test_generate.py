@@ -174,7 +174,7 @@ class TestInterpolate:
     def test_ends_of_ones_choice(self, variant: Any, options: list[Any], chosen: Any, tmp_path: Path) -> None:
         checkpoint, out = saved(variant, tmp_path), tmp_path / "out"
         generate(checkpoint, out, "--interpolate", 0, 1, *options)
-        expected = inference.load(checkpoint).walk(0, 1, [i / 15 for i in range(16)], **chosen)
+        expected = inference.load(checkpoint).interpolate_between(0, 1, [i / 15 for i in range(16)], **chosen)
         assert np.array_equal(pixels(out / "interpolation.png"), strip(expected))
 
     def test_a_link_to_nothing_is_no_folder(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -194,7 +194,7 @@ class TestInterpolate:
     def test_a_game_that_knows_no_way(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        monkeypatch.delattr("gan_lightning.games.image.ImageGame.walk")
+        monkeypatch.delattr("gan_lightning.games.image.ImageGame.interpolate_between")
         given = ["--ckpt", str(saved(DCGAN, tmp_path)), "--out", str(tmp_path / "out"), "--interpolate", "0", "1"]
         assert "DCGAN cannot interpolate" in refused(capsys, "generate", *given)
 
@@ -202,7 +202,7 @@ class TestInterpolate:
         def buggy(*_: Any, **__: Any) -> None:
             raise ValueError("a bug")
 
-        monkeypatch.setattr(DCGAN, "walk", buggy)
+        monkeypatch.setattr(DCGAN, "interpolate_between", buggy)
         with pytest.raises(ValueError, match="a bug"):
             generate(saved(DCGAN, tmp_path), tmp_path / "out", "--interpolate", 0, 1)
 

@@ -18,7 +18,7 @@ from gan_lightning.cli import main
 from gan_lightning.commands import runs
 from gan_lightning.commands.run_summary import RunRecord
 from gan_lightning.games.base import AdversarialModule
-from gan_lightning.games.translation import TranslationGame, Wishes
+from gan_lightning.games.translation import AttributeEdits, TranslationGame
 from gan_lightning.variants import DCGAN, CycleGAN, Pix2Pix, StarGAN
 from gan_lightning.visualization import images
 from gan_lightning.visualization.images import to_uint8
@@ -65,7 +65,7 @@ class Painter(TranslationGame):
     def __init__(self, image_shape: tuple[int, int, int] = (1, 8, 8), **game: Any) -> None:
         super().__init__(nn.Upsample(scale_factor=2), nn.Linear(1, 1), **game)
 
-    def answer(self, images: Tensor, direction: str | None, attributes: Wishes) -> Tensor:
+    def translate_batch(self, images: Tensor, direction: str | None, attributes: AttributeEdits) -> Tensor:
         if attributes.get("Inverted"):
             images = -images
         bright = {True: 1.0, False: -1.0}.get(attributes.get("Bright"))  # type: ignore[arg-type]
@@ -133,7 +133,7 @@ class TestFunction:
         def exhausted(*_: Any) -> Tensor:
             raise error
 
-        monkeypatch.setattr(Painter, "answer", exhausted)
+        monkeypatch.setattr(Painter, "translate_batch", exhausted)
         with pytest.raises(inference.ImageError, match=r"a\.png, 21 x 13 pixels, does not fit into the memory of cpu"):
             inference.translate(Painter(), photograph(tmp_path / "a.png"))
 
@@ -355,7 +355,7 @@ class TestCommand:
         def buggy(self: CycleGAN, *_: Any) -> Tensor:
             raise ValueError("a bug")
 
-        monkeypatch.setattr(CycleGAN, "answer", buggy)
+        monkeypatch.setattr(CycleGAN, "translate_batch", buggy)
         with pytest.raises(ValueError, match="a bug"):
             self.run("--ckpt", cycle_gan, "--input", photograph(tmp_path / "a.png"), "--out", tmp_path / "out")
 

@@ -28,7 +28,7 @@ def faces() -> Tensor:
 )
 def test_a_wish_switches_off_what_it_excludes(wishes: dict[str, bool], expected: list[list[float]]) -> None:
     labels = faces()
-    assert RULES.granted(labels, wishes).tolist() == expected
+    assert RULES.edited(labels, wishes).tolist() == expected
     assert torch.equal(labels, faces())
 
 

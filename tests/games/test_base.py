@@ -47,7 +47,7 @@ class ToyGame(AdversarialModule):
         torch.manual_seed(0)
         super().__init__(Line(4, (1, 8, 8)), Line(64, ()), **game)
 
-    def draw(self, batch: GameBatch) -> GameBatch:
+    def draw_latents(self, batch: GameBatch) -> GameBatch:
         return replace(batch, latent=batch.real[:, 0, 2:4, 3:5])
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:

@@ -42,7 +42,7 @@ def test_no_codes_leave_the_samples_as_they_are(model: CodeGame) -> None:
 
 def test_a_walk_goes_evenly_from_the_codes_of_one_sample_to_those_of_the_other(model: CodeGame) -> None:
     latents = fed(model)
-    images = model.walk(5, 2, [0, 0.25, 1], seed=1)
+    images = model.interpolate_between(5, 2, [0, 0.25, 1], seed=1)
     samples = model.indexed_latents(0, 6, seed=1)
     start, quarter, end = latents[0]
     assert torch.equal(start, samples[5])
@@ -54,7 +54,7 @@ def test_a_walk_goes_evenly_from_the_codes_of_one_sample_to_those_of_the_other(m
 
 def test_from_a_sample_to_itself_only_the_chosen_code_changes(model: CodeGame) -> None:
     latents = fed(model)
-    model.walk(4, 4, [0, 0.5, 1], codes={"continuous0": [-2, 2], "category": [6]})
+    model.interpolate_between(4, 4, [0, 0.5, 1], codes={"continuous0": [-2, 2], "category": [6]})
     expected = model.indexed_latents(4, 5, seed=0).repeat(3, 1)
     expected[:, 4:14] = torch.eye(10)[6]
     expected[:, 14] = torch.tensor([-2.0, 0, 2])
@@ -63,7 +63,7 @@ def test_from_a_sample_to_itself_only_the_chosen_code_changes(model: CodeGame) -
 
 def test_the_ways_of_a_picture_keep_a_category_each(model: CodeGame) -> None:
     latents = fed(model)
-    model.interpolate(rows=11, frames=2)
+    model.interpolation_table(rows=11, frames=2)
     assert [model.parts(row)[1].argmax(dim=1).tolist() for row in latents] == [[i, i] for i in [*range(10), 0]]
 
 
@@ -86,4 +86,4 @@ def test_codes_that_there_are_not(model: CodeGame, codes: dict[str, list[float]]
     with pytest.raises(ValueError, match=told):
         model.sample(2, codes=codes)
     with pytest.raises(ValueError, match=told):
-        model.walk(0, 1, [0, 1], codes=codes)
+        model.interpolate_between(0, 1, [0, 1], codes=codes)

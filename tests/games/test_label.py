@@ -101,9 +101,9 @@ def test_the_pictures_of_a_run_have_one_row_a_class(tmp_path: Path) -> None:
 
 def test_a_way_from_one_sample_to_another_keeps_its_class() -> None:
     model = showing(num_classes=3)
-    assert classes(model.interpolate(rows=4, frames=2)) == [0, 0, 1, 1, 2, 2, 0, 0]
+    assert classes(model.interpolation_table(rows=4, frames=2)) == [0, 0, 1, 1, 2, 2, 0, 0]
     model = small(ConditionalGAN)
-    ways = model.interpolate(rows=2, frames=3)
+    ways = model.interpolation_table(rows=2, frames=3)
     latents = model.indexed_latents(0, 4, 0)
     torch.testing.assert_close(ways[[0, 2, 3, 5]], model(latents, torch.tensor([0, 0, 1, 1])))
 
@@ -116,13 +116,13 @@ def test_a_way_from_one_sample_to_another_keeps_its_class() -> None:
 def test_the_class_changes_half_way(labels: list[int] | None, expected: list[int]) -> None:
     model = showing()
     assert classes(model.sample(2, start=4)) == [1, 0]
-    assert classes(model.walk(4, 5, [0, 0.25, 0.5, 0.75, 1], labels=labels)) == expected
+    assert classes(model.interpolate_between(4, 5, [0, 0.25, 0.5, 0.75, 1], labels=labels)) == expected
 
 
 def test_a_walk_begins_and_ends_with_the_samples() -> None:
     model = vivid(ConditionalGAN)
     samples = model.sample(6, seed=3)
-    torch.testing.assert_close(model.walk(5, 2, [0, 1], seed=3), samples[[5, 2]], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(model.interpolate_between(5, 2, [0, 1], seed=3), samples[[5, 2]], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_walk_begins_and_ends_with_the_samples() -> None:
 def test_data_without_classes_is_refused(labels: Tensor | None, got: str) -> None:
     images = torch.zeros(4, 1, 16, 16)
     with pytest.raises(ValueError, match=f"ConditionalGAN needs the class of every image.* labels are {got}"):
-        small(ConditionalGAN).receive(images if labels is None else (images, labels))
+        small(ConditionalGAN).prepare_batch(images if labels is None else (images, labels))
 
 
 @pytest.mark.parametrize("num_classes", [None, 0])
@@ -201,7 +201,7 @@ def test_a_digit_that_is_asked_for_is_drawn(tmp_path: Path, monkeypatch: pytest.
 def test_labels_that_are_no_classes_of_the_images(labels: Any, says: str) -> None:
     model = small(ConditionalGAN)
     with pytest.raises(ValueError, match=f"needs the class of every image, .*{says}"):
-        model.receive((torch.zeros(8, *model.image_shape), labels))
+        model.prepare_batch((torch.zeros(8, *model.image_shape), labels))
 
 
 @pytest.mark.parametrize("bad", [10, -1, -100])
@@ -211,11 +211,11 @@ def test_labels_that_are_no_classes_are_refused_in_any_batch(variant: Any, bad: 
     given = {"attributes": None, "num_classes": 10} if variant is StarGAN else {}
     model = small(variant, **given)
     images = torch.zeros(8, *model.image_shape)
-    model.received((images, torch.arange(8)))
+    model.checked_batch((images, torch.arange(8)))
     with pytest.raises(
         ValueError, match=rf"labels (up to 10|from {bad} to 6), .* 10 classes, 0 to 9: change num_classes"
     ):
-        model.received((images, torch.tensor([0, 1, 2, 3, 4, 5, 6, bad])))
+        model.checked_batch((images, torch.tensor([0, 1, 2, 3, 4, 5, 6, bad])))
 
 
 def test_labels_below_0_are_refused_before_the_first_step(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_labels_below_0_are_refused_before_the_first_step(tmp_path: Path) -> Non
 def test_attributes_that_are_neither_yes_nor_no_are_refused() -> None:
     model = small(StarGAN)
     with pytest.raises(ValueError, match="attributes from -1 to 1, and 0 stands for no and 1 for yes"):
-        model.receive((torch.zeros(2, *model.image_shape), torch.tensor([[1, -1], [1, 1]])))
+        model.prepare_batch((torch.zeros(2, *model.image_shape), torch.tensor([[1, -1], [1, 1]])))
 
 
 @pytest.mark.parametrize("labels", [[10], [0, -1], [], [0.5]])
@@ -242,4 +242,4 @@ def test_classes_that_no_sample_can_have(labels: list[Any]) -> None:
     with pytest.raises(ValueError, match="this ConditionalGAN has the classes 0 to 9"):
         model.sample(2, labels=labels)
     with pytest.raises(ValueError, match="this ConditionalGAN has the classes 0 to 9"):
-        model.walk(0, 1, [0.5], labels=labels)
+        model.interpolate_between(0, 1, [0.5], labels=labels)

@@ -136,7 +136,7 @@ def test_what_no_game_reads_is_told_once(variant: Any, data: Any, says: str) -> 
 
 def test_a_batch_of_two_images_is_no_pair() -> None:
     with pytest.raises(ValueError, match="Pix2Pix needs pairs"):
-        small(Pix2Pix).receive(images(2))
+        small(Pix2Pix).prepare_batch(images(2))
 
 
 @pytest.mark.parametrize("n_critic", [1, 2])
@@ -144,7 +144,7 @@ def test_two_loaders_serve_two_domains(n_critic: int) -> None:
     seen: list[GameBatch] = []
 
     class Watched(CycleGAN):
-        def draw(self, batch: GameBatch) -> GameBatch:
+        def draw_latents(self, batch: GameBatch) -> GameBatch:
             seen.append(batch)
             return batch
 

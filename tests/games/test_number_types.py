@@ -44,9 +44,9 @@ def pictures(model: AdversarialModule, batch: Any) -> list[Tensor]:
     """Whatever the game makes of nothing, and of images."""
     made: list[Tensor] = []
     if hasattr(model, "sample"):
-        made += [model.sample(3), model.sample_table(4)[0], model.interpolate(1, 3)]
-    if hasattr(model, "panels"):
-        made += model.panels(model.receive(batch))
+        made += [model.sample(3), model.sample_table(4)[0], model.interpolation_table(1, 3)]
+    if hasattr(model, "picture_columns"):
+        made += model.picture_columns(model.prepare_batch(batch))
     if hasattr(model, "reconstruct"):
         made.append(model.reconstruct(batch[0]))
     return made
@@ -168,7 +168,7 @@ def test_images_of_any_float_type_train(kind: torch.dtype) -> None:
     model = small(DCGAN)
     batch = (2 * torch.rand(4, 1, 16, 16) - 1).to(kind)
     one_step(model, batch)
-    assert model.receive(batch).real.dtype == torch.float32
+    assert model.prepare_batch(batch).real.dtype == torch.float32
 
 
 @pytest.mark.parametrize("kind", [torch.int32, torch.int16, torch.uint8])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from gan_lightning.callbacks import RunAnimation, TranslationGrid
-from gan_lightning.games.translation import TranslationGame, Wishes, mirrored_to_multiple
+from gan_lightning.games.translation import AttributeEdits, TranslationGame, mirrored_to_multiple
 from gan_lightning.optimizers.schedulers import LinearDecay
 from gan_lightning.variants import CycleGAN, Pix2Pix
 from gan_lightning.visualization.images import grid, to_uint8
@@ -42,8 +42,8 @@ class Attributed(TranslationGame):
     def __init__(self) -> None:
         super().__init__(Enlarger(), nn.Linear(1, 1))
 
-    def answer(self, images: Tensor, direction: str | None, attributes: Wishes) -> Tensor:
-        return super().answer(images, direction, attributes) + 0.1 * sum(attributes.values())
+    def translate_batch(self, images: Tensor, direction: str | None, attributes: AttributeEdits) -> Tensor:
+        return super().translate_batch(images, direction, attributes) + 0.1 * sum(attributes.values())
 
 
 @pytest.mark.parametrize("multiple", [1, 4, 32])
@@ -116,7 +116,7 @@ class TestTranslationGrid:
         assert (run_directory(tmp_path) / "translations.gif").exists()
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         raw = data.on_before_batch_transfer(next(iter(data.val_dataloader())), 0)
-        batch = model.receive([part[:3] for part in raw])
+        batch = model.prepare_batch([part[:3] for part in raw])
         rows = [image for panels in zip(batch.condition, model.translate(batch.condition), batch.real, strict=True)
                 for image in panels]  # fmt: skip
         assert np.array_equal(drawn["step_00000003.png"], grid(to_uint8(torch.stack(rows)), 3)[0].numpy())

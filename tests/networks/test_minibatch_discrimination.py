@@ -100,8 +100,8 @@ def test_games_play_with_it(variant: Any) -> None:
     }[variant]
     recipe = partial(MinibatchDiscriminator, discriminator=partial(inner, **SMALL_NETWORKS[inner]), n_kernels=3)
     model: Any = small(variant, discriminator=recipe)
-    batch = model.draw(model.receive(example_batch(model, 4)))
-    fake = model.play(batch)
+    batch = model.draw_latents(model.prepare_batch(example_batch(model, 4)))
+    fake = model.generate_fakes(batch)
     terms = model.discriminator_loss(type(batch)(batch.real, batch.condition, batch.latent, fake).detached())
     sum(terms.values()).backward()
     (layer,) = [part for part in model.discriminator.modules() if isinstance(part, MinibatchDiscrimination)]

@@ -110,8 +110,8 @@ def test_labels_go_with_the_reference(variant: Any, generator: Any, discriminato
         generator=partial(VirtualBatchNormGenerator, generator=generator, n_reference=4),
         discriminator=partial(VirtualBatchNormDiscriminator, discriminator=discriminator, n_reference=4),
     )
-    batch = model.draw(model.receive(example_batch(model, 6)))
-    batch = type(batch)(batch.real, batch.condition, batch.latent, model.play(batch))
+    batch = model.draw_latents(model.prepare_batch(example_batch(model, 6)))
+    batch = type(batch)(batch.real, batch.condition, batch.latent, model.generate_fakes(batch))
     assert all(term.isfinite() for term in model.discriminator_loss(batch).values())
     assert torch.equal(model.discriminator.reference_0, batch.real[:4])  # of real images
     assert torch.equal(model.generator.reference_0, batch.latent[:4])

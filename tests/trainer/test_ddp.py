@@ -172,7 +172,7 @@ def test_two_processes_move_as_one_on_the_joined_batch(
         (exchanges,) = zip(*(rank["exchanges"] for rank in told), strict=True)
         batch = GameBatch(**{name: _joined([exchange[name] for exchange in exchanges]) for name in exchanges[0]})
         one.generator.load_state_dict(begin)  # spectral norm moves on when it is called
-        batch = replace(batch, fake=one.play(batch))
+        batch = replace(batch, fake=one.generate_fakes(batch))
         batch = batch.detached() if player == "discriminator" else batch
         total = sum(loss(batch).values()) + 2 * sum(penalty(batch).values())
         weights = [*getattr(one, player).parameters()]
@@ -209,7 +209,7 @@ def test_each_process_looks_ahead_on_its_own_images(tmp_path: Path) -> None:
         told = rank["first"]["generator"]
         one.discriminator.load_state_dict(told["other"])
         batch = GameBatch(**told["exchanges"][0])
-        total = sum(one.generator_loss(replace(batch, fake=one.play(batch))).values())
+        total = sum(one.generator_loss(replace(batch, fake=one.generate_fakes(batch))).values())
         gradients.append(torch.autograd.grad(total, [*one.generator.parameters()]))
     averaged = [rank["first"]["generator"]["gradients"] for rank in ranks]
     for *apart, one_rank, other in zip(*gradients, *averaged, strict=True):

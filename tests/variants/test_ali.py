@@ -29,8 +29,8 @@ class Sum(nn.Module):
 
 def exchange(model: Any, n: int = 6) -> GameBatch:
     torch.manual_seed(0)
-    batch = model.draw(model.receive(torch.rand(n, 1, 16, 16) * 2 - 1))
-    return GameBatch(batch.real, None, batch.latent, model.play(batch))
+    batch = model.draw_latents(model.prepare_batch(torch.rand(n, 1, 16, 16) * 2 - 1))
+    return GameBatch(batch.real, None, batch.latent, model.generate_fakes(batch))
 
 
 def test_losses_by_hand() -> None:
@@ -130,7 +130,7 @@ def test_pictures_and_the_error_of_reconstructions(tmp_path: Path) -> None:
     model: Any = small(ALI)
     trainer = play(model, 3, tmp_path, callbacks=[Reconstructions(2, n=6, scale=1)], val_check_interval=3)
     data: Any = trainer.datamodule  # type: ignore[attr-defined]
-    images = model.receive(next(iter(data.val_dataloader()))).examples
+    images = model.prepare_batch(next(iter(data.val_dataloader()))).examples
     error = float((model.reconstruct(images) - images).abs().mean())
     assert trainer.callback_metrics["val/reconstruction"].item() == pytest.approx(error, rel=1e-5)
     folder = run_directory(tmp_path) / "reconstructions"

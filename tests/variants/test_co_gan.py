@@ -91,8 +91,8 @@ def test_the_optimisers_move_a_shared_weight_once(tmp_path: Path) -> None:
 
 def test_a_shared_layer_learns_from_both_domains_and_a_head_from_its_own() -> None:
     model: Any = small(CoGAN)
-    batch = model.draw(model.receive(example_batch(model, 4)))
-    batch = GameBatch(batch.real, None, batch.latent, model.play(batch))
+    batch = model.draw_latents(model.prepare_batch(example_batch(model, 4)))
+    batch = GameBatch(batch.real, None, batch.latent, model.generate_fakes(batch))
     for player, terms, name in [
         (model.generator, model.generator_loss(batch), "adversarial"),
         (model.discriminator, model.discriminator_loss(batch.detached()), "real"),
@@ -107,10 +107,10 @@ def test_a_shared_layer_learns_from_both_domains_and_a_head_from_its_own() -> No
 
 def test_both_domains_are_made_of_the_same_latent() -> None:
     model: Any = small(CoGAN)
-    batch = model.draw(model.receive(example_batch(model, 5)))
+    batch = model.draw_latents(model.prepare_batch(example_batch(model, 5)))
     assert batch.latent.shape == (5, 4)
     model.generator.eval()
-    for domain, images in model.play(batch).items():
+    for domain, images in model.generate_fakes(batch).items():
         assert_close(images, model.generator.of(domain)(batch.latent))
 
 
@@ -140,9 +140,9 @@ def test_its_health_is_told_by_domain(tmp_path: Path) -> None:
 def test_data_that_does_not_fit_is_refused() -> None:
     model = small(CoGAN)
     with pytest.raises(ValueError, match="CoGAN needs images of two domains, as MNISTEdgesDataModule gives them"):
-        model.receive((torch.zeros(1, 1, 16, 16), torch.zeros(1)))
+        model.prepare_batch((torch.zeros(1, 1, 16, 16), torch.zeros(1)))
     with pytest.raises(ValueError, match="The data has images of 1 x 28 x 28, but the model was made for 1 x 16 x 16"):
-        model.receive({"A": torch.zeros(1, 1, 16, 16), "B": torch.zeros(1, 1, 28, 28)})
+        model.prepare_batch({"A": torch.zeros(1, 1, 16, 16), "B": torch.zeros(1, 1, 28, 28)})
 
 
 def test_the_networks_are_the_authors() -> None:

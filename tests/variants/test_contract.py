@@ -150,8 +150,8 @@ def test_every_term_is_logged(variant: Variant, tmp_path: Path) -> None:
 
 def test_losses_are_terms_of_the_raw_exchange(variant: Variant) -> None:
     model = small(variant)
-    batch = model.draw(model.receive(example_batch(model, 6)))
-    batch = GameBatch(batch.real, batch.condition, batch.latent, model.play(batch))
+    batch = model.draw_latents(model.prepare_batch(example_batch(model, 6)))
+    batch = GameBatch(batch.real, batch.condition, batch.latent, model.generate_fakes(batch))
     for real, fake in zip(flat(batch.real), flat(batch.fake), strict=True):
         assert fake.shape == real.shape
         if real.ndim == 4:  # an image

@@ -35,7 +35,7 @@ def by_hand(**arguments: float) -> tuple[CycleGAN, GameBatch]:
     model.generator = nn.ModuleDict({"AtoB": Plus(3.0), "BtoA": Plus(-1.0)})
     model.discriminator = nn.ModuleDict({"A": Mean(0.5), "B": Mean(0.0)})
     batch = GameBatch({"A": torch.zeros(2, 1, 16, 16), "B": torch.ones(2, 1, 16, 16)})
-    return model, GameBatch(batch.real, fake=model.play(batch))
+    return model, GameBatch(batch.real, fake=model.generate_fakes(batch))
 
 
 def values(terms: dict[str, Tensor]) -> dict[str, float]:
@@ -96,9 +96,9 @@ def test_it_translates_both_ways() -> None:
     assert model.translate(image, "BtoA").mean().item() == pytest.approx(-1.0)
     with pytest.raises(ValueError, match="CycleGAN has no direction 'AtoC': choose AtoB or BtoA"):
         model.translate(image, "AtoC")
-    panels = model.panels(batch)
+    panels = model.picture_columns(batch)
     assert [round(panel.mean().item(), 4) for panel in panels] == [0.0, 3.0, 2.0, 1.0, 0.0, 3.0]
-    assert values(model.judge(batch)) == pytest.approx({"cycle_A": 2.0, "cycle_B": 2.0})
+    assert values(model.validation_metrics(batch)) == pytest.approx({"cycle_A": 2.0, "cycle_B": 2.0})
 
 
 def test_the_paper_is_the_default() -> None:
@@ -111,7 +111,7 @@ def test_the_paper_is_the_default() -> None:
 
 def test_data_without_two_domains_is_refused() -> None:
     with pytest.raises(ValueError, match="CycleGAN needs images of two domains, as UnpairedImageDataModule gives them"):
-        small(CycleGAN).receive((torch.zeros(1, 1, 16, 16), torch.zeros(1)))
+        small(CycleGAN).prepare_batch((torch.zeros(1, 1, 16, 16), torch.zeros(1)))
 
 
 class TestImageBuffer:

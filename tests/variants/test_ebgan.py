@@ -60,8 +60,8 @@ def test_the_regulariser_is_of_codes_and_weighted() -> None:
 
 def test_the_regulariser_moves_the_generator() -> None:
     model = small(EBGAN)
-    batch = model.draw(model.receive(torch.zeros(5, 1, 16, 16)))
-    fake = model.play(batch)
+    batch = model.draw_latents(model.prepare_batch(torch.zeros(5, 1, 16, 16)))
+    fake = model.generate_fakes(batch)
     model.generator_loss(GameBatch(batch.real, None, batch.latent, fake))["pulling_away"].backward()
     assert all(weight.grad is not None for weight in model.generator.parameters())
     assert any(weight.grad.abs().sum() > 0 for weight in model.generator.parameters())

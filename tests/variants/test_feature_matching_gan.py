@@ -33,7 +33,7 @@ def test_the_squared_distance_of_means_by_hand() -> None:
 def test_only_the_generator_learns_by_it_and_only_through_its_own_images() -> None:
     model: Any = small(FeatureMatchingGAN)
     real = torch.randn(4, 1, 16, 16, requires_grad=True)
-    fake = model.play(model.draw(GameBatch(real)))
+    fake = model.generate_fakes(model.draw_latents(GameBatch(real)))
     with frozen(model.discriminator):
         model.generator_loss(GameBatch(real, fake=fake))["feature_matching"].backward()
     assert real.grad is None
@@ -61,8 +61,8 @@ def test_the_last_layer_makes_the_logits_of_the_features(network: Any) -> None:
 
 def test_a_compiled_discriminator_shows_its_features() -> None:
     model: Any = small(FeatureMatchingGAN, side=8)
-    batch = model.draw(GameBatch(torch.randn(4, 1, 8, 8)))
-    batch = GameBatch(batch.real, fake=model.play(batch))
+    batch = model.draw_latents(GameBatch(torch.randn(4, 1, 8, 8)))
+    batch = GameBatch(batch.real, fake=model.generate_fakes(batch))
     expected = model.generator_loss(batch)["feature_matching"]
     model.discriminator.compile(backend="eager")
     model.discriminator(batch.real)

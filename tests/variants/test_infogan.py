@@ -18,8 +18,8 @@ INFORMATION = ("category", "continuous")
 
 
 def exchange(model: Any, n: int = 64) -> GameBatch:
-    batch = model.draw(model.receive(torch.zeros(n, 1, 16, 16)))
-    return GameBatch(batch.real, None, batch.latent, model.play(batch))
+    batch = model.draw_latents(model.prepare_batch(torch.zeros(n, 1, 16, 16)))
+    return GameBatch(batch.real, None, batch.latent, model.generate_fakes(batch))
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ def terms_of(variant: Any, **arguments: float) -> tuple[dict[str, torch.Tensor],
     logits = []
     model.discriminator.register_forward_hook(lambda _, __, out: logits.append(out if torch.is_tensor(out) else out[0]))
     torch.manual_seed(0)
-    batch = model.draw(model.receive(example_batch(model, 6)))
-    batch = GameBatch(batch.real, batch.condition, batch.latent, model.play(batch))
+    batch = model.draw_latents(model.prepare_batch(example_batch(model, 6)))
+    batch = GameBatch(batch.real, batch.condition, batch.latent, model.generate_fakes(batch))
     return model.discriminator_loss(batch), model.generator_loss(batch), [one.mean().item() for one in logits[:2]]
 
 

@@ -78,8 +78,8 @@ def test_in_training_a_level_is_given_the_datas_low_pass_images(answers: list[Te
     for side, answer in zip(model.sides, answers, strict=True):
         model.generator.levels[str(side)] = Says(answer)
     real = torch.rand(5, 1, 16, 16) * 2 - 1
-    batch = model.draw(GameBatch(real))
-    fake = model.play(batch)
+    batch = model.draw_latents(GameBatch(real))
+    fake = model.generate_fakes(batch)
     middle = down(real, 8)
     low_pass = {8: up(down(middle, 4), 8), 16: up(middle, 16)}
     for side in (8, 16):

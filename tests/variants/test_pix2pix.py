@@ -106,11 +106,11 @@ class TestPublishedTestMode:
 
 def test_what_validation_measures() -> None:
     model = small(Pix2Pix)
-    batch = model.receive((torch.full((2, 1, 16, 16), 255, dtype=torch.uint8), torch.rand(2, 1, 16, 16)))
-    given, made, true = model.panels(batch)
+    batch = model.prepare_batch((torch.full((2, 1, 16, 16), 255, dtype=torch.uint8), torch.rand(2, 1, 16, 16)))
+    given, made, true = model.picture_columns(batch)
     assert torch.equal(given, batch.condition)
     assert torch.equal(true, batch.real)
-    assert model.judge(batch)["l1"].item() == pytest.approx((1 - made).mean().item(), abs=1e-6)
+    assert model.validation_metrics(batch)["l1"].item() == pytest.approx((1 - made).mean().item(), abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ def test_an_unknown_form_is_refused() -> None:
 def test_the_generators_loss_does_not_speak_for_the_discriminator() -> None:
     """It shows the images in exchanged roles: who listens would take every verdict for its contrary."""
     model: Any = small(RelativisticGAN)
-    batch = model.draw(model.receive(example_batch(model, 6)))
-    batch = GameBatch(batch.real, latent=batch.latent, fake=model.play(batch))
+    batch = model.draw_latents(model.prepare_batch(example_batch(model, 6)))
+    batch = GameBatch(batch.real, latent=batch.latent, fake=model.generate_fakes(batch))
     heard: list[str] = []
 
     def listener(name: str, value: torch.Tensor) -> None:

@@ -62,16 +62,16 @@ def test_an_undecided_discriminator_of_ten_classes() -> None:
 def test_few_labels_beside_the_images_and_all_labels_where_all_are_told() -> None:
     model: Any = small(SemiSupervisedGAN, side=8)
     told = next(iter(DigitsDataModule(batch_size=30, n_labels=10).train_dataloader()))
-    batch = model.receive(told)
+    batch = model.prepare_batch(told)
     labelled, labels = batch.condition
     assert_close(batch.real, told["images"] / 127.5 - 1)
     assert_close(labelled, told["labelled"] / 127.5 - 1)
     assert torch.equal(labels, told["labels"])
-    batch = model.receive((told["images"], torch.arange(30) % 10))
+    batch = model.prepare_batch((told["images"], torch.arange(30) % 10))
     assert batch.condition[0] is batch.real
     assert torch.equal(batch.condition[1], torch.arange(30) % 10)
     with pytest.raises(ValueError, match="needs the classes of some images: take data with labels"):
-        model.receive(told["images"])
+        model.prepare_batch(told["images"])
 
 
 def test_the_average_of_the_discriminator_names_the_classes(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_the_average_of_the_discriminator_names_the_classes(tmp_path: Path) -> N
     assert torch.equal(model.classify(images), average.eval()(images).argmax(dim=1))
     assert torch.equal(model.classify(images), model.classify(images))  # without noise
     (tested,) = trainer.test(model, DigitsDataModule(batch_size=30), verbose=False)
-    everything = [(model.receive(raw).real, raw[1]) for raw in module.test_dataloader()]
+    everything = [(model.prepare_batch(raw).real, raw[1]) for raw in module.test_dataloader()]
     right = sum((model.classify(images) == labels).sum().item() for images, labels in everything)
     assert tested["test/accuracy"] == pytest.approx(right / 100)
     (validated,) = trainer.validate(model, DigitsDataModule(batch_size=30), verbose=False)

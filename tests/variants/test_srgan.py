@@ -217,14 +217,14 @@ def test_the_measures_and_the_panels() -> None:
     model = small(SRGAN)
     model.generator = Copies()
     high, low = example_batch(model, 2)
-    batch = model.receive((high, low))
+    batch = model.prepare_batch((high, low))
     made = (2.7 * (low.repeat_interleave(2, 2).repeat_interleave(2, 3) / 127.5 - 1) + 1) * 127.5
     whole_levels = made.round().clamp(0, 255).to(torch.uint8)
     expected = {"psnr": psnr(whole_levels, high, 2).mean(), "ssim": ssim(whole_levels, high, 2).mean()}
-    assert values(model.judge(batch)) == pytest.approx(values(expected))
+    assert values(model.validation_metrics(batch)) == pytest.approx(values(expected))
     same = GameBatch(whole_levels / 127.5 - 1, condition=batch.condition)
-    assert values(model.judge(same)) == {"psnr": math.inf, "ssim": 1.0}
-    bicubic, answer, truth = model.panels(batch)
+    assert values(model.validation_metrics(same)) == {"psnr": math.inf, "ssim": 1.0}
+    bicubic, answer, truth = model.picture_columns(batch)
     assert torch.equal(((bicubic + 1) * 127.5).round().to(torch.uint8), upscale(low, 2))
     assert torch.equal(answer, model.translate(batch.condition))
     assert torch.equal(truth, batch.real)
@@ -261,7 +261,7 @@ def test_it_learns_photographs_better_than_bicubic(weights: str) -> None:
         pytest.skip("GAN_LIGHTNING_TEST_DATA and GAN_LIGHTNING_TEST_VGG do not name photographs and VGG19's weights")
     data = SuperResolutionDataModule(str(Path(root) / "super_resolution"), batch_size=2, num_workers=0, crop_size=48)
     model = SRGAN((3, 48, 48), (3, 12, 12), vgg_weights=real, content="vgg54")
-    batch = model.receive(next(iter(data.train_dataloader())))
+    batch = model.prepare_batch(next(iter(data.train_dataloader())))
     blurred = upscale(((batch.condition + 1) * 127.5).round().to(torch.uint8), 4) / 127.5 - 1
     near, far = (model.content_loss(GameBatch(batch.real, fake=fake)) for fake in (blurred, batch.real.flip(0)))
     assert 0 < near < far

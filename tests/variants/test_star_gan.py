@@ -64,7 +64,7 @@ def by_hand() -> tuple[StarGAN, GameBatch]:
     model.discriminator = Sees(lambda mean: answers[mean][0], lambda mean: answers[mean][1])
     labels = torch.tensor([[1.0, 0, 0], [0, 0, 1]])
     batch = GameBatch(plain(0.1, 0.2), labels, labels.flip(0))
-    return model, GameBatch(batch.real, batch.condition, batch.latent, model.play(batch))
+    return model, GameBatch(batch.real, batch.condition, batch.latent, model.generate_fakes(batch))
 
 
 def softplus(logit: float) -> float:
@@ -115,7 +115,7 @@ def test_wanted_attributes_are_a_permutation_of_the_batchs() -> None:
     orders = set()
     for seed in range(5):
         torch.manual_seed(seed)
-        batch = model.draw(GameBatch(torch.randn(6, 1, 16, 16), labels))
+        batch = model.draw_latents(GameBatch(torch.randn(6, 1, 16, 16), labels))
         assert torch.equal(batch.condition, labels)
         assert sorted(batch.latent.tolist()) == sorted(labels.tolist())
         orders.add(str(batch.latent.tolist()))
@@ -124,7 +124,7 @@ def test_wanted_attributes_are_a_permutation_of_the_batchs() -> None:
 
 def test_the_generator_is_fed_what_is_wanted() -> None:
     model, batch = by_hand()
-    assert model.play(batch).mean(dim=(1, 2, 3)).tolist() == pytest.approx([0.14, 0.21])
+    assert model.generate_fakes(batch).mean(dim=(1, 2, 3)).tolist() == pytest.approx([0.14, 0.21])
 
 
 def test_an_attribute_is_there_once() -> None:
@@ -147,7 +147,7 @@ def test_classes_are_told_apart_by_a_softmax() -> None:
     model: Any = small(StarGAN, attributes=None, num_classes=4)
     logits = {0.1: [1.0, 2.0, 3.0, 4.0], 0.2: [0.0, 0.0, 0.0, 0.0]}
     model.discriminator = Sees(lambda mean: [0.0, 0.0], lambda mean: logits[mean])
-    batch = model.receive((plain(0.1, 0.2), torch.tensor([3, 1])))
+    batch = model.prepare_batch((plain(0.1, 0.2), torch.tensor([3, 1])))
     assert batch.condition.tolist() == [[0, 0, 0, 1], [0, 1, 0, 0]]
     of_first = math.log(sum(math.exp(logit) for logit in (1, 2, 3, 4))) - 4
     terms = model.discriminator_loss(GameBatch(batch.real, batch.condition, None, batch.real))
@@ -198,14 +198,14 @@ def test_wishes_that_cannot_be_granted() -> None:
     with pytest.raises(ValueError, match="Black_Hair and Blond_Hair exclude each other"):
         faces().translate(plain(0.1), attributes={"Black_Hair": True, "Blond_Hair": True})
     own = faces(exclusive=[["Black_Hair", "Male"]])
-    own.check_wishes(None, {"Black_Hair": True, "Blond_Hair": True})
+    own.check_translation(None, {"Black_Hair": True, "Blond_Hair": True})
     with pytest.raises(ValueError, match="Black_Hair and Male exclude each other"):
-        own.check_wishes(None, {"Black_Hair": True, "Male": True})
+        own.check_translation(None, {"Black_Hair": True, "Male": True})
 
 
 def test_panels_flip_one_attribute_after_the_other() -> None:
     model, batch = by_hand()
-    panels = [panel.mean(dim=(1, 2, 3)).tolist() for panel in model.panels(batch)]
+    panels = [panel.mean(dim=(1, 2, 3)).tolist() for panel in model.picture_columns(batch)]
     # A black-haired woman and a man without hair: made black, made blond, and of the other sex.
     expected = [[0.1, 0.2], [0.11, 0.25], [0.12, 0.26], [0.15, 0.2]]
     for panel, greys in zip(panels, expected, strict=True):
@@ -221,7 +221,7 @@ def test_validation_by_hand() -> None:
     seen = {0.11: [1.0, 0, 0], 0.25: [1.0, 0, 0], 0.12: [0, 1.0, 0], 0.26: [0, -1.0, 0], 0.15: [0, 0, 1.0]}
     seen[0.2] = [0, 0, 1.0]
     model.discriminator = Sees(lambda mean: [0.0, 0.0], lambda mean: seen[mean])
-    terms = {name: term.item() for name, term in model.judge(batch).items()}
+    terms = {name: term.item() for name, term in model.validation_metrics(batch).items()}
     accuracies = {"accuracy_Black_Hair": 1.0, "accuracy_Blond_Hair": 0.5, "accuracy_Male": 0.5}
     assert terms == pytest.approx({"reconstruction": 0.05, **accuracies}, rel=1e-4)
 
@@ -231,7 +231,7 @@ def test_validation_goes_to_the_neighbours_attributes_and_back() -> None:
     model.discriminator = Sees(lambda mean: [0.0, 0.0], lambda mean: [0.0, 0.0, 0.0])
     fed = []
     model.generator.register_forward_pre_hook(lambda generator, given: fed.append(given[1]))
-    model.judge(batch)
+    model.validation_metrics(batch)
     assert fed[0].tolist() == batch.condition.flip(0).tolist()
     assert fed[1].tolist() == batch.condition.tolist()
 
@@ -251,7 +251,7 @@ def test_data_without_the_labels_are_refused() -> None:
     images = torch.zeros(2, 1, 16, 16)
     for labels, got in [(None, "none"), (torch.tensor([0, 1]), r"\(2,\) of torch.int64")]:
         with pytest.raises(ValueError, match=f"made for 3 attributes of every image, and the data's labels are {got}"):
-            faces().receive((images, labels))
+            faces().prepare_batch((images, labels))
     classes = small(StarGAN, attributes=None, num_classes=4)
     with pytest.raises(ValueError, match="made for the class of every image, an integer, and"):
-        classes.receive((images, torch.zeros(2, 4)))
+        classes.prepare_batch((images, torch.zeros(2, 4)))

@@ -47,17 +47,17 @@ def test_each_word_is_at_its_own_column() -> None:
     assert third > 100
 
 
-@pytest.mark.parametrize("variant", [v for v in VARIANTS if hasattr(v, "panels")], ids=lambda v: v.__name__)
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if hasattr(v, "picture_columns")], ids=lambda v: v.__name__)
 def test_every_panel_of_a_translation_has_a_name(variant: type[AdversarialModule]) -> None:
     model: Any = small(variant)
-    assert len(model.panel_names) == len(model.panels(model.receive(example_batch(model, 2))))
+    assert len(model.column_captions) == len(model.picture_columns(model.prepare_batch(example_batch(model, 2))))
 
 
-@pytest.mark.parametrize("variant", [v for v in VARIANTS if hasattr(v, "table_names")], ids=lambda v: v.__name__)
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if hasattr(v, "table_captions")], ids=lambda v: v.__name__)
 def test_every_row_and_column_of_a_table_has_a_name_or_none_has(variant: type[AdversarialModule]) -> None:
     model: Any = small(variant)
     images, columns = model.sample_table(20)
-    names, rows = model.table_names(20)
+    names, rows = model.table_captions(20)
     assert len(names) in (0, columns)
     assert len(rows) in (0, -(-len(images) // (columns or 5)))
     if variant in (ConditionalGAN, InfoGAN):
@@ -90,6 +90,6 @@ def test_a_row_of_ways_and_of_a_grid_has_a_name(tmp_path: Path) -> None:
 
 
 def test_what_stands_where() -> None:
-    assert small(Pix2Pix).panel_names == ("given", "made", "true")
-    assert small(CycleGAN).panel_names == ("A", "as B", "back", "B", "as A", "back")
-    assert small(StarGAN).panel_names[0] == "given"
+    assert small(Pix2Pix).column_captions == ("given", "made", "true")
+    assert small(CycleGAN).column_captions == ("A", "as B", "back", "B", "as A", "back")
+    assert small(StarGAN).column_captions[0] == "given"

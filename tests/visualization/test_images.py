@@ -14,7 +14,7 @@ from gan_lightning.visualization.images import enlarge, grid, stack, to_uint8, w
 def test_to_uint8_undoes_what_the_game_does_to_uint8() -> None:
     every_value = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
     game = AdversarialModule(torch.nn.Identity(), torch.nn.Identity(), ema_decay=None)
-    assert torch.equal(to_uint8(game.receive(every_value).real), every_value)
+    assert torch.equal(to_uint8(game.prepare_batch(every_value).real), every_value)
 
 
 def test_to_uint8_clamps_what_lies_outside() -> None:
