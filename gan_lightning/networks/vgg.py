@@ -14,11 +14,11 @@ _CONVOLUTIONS = (2, 2, 4, 4, 4)
 """Convolutions before each of the five poolings."""
 
 
-class VGG19Features:
+class VGG19Features(nn.Module):
     """phi_ij of SRGAN: the maps of convolution j before pooling i, after its ReLU.
 
-    It is no ``nn.Module``, so that a game can own one without training, averaging or saving it; it follows its images
-    to their device. Its weights take no gradient.
+    Its weights take no gradient. A game keeps it in :class:`~gan_lightning.networks.layers.frozen.Frozen`, so that it
+    is neither saved nor averaged.
 
     Args:
         pooling: i, from 1 to 5.
@@ -33,6 +33,7 @@ class VGG19Features:
     """
 
     def __init__(self, pooling: int = 5, convolution: int = 4, weights: str | Path | None = None) -> None:
+        super().__init__()
         source = "torchvision's vgg19" if weights is None else str(weights)
         convolutions = _convolutions(read_weights(_download() if weights is None else weights), source)
         wanted = sum(_CONVOLUTIONS[: pooling - 1]) + convolution
@@ -43,9 +44,8 @@ class VGG19Features:
             layers += [layer, nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers).requires_grad_(False).eval()
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """Map images (N, 3 or 1, H, W) in [-1, 1] to maps (N, channels, H / 2^(i - 1), W / 2^(i - 1)), at least 0."""
-        self.layers.to(images)
         return self.layers((images.expand(-1, 3, -1, -1) + 1) / 2)
 
 

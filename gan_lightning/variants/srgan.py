@@ -5,7 +5,7 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.cli import OptimizerCallable
-from torch import Tensor
+from torch import Tensor, nn
 
 from datamodules.components.bicubic import upscale
 from gan_lightning.arguments.recipes import resolve
@@ -16,6 +16,7 @@ from gan_lightning.inference.tiling import in_tiles
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.metrics.luminance import psnr, ssim
 from gan_lightning.networks import SRGANDiscriminator, SRResNet
+from gan_lightning.networks.layers.frozen import Frozen
 from gan_lightning.networks.vgg import VGG19Features
 from gan_lightning.optimizers import SRGANAdam
 from gan_lightning.trainer.loader_batches import paired
@@ -106,7 +107,7 @@ class SRGAN(TranslationGame):
         self.vgg_scale = vgg_scale
         self.vgg_weights = vgg_weights
         self.tile_size = tile_size
-        self._features: VGG19Features | None = None
+        self._features: nn.Module | None = None
 
     @property
     def is_warming_up(self) -> bool:
@@ -117,10 +118,11 @@ class SRGAN(TranslationGame):
         if stage == "fit" and self.content in _MAPS:
             self.features()  # Weights that are missing are told now, and not after the warm-up.
 
-    def features(self) -> VGG19Features:
+    def features(self) -> nn.Module:
         """VGG19's maps by which the content is compared; loaded when they are first asked for."""
         if self._features is None:
-            self._features = VGG19Features(*_MAPS[self.content], weights=self.vgg_weights)
+            vgg = Frozen(VGG19Features(*_MAPS[self.content], weights=self.vgg_weights))
+            self._features = vgg.to(self.device, self.number_type)
         return self._features
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:

@@ -58,12 +58,6 @@ def test_nothing_of_it_learns_and_gradients_go_through(tmp_path: Path) -> None:
     assert images.grad is not None
     assert images.grad.abs().sum() > 0
     assert not any(weight.requires_grad or weight.grad is not None for weight in features.layers.parameters())
-    assert not isinstance(features, nn.Module)
-
-
-def test_it_follows_the_type_of_its_images(tmp_path: Path) -> None:
-    vgg19(tmp_path / "vgg19.pth")
-    assert VGG19Features(1, 2, tmp_path / "vgg19.pth")(torch.rand(1, 3, 8, 8).double()).dtype == torch.float64
 
 
 def test_files_that_hold_no_vgg19(tmp_path: Path) -> None:

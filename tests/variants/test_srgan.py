@@ -136,13 +136,33 @@ def test_vgg_is_trained_averaged_and_saved_by_nobody(tmp_path: Path, weights: st
     model = with_vgg(weights, ema_decay=0.5)
     play(model, 2, tmp_path)
     assert model._features is not None
-    vgg = {id(weight) for weight in model._features.layers.parameters()}
+    vgg = {id(weight) for weight in model._features.network.parameters()}
     assert len(vgg) == 10  # what prepares the image, and four convolutions
     assert not vgg & {id(weight) for weight in model.parameters()}
     held = [w for optimizer in model.trainer.optimizers for group in optimizer.param_groups for w in group["params"]]
     assert not vgg & {id(weight) for weight in held}
     names = last_state(tmp_path)["state_dict"].keys()
     assert {name.split(".")[0] for name in names} == {"generator", "discriminator", "ema"}
+
+
+def test_vgg_keeps_its_digits_where_fakes_come_in_few(weights: str) -> None:
+    """Under bf16-mixed the fakes are bfloat16 and the real images float32: the weights must not follow either."""
+    model = with_vgg(weights)
+    exact = model.features()(torch.ones(1, 1, 16, 16))
+    model.content_loss(planes(0.5, -1.0))
+    with torch.autocast("cpu", torch.bfloat16):
+        made = model.features()(torch.ones(1, 1, 16, 16, dtype=torch.bfloat16))
+    assert made.dtype == torch.bfloat16
+    assert torch.equal(model.features()(torch.ones(1, 1, 16, 16)), exact)
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+def test_vgg_has_the_games_number_type(tmp_path: Path, weights: str, precision: str) -> None:
+    model = with_vgg(weights)
+    play(model, 1, tmp_path, precision=precision)
+    assert model._features is not None
+    kind = torch.bfloat16 if precision == "bf16-true" else torch.float64
+    assert {weight.dtype for weight in model._features.network.parameters()} == {kind}
 
 
 def test_weights_that_are_missing_are_told_before_the_warm_up(tmp_path: Path) -> None:

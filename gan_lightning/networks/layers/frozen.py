@@ -1,0 +1,45 @@
+"""Networks that a game uses and never trains: a feature extractor, a teacher, a text encoder."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from torch import nn
+
+from gan_lightning.trainer.number_types import Conversion, needing_digits, take_own_type, with_digits
+
+
+class Frozen(nn.Module):
+    """Keeps a pretrained network beside a game's own weights, in evaluation mode.
+
+    The network moves with the module that owns it to another device or number type. It is in no state dict and so in
+    no checkpoint, and among no ``parameters()``, ``buffers()`` and ``modules()``: no optimiser, average or exchange
+    between processes sees it. Its weights take no gradient; gradients pass through it to its inputs. A copy of the
+    owner, such as the average of a generator, shares it.
+
+    Args:
+        network: What is kept. It can be made anew wherever the game is, for example from a file.
+
+    Attributes:
+        network: The same.
+    """
+
+    network: nn.Module
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        # Not by nn.Module's own way, which would make it a part whose weights are found.
+        object.__setattr__(self, "network", network.requires_grad_(False).eval())
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        return self.network(*inputs, **named)
+
+    def _apply(self, fn: Conversion, recurse: bool = True) -> Self:
+        # torch's one place for .to(), .half(), .double() and .cuda().
+        super()._apply(fn, recurse)
+        self.network._apply(with_digits(fn, needing_digits(self.network)))
+        take_own_type(self.network)
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # It never changes, so that one is enough for all.
