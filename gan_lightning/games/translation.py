@@ -179,9 +179,7 @@ def published_mode(network: nn.Module) -> Iterator[None]:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "AttributeEdits":
-        warnings.warn(
-            "AttributeEdits is now called AttributeEdits. The old name works until 0.4.", FutureWarning, stacklevel=2
-        )
+    if name == "Wishes":
+        warnings.warn("Wishes is now called AttributeEdits. The old name works until 0.4.", FutureWarning, stacklevel=2)
         return AttributeEdits
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
