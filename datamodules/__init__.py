@@ -1,7 +1,7 @@
 """Images for GANs: one LightningDataModule per dataset, each imported on first use.
 
-Every module tells `image_shape` (channels, height, width) and `num_classes` right after construction, before it
-touches a file. Most yield uint8 images, N x C x H x W, with int64 labels, N (no labels where there are no classes);
+``image_shape`` (channels, height, width) and ``num_classes`` are known right after construction, before any file is
+read. Most yield uint8 images, N x C x H x W, with int64 labels, N (no labels where there are no classes);
 where another does, its docstring says so.
 """
 

@@ -1,4 +1,4 @@
-"""What all image data modules share: checking arguments, splitting, and the four loaders."""
+"""Base of all image data modules: arguments, splits and the four loaders."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -31,20 +31,20 @@ class ImageDataModule(Annotated, LightningDataModule, ABC):
 
     Attributes:
         image_shape: (channels, height, width) of every image; known right after construction.
-        num_classes: labels are 0 ... num_classes - 1; None: the batches carry no labels.
-        class_names: the name of each class, in the order of the labels; None: they have none but their numbers.
+        num_classes: Labels are 0 ... num_classes - 1; None: the batches carry no labels.
+        class_names: The name of each class, in the order of the labels; None: they have none but their numbers.
 
     Args:
-        image_shape: see above.
-        num_classes: see above.
-        batch_size: images in a batch, in each process.
-        flip: mirror training images horizontally with probability one half.
-        seed: the order of the training images is a function of this seed and the epoch.
-        n_labels: train with the labels of so many images only, equally many of each class, chosen by the seed; a batch
-            is then a dictionary, see `PartlyLabelledLoader`. None: all labels.
+        image_shape: See above.
+        num_classes: See above.
+        batch_size: Images in a batch, in each process.
+        flip: Mirror training images horizontally with probability one half.
+        seed: The order of the training images is a function of this seed and the epoch.
+        n_labels: Train with the labels of so many images only, equally many of each class, chosen by the seed; a batch
+            is then a dictionary, see ``PartlyLabelledLoader``. None: all labels.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: An argument is out of its range.
     """
 
     class_names: list[str] | None = None
@@ -80,7 +80,7 @@ class ImageDataModule(Annotated, LightningDataModule, ABC):
 
     @abstractmethod
     def load_splits(self) -> Splits:
-        """Reads the images; called once, in every process."""
+        """Read the images; called once, in every process."""
 
     @property
     def splits(self) -> Splits:
@@ -90,14 +90,14 @@ class ImageDataModule(Annotated, LightningDataModule, ABC):
         return self._splits
 
     def setup(self, stage: str | None = None) -> None:
-        """Reads the images of all splits, whatever the stage."""
+        """Read the images of all splits, whatever the stage."""
         _ = self.splits
 
     def train_dataloader(self) -> EpochLoader:
-        """Shuffled batches, all of `batch_size` images.
+        """Shuffled batches, all of ``batch_size`` images.
 
         Raises:
-            ValueError: a process has fewer training images than a batch.
+            ValueError: A process has fewer training images than a batch.
         """
         loader = self._loader(self.splits.train, training=True)
         if len(loader) == 0:
@@ -116,10 +116,11 @@ class ImageDataModule(Annotated, LightningDataModule, ABC):
         return self._eval_loader(self.splits.test, self.splits.val)
 
     def predict_dataloader(self) -> EpochLoader | list[Any]:
-        """The same as `test_dataloader`."""
+        """The same as ``test_dataloader``."""
         return self.test_dataloader()
 
     def _eval_loader(self, source: ImageSource, fallback: ImageSource) -> EpochLoader | list[Any]:
+        # Lightning takes an empty list for "no loader": validation is then skipped.
         source = source if len(source) else fallback
         return self._loader(source, training=False) if len(source) else []
 
@@ -138,17 +139,19 @@ class ImageDataModule(Annotated, LightningDataModule, ABC):
 
     def make_loader(self, source: ImageSource, order: EpochOrder, training: bool, pin_memory: bool) -> EpochLoader:
         """What turns a split into batches."""
+        # In training: whole batches only, mirrored images.
         arguments = (self.batch_size, training, training and self.flip, pin_memory)
         if self.n_labels is None or not training:
             return BatchLoader(source, order, *arguments)
         assert source.labels is not None
         assert self.num_classes is not None
+        # Semi-supervised: only ``n_labels`` of the training images keep their label.
         labelled = choose_labelled(source.labels, self.n_labels, self.num_classes, self.seed, self.location)
         return PartlyLabelledLoader(source, order, labelled, *arguments)
 
 
 def check_at_least(minimum: int, **arguments: int) -> None:
-    """Raises a ValueError that names the first argument that is no whole number or is below `minimum`."""
+    """Raise a ValueError that names the first argument that is no whole number or is below ``minimum``."""
     for name, value in arguments.items():
         if isinstance(value, bool) or not isinstance(value, Integral):
             raise ValueError(f"{name} is {value!r}: it must be a whole number, at least {minimum}.")
@@ -157,30 +160,31 @@ def check_at_least(minimum: int, **arguments: int) -> None:
 
 
 def check_channels(**arguments: int) -> None:
-    """Raises a ValueError that names the first argument that is neither 1 nor 3."""
+    """Raise a ValueError that names the first argument that is neither 1 nor 3."""
     for name, value in arguments.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value not in (1, 3):
             raise ValueError(f"{name} is {value}: it must be 1 (grey) or 3 (RGB).")
 
 
 def held_out(size: int, location: str, **counts: int) -> list[torch.Tensor]:
-    """Splits the indices of `size` images at random, the same way every time.
+    """Split the indices of ``size`` images at random, the same way every time.
 
     Args:
-        size: number of images.
-        location: where they are, for the message.
-        counts: how many to hold out, by the name of the argument that says so.
+        size: Number of images.
+        location: Where they are, for the message.
+        counts: How many to hold out, by the name of the argument that says so.
 
     Returns:
         The rest, then one tensor for each count; each sorted, int64.
 
     Raises:
-        ValueError: a count is negative, or together they leave no image.
+        ValueError: A count is negative, or together they leave no image.
     """
     check_at_least(0, **counts)
     if sum(counts.values()) >= size:
         asked = " and ".join(f"{name} {count}" for name, count in counts.items())
         raise ValueError(f"{asked} would leave nothing to train on: {location} has {size} images to split.")
+    # A random split, the same in every run and in every process.
     order = torch.from_numpy(np.random.default_rng(_SPLIT_SEED).permutation(size))
     parts = order.split([size - sum(counts.values()), *counts.values()])
     return [part.sort().values for part in parts]

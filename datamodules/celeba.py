@@ -29,37 +29,33 @@ _PARTITION = {"0": "train", "1": "val", "2": "test"}
 
 
 class CelebADataModule(FileDataModule):
-    """The 202,599 faces of CelebA, aligned and cropped, RGB, with 40 attributes that are there or not.
+    """The 202,599 aligned faces of CelebA, RGB, with 40 binary attributes.
 
-    The files lie as torchvision lays them out: `celeba/img_align_celeba/*.jpg`, `celeba/list_attr_celeba.txt` and
-    `celeba/list_eval_partition.txt`, which says who is trained, validated and tested on; or as on Kaggle, with
-    `img_align_celeba` in a folder of the same name and the lists as CSV files; or as in CelebA's own folders `Img`,
-    `Anno` and `Eval`; without the folder `celeba` too. torchvision's other lists are not needed. There may be some of
-    the images only: a warning says how many are missing. Without the list of the partition, images that have CelebA's
-    own names, 000001.jpg to 202599.jpg, are split as CelebA is. If one is missing, list or image, and that leaves
-    nothing to validate and to test on, a tenth of the images, at most 1,000, are held out for validation.
+    Layouts that are read: torchvision's (``celeba/img_align_celeba/*.jpg`` beside ``list_attr_celeba.txt`` and
+    ``list_eval_partition.txt``), Kaggle's (lists as CSV files) and CelebA's own (``Img``, ``Anno``, ``Eval``); the
+    folder ``celeba`` itself may be left out. Missing images cause one warning. Without ``list_eval_partition``, images
+    with CelebA's own names (000001.jpg to 202599.jpg) are split as CelebA is. If validation and test would then be
+    empty, a tenth of the images, at most 1,000, are held out for validation.
 
-    An image is cropped to its central square as wide as itself, the standard 178 x 178 of the 178 x 218 originals
-    (89 x 89 of 89 x 109, if someone has halved them), and resized (bicubic).
-
-    Attributes: the batches carry them as float32, N x A, 1 where the face has the attribute and 0 where it has not.
+    Images are cropped to the central square, 178 x 178 of 178 x 218, and resized (bicubic). Batches are (images,
+    attributes): uint8 N x 3 x H x W and float32 N x A, 1 where the face has the attribute.
 
     Args:
-        data_dir: folder that holds `celeba`, or its files.
-        batch_size: images in a batch, in each process.
-        image_size: height and width.
-        attributes: names of those that the batches carry, in this order; null: all 40, in CelebA's order; an empty
+        data_dir: Folder that holds ``celeba``, or its files.
+        batch_size: Images in a batch, in each process.
+        image_size: Height and width.
+        attributes: Names of those that the batches carry, in this order; null: all 40, in CelebA's order; an empty
             list: none, the batches are images alone.
-        flip: mirror training images horizontally with probability one half.
-        in_memory: decode all images once and keep them; None: if they take no more than 1 GiB.
-        cache: decode all images once and for all, into one file, as in `ImageFolderDataModule`, but every start asks
-            for the sizes and times of all files.
-        num_workers: processes that decode images which are not kept in memory; 0: none but the training process;
+        flip: Mirror training images horizontally with probability one half.
+        in_memory: Decode all images once and keep them; None: if they take no more than 1 GiB.
+        cache: Keep the decoded images in one file, as ``ImageFolderDataModule`` does; every start compares the sizes
+            and times of all files.
+        num_workers: Processes that decode images which are not kept in memory; 0: none but the training process;
             None: one for each CPU, at most 8.
-        seed: the order of the training images is a function of this seed and the epoch.
+        seed: The order of the training images is a function of this seed and the epoch.
 
     Raises:
-        ValueError: an argument is out of its range, or CelebA has no such attribute.
+        ValueError: An argument is out of its range, or CelebA has no such attribute.
     """
 
     def __init__(
@@ -95,6 +91,7 @@ class CelebADataModule(FileDataModule):
                 f"CelebADataModule: none of the images in {self._home} is in its list_eval_partition: unpack "
                 "img_align_celeba.zip there."
             )
+        # A partial download is usable: train on the images that are there.
         if len(names) < len(partition):
             lost = next(name for name in partition if name not in images)
             rank_zero_warn(
@@ -105,11 +102,13 @@ class CelebADataModule(FileDataModule):
         paths = [images[name] for name in names]
         source, broken = self.read_images(paths, labels, self.in_memory, self.cache)
         self.refuse(broken, paths)
+        # Indices into ``source`` of each split.
         parts = [partition[name] for name in names]
         indices = {
             split: torch.tensor([i for i, part in enumerate(parts) if part == split]).long()
             for split in _PARTITION.values()
         }
+        # Without images to evaluate on, hold some out of the training images.
         complete = listed and len(names) == len(partition)
         if not complete and not len(indices["val"]) and not len(indices["test"]):
             rest, val = held_out(len(names), self.location, val_size=min(1000, len(names) // 10))
@@ -118,7 +117,7 @@ class CelebADataModule(FileDataModule):
 
     @property
     def _home(self) -> Path:
-        """The folder `celeba`, or `data_dir` where that holds the files itself."""
+        """The folder ``celeba``, or ``data_dir`` where that holds the files itself."""
         root = Path(self.data_dir).expanduser()
         return folder_named(root, "celeba") or (root if self._find(root, "img_align_celeba") else root / "celeba")
 
@@ -168,12 +167,14 @@ class CelebADataModule(FileDataModule):
             )
         rows = _rows(file, header=1)
         _, header = next(rows, (0, []))
+        # Kaggle's CSV names the column of the file as well.
         header = header[1:] if header[:1] == ["image_id"] else header
         if not set(self.attributes) <= set(header):
             which = "first" if file.suffix == ".csv" else "second"
             raise ValueError(
                 f"CelebADataModule: the {which} line of {file} does not name CelebA's attributes: damaged."
             )
+        # Column 0 is the name of the image.
         columns = [header.index(name) + 1 for name in self.attributes]
         known = {}
         for number, row in rows:
@@ -193,8 +194,8 @@ def _rows(file: Path, header: int) -> Iterator[tuple[int, list[str]]]:
     """The rows of a list with the numbers of their lines, without what stands above the header.
 
     Args:
-        file: with columns between spaces, or between commas if it is a CSV file, which has a line of names on top.
-        header: lines with names that CelebA's own list has; a first line with the number of images comes before them.
+        file: With columns between spaces, or between commas if it is a CSV file, which has a line of names on top.
+        header: Lines with names that CelebA's own list has; a first line with the number of images comes before them.
     """
     comma = "," if file.suffix == ".csv" else None
     lines = file.read_text(encoding="utf-8-sig").rstrip().splitlines()
@@ -205,6 +206,7 @@ def _rows(file: Path, header: int) -> Iterator[tuple[int, list[str]]]:
 
 def _official_split(name: str) -> str:
     """The split of an image by its number, as CelebA's own list has it; of another one: train."""
+    # CelebA's own names are six digits; 0 stands for any other name.
     number = int(Path(name).stem) if re.fullmatch(r"\d{6}", Path(name).stem, re.ASCII) else 0
     return next((split for last, split in _LAST.items() if number <= last), "train")
 

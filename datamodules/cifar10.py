@@ -15,17 +15,17 @@ class CIFAR10DataModule(TorchvisionDataModule):
     """The 60,000 photographs of CIFAR-10, 32 x 32, RGB: 50,000 to train on and 10,000 to test on, ten classes.
 
     Args:
-        data_dir: folder that holds `cifar-10-batches-py`; the files are downloaded into it where they are missing.
-        batch_size: images in a batch, in each process.
-        image_size: height and width; None: 32, as they are; others are resized (bicubic).
-        val_size: images held out of the training images for validation; 0: validation uses the test images.
-        flip: mirror training images horizontally with probability one half.
-        seed: the order of the training images is a function of this seed and the epoch.
-        n_labels: train with the labels of so many images only, equally many of each class, chosen by the seed, for
+        data_dir: Folder that holds ``cifar-10-batches-py``; the files are downloaded into it where they are missing.
+        batch_size: Images in a batch, in each process.
+        image_size: Height and width; None: 32, as they are; others are resized (bicubic).
+        val_size: Images held out of the training images for validation; 0: validation uses the test images.
+        flip: Mirror training images horizontally with probability one half.
+        seed: The order of the training images is a function of this seed and the epoch.
+        n_labels: Train with the labels of so many images only, equally many of each class, chosen by the seed, for
             semi-supervised games. None: all labels.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: An argument is out of its range.
     """
 
     dataset = "CIFAR10"

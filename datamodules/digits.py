@@ -13,16 +13,16 @@ class DigitsDataModule(ImageDataModule):
     Their grey values 0 ... 16 are stretched to 0 ... 255. Never flipped: a mirrored digit is no digit.
 
     Args:
-        batch_size: images in a batch, in each process.
-        image_size: height and width; None: 8, as they are; others are resized (bicubic).
-        val_size: images held out for validation; 0: validation uses the test images.
-        test_size: images held out for testing; 0: testing uses the validation images.
-        seed: the order of the training images is a function of this seed and the epoch.
-        n_labels: train with the labels of so many images only, equally many of each class, chosen by the seed, for
+        batch_size: Images in a batch, in each process.
+        image_size: Height and width; None: 8, as they are; others are resized (bicubic).
+        val_size: Images held out for validation; 0: validation uses the test images.
+        test_size: Images held out for testing; 0: testing uses the validation images.
+        seed: The order of the training images is a function of this seed and the epoch.
+        n_labels: Train with the labels of so many images only, equally many of each class, chosen by the seed, for
             semi-supervised games. None: all labels.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: An argument is out of its range.
     """
 
     def __init__(

@@ -34,10 +34,10 @@ class _Found:
     """What is in the folders.
 
     Attributes:
-        members: the number of images in each split; they come split by split.
-        runs: label and number of images of one class that follow each other; none where there are no classes.
-        others: the first files that are no images, below `root`.
-        n_others: how many there are.
+        members: The number of images in each split; they come split by split.
+        runs: Label and number of images of one class that follow each other; none where there are no classes.
+        others: The first files that are no images, below ``root``.
+        n_others: How many there are.
     """
 
     members: dict[str, int]
@@ -61,47 +61,44 @@ class _Found:
 
 
 class ImageFolderDataModule(FileDataModule):
-    """Any folder of images, of any sizes and modes, at any depth: PNG, JPEG, WebP, AVIF, GIF, BMP and TIFF.
+    """Any folder of images of any size, mode and depth: PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF.
 
-    Each image is turned upright, laid over white where it is transparent, cropped to its central square and resized
-    (bicubic). Hidden files are ignored. Other files, and images that cannot be read to their end, are found before
-    training starts, by reading all of them once: they are skipped with one warning, or refused (`strict`).
+    Images are turned upright, laid over white where transparent, cropped to the central square and resized (bicubic).
+    Hidden files are ignored. Broken images and other files are found by reading every file once before training; they
+    are skipped with one warning, or refused (``strict``).
 
-    Splits: the sub-folders `train`, `val` and `test` of `root`, where there is a `train`; a split that has no folder
-    of its own is held out of the training images. The other usual names count too, in any case: training; valid,
-    validation, dev, eval; testing. Folders of `root` that are not read are named in a warning. Classes: where a
-    (train) folder holds two or more sub-folders and no image of its own, their names, sorted, are the classes;
-    otherwise the batches are images without labels.
+    Splits are the sub-folders ``train``, ``val`` and ``test``, or their usual synonyms (training; valid, validation,
+    dev, eval; testing), in any case. Without ``train``, all of ``root`` is for training; a split without a folder is
+    held out of the training images. Classes are the sub-folders of the training folder, sorted, if there are at least
+    two and no image lies beside them; otherwise batches are images without labels.
 
     Args:
-        root: the folder.
-        batch_size: images in a batch, in each process.
-        image_size: height and width.
+        root: The folder.
+        batch_size: Images in a batch, in each process.
+        image_size: Height and width.
         channels: 3: RGB; 1: grey.
-        val_size: images held out for validation, where there is no `val` folder; None: a tenth, at most 1,000;
+        val_size: Images held out for validation, where there is no ``val`` folder; None: a tenth, at most 1,000;
             0: validation uses the test images.
-        test_size: images held out for testing, where there is no `test` folder; 0: testing uses the validation
+        test_size: Images held out for testing, where there is no ``test`` folder; 0: testing uses the validation
             images.
-        flip: mirror training images horizontally with probability one half.
-        strict: refuse a folder with files that cannot be used, instead of skipping them.
-        in_memory: decode all images once and keep them; None: if they take no more than 1 GiB.
-        cache: decode all images once and for all, into one file that later runs map into memory, so that they start at
-            once, however many there are. true: in `gan_lightning/images` of the user's folder for caches; a path: in
-            that folder. The file is made anew when an image is added, removed or renamed, or has another size or time.
-            If only a few of many were overwritten, that is noticed when they are first used: the run warns and goes on
-            with the images from before, and the next run makes the file anew. Where it cannot be written, training
-            goes on as `in_memory` says; else that has no effect.
-        draft: decode a JPEG whose shorter side is at least four times image_size at a half, a quarter or an eighth of
-            its size, but at least twice image_size, and resize that: three times as fast from 1,900 pixels, hardly
-            faster from 256; but the pixels are others, by about 1 to 2 of 255 on average, and so are the images that
-            metrics compare with.
-        num_workers: processes that decode images which are not kept in memory; 0: none but the training process;
+        flip: Mirror training images horizontally with probability one half.
+        strict: Refuse a folder with files that cannot be used, instead of skipping them.
+        in_memory: Decode all images once and keep them; None: if they take no more than 1 GiB.
+        cache: Keep the decoded images in one file that later runs map into memory and start from at once. true: in
+            ``gan_lightning/images`` of the user's cache folder; a path: in that folder. The file is rebuilt when an
+            image is added, removed, renamed or changed. A change in a few of many images may be noticed only when they
+            are first read: this run then warns and uses the old images, and the next one rebuilds the file. It takes
+            precedence over ``in_memory``, which applies where the file cannot be written.
+        draft: Decode large JPEGs (shorter side at least 4 * image_size) at 1/2, 1/4 or 1/8 of their size, never below
+            2 * image_size, then resize: three times as fast from 1,900 pixels. Pixels differ by 1 to 2 of 255 on
+            average, also in the images that metrics compare with.
+        num_workers: Processes that decode images which are not kept in memory; 0: none but the training process;
             None: one for each CPU, at most 8.
-        seed: the order of the training images is a function of this seed and the epoch.
+        seed: The order of the training images is a function of this seed and the epoch.
 
     Raises:
-        FileNotFoundError: there is no folder `root`.
-        ValueError: an argument is out of its range, or `root` has folders of other splits but none for training.
+        FileNotFoundError: There is no folder ``root``.
+        ValueError: An argument is out of its range, or ``root`` has folders of other splits but none for training.
     """
 
     def __init__(
@@ -144,11 +141,13 @@ class ImageFolderDataModule(FileDataModule):
 
     def load_splits(self) -> Splits:
         warn_of_unread("ImageFolderDataModule", self.root, list(self._folders.values()))
+        # Fast path: an earlier run's cache, if no folder has changed since.
         cached = self.load_cached(self.cache, self.draft)
         if cached is not None:
             found = _Found(**cached.listing.notes)
             if list(found.members) == list(self._folders) and bool(found.runs) == bool(self.classes):
                 return self._split(found, cached.listing.path, *cached.images(found.labels()))
+        # Slow path: look into every folder, then read (or map) every image.
         began = time.time_ns()
         paths, folders, found = self._find()
         scan = FolderScan(folders, began, asdict(found))
@@ -172,6 +171,7 @@ class ImageFolderDataModule(FileDataModule):
             visited |= folders
         self._check_not_empty(labels, members["train"])
         self._warn_of_layout([Path(folder) for folder in visited])
+        # Run-length code of the labels: images come class by class.
         runs = [(label, len(list(run))) for label, run in groupby(labels)]
         return paths, visited, _Found(members, runs, others[:_NAMED_FILES], len(others))
 
@@ -196,9 +196,10 @@ class ImageFolderDataModule(FileDataModule):
             )
 
     def _warn_of_layout(self, folders: list[Path]) -> None:
-        """Warns of folders below the training images that may be meant as splits, or as classes."""
+        """Warn of folders below the training images that may be meant as splits, or as classes."""
         train = self._folders["train"]
         inner = [folder.relative_to(train) for folder in folders if folder != train and folder.is_relative_to(train)]
+        # A folder ``val`` or ``test`` deeper down: ``root`` is probably one level too high.
         split = next((folder for folder in inner if is_held_out(folder.name) and len(folder.parts) > 1), None)
         if split is not None:
             rank_zero_warn(
@@ -231,6 +232,7 @@ class ImageFolderDataModule(FileDataModule):
         self, found: _Found, path_of: Callable[[int], str], source: ImageSource, broken: dict[int, str]
     ) -> Splits:
         self._report(found, [(path_of(i), broken[i]) for i in sorted(broken)])
+        # Indices of the readable images of each split.
         usable = found.without(broken)
         for name in found.members:
             if name != "train" and not len(usable[name]):
@@ -239,6 +241,7 @@ class ImageFolderDataModule(FileDataModule):
         if len(train) == 0:
             raise ValueError(f"ImageFolderDataModule: none of the images under {self._folders['train']} can be read.")
         val_size = min(1000, len(train) // 10) if self.val_size is None else self.val_size
+        # A split with a folder of its own is not taken from the training images.
         rest, val, test = held_out(
             len(train),
             str(self._folders["train"]),
@@ -253,10 +256,10 @@ class ImageFolderDataModule(FileDataModule):
 
 
 def _split_folders(root: Path) -> dict[str, Path]:
-    """The folder of each split; `root` itself is the training split where it has no `train`.
+    """The folder of each split; ``root`` itself is the training split where it has no ``train``.
 
     Raises:
-        ValueError: there are only others.
+        ValueError: There are only others.
     """
     found = split_folders(root)
     if found and "train" not in found:

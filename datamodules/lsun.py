@@ -23,35 +23,31 @@ if TYPE_CHECKING:
 
 
 class LSUNDataModule(FileDataModule):
-    """The photographs of LSUN, 256 pixels on their shorter side, in its own LMDB databases, category by category.
+    """LSUN's photographs (Yu et al., 2015, arXiv 1506.03365), read from its LMDB databases, one per category.
 
-    Yu et al., *LSUN: Construction of a Large-scale Image Dataset using Deep Learning with Humans in the Loop*, 2015,
-    arXiv 1506.03365. They lie as its archives unpack: `<category>_train_lmdb/data.mdb`, and
-    `<category>_val_lmdb/data.mdb`, whose 300 photographs are the test split and may be absent (LSUN's own test
-    photographs have no category). A photograph is cropped to its central square and resized (bicubic): what the codes
-    of DCGAN and WGAN do by resizing the shorter side and cropping the centre.
+    ``root`` holds ``<category>_train_lmdb/data.mdb``, as the archives unpack, and optionally
+    ``<category>_val_lmdb/data.mdb``, whose 300 photographs are the test split (LSUN's own test set has no categories).
+    Photographs, 256 pixels on their shorter side, are cropped to the central square and resized (bicubic), which equals
+    the resize and crop of DCGAN's and WGAN's code.
 
-    The batches are uint8, N x C x H x W. Classes: with two or more categories, their places in `categories` are the
-    labels, int64; with one, the batches are images without labels.
-
-    Setting up reads the keys of the databases, not the photographs: 48 bytes of memory each, and a few seconds for the
-    three million bedrooms, or as long as the disk takes to find them. A photograph that cannot be decoded stops the
-    run when its turn comes.
+    Batches are uint8, N x C x H x W; with two or more categories, with int64 labels, the positions in ``categories``.
+    Setup reads the keys only: 48 bytes of memory per photograph, a few seconds for three million. A photograph that
+    cannot be decoded stops the run when it is read.
 
     Args:
-        root: folder that holds the databases.
-        categories: those to use, such as bedroom and church_outdoor.
-        batch_size: images in a batch, in each process.
-        image_size: height and width.
+        root: Folder that holds the databases.
+        categories: Those to use, such as bedroom and church_outdoor.
+        batch_size: Images in a batch, in each process.
+        image_size: Height and width.
         channels: 3: RGB; 1: grey.
-        val_size: images held out of the training images for validation; 0: validation uses the test images.
-        flip: mirror training images horizontally with probability one half.
-        num_workers: processes that decode images; 0: none but the training process; None: one for each CPU, at
+        val_size: Images held out of the training images for validation; 0: validation uses the test images.
+        flip: Mirror training images horizontally with probability one half.
+        num_workers: Processes that decode images; 0: none but the training process; None: one for each CPU, at
             most 8.
-        seed: the order of the training images is a function of this seed and the epoch.
+        seed: The order of the training images is a function of this seed and the epoch.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: An argument is out of its range.
     """
 
     def __init__(
@@ -101,7 +97,7 @@ class LSUNDataModule(FileDataModule):
         return LMDBImages(folders, self.num_classes is not None, size, channels, self.workers())
 
     def _there(self, split: str) -> str:
-        """The categories whose databases lie under `root`, in words."""
+        """The categories whose databases lie under ``root``, in words."""
         end = f"_{split}_lmdb"
         found = sorted(folder.name.removesuffix(end) for folder in self.root.glob(f"*{end}") if _file(folder).is_file())
         return ", ".join(found) or "none"
@@ -111,15 +107,15 @@ class LMDBImages(Dataset[Tensor]):
     """Images that stay in LMDB databases and are decoded by worker processes; in the order of databases, then of keys.
 
     Args:
-        folders: of the databases; their values are image files.
-        labelled: the number of its database is an image's label.
-        size: height and width of the decoded images.
+        folders: Of the databases; their values are image files.
+        labelled: The number of its database is an image's label.
+        size: Height and width of the decoded images.
         channels: 1 or 3.
-        num_workers: worker processes; 0: decode in this one.
+        num_workers: Worker processes; 0: decode in this one.
 
     Raises:
-        ModuleNotFoundError: the package lmdb is not installed.
-        ValueError: a database is damaged or empty.
+        ModuleNotFoundError: The package lmdb is not installed.
+        ValueError: A database is damaged or empty.
     """
 
     def __init__(self, folders: Sequence[Path], labelled: bool, size: int, channels: int, num_workers: int) -> None:
@@ -139,6 +135,7 @@ class LMDBImages(Dataset[Tensor]):
     def __getitems__(self, indices: Sequence[int]) -> Tensor:
         """A whole batch at once, n x C x H x W: the unit in which DataLoader asks its workers."""
         images = np.empty((len(indices), self.channels, self.size, self.size), np.uint8)
+        # Open each database once a batch: group the keys by database.
         keys, places = self._keys[indices], np.searchsorted(self._ends, indices, side="right")
         for place in np.unique(places):
             with _opened(self.folders[place]) as database:
@@ -161,7 +158,7 @@ class LMDBImages(Dataset[Tensor]):
 
 @contextmanager
 def _opened(folder: Path) -> Iterator["Transaction"]:
-    """Opens a database to read from, for a batch at a time.
+    """Open a database to read from, for a batch at a time.
 
     It costs far less than decoding one photograph, and so nothing is open when workers are started: LMDB forbids them
     to use what their parent has opened, and to open it again.

@@ -17,16 +17,16 @@ class MNISTDataModule(TorchvisionDataModule):
     28 x 28 originals. Never flipped: a mirrored digit is no digit.
 
     Args:
-        data_dir: folder that holds `MNIST/raw`; the files are downloaded into it where they are missing.
-        batch_size: images in a batch, in each process.
-        image_size: height and width. 32: zero-padded; 28 or None: as they are; others: padded to 32, then resized.
-        val_size: images held out of the training images for validation; 0: validation uses the test images.
-        seed: the order of the training images is a function of this seed and the epoch.
-        n_labels: train with the labels of so many images only, equally many of each class, chosen by the seed, for
+        data_dir: Folder that holds ``MNIST/raw``; the files are downloaded into it where they are missing.
+        batch_size: Images in a batch, in each process.
+        image_size: Height and width. 32: zero-padded; 28 or None: as they are; others: padded to 32, then resized.
+        val_size: Images held out of the training images for validation; 0: validation uses the test images.
+        seed: The order of the training images is a function of this seed and the epoch.
+        n_labels: Train with the labels of so many images only, equally many of each class, chosen by the seed, for
             semi-supervised games. None: all labels.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: An argument is out of its range.
     """
 
     dataset = "MNIST"
@@ -54,17 +54,17 @@ class FashionMNISTDataModule(TorchvisionDataModule):
     28 x 28 originals.
 
     Args:
-        data_dir: folder that holds `FashionMNIST/raw`; the files are downloaded into it where they are missing.
-        batch_size: images in a batch, in each process.
-        image_size: height and width. 32: zero-padded; 28 or None: as they are; others: padded to 32, then resized.
-        val_size: images held out of the training images for validation; 0: validation uses the test images.
-        flip: mirror training images horizontally with probability one half. Off: all shoes point to the left.
-        seed: the order of the training images is a function of this seed and the epoch.
-        n_labels: train with the labels of so many images only, equally many of each class, chosen by the seed, for
+        data_dir: Folder that holds ``FashionMNIST/raw``; the files are downloaded into it where they are missing.
+        batch_size: Images in a batch, in each process.
+        image_size: Height and width. 32: zero-padded; 28 or None: as they are; others: padded to 32, then resized.
+        val_size: Images held out of the training images for validation; 0: validation uses the test images.
+        flip: Mirror training images horizontally with probability one half. Off: all shoes point to the left.
+        seed: The order of the training images is a function of this seed and the epoch.
+        n_labels: Train with the labels of so many images only, equally many of each class, chosen by the seed, for
             semi-supervised games. None: all labels.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: An argument is out of its range.
     """
 
     dataset = "FashionMNIST"

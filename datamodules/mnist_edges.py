@@ -18,18 +18,18 @@ class MNISTEdgesDataModule(MNISTDataModule):
     Of every split the first, third, ... image is shown in A, the second, fourth, ... in B, so that nothing tells a
     pair. Edges are the dilation of a digit by 3 x 3 minus the digit: its outline.
 
-    The batches are `{"A": images, "B": images}`, uint8, n x 1 x H x W. The domains are shuffled independently, and an
+    The batches are ``{"A": images, "B": images}``, uint8, n x 1 x H x W. The domains are shuffled independently, and an
     epoch shows each digit once.
 
     Args:
-        data_dir: folder that holds `MNIST/raw`; the files are downloaded into it where they are missing.
-        batch_size: images of each domain in a batch, in each process.
-        image_size: height and width. 28 or None: as they are; 32: zero-padded; others: padded to 32, then resized.
-        val_size: images held out of the training images for validation; 0: validation uses the test images.
-        seed: the order of the training images is a function of this seed and the epoch.
+        data_dir: Folder that holds ``MNIST/raw``; the files are downloaded into it where they are missing.
+        batch_size: Images of each domain in a batch, in each process.
+        image_size: Height and width. 28 or None: as they are; 32: zero-padded; others: padded to 32, then resized.
+        val_size: Images held out of the training images for validation; 0: validation uses the test images.
+        seed: The order of the training images is a function of this seed and the epoch.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: An argument is out of its range.
     """
 
     def __init__(
@@ -56,14 +56,15 @@ class MNISTEdgesDataModule(MNISTDataModule):
 
 
 class DigitsAndEdges:
-    """Half of the digits of a source, and the edges of the other half; as an `ImageSource`, the digits.
+    """Half of the digits of a source, and the edges of the other half; as an ``ImageSource``, the digits.
 
     Args:
-        source: the digits.
+        source: The digits.
     """
 
     def __init__(self, source: ImageSource) -> None:
         self.a, self.b = (_taken(source, torch.arange(len(source))[first::2]) for first in (0, 1))
+        # Odd images become edges: no digit is in both domains.
         self.b = TensorImages(edges(self.b.images), self.b.labels)
         self.labels = self.a.labels
 
@@ -81,7 +82,7 @@ class DigitsAndEdges:
 
 
 class DomainLoader(EpochLoader):
-    """Batches of both domains of a `DigitsAndEdges`, in the order of a `DomainOrder`."""
+    """Batches of both domains of a ``DigitsAndEdges``, in the order of a ``DomainOrder``."""
 
     source: DigitsAndEdges
 

@@ -28,41 +28,38 @@ Pair = tuple[Path, Path]  # A and B; twice the same file where they lie side by 
 
 
 class PairedImageDataModule(ExampleDataModule):
-    """Pairs of images A and B that show the same thing, for image-to-image translation as in pix2pix.
+    """Aligned pairs of images A and B, for image-to-image translation as in pix2pix.
 
-    The pairs lie side by side, A on the left, in the files of `train`, `val` and `test`; or, with the same names but
-    for their endings, in two folders each: `trainA` and `trainB`, `A/train` and `B/train`, or `train/A` and
-    `train/B`, and so on; or in `A` and `B`, all of them for training. The folders may be named in any case, and by the
-    other usual names of splits (training, valid, validation, dev, eval, testing). A split without folders is empty, or
-    without images in one of its two, with a warning. So does a warning name the folders that are not read.
+    Two layouts: both images side by side in one file (A on the left) in ``train``, ``val`` and ``test``; or two folders
+    with the same file names, apart from suffixes: ``trainA`` and ``trainB``, ``A/train`` and ``B/train``, or
+    ``train/A`` and ``train/B``; ``A`` and ``B`` alone are for training. Case and the usual synonyms of the splits do
+    not matter. A split without folders, or with one of its two folders empty, is empty; a warning names folders that
+    are not read. Files that do not look like two images side by side are refused, doubtful ones cause a warning;
+    ``side_by_side`` decides.
 
-    Files that can hardly be pairs side by side are refused: most are square or higher than wide, or they lie in
-    sub-folders under the same names. Those less than twice as wide as high, or in sub-folders, are read with a warning.
-
-    The batches are `(target, condition)`, uint8, n x C x H x W: what the generator is to make, of `image_shape`, and
-    what it is given, of `condition_shape`. In training, both images of a pair are resized to `load_size`, cropped at
-    the same random place and flipped or not together; elsewhere they are resized to `image_size`. Images that are not
-    square are stretched, as by the authors' code.
+    Batches are (target, condition), uint8 n x C x H x W, of ``image_shape`` and ``condition_shape``. In training both
+    images of a pair are resized to ``load_size``, cropped at the same random position and flipped together; otherwise
+    they are resized to ``image_size``. Images that are not square are stretched, as in the authors' code.
 
     Args:
-        root: the folder.
-        batch_size: pairs in a batch, in each process.
-        image_size: height and width.
-        load_size: height and width before the random crop; None: image_size * 286 / 256, as in the paper.
+        root: The folder.
+        batch_size: Pairs in a batch, in each process.
+        image_size: Height and width.
+        load_size: Height and width before the random crop; None: image_size * 286 / 256, as in the paper.
         direction: AtoB: the generator is given A and makes B; BtoA: the other way round.
-        channels: of the target. 3: RGB; 1: grey.
-        condition_channels: of the condition. 3: RGB; 1: grey.
-        flip: mirror training pairs horizontally with probability one half.
-        num_workers: processes that decode images; 0: none but the training process; None: one for each CPU, at
+        channels: Of the target. 3: RGB; 1: grey.
+        condition_channels: Of the condition. 3: RGB; 1: grey.
+        flip: Mirror training pairs horizontally with probability one half.
+        num_workers: Processes that decode images; 0: none but the training process; None: one for each CPU, at
             most 8.
-        seed: the order and the jitter of the training pairs are functions of this seed and the epoch.
-        folder_a: what the folders of A are called in place of `A`, such as `photos` for `train/photos`.
-        folder_b: what those of B are called in place of `B`.
-        side_by_side: true: the files are pairs side by side, whatever they look like; false: the pairs lie in two
+        seed: The order and the jitter of the training pairs are functions of this seed and the epoch.
+        folder_a: What the folders of A are called in place of ``A``, such as ``photos`` for ``train/photos``.
+        folder_b: What those of B are called in place of ``B``.
+        side_by_side: True: the files are pairs side by side, whatever they look like; false: the pairs lie in two
             folders; null: as the folders tell.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: An argument is out of its range.
     """
 
     def __init__(
@@ -98,6 +95,7 @@ class PairedImageDataModule(ExampleDataModule):
         return str(self.root)
 
     def load_splits(self) -> Splits:
+        # A and B in two folders of a split, or side by side in the files of one folder.
         folders = {} if self.side_by_side else domain_folders(self.root, self.folder_a, self.folder_b)
         wholes = {} if self.side_by_side is False else split_folders(self.root)
         wholes = {split: folder for split, folder in wholes.items() if split not in folders}
@@ -142,11 +140,11 @@ class PairedImages(Examples):
     """Pairs that stay in their files.
 
     Args:
-        pairs: the files of A and B.
+        pairs: The files of A and B.
         to_b: B is the target and A the condition, and not the other way round.
-        channels: of the target and of the condition.
-        jitter: what both images of a pair undergo.
-        num_workers: worker processes.
+        channels: Of the target and of the condition.
+        jitter: What both images of a pair undergo.
+        num_workers: Worker processes.
     """
 
     n_chances = 3
@@ -165,6 +163,7 @@ class PairedImages(Examples):
 
     def make(self, index: int, chances: Chances | None) -> tuple[Pixels, ...]:
         a, b = unpack(self.a[index]), unpack(self.b[index])
+        # Side by side: one file holds both. Grey only after cutting, so that both layouts agree.
         halves = _halves(read_again(a, _read)) if a == b else (read_again(a, _read), read_again(b, _read))
         images = halves[::-1] if self.to_b else halves
         chosen = zip(images, self.channels, strict=True)
@@ -223,7 +222,7 @@ def _listed(paths: Iterable[Path]) -> str:
 
 
 def _check_places(folder: Path, files: list[Path]) -> None:
-    """Refuses pairs side by side that are images of two folders, and warns of others in sub-folders."""
+    """Refuse pairs side by side that are images of two folders, and warns of others in sub-folders."""
     places: dict[str, list[str]] = {}  # the sub-folders that have an image of this name
     for file in files:
         *above, name = file.relative_to(folder).parts
@@ -247,11 +246,12 @@ def _check_places(folder: Path, files: list[Path]) -> None:
 
 
 def _check_shapes(folder: Path) -> None:
-    """Refuses files of the shape of single images, and warns of those that may be."""
+    """Refuse files of the shape of single images, and warns of those that may be."""
     files = list_images(folder)
     sample = [files[i * len(files) // _SAMPLE] for i in range(_SAMPLE)] if len(files) > _SAMPLE else files
     sizes = {file: check(file) for file in sample}
     narrow = [file for file, (width, height) in sizes.items() if width < 2 * height]
+    # Two square images side by side are twice as wide as high.
     tall = [file for file, (width, height) in sizes.items() if width <= height]
     advice = (
         "if A and B lie in files of their own, put them into two folders for each split and set folder_a and folder_b "
@@ -263,6 +263,7 @@ def _check_shapes(folder: Path) -> None:
             f"PairedImageDataModule: {tall[0]} is {width} x {height} pixels, as most of the images in {folder} are no "
             f"wider than high: they are hardly two images side by side: {advice}."
         )
+    # Three or more square images in a row: only two of them are the pair.
     rows = [file for file, (width, height) in sizes.items() if width % (2 * height) == height < width]
     if 2 * len(rows) > len(sizes):
         width, height = sizes[rows[0]]
@@ -282,7 +283,7 @@ def _check_shapes(folder: Path) -> None:
 
 
 def _check_pair(pair: Pair) -> None:
-    """Raises what is wrong with a pair."""
+    """Raise what is wrong with a pair."""
     a, b = pair
     width, height = check(a)
     if a == b:

@@ -13,37 +13,34 @@ from datamodules.components.shards.reading import ShardCache, ShardImages
 
 
 class ShardsDataModule(FileDataModule):
-    """A set of shards, streamed: more images than fit into memory, or onto one machine.
+    """Stream a set of shards: more images than fit into memory or onto one machine.
 
-    `gan-lightning shards` writes it from a folder of images: files of 16 MiB full of uint8 pixels in the size of
-    training, so that nothing is decoded any more and the bits are those that `ImageFolderDataModule` yields. They lie
-    in a folder, a network's too, or where the package litdata copies them from as they are needed, such as
-    `s3://bucket/faces` or `gs://bucket/faces`; copies stay in `cache_dir` until it holds `cache_gb`.
+    ``gan-lightning shards`` writes the set: files of 16 MiB with uint8 pixels at training size, so nothing is decoded
+    and the pixels equal those of ``ImageFolderDataModule``. The set lies in a folder or at an address that litdata can
+    copy from (``s3://bucket/faces``, ``gs://bucket/faces``); copies stay in ``cache_dir`` up to ``cache_gb``.
 
-    The batches are uint8, N x C x H x W, with int64 labels, N, where the folder had classes. Training: the shards are
-    shuffled, every process reads its own, one after the other, and shuffles the images of about `shuffle_buffer` at a
-    time (the set was shuffled when it was written, too). The order is a function of the seed, the epoch and the number
-    of processes: all have the same number of batches and no image in common, and a run resumes at any batch in the same
-    bits, with any number of workers. Fewer images than one step of all processes takes are left out at the end of an
-    epoch, others in each. Validation and test images come in the order of the folder.
-
-    Every image carries a checksum: one that is damaged stops the run, with the name of its shard.
+    Batches are uint8 N x C x H x W, with int64 labels (N,) if the folder had classes. In training the shards are
+    shuffled and divided among the processes, and the images are shuffled in windows of ``shuffle_buffer``. The order is
+    a function of seed, epoch and number of processes: no image is shared, all processes have equally many batches, and
+    a run resumes at any batch in the same bits with any number of workers. Images beyond the last full step are left
+    out, others in each epoch. Validation and test keep the order of the folder. A damaged image (checksum) stops the
+    run and names its shard.
 
     Args:
-        folder: the set, or its address.
-        batch_size: images in a batch, in each process.
-        shuffle_buffer: images of which each process keeps the pixels in memory, and among which it shuffles.
-        flip: mirror training images horizontally with probability one half.
-        cache_dir: folder that keeps the shards which were copied from an address; None: every epoch copies all anew.
-        cache_gb: as much is kept there, in gigabytes; shards that find no room are copied anew in every epoch.
-        num_workers: processes that read shards; 0: none but the training process; None: one for each CPU, at most 8,
-            where `folder` is an address, and none where it is a folder, whose pixels need no decoding.
-        seed: the order of the training images is a function of this seed and the epoch.
+        folder: The set, or its address.
+        batch_size: Images in a batch, in each process.
+        shuffle_buffer: Images of which each process keeps the pixels in memory, and among which it shuffles.
+        flip: Mirror training images horizontally with probability one half.
+        cache_dir: Folder that keeps the shards which were copied from an address; None: copied again in every epoch.
+        cache_gb: As much is kept there, in gigabytes; shards beyond that are copied again in every epoch.
+        num_workers: Processes that read shards; 0: none but the training process; None: one for each CPU, at most 8,
+            where ``folder`` is an address, and none where it is a folder, whose pixels need no decoding.
+        seed: The order of the training images is a function of this seed and the epoch.
 
     Raises:
-        FileNotFoundError: there is no complete set of shards in `folder`.
-        ModuleNotFoundError: the package litdata is not installed, and `folder` is an address.
-        ValueError: an argument is out of its range, or the set's index is damaged.
+        FileNotFoundError: There is no complete set of shards in ``folder``.
+        ModuleNotFoundError: The package litdata is not installed, and ``folder`` is an address.
+        ValueError: An argument is out of its range, or the set's index is damaged.
     """
 
     def __init__(

@@ -23,34 +23,34 @@ _NAMED = 5  # as many sub-folders are named in a warning
 
 
 class SuperResolutionDataModule(ExampleDataModule):
-    """Folders of RGB photographs of any sizes, and the same photographs made small, as SRGAN wants them.
+    """RGB photographs of any size with their low-resolution versions, for SRGAN.
 
-    The batches are `(high_resolution, low_resolution)`, uint8, n x 3 x H x W and n x 3 x H / scale x W / scale. The
-    low resolution is made of the high one on the fly, exactly as MATLAB's `imresize` makes it (bicubic, antialiased,
-    mirrored at the borders), and rounded to whole levels.
+    Batches are (high_resolution, low_resolution), uint8, n x 3 x H x W and n x 3 x H/scale x W/scale. The low
+    resolution is computed on the fly as MATLAB's ``imresize`` does it (bicubic, antialiased, mirrored borders,
+    rounded).
 
-    In training, each photograph gives `crops_per_image` random crops an epoch, mirrored and turned; it is decoded for
-    each of them, so cut very large photographs to pieces first. In validation and testing the photographs come whole,
-    one in a batch since their sizes differ, less up to scale - 1 pixels on the right and below where a side is no
-    multiple of the scale.
+    In training every photograph gives ``crops_per_image`` random crops an epoch, flipped and rotated. It is decoded for
+    each
+    crop: cut very large photographs into pieces first. Validation and test use whole photographs, batch size 1, cropped
+        on the right and below to multiples of ``scale``.
 
     Args:
-        root: the folder that holds those of the splits.
-        batch_size: training crops in a batch, in each process.
-        scale: high resolution divided by low resolution; 4 in the paper.
-        crop_size: height and width of the high-resolution training crops; a multiple of scale.
-        crops_per_image: crops of each training photograph in an epoch.
-        train: folder of the training photographs, under `root`, in any case; for train, val and test another usual name
-            of that split does too, such as valid.
-        val: folder of those for validation; null: none, validation uses the test photographs.
-        test: folder of those for testing; null: none, testing uses the validation photographs.
-        flip: mirror and turn the training crops, each of the eight ways equally often.
-        num_workers: processes that decode photographs; 0: none but the training process; None: one for each CPU, at
+        root: The folder that holds those of the splits.
+        batch_size: Training crops in a batch, in each process.
+        scale: High resolution divided by low resolution; 4 in the paper.
+        crop_size: Height and width of the high-resolution training crops; a multiple of scale.
+        crops_per_image: Crops of each training photograph in an epoch.
+        train: Folder of the training photographs, under ``root``, in any case; for train, val and test another usual
+            name of that split does too, such as valid.
+        val: Folder of those for validation; null: none, validation uses the test photographs.
+        test: Folder of those for testing; null: none, testing uses the validation photographs.
+        flip: Mirror and turn the training crops, each of the eight ways equally often.
+        num_workers: Processes that decode photographs; 0: none but the training process; None: one for each CPU, at
             most 8.
-        seed: the order and the crops of the training photographs are functions of this seed and the epoch.
+        seed: The order and the crops of the training photographs are functions of this seed and the epoch.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: An argument is out of its range.
     """
 
     def __init__(
@@ -130,12 +130,13 @@ class SuperResolutionDataModule(ExampleDataModule):
         return images
 
     def _check(self, path: Path, split: str, twins: Sequence[Path]) -> None:
-        """Raises what is wrong with a photograph; `twins` have the same name but for what tells a resolution."""
+        """Raise what is wrong with a photograph; ``twins`` have the same name but for what tells a resolution."""
         width, height = check(path)
         least, what = (self.image_shape[1], "a crop") if split == "train" else (self.scale, "the scale")
         if min(width, height) < least:
             raise ValueError(f"{width} x {height} pixels, smaller than {what}, {least}")
         for twin in twins:
+            # A file that is another one shrunk by 2, 3, 4 or 8 is a low-resolution copy.
             with suppress(Exception):  # of a broken twin
                 larger = check(twin)
                 if any(abs(width * k - larger[0]) < k and abs(height * k - larger[1]) < k for k in _SCALES):
@@ -170,12 +171,12 @@ class Photographs(Examples):
     """Photographs that stay in their files, each with itself in low resolution.
 
     Args:
-        paths: the files.
-        scale: high resolution divided by low resolution.
-        crop_size: height and width of crops.
-        repeats: how often each photograph occurs.
-        turn: mirror and turn the crops.
-        num_workers: worker processes.
+        paths: The files.
+        scale: High resolution divided by low resolution.
+        crop_size: Height and width of crops.
+        repeats: How often each photograph occurs.
+        turn: Mirror and turn the crops.
+        num_workers: Worker processes.
     """
 
     n_chances = 3
@@ -194,6 +195,7 @@ class Photographs(Examples):
         return len(self.paths) * self.repeats
 
     def make(self, index: int, chances: Chances | None) -> tuple[Pixels, ...]:
+        # H x W x 3 to 3 x H x W
         pixels = read_again(unpack(self.paths[index % len(self.paths)]), lambda file: read_pixels(file, 3))
         whole = pixels.transpose(2, 0, 1)
         high = self._fitted(whole) if chances is None else self._crop(whole, chances)
@@ -210,6 +212,7 @@ class Photographs(Examples):
         crop = whole[:, top : top + self.crop_size, left : left + self.crop_size]
         if not self.turn:
             return crop
+        # One of the eight symmetries of the square.
         quarters, mirrored = divmod(int(chances[2] * 8), 2)
         turned = np.rot90(crop, quarters, (1, 2))
         return turned[..., ::-1] if mirrored else turned

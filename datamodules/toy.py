@@ -1,4 +1,4 @@
-"""Points in the plane: the playgrounds on which GANs are seen to lose modes, and to find them again."""
+"""Points in the plane, for experiments on mode collapse."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -43,11 +43,13 @@ class Shape:
 
 
 def _ring(along: Floats) -> Floats:
+    # Eight equal parts of [0, 1) become eight angles.
     angle = np.floor(along * 8) * (2 * np.pi / 8)
     return 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
 def _grid(along: Floats) -> Floats:
+    # 25 equal parts of [0, 1) become 5 x 5 places.
     row, column = np.divmod(np.floor(along * 25), 5)
     return 2 * np.stack([column - 2, row - 2], axis=1)
 
@@ -76,13 +78,13 @@ SHAPES: dict[str, Shape] = {
 
 
 class Points:
-    """An endless sequence of points, as images of one pixel: point i is a function of (stream, seed, i).
+    """Endless sequence of points, as images of one pixel: point i is a function of (stream, seed, i).
 
     Args:
-        shape: where they lie.
-        size: points that an evaluation looks at: the first ones.
-        stream: together with the seed, which sequence.
-        seed: at least 0.
+        shape: Where they lie.
+        size: Points that an evaluation looks at: the first ones.
+        stream: Together with the seed, which sequence.
+        seed: At least 0.
     """
 
     labels: Tensor | None = None
@@ -100,6 +102,7 @@ class Points:
         """Yields, for each tensor of n indices, of any size, a fresh float32 tensor, n x 2 x 1 x 1."""
         known: dict[int, Tensor] = {}
         for indices in batches:
+            # Points are generated in blocks of 1024; keep the blocks that the next batch needs too.
             numbers, places = torch.unique(indices.div(_BLOCK, rounding_mode="floor"), return_inverse=True)
             known = {number: known[number] if number in known else self._block(number) for number in numbers.tolist()}
             blocks = torch.stack([*known.values()])
@@ -113,44 +116,39 @@ class Points:
 
 
 class EndlessOrder(EpochOrder):
-    """An order that never comes back to an index: epoch e has those from e * size on, one after the other."""
+    """Order without repetition: epoch e consists of the indices from e * size on."""
 
     def indices(self) -> Tensor:
         return self.epoch * self.size + self._share(np.arange(self.size))
 
 
 class ToyDataModule(ImageDataModule):
-    """Points in the plane, fresh ones for ever: no point comes twice, and no two processes share one.
+    """Endless points in the plane: every point is new, and no two processes share one.
 
-    A point is an image of one pixel with two channels, x and y: batches are float32, N x 2 x 1 x 1, in the units below
-    and not in [-1, 1]; there are no labels. Batches are a function of the seed, the step and the process, so that runs
-    resume in the same bits. Epochs only say when validation is due.
+    A point is an image of one pixel with channels x and y: batches are float32, N x 2 x 1 x 1, not limited to [-1, 1],
+    without labels. They are a function of seed, step and process, so runs resume in the same bits; an epoch only sets
+    when validation is due. Shapes, each with Gaussian noise:
 
-    The shapes, each with Gaussian noise:
-
-    - ``ring``: 8 Gaussians of standard deviation 0.02 on a circle of radius 2 (Metz et al., *Unrolled Generative
-      Adversarial Networks*, ICLR 2017, arXiv 1611.02163).
-    - ``grid``: 5 x 5 Gaussians of standard deviation 0.05 at -4, -2, 0, 2 and 4 (Gulrajani et al., 2017, arXiv
-      1704.00028, the authors' code, before it divides by 2.828).
-    - ``moons``: scikit-learn's two half circles of radius 1, one turned and moved by (1, 0.5); noise 0.05.
-    - ``spiral``: the curve of scikit-learn's Swiss roll over 7.5, of radius 0.6 to 1.9 in one and a half turns, as
-      Gulrajani et al. have it, but evenly along its length; noise 0.05, a little more than theirs.
+    - ``ring``: 8 Gaussians, std 0.02, on a circle of radius 2 (Metz et al., 2017, arXiv 1611.02163).
+    - ``grid``: 5 x 5 Gaussians, std 0.05, at -4, -2, 0, 2, 4 (Gulrajani et al., 2017, arXiv 1704.00028, before its code
+      divides by 2.828).
+    - ``moons``: scikit-learn's two half circles of radius 1, std 0.05.
+    - ``spiral``: scikit-learn's Swiss roll over 7.5, radius 0.6 to 1.9, uniform along its length, std 0.05.
 
     Attributes:
-        centres: The middles of the modes, K x 2, float32. Every mode has the same share of the points. The modes of
-            moons and spiral are pieces of the curve, 64 and 120, about two ``std`` long: nearly all points lie within
-            three ``std`` of a centre, as those of Gaussians do.
+        centres: Means of the modes, K x 2, float32; all modes have equal weight. The curves of moons and spiral are
+            divided into 64 and 120 modes, each about two ``std`` long.
         std: Standard deviation of the noise around the centres, or around the curve.
 
     Args:
-        shape: ring, grid, moons or spiral.
-        batch_size: points in a batch, in each process.
-        epoch_size: points in an epoch, of all processes together.
-        val_size: points for validation and as many for testing, the same whatever the seed.
-        seed: which points.
+        shape: ``ring``, ``grid``, ``moons`` or ``spiral``.
+        batch_size: Points in a batch, in each process.
+        epoch_size: Points in an epoch, of all processes together.
+        val_size: Points for validation and as many for testing, the same whatever the seed.
+        seed: Which points.
 
     Raises:
-        ValueError: there is no such shape, or an argument is out of its range.
+        ValueError: There is no such shape, or an argument is out of its range.
     """
 
     def __init__(

@@ -26,35 +26,34 @@ _DOMAIN_STREAM = 2  # and the next one: streams that `EpochOrder` leaves free
 
 
 class UnpairedImageDataModule(ExampleDataModule):
-    """Two domains of images, A and B, for translation without pairs as in CycleGAN.
+    """Two domains of images, A and B, for translation without pairs, as in CycleGAN.
 
-    The images lie in the folders `trainA` and `trainB`, `valA` and `valB`, `testA` and `testB`, and anywhere below
-    them; or in `A/train` and `B/train`, or `train/A` and `train/B`, and so on; or in `A` and `B`, all of them for
-    training. The folders may be named in any case, and by the other usual names of splits (training, valid, validation,
-    dev, eval, testing). A split without folders is empty; one without images in one of its two is too, with a warning.
-    So does a warning name the folders that are not read.
+    Layouts: ``trainA`` and ``trainB`` (``valA``, ...), ``A/train`` and ``B/train``, or ``train/A`` and ``train/B``, at
+        any depth below; ``A`` and ``B`` alone are for training. Case and the usual synonyms of the splits do not
+        matter. A split without folders, or with one of its two folders empty, is empty; a warning names folders that
+        are not read.
 
-    The batches are `{"A": images, "B": images}`, uint8, n x C x H x W. The domains are shuffled independently. An
-    epoch is as long as the larger one; the smaller one begins anew whenever it is used up, shuffled again, and goes on
-    in the next epoch where it stood. In training, every image is resized to `load_size`, cropped at a random place and
-    perhaps flipped; elsewhere it is resized to `image_size`, and the smaller domain's images come again in their order
-    until the larger one is through. Images that are not square are stretched, as by the authors' code.
+    Batches are ``{"A": images, "B": images}``, uint8, n x C x H x W. The domains are shuffled independently. An epoch
+    is one pass over the larger domain; the smaller one is reshuffled whenever it is exhausted and continues in the next
+    epoch. In training images are resized to ``load_size``, cropped at random and flipped; otherwise they are resized to
+    ``image_size`` and the smaller domain repeats in order. Images that are not square are stretched, as in the authors'
+    code.
 
     Args:
-        root: the folder.
-        batch_size: images of each domain in a batch, in each process.
-        image_size: height and width.
-        load_size: height and width before the random crop; None: image_size * 286 / 256, as in the paper.
+        root: The folder.
+        batch_size: Images of each domain in a batch, in each process.
+        image_size: Height and width.
+        load_size: Height and width before the random crop; None: image_size * 286 / 256, as in the paper.
         channels: 3: RGB; 1: grey.
-        flip: mirror training images horizontally with probability one half.
-        num_workers: processes that decode images; 0: none but the training process; None: one for each CPU, at
+        flip: Mirror training images horizontally with probability one half.
+        num_workers: Processes that decode images; 0: none but the training process; None: one for each CPU, at
             most 8.
-        seed: the order and the jitter of the training images are functions of this seed and the epoch.
-        folder_a: what the folders of A are called in place of `A`, such as `horses` for `train/horses`.
-        folder_b: what those of B are called in place of `B`.
+        seed: The order and the jitter of the training images are functions of this seed and the epoch.
+        folder_a: What the folders of A are called in place of ``A``, such as ``horses`` for ``train/horses``.
+        folder_b: What those of B are called in place of ``B``.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: An argument is out of its range.
     """
 
     def __init__(
@@ -114,11 +113,11 @@ class UnpairedImageDataModule(ExampleDataModule):
 
 
 class UnpairedImages(Examples):
-    """Images of two domains, drawn together; as an `ImageSource`, those of B.
+    """Images of two domains, drawn together; as an ``ImageSource``, those of B.
 
     Args:
-        a: the images of A.
-        b: the images of B.
+        a: The images of A.
+        b: The images of B.
     """
 
     n_chances = 2 * JitteredImages.n_chances
@@ -131,6 +130,7 @@ class UnpairedImages(Examples):
         return len(self.b)
 
     def make(self, index: NDArray[np.int64], chances: Chances | None) -> tuple[Pixels, ...]:
+        # Each domain has a crop and a flip of its own.
         of_a, of_b = (None, None) if chances is None else np.split(chances, 2)
         return self.a.make(index[0], of_a) + self.b.make(index[1], of_b)
 
@@ -142,14 +142,14 @@ class UnpairedImages(Examples):
 
 
 class DomainOrder(EpochOrder):
-    """The order in which one process sees the images of two domains: `indices` is int64, N x 2.
+    """The order in which one process sees the images of two domains: ``indices`` is int64, N x 2.
 
     Args:
-        sizes: number of images of each domain; the larger one makes the epoch.
-        shuffle: as in `EpochOrder`. False: 0, 1, 2, ..., and the smaller domain from its beginning again and again.
-        seed: as in `EpochOrder`.
-        rank: as in `EpochOrder`.
-        world_size: as in `EpochOrder`.
+        sizes: Number of images of each domain; the larger one makes the epoch.
+        shuffle: As in ``EpochOrder``. False: 0, 1, 2, ..., and the smaller domain from its beginning again and again.
+        seed: As in ``EpochOrder``.
+        rank: As in ``EpochOrder``.
+        world_size: As in ``EpochOrder``.
     """
 
     def __init__(
@@ -170,7 +170,9 @@ class DomainOrder(EpochOrder):
         places = np.arange(self.size)
         if not self.shuffle:
             return places % size
+        # Position in the endless sequence of permutations of this domain.
         places += self.epoch * self.size
         first, last = places[0] // size, places[-1] // size
+        # Only the permutations that this epoch touches.
         rounds = [np.random.default_rng((self.seed, i, stream)).permutation(size) for i in range(first, last + 1)]
         return np.concatenate(rounds)[places - first * size]

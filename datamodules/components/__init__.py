@@ -1,1 +1,1 @@
-"""What the data modules are made of."""
+"""Building blocks of the data modules: files, decoding, caches, loaders, shards."""

@@ -1,4 +1,4 @@
-"""Arguments compared with their annotations, so that a slip is named before anything is made of it."""
+"""Check constructor arguments against their type annotations before the constructor runs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from torch import nn
 
 
 class Annotated:
-    """Compares a constructor's arguments with its annotations before any constructor runs, and so those of subclasses.
+    """Mixin that checks constructor arguments against their annotations, those of subclasses included.
 
-    A base of its own, since the command line's parser takes a class's arguments from ``__new__`` where the class itself
-    has one.
+    The check is in ``__new__`` of a separate base class: the command line's parser reads the arguments of a class from
+    its own ``__new__`` if it defines one.
     """
 
     def __new__(cls, *args: Any, **named: Any) -> Self:
@@ -33,7 +33,7 @@ class Annotated:
 
 
 def annotated(made: type, args: Sequence[Any], named: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """The arguments that a constructor is given, its own and those that it hands on: name, value, annotated type."""
+    """Yield (name, value, annotated type) of the given arguments, those passed on to base classes included."""
     known = annotations_of(made)
     for name, value in {**dict(zip(known, args, strict=False)), **named}.items():
         if name in known:
@@ -42,7 +42,7 @@ def annotated(made: type, args: Sequence[Any], named: Mapping[str, Any]) -> Iter
 
 @cache
 def annotations_of(made: type) -> dict[str, Any]:
-    """Types by the names of arguments, in the constructor's order; ``**named`` goes on to the class above."""
+    """Annotated types by argument name, in order; ``**kwargs`` is followed into the base classes."""
     known: dict[str, Any] = {}
     for level in made.__mro__:
         if "__init__" not in vars(level):
@@ -51,6 +51,7 @@ def annotations_of(made: type) -> dict[str, Any]:
             hints = get_type_hints(vars(level)["__init__"])
         except NameError:  # A name that only a type checker knows.
             hints = {}
+        # The first parameter is ``self``.
         parameters = list(inspect.signature(vars(level)["__init__"]).parameters.values())[1:]
         plain = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
         known = {**known, **{name: hints.get(name, Any) for name in plain if name not in known}}
@@ -60,9 +61,9 @@ def annotations_of(made: type) -> dict[str, Any]:
 
 
 def fits(value: Any, kind: Any) -> bool:
-    """Whether a value is of an annotated type; what is not known here is.
+    """Whether a value matches an annotated type. Unknown annotations match everything.
 
-    A list will do for a tuple, as in YAML, and a path for a text.
+    A list matches a tuple, as in YAML, and a path matches ``str``.
     """
     origin, parts = get_origin(kind), get_args(kind)
     if kind is Any:  # a class since Python 3.11, of which nothing is an instance
@@ -74,6 +75,7 @@ def fits(value: Any, kind: Any) -> bool:
     if kind in (None, NoneType):
         return value is None
     if kind in (int, float):
+        # NumPy's numbers count; ``True`` is no number.
         number = Integral if kind is int else Real
         return isinstance(value, number) and not isinstance(value, bool)
     if kind is str:
@@ -100,7 +102,7 @@ def _is_record(value: Any) -> bool:
 
 
 def described(name: str, kind: Any) -> str:
-    """What an argument takes, in words."""
+    """The annotated type in words, for an error message."""
     origin, parts = get_origin(kind), get_args(kind)
     if name.endswith("_shape"):
         return "channels, height and width, three whole numbers from 1 up"
@@ -119,6 +121,6 @@ def described(name: str, kind: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value in a sentence, cut where it is long."""
+    """``repr`` of a value, cut to 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

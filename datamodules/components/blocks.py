@@ -1,4 +1,4 @@
-"""Files of one block that is mapped into memory, with checksums and a description at the end: whole, or not there."""
+"""Files of one memory-mapped block with checksums and a JSON description at the end, written atomically."""
 
 import json
 import math
@@ -19,11 +19,11 @@ _END = struct.Struct("<QII8s")  # number of checksums, bytes of the description,
 
 
 def end_of(sums: NDArray[np.uint32], description: dict[str, Any]) -> bytes:
-    """What follows a block.
+    """Bytes that follow a block: checksums, description, lengths.
 
     Args:
-        sums: checksums of its parts.
-        description: in JSON; its `shape`, in bytes, is that of the block.
+        sums: Checksums of its parts.
+        description: In JSON; its ``shape``, in bytes, is that of the block.
     """
     text = json.dumps(description).encode()
     end = sums.tobytes() + text
@@ -31,13 +31,14 @@ def end_of(sums: NDArray[np.uint32], description: dict[str, Any]) -> bytes:
 
 
 def read_end(path: Path) -> tuple[NDArray[np.uint32], dict[str, Any]]:
-    """The checksums and the description.
+    """Read the checksums and the description from the end of a file.
 
     Raises:
-        OSError: the file cannot be read.
-        ValueError: something is missing or wrong.
+        OSError: The file cannot be read.
+        ValueError: Something is missing or wrong.
     """
     with open(path, "rb") as file:
+        # The fixed-size record at the very end says how long the part before it is.
         total = file.seek(0, os.SEEK_END)
         file.seek(max(0, total - _END.size))
         last = file.read()
@@ -57,7 +58,7 @@ def read_end(path: Path) -> tuple[NDArray[np.uint32], dict[str, Any]]:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[IO[bytes]]:
-    """A new file, which takes the place of `target` when it is whole. Hold `exclusive_lock` while you write."""
+    """A new file, which takes the place of ``target`` when it is whole. Hold ``exclusive_lock`` while you write."""
     beside = target.with_name(f".{target.name}.partial")  # one name: what a killed process left is overwritten
     try:
         with open(beside, "wb") as file:
@@ -73,10 +74,10 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def exclusive_lock(target: Path, wait: bool = True) -> Iterator[None]:
-    """Holds a lock that the system takes from a process that dies.
+    """Hold a file lock, which the system releases when the process dies.
 
     Raises:
-        BlockingIOError: another process holds it, and this one shall not wait.
+        BlockingIOError: Another process holds it, and this one shall not wait.
     """
     import fcntl  # absent on Windows
 

@@ -1,4 +1,4 @@
-"""Decoded images in one file that is mapped into memory: made once, safe against kills, other runs, changed files."""
+"""Cache of decoded images in one memory-mapped file, safe against kills, concurrent runs and changed files."""
 
 import errno
 import math
@@ -30,14 +30,14 @@ def default_folder() -> Path:
 
 @dataclass(frozen=True)
 class Cached:
-    """What a cache holds.
+    """Content of a cache file.
 
     Attributes:
-        file: the cache.
-        key: what it was made from.
-        pixels: uint8, N x C x H x W, mapped.
+        file: The cache.
+        key: What it was made from.
+        pixels: Uint8, N x C x H x W, mapped.
         sums: CRC-32 of each image, (N,).
-        broken: the reason why an image has no pixels, by index.
+        broken: The reason why an image has no pixels, by index.
     """
 
     file: Path
@@ -48,13 +48,13 @@ class Cached:
 
 
 class MappedImages:
-    """Images of a cache, an `ImageSource`. Each is compared with its checksum when it is first asked for.
+    """Memory-mapped images, an ``ImageSource``. The checksum of an image is verified on its first use.
 
     Args:
-        cached: the images.
-        labels: as in `ImageSource`.
-        decode: makes image i from its own file, where the cache is damaged.
-        listing: the files, where nobody has asked since for the size and time of each: it is done when an image is
+        cached: The images.
+        labels: As in ``ImageSource``.
+        decode: Makes image i from its own file, where the cache is damaged.
+        listing: The files, where nobody has asked since for the size and time of each: it is done when an image is
             first asked for.
     """
 
@@ -77,8 +77,10 @@ class MappedImages:
 
     def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
         for indices in batches:
+            # Fancy indexing copies: the caller owns the batch, n x C x H x W.
             chosen = indices.numpy()
             images = self.cached.pixels[chosen]
+            # Each image is verified once a run.
             new = np.flatnonzero(~self._seen[chosen])
             for place in new:
                 self._check(images[place], int(chosen[place]))
@@ -87,14 +89,14 @@ class MappedImages:
             yield torch.from_numpy(images)
 
     def _check(self, image: Pixels, i: int) -> None:
-        """Checks an image that was copied from the file, and repairs the copy."""
+        """Verify the checksum of a copied image; decode it again if it is damaged."""
         if crc32(image.data) == self.cached.sums[i]:
             self._seen[i] = True
             return
         if not self._damaged:
             file, self._damaged = self.cached.file, True
             warnings.warn(
-                f"{file} is damaged: its damaged images are decoded again, and the next run makes it anew.",
+                f"{file} is damaged: its damaged images are decoded again, and the next run rebuilds it.",
                 stacklevel=2,
             )
             with suppress(OSError):
@@ -102,7 +104,7 @@ class MappedImages:
         image[:] = self._decode(i)
 
     def _compare(self, listing: Listing, indices: NDArray[np.int64]) -> None:
-        """Tells of a file that was overwritten. Its image stays: all epochs, and metrics, see the same."""
+        """Warn of a file that was overwritten. The cached image stays in use, so that all epochs see the same one."""
         path = listing.changed(indices)
         if path is None:
             return
@@ -110,7 +112,7 @@ class MappedImages:
         if listing.forget():
             warnings.warn(
                 f"{path} has changed since {self.cached.file} was made: this run goes on with the images from before "
-                "that, the next one makes the cache anew.",
+                "that, the next one rebuilds the cache.",
                 stacklevel=2,
             )
 
@@ -119,10 +121,10 @@ class ImageCache:
     """A file of decoded images, N x C x H x W, with a checksum for each.
 
     Args:
-        file: where it is or shall be.
-        key: names what it is made from.
+        file: Where it is or shall be.
+        key: Names what it is made from.
         shape: N x C x H x W.
-        decode: makes image i; whatever it raises marks that image as broken.
+        decode: Makes image i; whatever it raises marks that image as broken.
     """
 
     def __init__(self, file: Path, key: str, shape: tuple[int, int, int, int], decode: Callable[[int], Pixels]) -> None:
@@ -132,11 +134,11 @@ class ImageCache:
         self._decode = decode
 
     def found(self) -> Cached | None:
-        """The images, where the file is there, whole and by this key."""
+        """The cached images; None if the file is missing, damaged or of another key."""
         return self._load()[0]
 
     def get(self) -> Cached | None:
-        """The images; decoded first, by one of all processes that ask, where the file is not there, damaged or stale.
+        """The images, from a valid cache file or decoded now by one of the processes.
 
         Returns:
             None, with a warning, where the file cannot be made.
@@ -146,11 +148,12 @@ class ImageCache:
             return cached
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
+            # One process decodes, the others wait for its file.
             with exclusive_lock(self.file):
                 cached, problem = self._load()
                 if cached is None:
                     if problem:
-                        warnings.warn(f"{self.file} {problem}: making it anew.", stacklevel=2)
+                        warnings.warn(f"{self.file} {problem}: rebuilding it.", stacklevel=2)
                     self._build()
                     cached, _ = self._load(just_made=True)
                 return cached
@@ -162,7 +165,7 @@ class ImageCache:
             return None
 
     def _load(self, just_made: bool = False) -> tuple[Cached | None, str]:
-        """The images, or what is wrong with the file; nothing is if there is none."""
+        """The images, or the reason why the file is not usable; an empty reason if there is no file."""
         if not self.file.is_file():
             return None, ""
         try:
@@ -178,14 +181,14 @@ class ImageCache:
         return Cached(self.file, self.key, pixels, sums, broken), ""
 
     def _can_be_read(self, i: int) -> bool:
-        """What is remembered as broken may have been a network that failed for a while."""
+        """Whether an image recorded as broken is readable now: a network share may have failed for a while."""
         with suppress(Exception):  # as in `find_broken`
             self._decode(i)
             return True
         return False
 
     def _build(self) -> None:
-        """Decodes all images, in threads."""
+        """Decode all images, in threads."""
         count, one = self.shape[0], math.prod(self.shape[1:])
         sums = np.zeros(count, np.uint32)
         failed: list[OSError] = []
@@ -210,7 +213,7 @@ class ImageCache:
 
 
 def _reserve(descriptor: int, size: int) -> None:
-    """Takes the room on the disk at once: one that is too small is noticed before anything is decoded."""
+    """Reserve the disk space first: a full disk is noticed before any image is decoded."""
     if size and hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
 

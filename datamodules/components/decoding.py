@@ -1,4 +1,4 @@
-"""Decoding image files: by PIL, and resized by torch. Every image that is read from a file is read here."""
+"""Decoding of image files by PIL, resizing by torch. Every image file is opened here."""
 
 import os
 import warnings
@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngImageFile
 from torch.nn.functional import interpolate
 
 DECODER = f"3 PIL {PIL.__version__} torch {torch.__version__}"
-"""What the pixels of a file depend on beside the file: raise the number when `decode` gives others."""
+"""What the pixels of a file depend on beside the file: raise the number when ``decode`` gives others."""
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", *(["AVIF"] if find_spec("PIL.AvifImagePlugin") else []))
 # PIL knows forty more, and starts programs of the system for some of them. AVIF came with PIL 11.3.
@@ -44,12 +44,12 @@ _STEPS = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}  # how PIL scales the pixels
 
 @contextmanager
 def open_image(file: str | Path | IO[bytes]) -> Iterator[Image.Image]:
-    """Opens an image file without reading its pixels: the only place where PIL is given one.
+    """Open an image file without reading its pixels: the only place where PIL is given one.
 
     Raises:
-        UnidentifiedImageError: it is in none of the formats that we read.
-        ValueError: it has more than `MOST_PIXELS`, or is a pipe or a device.
-        Exception: of any kind that PIL raises for a broken file.
+        UnidentifiedImageError: It is in none of the formats that we read.
+        ValueError: It has more than ``MOST_PIXELS``, or is a pipe or a device.
+        Exception: Of any kind that PIL raises for a broken file.
     """
     if isinstance(file, str | Path) and not S_ISREG(os.stat(file).st_mode):
         raise ValueError("no file, but a pipe, a device or a folder")  # to open a pipe is to wait for its writer
@@ -65,23 +65,24 @@ def open_image(file: str | Path | IO[bytes]) -> Iterator[Image.Image]:
 
 
 def read(file: str | Path | IO[bytes], channels: int, at_least: int | None = None) -> Image.Image:
-    """Reads an image of any size and mode: upright, over white where it is transparent.
+    """Read an image of any size and mode: upright, over white where it is transparent.
 
     Of 16 bits a channel it keeps the upper 8. Floating-point pixels (TIFF) are 0 for black to 1 for white.
 
     Args:
-        file: in one of the `FORMATS`.
+        file: In one of the ``FORMATS``.
         channels: 3: RGB, a grey image three times the same; 1: grey, a colour image its luma.
-        at_least: a JPEG may be decoded at a half, a quarter or an eighth of its size, while both sides stay at least
+        at_least: A JPEG may be decoded at a half, a quarter or an eighth of its size, while both sides stay at least
             so long; None: at its own size.
 
     Raises:
-        ValueError: it has more than `MOST_PIXELS`, or numbers that are no brightness.
-        Exception: of any kind that PIL raises for a broken file.
+        ValueError: It has more than ``MOST_PIXELS``, or numbers that are no brightness.
+        Exception: Of any kind that PIL raises for a broken file.
     """
     mode = "RGB" if channels == 3 else "L"
     with open_image(file) as image:
         if at_least is not None:
+            # libjpeg decodes at a fraction of the size, before the expensive inverse DCT.
             image.draft(None, (at_least, at_least))  # other formats ignore it
         _scale_key_colour(image)
         image.load()
@@ -91,25 +92,25 @@ def read(file: str | Path | IO[bytes], channels: int, at_least: int | None = Non
 
 
 def decode(file: str | Path | IO[bytes], size: int, channels: int, draft: bool = False) -> NDArray[np.uint8]:
-    """Reads an image, crops it to its central square and resizes it.
+    """Read an image, crop it to its central square and resize it.
 
     Args:
-        file: as in `read`.
-        size: height and width of the result; see `resized`.
-        channels: as in `read`.
-        draft: decode a JPEG of four times that size or more at a fraction of its own, at least twice the result.
+        file: As in ``read``.
+        size: Height and width of the result; see ``resized``.
+        channels: As in ``read``.
+        draft: Decode a JPEG of four times that size or more at a fraction of its own, at least twice the result.
 
     Returns:
         uint8, channels x size x size.
 
     Raises:
-        Exception: of any kind that PIL raises for a broken file.
+        Exception: Of any kind that PIL raises for a broken file.
     """
     return resized(central_square(file, size, channels, draft)[None], size)[0]
 
 
 def central_square(file: str | Path | IO[bytes], size: int, channels: int, draft: bool = False) -> NDArray[np.uint8]:
-    """The largest square in the middle of an image, before `decode` resizes it: uint8, side x side x channels."""
+    """The largest square in the middle of an image, before ``decode`` resizes it: uint8, side x side x channels."""
     return square(read_pixels(file, channels, at_least=2 * size if draft else None))
 
 
@@ -122,7 +123,7 @@ def square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def read_pixels(file: str | Path | IO[bytes], channels: int, at_least: int | None = None) -> NDArray[np.uint8]:
-    """Reads an image as `read` does.
+    """Read an image as ``read`` does.
 
     Returns:
         uint8, H x W x channels; not to be written to.
@@ -131,29 +132,31 @@ def read_pixels(file: str | Path | IO[bytes], channels: int, at_least: int | Non
 
 
 def resized(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Resizes images to squares (bicubic, antialiased); those of that size stay as they are.
+    """Resize images to squares (bicubic, antialiased); those of that size stay as they are.
 
     torch's kernel for bytes does what PIL's does, in a fifth of the time for colour. It rounds the weights to fewer
     digits: a pixel in a hundred differs, by 1 of 255, where small images are enlarged also by 2.
 
     Args:
-        pixels: uint8, N x H x W x C.
-        size: height and width of the results.
+        pixels: Uint8, N x H x W x C.
+        size: Height and width of the results.
 
     Returns:
         uint8, N x C x size x size, contiguous.
     """
+    # N x H x W x C to N x C x H x W.
     images = torch.from_numpy(pixels.copy()).permute(0, 3, 1, 2)  # a copy, for PIL's pixels are not to be written to
     return interpolate(images, (size, size), mode="bicubic", antialias=True).contiguous().numpy()
 
 
 def resized_all(squares: Iterable[NDArray[np.uint8]], size: int) -> NDArray[np.uint8]:
-    """Resizes square images of any sizes, H x W x C each; small ones that are alike at once, in half the time.
+    """Resize square images of any sizes, H x W x C each; small ones that are alike at once, in half the time.
 
     Returns:
         uint8, N x C x size x size.
     """
     done: list[NDArray[np.uint8]] = []
+    # Neighbours of the same size are resized in one call.
     for (side, _, _), alike in groupby(squares, np.shape):
         if side <= _SMALL:
             done.append(resized(np.stack([*alike]), size))
@@ -168,13 +171,13 @@ def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def check(path: str | Path) -> tuple[int, int]:
-    """Reads an image to its end, as cheaply as its format allows.
+    """Read an image to its end, as cheaply as its format allows.
 
     Returns:
         Width and height of the upright image.
 
     Raises:
-        Exception: of any kind that PIL raises for a broken file.
+        Exception: Of any kind that PIL raises for a broken file.
     """
     with open_image(path) as image:
         width, height = image.size
@@ -187,7 +190,7 @@ def check(path: str | Path) -> tuple[int, int]:
 
 
 def _scale_key_colour(image: Image.Image) -> None:
-    """Brings the colour that stands for transparent in a PNG to the 8 bits of the pixels, which PIL forgets.
+    """Scale the transparent colour of a PNG to 8 bits, as PIL scales the pixels but not this colour.
 
     Of 16-bit RGB, which PIL reads as 8 bits, all colours that share the upper 8 bits are transparent then.
     """
@@ -205,6 +208,7 @@ def _opaque(image: Image.Image) -> Image.Image:
         return image.convert("RGB")  # the only way to grey
     if not image.has_transparency_data:
         return image
+    # Transparent pixels become white.
     white = Image.new("RGBA", image.size, "white")
     straight = image.convert("LA") if image.mode == "La" else image  # PIL knows no shorter way
     return Image.alpha_composite(white, straight.convert("RGBA"))
@@ -214,7 +218,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     """A grey image of 12 or 16 bits, or of floating-point pixels, scaled to 8 where PIL would clip it.
 
     Raises:
-        ValueError: its numbers have no black and white.
+        ValueError: Its numbers have no black and white.
     """
     tags = getattr(image, "tag_v2", {})
     pixels = np.asarray(image)

@@ -1,4 +1,4 @@
-"""Batches that are not images and labels: examples made of several images, and differently every time."""
+"""Examples made of several images (pairs, crops) with random augmentation, and their loader."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -23,10 +23,10 @@ Chances = NDArray[np.float64]
 
 
 class Examples(Dataset[Any], ABC):
-    """What an `ExampleLoader` draws from: examples that worker processes make; as an `ImageSource`, their first parts.
+    """Examples made by worker processes; as an ``ImageSource``, the first image of each.
 
     Args:
-        num_workers: worker processes; 0: make them in this one.
+        num_workers: Worker processes; 0: make them in this one.
     """
 
     n_chances: ClassVar[int]  # random numbers that an example takes
@@ -40,11 +40,11 @@ class Examples(Dataset[Any], ABC):
 
     @abstractmethod
     def make(self, index: Any, chances: Chances | None) -> tuple[Pixels, ...]:
-        """Makes one example.
+        """Make one example.
 
         Args:
-            index: an element of what the `EpochOrder` gives.
-            chances: `n_chances` numbers in [0, 1), by which to disturb it; None: as evaluation wants it.
+            index: An element of what the ``EpochOrder`` gives.
+            chances: ``n_chances`` numbers in [0, 1), for the augmentation; None: no augmentation, for evaluation.
 
         Returns:
             Its parts, uint8, each C x H x W.
@@ -55,7 +55,7 @@ class Examples(Dataset[Any], ABC):
         return parts
 
     def batches(self, indices: Sequence[Tensor], chances: Sequence[Tensor] | None = None) -> Iterator[Batch]:
-        """Yields a batch for each tensor of n indices and, unless they are to be undisturbed, n x n_chances chances."""
+        """Yield a batch for each tensor of n indices; with ``chances`` (n x n_chances) augmented, else plain."""
         draws = [None] * len(indices) if chances is None else [each.numpy() for each in chances]
         requests = list(zip([each.numpy() for each in indices], draws, strict=True))
         return in_workers(self, requests, self.num_workers)
@@ -68,6 +68,7 @@ class Examples(Dataset[Any], ABC):
     def __getitems__(self, request: tuple[NDArray[np.int64], Chances | None]) -> Batch:
         indices, chances = request
         draws = [None] * len(indices) if chances is None else chances
+        # A list of n tuples of parts becomes a tuple of stacked parts, n x C x H x W each.
         examples = [self.make(index, drawn) for index, drawn in zip(indices, draws, strict=True)]
         return self.collate(tuple(torch.from_numpy(_stacked(part)) for part in zip(*examples, strict=True)))
 
@@ -76,11 +77,11 @@ class ExampleLoader(EpochLoader):
     """Batches of examples.
 
     Args:
-        source: the examples.
-        sampler: as in `EpochLoader`.
-        batch_size: as in `EpochLoader`.
-        training: disturb the examples, and leave out a last batch smaller than batch_size.
-        pin_memory: as in `EpochLoader`.
+        source: The examples.
+        sampler: As in ``EpochLoader``.
+        batch_size: As in ``EpochLoader``.
+        training: Augment the examples, and leave out a last batch smaller than batch_size.
+        pin_memory: As in ``EpochLoader``.
     """
 
     source: Examples
@@ -98,7 +99,7 @@ class ExampleLoader(EpochLoader):
 
 
 class ExampleDataModule(FileDataModule, ABC):
-    """Base of the data modules whose splits are `Examples`."""
+    """Base of the data modules whose splits are ``Examples``."""
 
     @property
     def eval_batch_size(self) -> int:
@@ -122,12 +123,12 @@ class Jitter:
     """The random jitter of pix2pix and CycleGAN: enlarge, crop at a random place, flip. It takes three chances.
 
     Args:
-        size: height and width of the result.
-        load_size: height and width before the crop; None: larger by 286 / 256, as in the papers.
-        flip: mirror horizontally with probability one half.
+        size: Height and width of the result.
+        load_size: Height and width before the crop; None: larger by 286 / 256, as in the papers.
+        flip: Mirror horizontally with probability one half.
 
     Raises:
-        ValueError: load_size is smaller than size.
+        ValueError: Load_size is smaller than size.
     """
 
     size: int
@@ -139,11 +140,12 @@ class Jitter:
             check_at_least(self.size, load_size=self.load_size)
 
     def __call__(self, pixels: Pixels, chances: Chances | None) -> Pixels:
-        """Jitters an image of any shape, H x W x C (bicubic, antialiased); without chances it is resized only."""
+        """Augment an image of any shape, H x W x C (bicubic, antialiased); without ``chances`` only resize it."""
         if chances is None:
             return resized(pixels[None], self.size)[0]
         load_size = round(self.size * 286 / 256) if self.load_size is None else self.load_size
         enlarged = resized(pixels[None], load_size)[0]
+        # Crop position: one of load_size - size + 1 in each direction.
         left, top = (chances[:2] * (load_size - self.size + 1)).astype(int)
         cropped = enlarged[:, top : top + self.size, left : left + self.size]
         return cropped[..., ::-1] if self.flip and chances[2] < 0.5 else cropped
@@ -153,10 +155,10 @@ class JitteredImages(Examples):
     """Images of one domain that stay in their files.
 
     Args:
-        paths: the files.
+        paths: The files.
         channels: 1 or 3.
-        jitter: what each image undergoes.
-        num_workers: worker processes.
+        jitter: What each image undergoes.
+        num_workers: Worker processes.
     """
 
     n_chances = 3

@@ -1,4 +1,4 @@
-"""What the data modules share whose images are files of their own."""
+"""Base of the data modules whose images are files."""
 
 import math
 from abc import ABC
@@ -26,12 +26,12 @@ _NAMED_FILES = 5  # as many broken files are named in an error
 
 @dataclass(frozen=True)
 class FolderScan:
-    """How the files of a data module were found.
+    """Record of the search for a data module's files.
 
     Attributes:
-        folders: all that were visited, as `walk` returns them.
-        began: when that began, in nanoseconds.
-        notes: what else is to be known again without looking, in JSON.
+        folders: All that were visited, as ``walk`` returns them.
+        began: When that began, in nanoseconds.
+        notes: What else is to be known again without looking, in JSON.
     """
 
     folders: dict[str, FolderState | None]
@@ -48,21 +48,21 @@ class CachedImages:
     decoded: Callable[[int], NDArray[np.uint8]]
 
     def images(self, labels: Tensor | None) -> tuple[ImageSource, dict[int, str]]:
-        """What `read_images` returns."""
+        """What ``read_images`` returns."""
         return MappedImages(self.cached, labels, self.decoded, self.listing), _merged_over_ranks(self.cached.broken)
 
 
 class FileDataModule(ImageDataModule, ABC):
-    """Base of the data modules whose images are decoded by worker processes, or once and for all.
+    """Base of the data modules whose images are decoded by worker processes, or once into memory or a cache.
 
     Args:
-        image_shape: as in `ImageDataModule`.
-        num_classes: as in `ImageDataModule`.
-        batch_size: as in `ImageDataModule`.
-        flip: as in `ImageDataModule`.
-        num_workers: processes that decode images; 0: none but the training process; None: one for each CPU, at
+        image_shape: As in ``ImageDataModule``.
+        num_classes: As in ``ImageDataModule``.
+        batch_size: As in ``ImageDataModule``.
+        flip: As in ``ImageDataModule``.
+        num_workers: Processes that decode images; 0: none but the training process; None: one for each CPU, at
             most 8.
-        seed: as in `ImageDataModule`.
+        seed: As in ``ImageDataModule``.
     """
 
     def __init__(
@@ -94,21 +94,22 @@ class FileDataModule(ImageDataModule, ABC):
         draft: bool = False,
         scan: FolderScan | None = None,
     ) -> tuple[ImageSource, dict[int, str]]:
-        """Reads every file once, or finds what was read before.
+        """Read every file once, or map the cache of an earlier run.
 
         Args:
-            paths: the files, all below `location`.
-            labels: of each, as in `ImageSource`.
-            in_memory: keep the decoded images; None: if they take no more than 1 GiB.
-            cache: map the decoded images from a file, which is made if it has to be: in the user's folder for caches,
-                or in this one. In its way, `in_memory` is without effect.
-            draft: as in `decode`.
-            scan: how the files were found; it is kept beside the cache, and `load_cached` reads it at the next start.
+            paths: The files, all below ``location``.
+            labels: Of each, as in ``ImageSource``.
+            in_memory: Keep the decoded images; None: if they take no more than 1 GiB.
+            cache: Map the decoded images from a file, which is made if it has to be: in the user's folder for caches,
+                or in this one. In its way, ``in_memory`` is without effect.
+            draft: As in ``decode``.
+            scan: How the files were found; it is kept beside the cache, and ``load_cached`` reads it at the next start.
 
         Returns:
             The images, in memory or not, and the reason why some of them cannot be used, by index.
         """
         decoded = self._decoder(paths.__getitem__, draft)
+        # 1. A cache file, 2. all images in memory, 3. decoding in worker processes, batch by batch.
         cached = self._cached(paths, cache, draft, decoded, scan) if cache is not False and paths else None
         if cached is not None:
             return MappedImages(cached, labels, decoded), _merged_over_ranks(cached.broken)
@@ -125,14 +126,14 @@ class FileDataModule(ImageDataModule, ABC):
         return FileImages(paths, labels, self.image_shape[1], self.image_shape[0], self.workers(), draft), broken
 
     def load_cached(self, cache: bool | str, draft: bool = False) -> CachedImages | None:
-        """What an earlier run cached, in a time that does not grow with the number of files.
+        """Images that an earlier run cached; the time does not grow with the number of files.
 
         Args:
-            cache: as in `read_images`.
-            draft: as in `decode`.
+            cache: As in ``read_images``.
+            draft: As in ``decode``.
 
         Returns:
-            None where nothing is cached, or something has changed since: then it takes `read_images`.
+            None where nothing is cached, or something has changed since: then it takes ``read_images``.
         """
         if cache is False:
             return None
@@ -167,17 +168,18 @@ class FileDataModule(ImageDataModule, ABC):
     def _cache_file(self, cache: bool | str, draft: bool) -> Path:
         channels, size, _ = self.image_shape
         home = Path(self.location).resolve()
+        # One file per data module, folder, size and decoding mode.
         maker = f"{type(self).__name__} {home} {draft}".encode(errors="surrogateescape")
         name = f"{home.name}-{channels}x{size}x{size}-{blake2b(maker, digest_size=4).hexdigest()}.images"
         folder = Path(cache).expanduser() if isinstance(cache, str) else default_folder()
         return folder / name
 
     def refuse(self, broken: dict[int, str], paths: Sequence[str | Path]) -> None:
-        """Raises a ValueError that names the broken files, if there are any.
+        """Raise a ValueError that names the broken files, if there are any.
 
         Args:
-            broken: the reason for each, by index.
-            paths: of all.
+            broken: The reason for each, by index.
+            paths: Of all.
         """
         if not broken:
             return
@@ -191,7 +193,7 @@ class FileDataModule(ImageDataModule, ABC):
 
 
 def check_files(count: int, attempt: Callable[[int], object]) -> dict[int, str]:
-    """Attempts file 0 ... count - 1, each in one of the processes; returns the reason for each broken one, by index."""
+    """Check files 0 ... count - 1, divided among the processes; return the reason for each broken one, by index."""
     rank, world_size = _process()
     return _merged_over_ranks(find_broken(range(rank, count, world_size), attempt, "Checking images"))
 
@@ -204,10 +206,11 @@ def _process() -> tuple[int, int]:
 
 
 def _merged_over_ranks(broken: dict[int, str]) -> dict[int, str]:
-    """What any process found broken: with different images the processes would have different orders."""
+    """Union of the broken files of all ranks: with different images they would have different orders. Collective."""
     _, world_size = _process()
     if world_size == 1:
         return broken
+    # Every rank must drop the same images, else the orders differ.
     everyone: list[dict[int, str]] = [{} for _ in range(world_size)]
     distributed.all_gather_object(everyone, broken)
     return {i: reason for each in everyone for i, reason in each.items()}

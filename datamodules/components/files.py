@@ -1,4 +1,4 @@
-"""Image files: finding them, telling the broken ones before training starts, and reading them in batches."""
+"""Image files: find them, detect broken ones before training, read them in batches."""
 
 import os
 from collections import deque
@@ -34,12 +34,12 @@ def cpu_count() -> int:
 
 
 def folder_state(state: os.stat_result) -> FolderState:
-    """What another file, or one less, would change: the number, and the times of the last change in nanoseconds."""
+    """State of a folder that changes with its entries: inode, mtime and ctime in nanoseconds."""
     return state.st_ino, state.st_mtime_ns, state.st_ctime_ns
 
 
 def walk(folder: str) -> tuple[list[str], dict[str, FolderState | None]]:
-    """The paths of all files under a folder, at any depth; hidden files and folders (`.name`) are left out.
+    """The paths of all files under a folder, at any depth; hidden files and folders (``.name``) are left out.
 
     They are sorted as Path sorts, part by part. A folder that cannot be read has no files. Links to folders are
     followed, but every folder is entered once: where links lead to it too, by its own path, or by the first of them.
@@ -59,6 +59,7 @@ def walk(folder: str) -> tuple[list[str], dict[str, FolderState | None]]:
             content[here], inner, linked = _enter(here, folders, entered)
             todo += inner
             links += linked
+    # Depth first, in sorted order, without recursion.
     found: list[str] = []
     ahead = [iter([folder])]
     while ahead:
@@ -111,7 +112,7 @@ def is_folder(entry: "os.DirEntry[str]") -> bool:
 
 
 def is_file(entry: "os.DirEntry[str]") -> bool:
-    """Whether it is a file or a link to one, and neither a folder, a pipe nor a device; links as in `is_folder`."""
+    """Whether it is a file or a link to one, and neither a folder, a pipe nor a device; links as in ``is_folder``."""
     try:
         return entry.is_file()
     except OSError:
@@ -124,30 +125,30 @@ def is_image(path: str) -> bool:
 
 
 def list_files(folder: Path) -> list[Path]:
-    """All files under a folder, as `walk` finds them."""
+    """All files under a folder, as ``walk`` finds them."""
     return [Path(path) for path in walk(str(folder))[0]]
 
 
 def list_images(folder: Path) -> list[Path]:
-    """The image files under a folder, as `walk` finds them; none where there is no such folder."""
+    """The image files under a folder, as ``walk`` finds them; none where there is no such folder."""
     return [Path(path) for path in walk(str(folder))[0] if is_image(path)]
 
 
 def pack(paths: Iterable[str | Path]) -> NDArray[np.bytes_]:
-    """One block of bytes: workers that touched a list of strings would each end up with a copy of it."""
+    """Paths as one block of bytes: reference counts of a list of strings would make each worker copy it."""
     return np.array([os.fsencode(path) for path in paths], dtype=np.bytes_)
 
 
 def unpack(path: bytes) -> str:
-    """One of the paths that `pack` packed."""
+    """One of the paths that ``pack`` packed."""
     return os.fsdecode(path)
 
 
 def read_again(path: str, reading: Callable[[str], T]) -> T:
-    """Calls `reading` on a file that was found readable before.
+    """Call ``reading`` on a file that was found readable before.
 
     Raises:
-        RuntimeError: it is not readable any more.
+        RuntimeError: It is not readable any more.
     """
     try:
         return reading(path)
@@ -156,12 +157,12 @@ def read_again(path: str, reading: Callable[[str], T]) -> T:
 
 
 def in_workers(dataset: Dataset[Any], requests: Sequence[Any], num_workers: int) -> Iterator[Any]:
-    """Yields `dataset.__getitems__(request)` for each request, in order, made by worker processes.
+    """Yield ``dataset.__getitems__(request)`` for each request, in order, made by worker processes.
 
     Args:
-        dataset: its `__getitems__` makes a whole batch at once.
-        requests: what it is asked for, one for each batch.
-        num_workers: processes; 0: this one.
+        dataset: Its ``__getitems__`` makes a whole batch at once.
+        requests: What it is asked for, one for each batch.
+        num_workers: Processes; 0: this one.
     """
     loader = DataLoader(
         dataset,
@@ -175,20 +176,20 @@ def in_workers(dataset: Dataset[Any], requests: Sequence[Any], num_workers: int)
 
 
 def reason(error: Exception) -> str:
-    """Why an image cannot be read, in words: PIL names the object where it finds no image, and may say nothing."""
+    """Reason why an image cannot be read, in words."""
     if isinstance(error, UnidentifiedImageError):
         return "not an image"
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def find_broken(indices: range, attempt: Callable[[int], object], title: str, alone: bool = False) -> dict[int, str]:
-    """Runs `attempt` on every index, in threads, behind a progress bar.
+    """Run ``attempt`` on every index, in threads, behind a progress bar.
 
     Args:
-        indices: of the files to read.
-        attempt: reads file i; whatever it raises marks that file as broken.
-        title: of the progress bar.
-        alone: the other processes wait for this one, which shows the bar although it may not be the first.
+        indices: Of the files to read.
+        attempt: Reads file i; whatever it raises marks that file as broken.
+        title: Of the progress bar.
+        alone: The other processes wait for this one, which shows the bar although it may not be the first.
 
     Returns:
         The reason for each broken file, by index.
@@ -203,6 +204,7 @@ def find_broken(indices: range, attempt: Callable[[int], object], title: str, al
                 broken[i] = reason(error)
         return broken
 
+    # PIL releases the interpreter lock while it decodes, so threads are enough.
     tasks = [indices[start : start + _FILES_PER_TASK] for start in range(0, len(indices), _FILES_PER_TASK)]
     with ThreadPoolExecutor(cpu_count()) as pool:
         # One bar, of the first process; None: no bar where the output is not a terminal.
@@ -215,12 +217,12 @@ class FileImages(Dataset[Tensor]):
     """Images that stay in their files and are decoded by worker processes.
 
     Args:
-        paths: the files.
-        labels: int64, (N,); None where there are no classes.
-        size: height and width of the decoded images.
+        paths: The files.
+        labels: Int64, (N,); None where there are no classes.
+        size: Height and width of the decoded images.
         channels: 1 or 3.
-        num_workers: worker processes; 0: decode in this one.
-        draft: as in `decode`.
+        num_workers: Worker processes; 0: decode in this one.
+        draft: As in ``decode``.
     """
 
     def __init__(

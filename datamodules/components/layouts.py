@@ -1,4 +1,4 @@
-"""How people lay out folders of images: the names of splits, of two domains, and what of a folder is not read."""
+"""Usual layouts of image folders: names of splits and domains, and which folders are not read."""
 
 import os
 import re
@@ -73,13 +73,14 @@ def domain_folders(root: Path, a: str, b: str) -> dict[str, tuple[Path, Path]]:
     Where there is no split, the folders ``A`` and ``B`` are for training.
 
     Args:
-        root: where they lie.
-        a: what stands for A.
-        b: what stands for B.
+        root: Where they lie.
+        a: What stands for A.
+        b: What stands for B.
 
     Returns:
         The folders of A and of B by split, in the order train, val, test. One of the two may not exist.
     """
+    # ``trainA``, ``A/train`` and ``train/A``, in this order; the first that has the split is taken.
     layouts = [(layout(root, a), layout(root, b)) for layout in (_joined, _outer, _inner)]
     found: dict[str, tuple[Path, Path]] = {}
     for split in _NAMES:
@@ -95,13 +96,13 @@ def domain_folders(root: Path, a: str, b: str) -> dict[str, tuple[Path, Path]]:
 
 
 def warn_of_unread(who: str, root: Path, used: Collection[Path], names: str = SPLITS_IN_WORDS) -> None:
-    """Warns of the folders and images under `root` that lie beside those which are read, if there are any.
+    """Warn of the folders and images under ``root`` that lie beside those which are read, if there are any.
 
     Args:
-        who: the data module.
-        root: its folder.
-        used: the folders that are read.
-        names: of the folders that would be, in words.
+        who: The data module.
+        root: Its folder.
+        used: The folders that are read.
+        names: Of the folders that would be, in words.
     """
     unread = _unread(root, root, used)
     if unread:
@@ -110,11 +111,11 @@ def warn_of_unread(who: str, root: Path, used: Collection[Path], names: str = SP
 
 
 def warn_of_empty(who: str, counts: Mapping[Path, int]) -> None:
-    """Warns of a split that is left empty since one of its folders is, or all of them are.
+    """Warn of a split that is left empty since one of its folders is, or all of them are.
 
     Args:
-        who: the data module.
-        counts: the images in each folder.
+        who: The data module.
+        counts: The images in each folder.
     """
     empty = [folder for folder, count in counts.items() if not count]
     full = [f"{count} in {folder}" for folder, count in counts.items() if count]
@@ -124,7 +125,7 @@ def warn_of_empty(who: str, counts: Mapping[Path, int]) -> None:
 
 
 def check_domains(folder_a: str, folder_b: str) -> None:
-    """Raises a ValueError that names the argument which is no name of a folder."""
+    """Raise a ValueError that names the argument which is no name of a folder."""
     for name, value in {"folder_a": folder_a, "folder_b": folder_b}.items():
         if not value or value in (".", "..") or Path(value).name != value:
             raise ValueError(f"{name} is {value!r}: it must be the name of one folder, such as `photos`.")
@@ -133,7 +134,7 @@ def check_domains(folder_a: str, folder_b: str) -> None:
 
 
 def folders_in_words(root: Path) -> str:
-    """The folders in a folder, in words, for a message about others that are not there."""
+    """The sub-folders in words, for a message about missing ones."""
     names = sub_folders(root)
     return f"it has the folders {', '.join(names[:_MOST])}" if names else "it has no folders"
 
@@ -158,10 +159,11 @@ def _splits_among(names: Mapping[str, str]) -> dict[str, str]:
     """The name that stands for each split.
 
     Args:
-        names: by the part that may name a split.
+        names: By the part that may name a split.
     """
     free, found = dict(names), {}
     for split, words in _NAMES.items():
+        # The exact name first, then names such as ``training_set``.
         parts = [part for word in words for part in (word, *sorted(free)) if part in free and _word(part) == word]
         if parts:
             found[split] = free.pop(parts[0])

@@ -1,4 +1,4 @@
-"""The files of a folder, their sizes and times, kept beside their cache: a later start need not ask for each of them.
+"""Listing of a folder's files with sizes and times, kept beside the cache for a fast start.
 
 A file that is added, removed or renamed changes the time of its folder. So a start compares the folders alone, and a
 sample of the files, in case all of them were overwritten. That a few were is found when their images are first used.
@@ -30,12 +30,12 @@ class Listing:
     """Files below a folder, with the sizes and times that they had.
 
     Attributes:
-        home: what all paths begin with.
-        rows: size, time and the rest of the path of each file.
-        key: names their content.
-        notes: what a data module knew of them.
-        file: where it is kept; None: nowhere yet.
-        checksum: of the rows.
+        home: What all paths begin with.
+        rows: Size, time and the rest of the path of each file.
+        key: Names their content.
+        notes: What a data module knew of them.
+        file: Where it is kept; None: nowhere yet.
+        checksum: Of the rows.
     """
 
     home: bytes
@@ -60,7 +60,7 @@ class Listing:
         return None
 
     def forget(self) -> bool:
-        """Deletes it, so that the next start asks for every file; not one that another run has written since.
+        """Delete the listing, so that the next start compares every file; one written by another run since stays.
 
         Returns:
             Whether it was right, and not damaged.
@@ -73,15 +73,15 @@ class Listing:
         return crc32(self.rows.data) == self.checksum
 
     def keep(self, cache: Path, folders: Mapping[str, FolderState | None], began: int) -> None:
-        """Writes it beside its cache, unless another process does so or there is no room: the cache works without.
+        """Write the listing beside its cache; a failure is ignored, since the cache works without it.
 
         Nor is it written where the folders may change without a trace: one could not be read, or had just changed, and
         a second change in the same tick of the file system's clock would leave the same time.
 
         Args:
-            cache: the file with the images, by the same key.
-            folders: all that were looked into, as they were before that, by path.
-            began: when the first was looked into, in nanoseconds.
+            cache: The file with the images, by the same key.
+            folders: All that were looked into, as they were before that, by path.
+            began: When the first was looked into, in nanoseconds.
         """
         if any(state is None or max(state[1:]) > began - _TICK for state in folders.values()):
             return
@@ -105,19 +105,20 @@ def listing_file(cache: Path) -> Path:
 
 
 def list_states(paths: Sequence[str | Path], home: str, notes: Mapping[str, Any]) -> Listing:
-    """Asks for the size and time of every file, so that none has to be read to name the content of all.
+    """List size and time of every file, a key of their content that needs no reading.
 
     A file that is overwritten by one of the same size and the same time is not noticed.
 
     Args:
-        paths: the files, all below `home`.
-        home: their folder.
-        notes: see `Listing`; in JSON.
+        paths: The files, all below ``home``.
+        home: Their folder.
+        notes: See ``Listing``; in JSON.
     """
     start = os.fsencode(home)
     files = [os.fsencode(path) for path in paths]
     names = [file.removeprefix(start) for file in files]
     states = [_file_state(file) for file in files]
+    # The key changes with names, sizes, times and the version of the decoder.
     hasher = blake2b(f"{_LAYOUTS[0]} {DECODER}".encode(), digest_size=16)
     for name, state in zip(names, states, strict=True):
         hasher.update(b"\0%b\0%d %d" % (name, *state))
@@ -128,9 +129,9 @@ def list_states(paths: Sequence[str | Path], home: str, notes: Mapping[str, Any]
 
 
 def load_listing(cache: Path, home: str) -> Listing | None:
-    """The listing of a cache, unless it is not there, not whole, or something is known to have changed since.
+    """The listing of a cache; None if it is missing, damaged or known to be outdated.
 
-    Nor where it could not be deleted: a file that was overwritten would be told, but never read.
+    Also None where the listing could not be deleted: a file overwritten later would be reported and never read.
     """
     file = listing_file(cache)
     if not os.access(file.parent, os.W_OK):
@@ -145,6 +146,7 @@ def load_listing(cache: Path, home: str) -> Listing | None:
         return None
     start, key, notes, checksum = os.fsencode(home), description["key"], description["notes"], description["checksum"]
     listing = Listing(start, rows, key, notes, file, checksum)
+    # Spot check of at most 256 files, in case all were overwritten in place.
     sample = np.linspace(0, count - 1, min(count, _SAMPLE)).astype(int)
     return None if listing.changed(sample) else listing
 

@@ -1,4 +1,4 @@
-"""From indices to batches: an order that is a function of (seed, epoch), and a loader that can resume anywhere."""
+"""Order of the images as a function of (seed, epoch), and loaders that resume at any batch."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ ORDER_STREAM, _CHANCE_STREAM = 0, 1
 
 
 class ImageSource(Protocol):
-    """Images addressed by index: what a `BatchLoader` draws from."""
+    """Images addressed by index: what a ``BatchLoader`` draws from."""
 
     @property
     def labels(self) -> Tensor | None:
@@ -32,8 +32,8 @@ class TensorImages:
     """A whole dataset in memory.
 
     Args:
-        images: uint8, N x C x H x W.
-        labels: as in `ImageSource`.
+        images: Uint8, N x C x H x W.
+        labels: As in ``ImageSource``.
     """
 
     def __init__(self, images: Tensor, labels: Tensor | None) -> None:
@@ -54,8 +54,8 @@ class Subset:
     """Some of a source's images, without a copy of them.
 
     Args:
-        source: where the images are.
-        indices: which of them, int64, (N,).
+        source: Where the images are.
+        indices: Which of them, int64, (N,).
     """
 
     def __init__(self, source: ImageSource, indices: Tensor) -> None:
@@ -77,12 +77,12 @@ class EpochOrder:
     take the same global order however many they are.
 
     Args:
-        size: number of images.
+        size: Number of images.
         shuffle: True: a new permutation every epoch, cut so that every process has equally many images.
             False: 0, 1, 2, ... every epoch; every image exactly once, so some processes may have one more.
-        seed: at least 0.
-        rank: this process, below world_size.
-        world_size: number of processes.
+        seed: At least 0.
+        rank: This process, below world_size.
+        world_size: Number of processes.
     """
 
     def __init__(self, size: int, shuffle: bool, seed: int = 0, rank: int = 0, world_size: int = 1) -> None:
@@ -94,7 +94,7 @@ class EpochOrder:
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the epoch; Lightning calls this before every one."""
+        """Choose the epoch; Lightning calls this before every one."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -103,36 +103,37 @@ class EpochOrder:
 
     def indices(self) -> Tensor:
         """This process's image indices of the current epoch, int64."""
+        # The global order first, then this rank's share: independent of the number of processes.
         order = self._draws(ORDER_STREAM).permutation(self.size) if self.shuffle else np.arange(self.size)
         return self._share(order)
 
     def chances(self, n: int) -> Tensor:
-        """`n` random numbers for each position of `indices` in the current epoch: uniform in [0, 1), float64."""
+        """``n`` random numbers for each position of ``indices`` in the current epoch: uniform in [0, 1), float64."""
         return self._share(self._draws(_CHANCE_STREAM).random((self.size, n)))
 
     def flips(self) -> Tensor:
-        """Which positions of `indices` are to be mirrored in the current epoch: fair coins, bool."""
+        """Which positions of ``indices`` are to be mirrored in the current epoch: fair coins, bool."""
         return self.chances(1)[:, 0] < 0.5
 
     @property
     def n_images(self) -> int:
-        """By this number a checkpoint knows that the data are still the same."""
+        """Number of images, by which a checkpoint recognises the data."""
         return self.size
 
     def identity(self) -> dict[str, int]:
-        """What makes it this order and no other, epoch by epoch: a place in it means nothing in another one."""
+        """Values that determine the order; a position is meaningful only if they are equal."""
         return {"size": self.n_images, "seed": self.seed}
 
     def state_dict(self) -> dict[str, int]:
-        """What a loader keeps of the order beside its own place in it."""
+        """State that a loader saves beside its own position."""
         return self.identity()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes to the epoch of a loader's state, which is of this very order."""
+        """Set the epoch from a loader's state of the same order."""
         self.set_epoch(state["epoch"])
 
     def _share(self, values: NDArray[Any]) -> Tensor:
-        """This process's part of what the whole order has."""
+        """This process's part of a global sequence: every world_size-th element from rank on."""
         return torch.from_numpy(values[self.rank : self._end : self.world_size].copy())
 
     @property
@@ -144,15 +145,15 @@ class EpochOrder:
 
 
 class EpochLoader(ABC):
-    """Batches in the order of an `EpochOrder`; its state makes it resume at any batch of any epoch.
+    """Batches in the order of an ``EpochOrder``; its state makes it resume at any batch of any epoch.
 
     Args:
-        source: the images, as evaluation reads them.
-        sampler: their order. Its epoch is read when an iterator yields its first batch, not when it is made:
-            Lightning calls `iter()` before `set_epoch()` in a run's first epoch.
-        batch_size: images in a batch.
-        drop_last: leave out a last batch smaller than batch_size.
-        pin_memory: yield page-locked tensors, which copy to a GPU without stopping the host.
+        source: The images, as evaluation reads them.
+        sampler: Their order. Its epoch is read when an iterator yields its first batch, not when it is made:
+            Lightning calls ``iter()`` before ``set_epoch()`` in a run's first epoch.
+        batch_size: Images in a batch.
+        drop_last: Leave out a last batch smaller than batch_size.
+        pin_memory: Yield page-locked tensors, which copy to a GPU without stopping the host.
     """
 
     # Lightning reads this attribute of every loader that has a sampler.
@@ -177,7 +178,7 @@ class EpochLoader(ABC):
 
     @abstractmethod
     def batches(self, todo: slice) -> Iterator[Batch]:
-        """The batches number `todo` of the current epoch."""
+        """The batches number ``todo`` of the current epoch."""
 
     def __len__(self) -> int:
         whole, rest = divmod(len(self.sampler), self.batch_size)
@@ -191,12 +192,12 @@ class EpochLoader(ABC):
             yield _pinned(batch) if self.pin_memory else batch
 
     def state_dict(self) -> dict[str, int]:
-        """Where the loader stands: the epoch, and how many images all processes together have been given in it."""
+        """Position: the epoch, and the number of images yielded in it by all processes together."""
         images = self._yielded * self._images_per_step
         return {"epoch": self._epoch, "images": images, **self.sampler.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Makes the next iterator continue from `state`, if it is of the same epoch.
+        """Make the next iterator continue from ``state``, if it is of the same epoch.
 
         The batch size and the number of processes may have changed: the place in the order is kept, to the batch.
         With another number of images or another seed it is another order: a warning, and the epoch starts over.
@@ -210,6 +211,7 @@ class EpochLoader(ABC):
                 return
         self.sampler.load_state_dict(state)
         self._epoch = state["epoch"]
+        # Counted in images: another batch size continues at the nearest batch.
         self._yielded = state["images"] // self._images_per_step
         self._resuming = True
 
@@ -218,7 +220,7 @@ class EpochLoader(ABC):
         return self.batch_size * self.sampler.world_size
 
     def _start_epoch(self) -> None:
-        """Counts from 0, unless a state of this very epoch was loaded and the epoch was not over."""
+        """Count from 0, unless a state of this very epoch was loaded and the epoch was not over."""
         continued = self._resuming and self._epoch == self.sampler.epoch and self._yielded < len(self)
         self._epoch = self.sampler.epoch
         self._yielded = self._yielded if continued else 0
@@ -228,16 +230,16 @@ class EpochLoader(ABC):
 class BatchLoader(EpochLoader):
     """Images of a source, with their labels.
 
-    Iterating yields `(images, labels)`, or `images` alone where the source has no labels: images uint8, contiguous,
+    Iterating yields ``(images, labels)``, or ``images`` alone where the source has no labels: images uint8, contiguous,
     n x C x H x W, owned by the caller; labels int64, (n,), or float32, n x A.
 
     Args:
-        source: as in `EpochLoader`.
-        sampler: as in `EpochLoader`.
-        batch_size: as in `EpochLoader`.
-        drop_last: as in `EpochLoader`.
-        flip: mirror each image horizontally with probability one half.
-        pin_memory: as in `EpochLoader`.
+        source: As in ``EpochLoader``.
+        sampler: As in ``EpochLoader``.
+        batch_size: As in ``EpochLoader``.
+        drop_last: As in ``EpochLoader``.
+        flip: Mirror each image horizontally with probability one half.
+        pin_memory: As in ``EpochLoader``.
     """
 
     def __init__(
@@ -254,6 +256,7 @@ class BatchLoader(EpochLoader):
 
     def batches(self, todo: slice) -> Iterator[Batch]:
         batches = self.sampler.indices().split(self.batch_size)[todo]
+        # Flips are drawn with the order, so that a resumed epoch repeats them.
         flips = self.sampler.flips().split(self.batch_size)[todo]
         labels = self.source.labels
         for images, indices, flipped in zip(self.source.image_batches(batches), batches, flips, strict=True):
@@ -271,6 +274,6 @@ def _pinned(batch: Batch) -> Batch:
 
 
 def _mirror(images: Tensor, chosen: Tensor) -> None:
-    """Mirrors the chosen images horizontally, in place."""
+    """Mirror the chosen images horizontally, in place."""
     pixels, mask = images.numpy(), chosen.numpy()
     pixels[mask] = pixels[mask][..., ::-1]

@@ -1,4 +1,4 @@
-"""Training on images of which only a few tell their class."""
+"""Semi-supervised training: images of which only a few have labels."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,17 +16,17 @@ def choose_labelled(labels: Tensor, n_labels: int, num_classes: int, seed: int, 
     """Which images keep their label: equally many of each class, drawn at random by the seed.
 
     Args:
-        labels: int64, (N,).
-        n_labels: how many labels are kept.
-        num_classes: labels are 0 ... num_classes - 1.
-        seed: at least 0.
-        location: where the images are, for the message.
+        labels: Int64, (N,).
+        n_labels: How many labels are kept.
+        num_classes: Labels are 0 ... num_classes - 1.
+        seed: At least 0.
+        location: Where the images are, for the message.
 
     Returns:
         Their indices, sorted, int64, (n_labels,).
 
     Raises:
-        ValueError: n_labels is no multiple of num_classes, or a class has too few images.
+        ValueError: N_labels is no multiple of num_classes, or a class has too few images.
     """
     each, rest = divmod(n_labels, num_classes)
     if each < 1 or rest:
@@ -45,11 +45,11 @@ def choose_labelled(labels: Tensor, n_labels: int, num_classes: int, seed: int, 
 
 
 class RepeatedOrder(EpochOrder):
-    """A few images over and over, each time in another order, so many as there are in an epoch of others.
+    """Order that repeats a few images, reshuffled each time, up to the length of an epoch.
 
     Args:
-        chosen: their indices, int64.
-        order: that of the others, whose seed and processes it shares.
+        chosen: Their indices, int64.
+        order: That of the others, whose seed and processes it shares.
     """
 
     def __init__(self, chosen: Tensor, order: EpochOrder) -> None:
@@ -63,16 +63,16 @@ class RepeatedOrder(EpochOrder):
 
 
 class PartlyLabelledLoader(BatchLoader):
-    """Beside every batch of images, which do not tell their classes, as many that do: the few labelled ones, repeated.
+    """Batches of unlabelled images with equally many labelled ones, the few of them repeated.
 
-    Iterating yields dictionaries of `images` and `labelled`, uint8, contiguous, n x C x H x W, and `labels`, int64,
-    (n,), of the latter. The labelled images are among the others too.
+    Iterating yields dictionaries of ``images`` and ``labelled``, uint8, contiguous, n x C x H x W, and ``labels``,
+    int64, (n,), of the latter. The labelled images are among the others too.
 
     Args:
-        source: as in `BatchLoader`, with labels.
-        sampler: as in `BatchLoader`.
-        labelled: indices of the images that tell their class.
-        arguments: as in `BatchLoader`.
+        source: As in ``BatchLoader``, with labels.
+        sampler: As in ``BatchLoader``.
+        labelled: Indices of the images that keep their label.
+        arguments: As in ``BatchLoader``.
     """
 
     def __init__(self, source: ImageSource, sampler: EpochOrder, labelled: Tensor, *arguments: Any) -> None:

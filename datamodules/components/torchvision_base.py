@@ -1,4 +1,4 @@
-"""Datasets that torchvision knows how to download and to read."""
+"""Base of the data modules that torchvision downloads and reads."""
 
 from abc import abstractmethod
 from pathlib import Path
@@ -17,13 +17,13 @@ class TorchvisionDataModule(ImageDataModule):
     """A dataset of torchvision's, held in memory whole; a subclass names it and turns its array into images.
 
     Args:
-        data_dir: the folder that torchvision calls `root`.
+        data_dir: The folder that torchvision calls ``root``.
         image_shape: (channels, height, width) of the batches.
-        batch_size: images in a batch, in each process.
-        val_size: images held out of the training images for validation.
-        flip: mirror training images horizontally with probability one half.
-        seed: the order of the training images is a function of this seed and the epoch.
-        n_labels: train with the labels of so many images only, equally many of each class, chosen by the seed, for
+        batch_size: Images in a batch, in each process.
+        val_size: Images held out of the training images for validation.
+        flip: Mirror training images horizontally with probability one half.
+        seed: The order of the training images is a function of this seed and the epoch.
+        n_labels: Train with the labels of so many images only, equally many of each class, chosen by the seed, for
             semi-supervised games. None: all labels.
     """
 
@@ -51,14 +51,14 @@ class TorchvisionDataModule(ImageDataModule):
 
     @abstractmethod
     def to_images(self, data: Any) -> Tensor:
-        """torchvision's array as uint8 images, N x C x H x W, of `image_shape`."""
+        """torchvision's array as uint8 images, N x C x H x W, of ``image_shape``."""
 
     def prepare_data(self) -> None:
-        """Downloads the files where they are missing; where they are present no network is touched.
+        """Download the files where they are missing; where they are present no network is touched.
 
         Raises:
-            FileNotFoundError: they are missing and cannot be downloaded.
-            ValueError: they are damaged.
+            FileNotFoundError: They are missing and cannot be downloaded.
+            ValueError: They are damaged.
         """
         try:
             self._open(train=False)

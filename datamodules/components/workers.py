@@ -1,4 +1,4 @@
-"""Worker processes of data loaders that outlive a signal to stop, until the process that reads from them is done."""
+"""Worker processes that survive SIGINT and SIGTERM until the reading process ends them."""
 
 import multiprocessing
 import os
@@ -13,15 +13,15 @@ _STOPS = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
 
 
 class ShieldedStart:
-    """A `worker_init_fn` by which a worker process ends only when the process that reads from it says so.
+    """``worker_init_fn`` that lets only the reading process stop a worker.
 
-    Terminals, `timeout` and schedulers signal a whole process group, or every process of a job. A worker that dies of
+    Terminals, ``timeout`` and schedulers signal a whole process group, or every process of a job. A worker that dies of
     it leaves the training process without its next batch, and torch raises an error there in the middle of a step. A
     worker that ignores SIGTERM would never end: by SIGTERM, the reading process ends workers that are left over. So
     it is obeyed when it comes from that process, as by torch's own rule, and from nobody else.
 
     Args:
-        init: the `worker_init_fn` of the user; None: there is none.
+        init: The ``worker_init_fn`` of the user; None: there is none.
     """
 
     def __init__(self, init: Callable[[int], Any] | None = None) -> None:
@@ -46,7 +46,7 @@ def _exit_on_signal_of(reader: int) -> None:
 
 
 def shield_workers(loader: object) -> None:
-    """Shields the workers of a loader, if it has any; see `ShieldedStart`. Call it before they are started."""
+    """Shield the workers of a loader, if it has any; see ``ShieldedStart``. Call it before they are started."""
     if isinstance(loader, DataLoader) and loader.num_workers > 0:
         init = loader.worker_init_fn
         if not isinstance(init, ShieldedStart):
@@ -54,7 +54,7 @@ def shield_workers(loader: object) -> None:
 
 
 def shielded_iterator(loader: Iterable[Any]) -> Iterator[Any]:
-    """The iterator of a loader, whose workers are shielded from their first moment on."""
+    """Iterator of a loader whose workers are shielded from signals from their start."""
     if not hasattr(signal, "pthread_sigmask"):
         return iter(loader)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # What is started now inherits it.

@@ -1,4 +1,4 @@
-"""What a constructor takes: annotations and ranges that are checked, recipes that a checkpoint can hold."""
+"""Constructor arguments: checks of types and ranges, and their record in a checkpoint."""
 
 from gan_lightning.arguments.annotations import Checked, check_arguments, checked
 

@@ -1,4 +1,4 @@
-"""Constructor arguments, compared with their annotations and ranges before anything is made of them."""
+"""Check constructor arguments against annotations and ranges before the constructor runs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Class = TypeVar("Class", bound=type)
 
 
 class Checked(Annotated):
-    """Compares a game's arguments with their annotations and ranges before any constructor runs."""
+    """Mixin of games that checks arguments against annotations and ranges before the constructor runs."""
 
     def __new__(cls, *args: Any, **named: Any) -> Self:
-        # Games have sentences of their own for what the data did not tell.
+        # Games have their own message for arguments that the data should have given.
         check_arguments(cls, args, named, left=("num_classes", "condition_shape"))
         for name, value, _ in annotated(cls, args, named):
             check_network(cls, name, value)
@@ -28,19 +28,20 @@ class Checked(Annotated):
 def check_arguments(
     made: type, args: Sequence[Any], named: Mapping[str, Any], left: Sequence[str] = (), least_side: int = 1
 ) -> None:
-    """Refuse arguments of another kind than a constructor's annotations say, its own and those that it hands on.
+    """Refuse arguments that do not match a constructor's annotations or ranges, those of base classes included.
 
     Args:
         made: The class.
         args: What is given by position.
         named: What is given by name.
-        left: Names whose None and range the constructor has a sentence of its own for.
-        least_side: Of a shape.
+        left: Names whose None and range the constructor checks itself.
+        least_side: Smallest height and width of a ``*_shape``.
 
     Raises:
-        ValueError: Names the argument, what it was given, and what it takes.
+        ValueError: Names the argument, its value and what it takes.
     """
     for name, value, kind in annotated(made, args, named):
+        # See ``left`` above.
         if value is None and name in left:
             continue
         if not fits(value, kind) or (name.endswith("_shape") and value is not None and _is_empty(value, least_side)):
@@ -52,7 +53,7 @@ def check_arguments(
 
 
 def checked(made: Class) -> Class:
-    """Let a class compare its constructor's arguments with its annotations first; see :func:`check_arguments`."""
+    """Class decorator: call :func:`check_arguments` before the constructor."""
     if "__init__" not in vars(made):  # That of the class above is checked there.
         return made
     initialise = vars(made)["__init__"]

@@ -1,4 +1,4 @@
-"""What a number may be by its name: the same names mean the same in every game and network."""
+"""Valid ranges of numbers by argument name; a name means the same in every game and network."""
 
 import math
 import os
@@ -17,11 +17,11 @@ _LEAST = {
 
 
 def check_limits(arguments: Mapping[str, Any], place: str = "") -> None:
-    """Refuse what no network and no loss can be made with, before anything is.
+    """Refuse numbers out of range, before anything is made of them.
 
     Args:
         arguments: Values by their names.
-        place: What is told before a name, such as ``model.generator.``.
+        place: Prefix of the names in a message, such as ``model.generator.``.
 
     Raises:
         ValueError: A size is below 1, a count (``n_*``) or a coefficient (``*_weight``) is negative, a learning rate is
@@ -46,6 +46,7 @@ def check_limits(arguments: Mapping[str, Any], place: str = "") -> None:
 
 
 def _least(name: str) -> int | None:
+    # ``hidden``, ``label_hidden``: units of a layer; ``n_hidden``: a number of layers, which may be 0.
     if name.endswith("hidden") and not name.startswith("n_"):
         return 1
     return 0 if (name.startswith("n_") and name not in _LEAST) or name.endswith("_weight") else _LEAST.get(name)

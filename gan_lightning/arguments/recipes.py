@@ -21,11 +21,11 @@ from torch import nn
 from gan_lightning.arguments.ranges import check_limits
 
 _OPEN = {"gan_lightning", "torch"}
-"""Packages whose modules may be imported for no other reason than that a file names them."""
+"""Packages that may be imported because a file names them; importing others would run their code."""
 
 
 def open_package(name: str) -> None:
-    """Import a module, and let checkpoints name what is in it and beneath it from now on.
+    """Import a module, and allow checkpoints to name classes in it and in its sub-modules.
 
     Raises:
         ImportError: It cannot be imported.
@@ -54,6 +54,7 @@ def resolve(recipe: Any, kind: type = nn.Module) -> Callable[..., Any]:
         except (ImportError, AttributeError) as error:
             raise ValueError(f"{path} cannot be imported here: {error}.") from error
         check_maker(maker, kind, path)
+        # A record from a checkpoint becomes a partial, as if the command line had given it.
         recipe = partial(maker, **recipe.get("init_args", {}))
     if isinstance(recipe, partial):
         check_limits(recipe.keywords)
@@ -63,7 +64,7 @@ def resolve(recipe: Any, kind: type = nn.Module) -> Callable[..., Any]:
 
 
 def check_maker(maker: Any, kinds: type | tuple[type, ...], name: object) -> None:
-    """Refuse to call what a file names unless it is known to make what is asked for.
+    """Refuse to call a name from a file unless it makes an object of the wanted kind.
 
     Raises:
         ValueError: It is no class of these kinds, and no function that is annotated to return one.
@@ -85,7 +86,7 @@ def _annotated_return(function: Any) -> Any:
 
 
 def record(value: Any) -> Any:
-    """Turn a constructor's argument into primitive values; recipes become records.
+    """Convert a constructor's argument into primitive values; recipes become records.
 
     Raises:
         TypeError: The value has no primitive form, for example a lambda.
@@ -110,6 +111,7 @@ def record(value: Any) -> Any:
 def public_name(value: type | FunctionType) -> str:
     """The shortest import path of a class or function: files may be renamed, what a package exports stays."""
     parts = value.__module__.split(".")
+    # gan_lightning, gan_lightning.networks, ...: the shortest package that exports the object.
     for depth in range(1, len(parts) + 1):
         module = ".".join(parts[:depth])
         if getattr(sys.modules.get(module), value.__name__, None) is value:
@@ -147,7 +149,7 @@ def find_name(path: Any) -> Any:
 
 
 def primitive_arguments(frame: FrameType | None) -> dict[str, Any]:
-    """The constructor arguments of the module that is being made, as a checkpoint can hold them.
+    """Constructor arguments of the module under construction, as primitive values for a checkpoint.
 
     Args:
         frame: The frame of a base class's ``__init__``; the arguments of the classes derived from it are found in

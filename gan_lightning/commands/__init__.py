@@ -1,1 +1,1 @@
-"""What each command of ``gan-lightning`` does. Import light here: ``--help`` must not wait for torch."""
+"""The commands of ``gan-lightning``, one file each. torch is imported late: ``--help`` must not wait for it."""

@@ -1,4 +1,4 @@
-"""Of all the classes that fit an option's type, the ones that are meant."""
+"""Classes that the help and error messages offer for an option."""
 
 import argparse
 import inspect
@@ -24,14 +24,15 @@ _BASE_CLASSES = {
     *(Callback, BaseFinetuning, BasePredictionWriter, Checkpoint, ProgressBar),
 }
 _REFUSED = {LBFGS, ReduceLROnPlateau}
-"""What no game can be trained with."""
+"""Classes that cannot train a game: they need a closure, or a monitored value."""
 _KNOWN = re.compile(r", known subclasses: (?P<paths>[^)]*)")
 
 
 def choices(action: argparse.Action) -> list[str]:
-    """What to choose from for an option that takes a class, ours first: names, or paths where a name means two."""
+    """Classes to offer for an option, ours first: short names, or import paths where a name is ambiguous."""
     if networks := _networks(action):
         return networks
+    # jsonargparse lists the known subclasses in its help text only.
     match = _KNOWN.search(action.extra_help()) if hasattr(action, "extra_help") else None
     known = match["paths"].split(", ") if match else []
     names = Counter(path.rpartition(".")[2] for path in known)
@@ -49,7 +50,7 @@ def _imported(path: str) -> type | None:
 
 
 def is_selectable(kind: type) -> bool:
-    """Whether a class can be chosen: it is not there to derive from, and not for its own package only."""
+    """Whether to offer a class: neither a base class nor private to its package."""
     is_shipped = kind.__module__.startswith(("gan_lightning.", "datamodules.", "lightning.", "torch."))
     if kind in _BASE_CLASSES | _REFUSED or inspect.isabstract(kind) or not is_shipped:
         return False
@@ -80,7 +81,7 @@ def check_recipes(value: Any, place: str) -> None:
 
 
 def selectable_subclasses(kind: type) -> list[type]:
-    """The classes derived from one that are meant to be chosen."""
+    """Subclasses, at any depth, that can be selected."""
     kinds: dict[type, None] = {}
     child: type
     for child in kind.__subclasses__():
@@ -89,11 +90,12 @@ def selectable_subclasses(kind: type) -> list[type]:
 
 
 def _networks(action: argparse.Action) -> list[str]:
-    """For an option that takes a recipe of a network: ours that are made and called like the default."""
+    """Our networks for an option that takes a network class: those with the default's signature."""
     hint = getattr(action, "_typehint", None)
     recipe = next((part for part in (hint, *get_args(hint)) if get_origin(part) is Callable), None)
     if recipe is None or get_args(recipe)[1] is not nn.Module:
         return []
+    # Callable[[image_shape, ...], nn.Module]: how many arguments the game passes.
     takes = len(get_args(recipe)[0])
     ours = {name: getattr(gan_lightning.networks, name) for name in gan_lightning.networks.__all__}
     default = _default(action)
@@ -110,7 +112,7 @@ def _default(action: argparse.Action) -> Any:
 
 
 def _calls(kind: Any, takes: int) -> tuple[object, ...]:
-    """How a recipe is used: the first arguments that make a network, whether these do, what goes in and comes out."""
+    """Signature of a network class: constructor arguments, whether they suffice, inputs and output of ``forward``."""
     made = [*inspect.signature(kind).parameters.values()]
     suffices = all(parameter.default is not parameter.empty for parameter in made[takes:])
     called = inspect.signature(getattr(kind, "forward", kind))

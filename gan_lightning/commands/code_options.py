@@ -1,4 +1,4 @@
-"""Codes as they are written on the command line: ``category=3 continuous0=-2:2``."""
+"""Parse the option ``--codes category=3 continuous0=-2:2``."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ HELP = (
 
 
 def parse_codes(texts: Sequence[str], n: int) -> dict[str, list[float]]:
-    """Values by the code's name, as samples have them in turn; a range has become ``n`` values.
+    """Values by code name, used by the samples in turn; a range becomes ``n`` evenly spaced values.
 
     Raises:
         ValueError: This is no name with a value, or a name is given twice.
@@ -34,6 +34,7 @@ def _values(text: str, n: int) -> list[float]:
     low, colon, high = text.partition(":")
     if not colon:
         return [_finite(value) for value in text.split(",")]
+    # low:high, the ends included
     first, last = _finite(low), _finite(high)
     return [first + (last - first) * i / max(n - 1, 1) for i in range(n)]
 

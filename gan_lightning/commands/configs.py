@@ -1,4 +1,4 @@
-"""``gan-lightning configs``: the configs that are shipped, each found by its name."""
+"""``gan-lightning configs``: list the shipped configs, and find one by name."""
 
 import difflib
 import re
@@ -84,7 +84,7 @@ def _by_name(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def _path(value: str) -> str:
-    """What a config is read from; a value that is neither a path nor a name is left to the parser."""
+    """Path of a config given by path or name; anything else is left to the parser."""
     if not value.strip():
         raise FileNotFoundError("--config is empty: give a file, or the name of a shipped config.")
     return value if Path(value).exists() or not _WORDS.fullmatch(value) else str(_shipped(value))
@@ -96,6 +96,7 @@ def _shipped(name: str) -> Path:
     if plain in known:
         return home() / f"{plain}.yaml"
     shipped = plain.removeprefix("configs/")
+    # A slip in the name: offer up to three similar ones.
     near = [shipped] if shipped in known else difflib.get_close_matches(plain.rpartition("/")[2], known, 3)
     hint = f": did you mean {' or '.join(near)}?" if near else "."
     raise FileNotFoundError(f"There is no file and no shipped config {name}{hint} `gan-lightning configs` lists them.")
@@ -103,6 +104,7 @@ def _shipped(name: str) -> Path:
 
 def listing() -> str:
     """All shipped configs, a line each."""
+    # One row a config; the pieces (``trainer/...``) follow in a list of their own.
     whole = [("NAME", "TRAINS", "STEPS", "ON TWO CPU CORES")]
     pieces = []
     for name in names():

@@ -1,4 +1,4 @@
-"""Mistakes of the user are told in one sentence; mistakes in the code keep their traceback."""
+"""Error messages: one sentence for a mistake of the user, a traceback for a mistake in the code."""
 
 import os
 import sys
@@ -15,19 +15,20 @@ def errors_in_one_sentence(
     kinds: tuple[type[Exception], ...] = (ValueError, FileNotFoundError, FileExistsError, ModuleNotFoundError),
     applies: Callable[[], bool] = lambda: True,
 ) -> Iterator[None]:
-    """Turn an error that says what the user can change into one sentence on stderr and exit code 2.
+    """Turn an error that the user can mend into one sentence on stderr and exit code 2.
 
     Args:
         command: The command that is running.
-        kinds: What is raised, here and in Lightning, about arguments and files.
-        applies: Asked when an error arrives. A command says no once its real work has begun: whatever is raised
-            then is a bug until proven otherwise. The environment variable ``GAN_LIGHTNING_DEBUG=1`` says no as well.
+        kinds: Exceptions that are about arguments and files.
+        applies: Called when an error arrives. False once the real work has begun: an error is then a bug, and keeps
+            its traceback, as it does under the environment variable ``GAN_LIGHTNING_DEBUG=1``.
     """
     try:
         yield
     except kinds as error:
         if os.environ.get(DEBUG) or not applies():
             raise
+        # One line, whatever line breaks the error has.
         sentence = " ".join(_error_text(_first_cause(error)).split())
         print(f"gan-lightning {command}: {sentence}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -37,7 +38,7 @@ def errors_in_one_sentence(
 def disk_errors_in_one_sentence(
     command: str, place: Path, then: str = "run the same command again, which goes on with what is missing"
 ) -> Iterator[None]:
-    """Turn what the disk refuses while results are written into one sentence on stderr and exit code 1.
+    """Turn a disk error during the writing of results into one sentence on stderr and exit code 1.
 
     Args:
         command: The command that is running.
@@ -58,14 +59,14 @@ def disk_errors_in_one_sentence(
 
 
 def _error_text(error: BaseException) -> str:
-    """What an error says; what the system says of a file, without its number."""
+    """Text of an error; of an ``OSError`` the file and the reason, without errno."""
     if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
         return f"{os.fsdecode(error.filename)} cannot be used: {error.strerror}."
     return str(error)
 
 
 def _first_cause(error: BaseException) -> BaseException:
-    """What was wrong with a value: the parser tells besides how it fails to be everything else that it could be."""
+    """First cause of a failed union type: the parser lists every alternative, and the first is the relevant one."""
     while "Does not validate against any of the Union" in str(error) and error.__cause__ is not None:
         error = error.__cause__
     return error

@@ -113,11 +113,13 @@ def _scores(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, float
     device = torch.device(torch_device(options.device))
     model = load_sampler(options.ckpt, options.device) if options.ckpt else None
     data, image_format = data_module(options, rest, model)
+    # The extractor "classifier" is trained on the labelled training images, on first use.
     learn_from = None if data is None else lambda: real_images(data, "train")
     how = Options(kid_subset_size=options.kid_subset_size)
     ingredients = Ingredients(_weights(options.weights_path), learn_from, cache)
     extractors = extractors_of(options.metrics, options.extractor, ingredients)
     evaluator = JointEvaluator(extractors, cache=cache, batch_size=options.batch_size, device=device, options=how)
+    # Both sets are lazy: nothing has been generated or read so far.
     sets = sets_to_compare(options, model, data, image_format)
     image_shape = next(iter(sets.real.image_batches([torch.tensor([0])]))).shape[1:]
     check_feasible(extractors, image_shape, len(sets.samples), len(sets.real), how)
@@ -141,6 +143,7 @@ def _report(command: str, scores: dict[str, float], path: Path | None) -> None:
     for name, score in scores.items():
         print(f"{name:{width}}  {score:.6g}")
     if path is not None:
+        # JSON has no NaN and no infinity.
         numbers = {name: score if math.isfinite(score) else None for name, score in scores.items()}
         with disk_errors_in_one_sentence(command, path, "run the same command again; the numbers are those above"):
             path.parent.mkdir(parents=True, exist_ok=True)

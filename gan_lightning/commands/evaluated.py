@@ -1,4 +1,4 @@
-"""The two sets of images that ``evaluate`` compares: their sizes, and what nobody named is said or refused."""
+"""The two sets of images that ``evaluate`` compares, read at one size."""
 
 import argparse
 import inspect
@@ -23,7 +23,7 @@ _SUBSTITUTES = {"val": "test", "test": "val"}
 
 @dataclass(frozen=True)
 class ImageSets:
-    """What is compared.
+    """The two sets of images.
 
     Attributes:
         samples: The images that are judged.
@@ -38,12 +38,12 @@ class ImageSets:
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """How images are to be read where the user named nothing else.
+    """Size and channels at which real images are read unless the user names others.
 
     Attributes:
         size: Height and width; None: as they are.
         channels: 1 or 3; None: as they are, or as the data module has it.
-        whose: Who or what has them so, in words.
+        reason: Where these values come from, in words.
     """
 
     size: int | None
@@ -52,7 +52,7 @@ class ImageFormat:
 
 
 def check_options(options: argparse.Namespace) -> None:
-    """Refuse options without effect, and folders that are not whole.
+    """Refuse options without effect, and incomplete folders.
 
     Raises:
         ValueError: There is one.
@@ -69,7 +69,7 @@ def check_options(options: argparse.Namespace) -> None:
 
 
 def format_of_samples(options: argparse.Namespace, model: "AdversarialModule | None") -> ImageFormat:
-    """The size that the user named, else the checkpoint's, else that of the samples in a folder.
+    """Format of the samples: ``--image_size``, else the checkpoint's, else that of the first file.
 
     Raises:
         ValueError: The checkpoint makes no images.
@@ -92,9 +92,9 @@ def format_of_samples(options: argparse.Namespace, model: "AdversarialModule | N
 def data_module(
     options: argparse.Namespace, rest: Sequence[str], model: "AdversarialModule | None"
 ) -> "tuple[LightningDataModule | None, ImageFormat]":
-    """The data module, ready to be read, or None where the real images are in a folder; and what is wanted of images.
+    """Make and set up the data module of the real images; None if they are in a folder.
 
-    What the user does not name of its size and channels is that, and not its default, which was made for training.
+    Size and channels that the user does not give follow the samples, not the data module's defaults for training.
     """
     if options.data is None:
         if rest:
@@ -111,6 +111,7 @@ def data_module(
     parser = parser_for("evaluate")()
     parser.add_subclass_arguments(LightningDataModule, "data")
     named = ["--data", options.data, *rest]
+    # Parse twice: first for what the user gave, then with our settings before it.
     users = parser.parse_args(named).data
     path: str = users.class_path
     kind = import_name(path)
@@ -118,6 +119,7 @@ def data_module(
     ours = _settings(kind, image_format)
     given = [text for name, value in ours.items() for text in (f"--data.{name}", str(value))]
     parsed = parser.parse_args(["--data", path, *given, *named])  # of two values the last one counts
+    # Our settings that the user has not overridden.
     kept = {name: value for name, value in ours.items() if parsed.data.init_args[name] == value}
     _print_changed_settings(
         kind, {name: kept[name] for name in kept if users.init_args[name] != kept[name]}, image_format.reason
@@ -134,7 +136,7 @@ def sets_to_compare(
     data: "LightningDataModule | None",
     image_format: ImageFormat,
 ) -> ImageSets:
-    """Both sets; a line on stderr says what they are.
+    """Open both sets and describe them in a line on stderr.
 
     Raises:
         ValueError: They have different sizes, and nobody named one.
@@ -179,7 +181,7 @@ def sets_to_compare(
 
 
 def _check_sizes(ours: Sequence[int], theirs: Sequence[int], named: bool) -> None:
-    """Refuse images of different sizes or channels, or say it where the user or the checkpoint chose them."""
+    """Refuse different sizes or channels; only print a note if the user or the checkpoint chose them."""
     if tuple(ours) == tuple(theirs):
         return
     sizes = f"the samples are {_in_words(ours)} and the real images {_in_words(theirs)}"
@@ -189,9 +191,10 @@ def _check_sizes(ours: Sequence[int], theirs: Sequence[int], named: bool) -> Non
 
 
 def _settings(kind: type, image_format: ImageFormat) -> dict[str, int]:
-    """The arguments of a data module that are better than its defaults here."""
+    """Arguments of the data module that follow the samples instead of its defaults."""
     from datamodules.base import ImageDataModule
 
+    # Only arguments that this class has, and that are whole numbers there.
     parameters, hints = inspect.signature(kind).parameters, _hints(kind)
     ours = {"image_size": image_format.size, "channels": image_format.channels}
     settings = {
@@ -221,12 +224,12 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _settable(data: "LightningDataModule | None") -> bool:
-    """Whether a data module would have taken the size of the samples: that it has another is the user's wish."""
+    """Whether the data module has an ``image_size``: another size is then the user's choice."""
     return data is not None and "image_size" in inspect.signature(type(data)).parameters
 
 
 def _refuse_incomplete_set(folder: Path) -> None:
-    """A folder whose images are not all there yet, or a folder above it or below it."""
+    """Refuse a folder whose images are not all written yet; those above and below it count as well."""
     from datamodules.components.files import list_images
 
     found = list_images(folder)
@@ -253,7 +256,7 @@ def _counted(images: "Images", asked: int | None) -> str:
 
 
 def _split_read(data: "LightningDataModule | None", split: str) -> str:
-    """A split by its name, and by that of the one which takes its place where it is empty."""
+    """Name of the split that is read: an empty val or test split is replaced by the other one."""
     own = getattr(getattr(data, "splits", None), split, None)
     return (
         f"{_SUBSTITUTES[split]} ({split} is empty)"

@@ -1,4 +1,4 @@
-"""What the commands that start from a checkpoint have in common."""
+"""Options and loading shared by the commands that start from a checkpoint."""
 
 import argparse
 import os
@@ -34,7 +34,7 @@ def add_import(parser: argparse.ArgumentParser) -> None:
 
 
 def import_packages(names: Sequence[str]) -> None:
-    """Import what ``--import`` names, so that checkpoints may name what is in there.
+    """Import the modules of ``--import``, so that a checkpoint may name their classes.
 
     Raises:
         ValueError: A module is not there.
@@ -52,7 +52,7 @@ def import_packages(names: Sequence[str]) -> None:
 
 
 def load_model(checkpoint: Path, device: str) -> "AdversarialModule":
-    """The model in a checkpoint, on the device that the option names.
+    """Load the model of a checkpoint onto a device.
 
     Raises:
         ValueError: The checkpoint is broken or missing, or there is no such device.
@@ -63,7 +63,7 @@ def load_model(checkpoint: Path, device: str) -> "AdversarialModule":
 
 
 def load_translator(checkpoint: Path, device: str) -> "AdversarialModule":
-    """The same, or the generator in a file of weights that the authors of pix2pix and CycleGAN published.
+    """Load a checkpoint, or a generator published by the authors of pix2pix and CycleGAN.
 
     Raises:
         ValueError: The file is neither.
@@ -80,10 +80,10 @@ def load_translator(checkpoint: Path, device: str) -> "AdversarialModule":
 
 
 def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":
-    """The same for a model that makes samples out of nothing.
+    """Load a model that generates samples from latents.
 
     Raises:
-        ValueError: It does not, or it cannot be loaded.
+        ValueError: It needs images as input, or it cannot be loaded.
     """
     model = load_model(checkpoint, device)
     if not hasattr(model, "sample"):
@@ -93,7 +93,7 @@ def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":
 
 
 def torch_device(device: str) -> str:
-    """The device that an option names; auto: the GPU if there is one."""
+    """The torch device of ``--device``; auto: the GPU if there is one."""
     import torch
 
     if device == "cuda" and not torch.cuda.is_available():
@@ -103,7 +103,9 @@ def torch_device(device: str) -> str:
 
 
 def open_set(command: str, options: argparse.Namespace, total: int, names: Sequence[str]) -> None:
-    """Make the folder for the results, or go on in it, see :func:`~gan_lightning.visualization.image_sets.begin_set`.
+    """Create the folder of the results, or continue in it.
+
+    See :func:`~gan_lightning.visualization.image_sets.begin_set`.
 
     Args:
         command: The command.
@@ -118,6 +120,7 @@ def open_set(command: str, options: argparse.Namespace, total: int, names: Seque
     from gan_lightning.inference.checkpoint import local_path
 
     arguments = {name: getattr(options, name) for name in names}
+    # All that determines the images: the same command may continue, another may not.
     made = {"checkpoint": fingerprint(local_path(options.ckpt)), **arguments, "device": torch_device(options.device)}
     try:
         begin_set(options.out, command, total, made)

@@ -1,4 +1,4 @@
-"""What the model takes from the data, such as the shape of its images."""
+"""Arguments that the model takes from the data module, such as ``image_shape``."""
 
 import inspect
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.cli import LightningArgumentParser
 
 LINKED_ATTRIBUTES = ("image_shape", "num_classes", "condition_shape", "attributes", "class_names", "scale")
-"""Attributes of a data module that become arguments of a model that takes them."""
+"""Attributes of a data module that are passed to a model with an argument of that name."""
 _SHAPES = ("image_shape", "condition_shape")
 
 
 def link(parser: LightningArgumentParser) -> None:
-    """Let the parser hand on what the data module knows."""
+    """Link the attributes of the data module to the arguments of the model."""
     for name in LINKED_ATTRIBUTES:
         parser.link_arguments(
             "data", f"model.init_args.{name}", compute_fn=partial(_value_from_data, name), apply_on="instantiate"
@@ -23,7 +23,7 @@ def link(parser: LightningArgumentParser) -> None:
 
 
 def _value_from_data(name: str, data: LightningDataModule) -> Any:
-    """The data module's value of an attribute; None: it has none.
+    """Read an attribute of the data module; None: it has none.
 
     Raises:
         ValueError: The value cannot be right.
@@ -52,7 +52,7 @@ def _is_count(value: Any) -> bool:
 def merge_with_data(
     class_type: type, data: str, given: Namespace, linked: set[str], kwargs: dict[str, Any]
 ) -> dict[str, Any]:
-    """The arguments of a model with what it takes from the data.
+    """Merge the user's arguments of a model with those from the data.
 
     Args:
         class_type: The model's class.
@@ -62,11 +62,12 @@ def merge_with_data(
         kwargs: All arguments, those of the data among them.
 
     Raises:
-        ValueError: The user and the data contradict each other, or neither says what the images are.
+        ValueError: The user and the data disagree, or neither gives ``image_shape``.
     """
     kwargs = {**kwargs}
     for name in LINKED_ATTRIBUTES:
         mine, says = given.get(name), kwargs.get(name) if name in linked else None
+        # The user may give what the data does not know, and must not contradict it.
         if says is None and mine is not None:
             kwargs[name] = mine
         elif mine is not None and mine != says:
@@ -85,7 +86,7 @@ def merge_with_data(
 
 
 def _takes(class_type: type, name: str) -> bool:
-    """Whether a class has a constructor argument, its own or one that it hands on by ``**kwargs``."""
+    """Whether a constructor takes an argument, itself or through ``**kwargs`` of a base class."""
     for level in class_type.__mro__:
         if "__init__" in vars(level):
             parameters = inspect.signature(level.__init__).parameters  # type: ignore[misc]

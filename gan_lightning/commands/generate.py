@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _N = 64
 _FRAMES = 16
 _IMAGE_OPTIONS = ("seed", "batch_size", "labels", "codes", "domain", "grid", "interpolate", "video", "scale")
-"""The options that decide what the images are."""
+"""Options that determine the images; an interrupted command continues only with the same ones."""
 
 _ABOUT = """\
 Write samples from a checkpoint as PNG files, or the way from one sample to another, at the model's own resolution.
@@ -62,6 +62,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
         import_packages(options.packages)
         _check_interpolation_options(options)
         refuse_to_overwrite(options.out)
+        # Continue at the batch of the first missing file: batches are a function of the seed.
         start = first_missing(options) // options.batch_size * options.batch_size
         model, n, batches = make(options, start)
         points = are_points(getattr(model, "image_shape", ()))
@@ -81,7 +82,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
 
 
 def _check_scale(scale: int, model: "AdversarialModule") -> None:
-    """Refuse pictures that are larger than those that we read.
+    """Refuse enlarged pictures that our own reader would refuse.
 
     Raises:
         ValueError: They are.
@@ -119,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         metavar="LABEL",
         help="classes of the samples, in turn, by the data's names for them or by number: `--labels cat dog`, "
-        "`--labels 7`; for models that were told classes "
+        "`--labels 7`; for models with classes "
         "(default: drawn as often as in the data)",
     )
     parser.add_argument("--codes", nargs="+", metavar="NAME=VALUE", default=[], help=HELP)
@@ -161,7 +162,7 @@ def _check_interpolation_options(options: argparse.Namespace) -> None:
 
 
 def _samples(options: argparse.Namespace, start: int) -> "tuple[AdversarialModule, int, Iterator[Tensor]]":
-    """The model, how many images, and the images in batches, from one of them on."""
+    """Load the model; return it, the number of images and batches of them from image ``start`` on."""
     from gan_lightning import inference
 
     n = options.n or _N
@@ -172,7 +173,7 @@ def _samples(options: argparse.Namespace, start: int) -> "tuple[AdversarialModul
 
 
 def _interpolation(options: argparse.Namespace, start: int) -> "tuple[AdversarialModule, int, Iterator[Tensor]]":
-    """The same for the way from one sample to another."""
+    """The same for an interpolation between two samples."""
     from gan_lightning import inference
 
     n = _FRAMES if options.frames is None else options.frames

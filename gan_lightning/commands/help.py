@@ -1,4 +1,4 @@
-"""How the help of ``fit``, ``validate``, ``test`` and ``predict`` reads."""
+"""Help texts of ``fit``, ``validate``, ``test`` and ``predict``."""
 
 import argparse
 import inspect
@@ -24,13 +24,13 @@ def plain(text: str) -> str:
 
 
 def about(kind: type) -> str:
-    """What a class says of itself before it comes to its arguments."""
+    """Description in a class's docstring, without the sections."""
     text = inspect.getdoc(kind) or ""
     return plain(_SECTIONS.split(text, maxsplit=1)[0]).strip()
 
 
 def gallery(kinds: list[type]) -> str:
-    """A line for each class: its name, and the first sentence of what it says of itself."""
+    """One line a class: its name and the first sentence of its docstring."""
     lines = []
     width = max(len(kind.__name__) for kind in kinds) + 2
     for kind in kinds:
@@ -51,6 +51,7 @@ class HelpFormatter(DefaultHelpFormatter):
 
     def _expand_help(self, action: argparse.Action) -> str:
         text = super()._expand_help(action)
+        # Docstrings of Lightning state defaults in words; jsonargparse appends them once more.
         text = text.replace(" Default: ``None``.", "")
         if "default: null" in text and _STATED_DEFAULT.search(text):
             text = text.replace(", default: null", "")  # The trainer decides on null, and its text says how.
@@ -60,7 +61,7 @@ class HelpFormatter(DefaultHelpFormatter):
         return plain(_RECORD_DEFAULT.sub(r"default: \1", text))
 
     def _choose(self, action: argparse.Action) -> str:
-        """The classes to choose from; a list that another option has had is not told again."""
+        """The classes to choose from; a list that an earlier option has shown is only referred to."""
         names = tuple(choices(action))
         if not names:
             return ""

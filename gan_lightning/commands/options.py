@@ -1,4 +1,4 @@
-"""How the commands that are not Lightning's read their options: a mistake is one sentence that names the option."""
+"""Parser of the commands that do not use Lightning's; errors are one sentence that names the option."""
 
 import argparse
 from collections.abc import Callable

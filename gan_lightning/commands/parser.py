@@ -1,4 +1,4 @@
-"""The parser of ``fit``, ``validate``, ``test`` and ``predict``: its mistakes are told in the user's words."""
+"""Parser of ``fit``, ``validate``, ``test`` and ``predict``, with jsonargparse's errors in one sentence."""
 
 import argparse
 import inspect
@@ -36,15 +36,15 @@ _KEY = re.compile(r'Parser key "([\w.]+)"|--([\w.]+)\.help:')
 
 
 def mistake(sentence: str) -> argparse.ArgumentError:
-    """An error that is told as it is, however deep it was noticed."""
+    """An error whose sentence is printed unchanged, from whatever nested parser it comes."""
     return argparse.ArgumentError(None, f"{_BEGIN}{sentence}{_END}")
 
 
 class Parser(LightningArgumentParser):
-    """Lightning's parser; the arguments of a class (``--model DCGAN``) and its help are made by one as well."""
+    """Lightning's parser. jsonargparse makes one more of these for every class (``--model DCGAN``)."""
 
     command = ""
-    """Set by :func:`parser_for`: jsonargparse makes the parsers of classes, and tells them nothing but their type."""
+    """Set by :func:`parser_for`, since jsonargparse constructs the nested parsers itself."""
 
     def __init__(self, *args: Any, formatter_class: type[HelpFormatter] = HelpFormatter, **kwargs: Any) -> None:
         kwargs.setdefault("prog", f"gan-lightning {self.command}")
@@ -56,7 +56,7 @@ class Parser(LightningArgumentParser):
     def add_class_arguments(self, class_type: type, nested_key: str | None = None, *args: Any, **kwargs: Any) -> Any:
         added = super().add_class_arguments(class_type, nested_key, *args, **kwargs)
         self._described, self._key = class_type, nested_key
-        # What the data tells has no default: a value there is the user's.
+        # An argument linked to the data has no default, so a value there is the user's.
         prefix = f"{nested_key}." if nested_key else ""
         self._linked = {f"{prefix}{name}" for name in kwargs.get("linked_targets") or ()} & set(added)
         self.set_defaults(dict.fromkeys(self._linked))
@@ -73,9 +73,15 @@ class Parser(LightningArgumentParser):
         self.exit(2)
 
     def _sentence(self, message: str) -> str:
-        if told := _SENTENCE.search(message):
-            place = _place(message[: told.start()])
-            return _HERE + place + "." + told[1].removeprefix(_HERE) if told[1].startswith(_HERE) and place else told[1]
+        # 1. A sentence of a nested parser, wrapped into the text of an outer one: take it out again.
+        if sentence := _SENTENCE.search(message):
+            place = _place(message[: sentence.start()])
+            return (
+                _HERE + place + "." + sentence[1].removeprefix(_HERE)
+                if sentence[1].startswith(_HERE) and place
+                else sentence[1]
+            )
+        # 2. An option that does not exist: list those that do.
         if no_option := _NO_OPTION.search(message):
             name = no_option[1] or no_option[2]
             if name.split(".")[0] in ("class_path", "init_args"):  # It was taken for the options themselves.
@@ -83,6 +89,7 @@ class Parser(LightningArgumentParser):
             own = self._described is not None and name in inspect.signature(self._described).parameters
             here = " in this place, where the model sets it" if self._is_of_class and own else ""
             return f"{self._name} has no option {name}{here}: it has {', '.join(self._options())}."
+        # 3. A class that does not exist: list those that can be selected.
         no_class = _NO_CLASS.search(message)
         keys = _KEY.findall(message[: no_class.start()]) if no_class else []
         action = next((action for action in self._actions if keys and action.dest in keys[-1]), None)
@@ -96,10 +103,11 @@ class Parser(LightningArgumentParser):
         )
 
     def _of_a_value(self, message: str) -> str:
-        """The sentence on a value of the wrong type, or on whatever else jsonargparse has to say: in one line."""
+        """One sentence for a value of the wrong type, or for any other error of jsonargparse."""
         place = _place(message)
         if required := _REQUIRED.search(message):
             return f"{_HERE}{place and place + '.'}{required[1]} must be given."
+        # The type in words, and the classes if it is one.
         given, element = _GIVEN.search(message), _ELEMENT.search(message)
         action = next((action for action in self._actions if action.dest == place), None)
         hint = getattr(action, "_typehint", None)
@@ -110,8 +118,8 @@ class Parser(LightningArgumentParser):
             return f"{_HERE}{where.replace('None', 'null')}: it must be {in_words(hint)}{names}."
         if place and (held := _NO_MAPPING.search(message)):
             return f"{_HERE}{place} is {held[1]}: it must be a mapping of its options, or a file that holds one."
-        told = " ".join(_PLACE.sub("", message).replace("- :", "").split()).lstrip(": ").rstrip(".")
-        return f"{_HERE}{place}: {told}." if place else f"{told[:1].upper()}{told[1:]}."
+        sentence = " ".join(_PLACE.sub("", message).replace("- :", "").split()).lstrip(": ").rstrip(".")
+        return f"{_HERE}{place}: {sentence}." if place else f"{sentence[:1].upper()}{sentence[1:]}."
 
     @property
     def _name(self) -> str:
@@ -142,7 +150,7 @@ class Parser(LightningArgumentParser):
 
 
 def _shadowing_hint(path: str | None) -> str:
-    """What to add where a class of the user's own cannot be found since its package is hidden by ours."""
+    """Hint for a user's package ``datamodules``, which is shadowed by ours."""
     mine = Path.cwd() / "datamodules"
     if not (path or "").startswith("datamodules.") or not mine.is_dir() or mine.samefile(datamodules.__path__[0]):
         return ""
@@ -150,11 +158,11 @@ def _shadowing_hint(path: str | None) -> str:
 
 
 def _place(message: str) -> str:
-    """Where jsonargparse has noticed a mistake: the keys that it names one inside the other."""
+    """Dotted path of an error: jsonargparse names the nested keys one by one."""
     return ".".join(dict.fromkeys(_PLACE.findall(message)))
 
 
 @cache
 def parser_for(command: str) -> type[Parser]:
-    """The parser of a command and of the classes in it."""
+    """Parser class of a command; its nested parsers know the command too."""
     return type("Parser", (Parser,), {"command": command})

@@ -13,13 +13,13 @@ from gan_lightning.inference.checkpoint import read_checkpoint
 
 
 def with_rollbacks(start: Callable[[Path | None, int], Trainer], run: Callable[[], None]) -> None:
-    """Train; where the run's DivergenceGuard asks for it, begin again from the last checkpoint, but not endlessly.
+    """Train; on divergence restart from the last checkpoint, at most ``DivergenceGuard.max_rollbacks`` times.
 
-    Lightning cannot go back within a run: loaders, loops and callbacks are under way. So everything is made anew, just
-    as when a killed run is resumed.
+    Lightning cannot go back within a run: loaders, loops and callbacks have advanced. So all objects are made again, as
+    when a killed run is resumed.
 
     Args:
-        start: Makes everything, given the directory to continue in (None at first) and the number of the attempt.
+        start: Makes model, data and trainer from the directory to continue in (None at first) and the attempt's number.
         run: Trains.
 
     Raises:
@@ -36,10 +36,11 @@ def with_rollbacks(start: Callable[[Path | None, int], Trainer], run: Callable[[
             guard = next(callback for callback in callbacks if isinstance(callback, DivergenceGuard))
             keepers = [callback for callback in callbacks if isinstance(callback, LastCheckpoint)]
             directory = error.directory
-            told_to_stop = any(one.was_told_to_stop(trainer) for one in keepers) or trainer.received_sigterm
-            if not error.rolls_back or directory is None or told_to_stop:
+            stops = any(one.was_told_to_stop(trainer) for one in keepers) or trainer.received_sigterm
+            if not error.rolls_back or directory is None or stops:
                 raise
             step = _step(directory)
+            # Attempts count at one checkpoint: a later one starts from 1 again.
             attempt = attempt + 1 if step == last_step else 1
             last_step = step
             if attempt > guard.max_rollbacks:

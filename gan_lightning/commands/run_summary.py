@@ -1,4 +1,4 @@
-"""What became of a run."""
+"""The run's directory and config, and the summary that is printed at the end."""
 
 import os
 from contextlib import suppress
@@ -15,10 +15,9 @@ from gan_lightning.trainer import run_lock
 
 
 class RunRecord(Callback):
-    """What became of a run: where it is, with its config once it trains, and whether it ever began.
+    """Record of a run: its directory, its config once it trains, and whether it has begun.
 
-    Its hooks may run in processes that a strategy forks or spawns, while the first process waits for them: what they
-    find out is shared memory.
+    Its hooks may run in forked or spawned processes while the first process waits: ``begun`` lies in shared memory.
     """
 
     def __init__(self) -> None:
@@ -32,7 +31,7 @@ class RunRecord(Callback):
 
     @property
     def begun(self) -> bool:
-        """Whether any process has begun the command's work: an error that comes later may be a bug."""
+        """Whether any process has begun the command's work; a later error may be a bug."""
         return bool(self._begun.value)
 
     @begun.setter
@@ -40,7 +39,8 @@ class RunRecord(Callback):
         self._begun.value = int(begun)
 
     def make_directory(self, home: Path, kind: str) -> None:
-        """Make a new directory for the run, of this kind, in its home."""
+        """Create the next directory ``<kind>_N`` in the home of the run."""
+        # Remember which folders are new: only those are removed again.
         self._made = [folder for folder in (home, *home.parents) if not folder.exists()]
         self.directory = runs.new_directory(home, kind)
         self._made.insert(0, self.directory)
@@ -70,13 +70,13 @@ class RunRecord(Callback):
 
     @rank_zero_only
     def lock(self) -> None:
-        """Keep other processes from training in the directory, before anything is made that writes into it."""
+        """Lock the directory against other runs, before anything writes into it."""
         if self.directory is not None:
             run_lock.take(self.directory)
 
     @rank_zero_only
     def remove_if_empty(self) -> None:
-        """Unlock the directory; remove it, with the folders made for it, if it holds no more than preparations."""
+        """Unlock the directory; remove it, and the folders made for it, if the run has written no result."""
         if self.directory is not None:
             run_lock.release(self.directory)
         with suppress(OSError):  # It could not be made, or another run lives beside it by now.
@@ -89,7 +89,7 @@ class RunRecord(Callback):
 
     @rank_zero_only
     def print_summary(self, *news: str) -> None:
-        """Print what became of the run, where the results are, and what can be done with them."""
+        """Print the end of the run, its files and the commands that continue from there."""
         if self.directory is None or not self.begun:
             return
         last = self.directory / runs.LAST

@@ -1,4 +1,4 @@
-"""Where a run lives: ``<root>/<name>/version_N`` and the files in it."""
+"""Layout of a run's directory, ``<root>/<name>/version_N``."""
 
 import os
 import re
@@ -14,10 +14,10 @@ PREPARATIONS = {"hparams.yaml", "run_id", ".lock"}
 
 
 def new_directory(home: Path, kind: str = "version") -> Path:
-    """Claim the next of ``home/<kind>_0``, ``home/<kind>_1``, ...
+    """Create the next of ``home/<kind>_0``, ``home/<kind>_1``, ...
 
-    Making the folder is the claim: of two runs that start in the same second, each gets its own. Ranks other than 0
-    only name one, since the trainer tells them the directory of rank 0.
+    ``mkdir`` is atomic, so two runs that start at once get different ones. Ranks other than 0 only compute a name; they
+    receive the directory of rank 0 later.
     """
     number = max((number for number, _ in _numbered(home, kind)), default=-1) + 1
     while True:
@@ -57,6 +57,7 @@ def save_config(directory: Path, text: str, step: int) -> None:
         if path.read_text() == text:
             return
         if step > 0:
+            # A resumed run keeps both configs.
             path = directory / f"config_from_step_{step:08d}.yaml"
     directory.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
@@ -65,7 +66,7 @@ def save_config(directory: Path, text: str, step: int) -> None:
 
 
 def run_id(directory: Path | None) -> str:
-    """The name by which services know the run, the same whenever it is resumed: 8 random characters, kept in it."""
+    """Id of the run for tracking services: 8 random characters in a file, the same when it is resumed."""
     path = None if directory is None else directory / "run_id"
     if path is not None and path.is_file():
         return path.read_text().strip()

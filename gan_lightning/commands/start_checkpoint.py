@@ -1,4 +1,4 @@
-"""Which checkpoint a command starts from."""
+"""The checkpoint that a command starts from."""
 
 from contextlib import suppress
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end any command in a line."""
+"""End a command on Ctrl-C or SIGTERM with one line instead of a traceback."""
 
 import os
 import signal
@@ -16,11 +16,11 @@ _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
 
 
 def exit_code_after_signals(command: str, work: Callable[[], int]) -> int:
-    """Do the work of a command; a signal to stop raises a KeyboardInterrupt in it, SIGTERM too.
+    """Run a command; SIGINT and SIGTERM raise a KeyboardInterrupt in it.
 
-    What clears up on its way (``finally``, context managers) does so. Whatever arrives here afterwards is the signal:
-    a KeyboardInterrupt within an import may come out as an ImportError. A signal with a handler, or one that is to be
-    ignored, as ``nohup`` and some schedulers ask, stays as it is.
+    ``finally`` blocks and context managers run as usual. After a signal any exception counts as the interruption: a
+    KeyboardInterrupt inside an import may surface as an ImportError. A signal that already has a handler or is ignored
+    (``nohup``, some schedulers) is left alone.
 
     Returns:
         The exit code: that of the work; 130 after Ctrl-C; 143 after SIGTERM.
@@ -43,6 +43,7 @@ def exit_code_after_signals(command: str, work: Callable[[], int]) -> int:
             raise
         if all(os.environ.get(name, "0") == "0" for name in _RANKS):
             print(f"\ngan-lightning {command}: {_WORDS[received[0]]}.", file=sys.stderr)
+        # The shell's convention for a process ended by a signal.
         return 128 + received[0]
     finally:
         for number, way in ours.items():

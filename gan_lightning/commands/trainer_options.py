@@ -1,4 +1,4 @@
-"""The trainer's options: Lightning's, less what means nothing to a game, in words that are true here."""
+"""Options of Lightning's Trainer, without those that have no effect on a game, with texts that fit games."""
 
 import argparse
 import inspect
@@ -31,7 +31,7 @@ _TEXTS = {
     "log_every_n_steps": "Steps between two rows of metrics.csv. Default: ``50``.",
     "enable_checkpointing": "Whether checkpoints/last.ckpt is written.",
     "enable_progress_bar": "Whether there is a progress bar.",
-    "enable_model_summary": "Print Lightning's table of the layers too; the count of parameters is always told.",
+    "enable_model_summary": "Print Lightning's table of the layers too; the number of parameters is always printed.",
     "barebones": "Measure the trainer's own cost: without checkpoints, loggers, progress bar and sanity check.",
     "default_root_dir": "Folder that holds the runs.",
 }
@@ -50,18 +50,18 @@ _MINIMA = {
     "num_nodes": 1,
     "reload_dataloaders_every_n_epochs": 0,
 }
-"""Where Lightning takes any number, and fails later, in other words or not at all."""
+"""Minimum values that Lightning does not check, or only later."""
 _COUNTS_OR_FRACTIONS = {
     **{f"limit_{stage}_batches": "batches" for stage in ("train", "val", "test", "predict")},
     "overfit_batches": "batches",
     "val_check_interval": "steps",
 }
-"""A whole number of these, or a part of an epoch."""
+"""Options that take a whole number, or a fraction of an epoch."""
 _MACHINE = ("accelerator", "strategy", "devices", "num_nodes", "precision", "plugins", "profiler", "max_time")
 
 
 def check_trainer_options(options: Mapping[str, Any]) -> None:
-    """Refuse what Lightning would take.
+    """Refuse values that Lightning accepts and cannot use.
 
     Raises:
         ValueError: A number is too small to mean anything, or a part of an epoch is none.
@@ -82,7 +82,7 @@ def check_trainer_options(options: Mapping[str, Any]) -> None:
 
 
 def name_the_options(error: Exception, options: Namespace) -> str:
-    """What Lightning says of the trainer's options, after the ones that it may mean unless it names one itself."""
+    """Lightning's message, preceded by the options it may be about unless it names one itself."""
     said = " ".join(str(error).split())
     if any(f"{name}`" in said or f"{name}=" in said or f"trainer.{name}" in said for name in vars(options)):
         return said
@@ -92,7 +92,7 @@ def name_the_options(error: Exception, options: Namespace) -> str:
 
 
 def check_monitors(model: Any, callbacks: Iterable[Callback]) -> None:
-    """Refuse to watch what nothing logs, as far as that is known: code of the user's own may log anything.
+    """Refuse a ``monitor`` that nothing logs; with classes of the user's own anything may be logged.
 
     Raises:
         ValueError: A callback's ``monitor`` is never logged.
@@ -114,7 +114,7 @@ def check_monitors(model: Any, callbacks: Iterable[Callback]) -> None:
 
 
 def measures_nothing(command: str, model: Any, callbacks: Iterable[Callback]) -> bool:
-    """Whether ``validate`` or ``test`` will end without a number; code of the user's own may measure anything."""
+    """Whether ``validate`` or ``test`` would compute nothing; classes of the user's own may compute anything."""
     stage = "validation" if command == "validate" else "test"
     hooks = (f"{stage}_step", f"on_{stage}_epoch_end")
     silent = [not isinstance(each, Measurement) and type(each).__module__.startswith(_OURS) for each in callbacks]
@@ -140,7 +140,7 @@ def add_trainer_options(parser: LightningArgumentParser, trainer_class: Any) -> 
 
 
 def _default_only(name: str, default: Any, other: str) -> Callable[[Any], Any]:
-    """Take the default alone: Lightning would answer with advice that a game cannot follow."""
+    """Accept only the default, and name the model's option: Lightning's own message does not apply to games."""
 
     def check(value: Any) -> Any:
         if str(value) not in (str(default), "null"):

@@ -1,4 +1,4 @@
-"""``gan-lightning fit | validate | test | predict``: Lightning's command line, taught where a run lives."""
+"""``gan-lightning fit | validate | test | predict``: Lightning's command line, with exit codes and run directories."""
 
 import errno
 import logging
@@ -34,12 +34,12 @@ def run(command: str, arguments: Sequence[str]) -> int:
         except DivergenceError as error:
             record.print_summary()
             if rank_zero_only.rank:  # type: ignore[attr-defined]
-                return 0  # The first process tells it, and must not be killed by Lightning for another one's failure.
+                return 0  # Rank 0 prints it, and Lightning must not kill rank 0 for the failure of another rank.
             print(f"gan-lightning {command}: {error}", file=sys.stderr)
             return 1
         except SIGTERMException as stop:  # Lightning would leave with 0, as if the job were done.
             record.print_summary(*getattr(stop, "__notes__", ()))
-            # If another process than the first one said so, Lightning would take it for a crash and kill them all.
+            # A nonzero code of another rank looks like a crash to Lightning, which would kill all of them.
             return 0 if rank_zero_only.rank else stop.code or 128 + signal.SIGTERM  # type: ignore[attr-defined, return-value]
         except SystemExit:  # A second Ctrl-C, which Lightning has handled.
             record.print_summary()
@@ -66,7 +66,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
 
 
 def _advice_for(error: RuntimeError) -> str | None:
-    """What a user can do about an error that torch and Lightning do not tell apart from mistakes in the code."""
+    """Advice for a RuntimeError that is not a mistake in the code; None: it may be one."""
     said = str(error)
     if lost_another(error):
         return (
@@ -86,7 +86,7 @@ def _advice_for(error: RuntimeError) -> str | None:
 
 
 def _run_with_rollbacks(command: str, arguments: Sequence[str], record: RunRecord) -> None:
-    """Run a command, from the run's last good checkpoint again if it asks for that."""
+    """Run a command; after a divergence continue from the last good checkpoint if the guard says so."""
     cli: TrainingCLI
 
     def start(directory: Path | None, attempt: int) -> Trainer:
@@ -102,12 +102,12 @@ def _run_with_rollbacks(command: str, arguments: Sequence[str], record: RunRecor
 
 
 def _silence_advertisements() -> None:
-    """Leave out Lightning's advertisements."""
+    """Suppress Lightning's advertisements."""
     logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
     logger.addFilter(lambda message: "Tip: For seamless cloud" not in message.getMessage())
 
 
 def _set_rank_of_node() -> None:
-    """Started by hand on several nodes, a process on each takes itself for the first until the trainer knows better."""
+    """Set the rank of a node started by hand: until the trainer exists, each would take itself for rank 0."""
     if "RANK" not in os.environ and int(os.environ.get("NODE_RANK") or 0) > 0:
         rank_zero_only.rank = int(os.environ["NODE_RANK"])  # type: ignore[attr-defined]

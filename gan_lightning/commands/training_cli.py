@@ -1,4 +1,4 @@
-"""The options of ``fit``, ``validate``, ``test`` and ``predict``, and the objects that they make."""
+"""Options of ``fit``, ``validate``, ``test`` and ``predict``, and the model, data and trainer made from them."""
 
 import inspect
 import json
@@ -86,7 +86,7 @@ GAN_LIGHTNING_TRAINER__MAX_STEPS=1000 is --trainer.max_steps 1000, GAN_LIGHTNING
 In a config, `callbacks:` replaces the list of an earlier config and `callbacks+:` adds to it."""
 
 _CALLBACKS: dict[str, dict[type[Callback], type[Callback]]] = {
-    # What each command puts in where the user has not put one of that kind.
+    # Default callbacks of each command: {kind that the user may give instead: class to add}.
     "fit": {
         ProgressBar: RunProgressBar,
         LastCheckpoint: LastCheckpoint,
@@ -111,10 +111,9 @@ _SWITCHES: dict[type[Callback], str] = {
 
 
 class TrainingCLI(LightningCLI):
-    """One command and its options.
+    """Lightning's command line for one command, without Lightning's subcommands.
 
-    It is a flat Lightning command line, without Lightning's own subcommands: only one command's parser is built,
-    and a config or an environment variable serves all commands.
+    Only one parser is built, and a config or an environment variable applies to all commands.
     """
 
     def __init__(self, command: str, arguments: Sequence[str], record: RunRecord) -> None:
@@ -169,7 +168,7 @@ class TrainingCLI(LightningCLI):
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         for key, kind in [("model", AdversarialModule), ("data", LightningDataModule)]:
-            # With a default of None the type becomes "or None", and a mistake is told once for either.
+            # With a default of None the type becomes "or None", and an error is reported twice.
             parser.add_subclass_arguments(
                 kind,
                 key,
@@ -229,6 +228,7 @@ class TrainingCLI(LightningCLI):
                 "--config trainer/metrics."
             )
         if (directory := self.record.directory) is not None:
+            # The first logger decides where Lightning writes everything else.
             config["logger"] = _loggers(config["logger"], directory)
             if not config["logger"]:
                 config["default_root_dir"] = directory
@@ -254,7 +254,7 @@ class TrainingCLI(LightningCLI):
         applied_instantiation_links: dict[str, Any],
         **kwargs: Any,
     ) -> Any:
-        """Make the model with what it takes from the data."""
+        """Make the model, with the arguments that come from the data."""
         if class_type.generator_loss is AdversarialModule.generator_loss:
             games = ", ".join(sorted(kind.__name__ for kind in selectable_subclasses(AdversarialModule)))
             raise ValueError(f"{class_type.__name__} does not say what its players minimise: choose from {games}.")
@@ -267,7 +267,7 @@ class TrainingCLI(LightningCLI):
         return class_type(*args, **kwargs)
 
     def _make_logger(self, class_type: type, *args: Any, **kwargs: Any) -> Any:
-        """Make a logger; it may name the directory of the run and its id, which no config can know."""
+        """Make a logger; ``{run}`` and ``{run_id}`` in its arguments stand for the run's directory and id."""
         directory = str(self.record.directory or self.config.trainer.default_root_dir or ".")
         for name, value in kwargs.items():
             if isinstance(value, str) and "{run" in value:
@@ -276,6 +276,7 @@ class TrainingCLI(LightningCLI):
         return (SteadyWandbLogger if class_type is WandbLogger else class_type)(*args, **kwargs)
 
     def _callbacks(self, config: dict[str, Any]) -> list[Callback]:
+        # Add the defaults that the user neither replaced nor switched off.
         given = config["callbacks"] or []
         callbacks = [*given] if isinstance(given, Iterable) else [given]
         for kind, make in _CALLBACKS[self.command].items():
@@ -291,7 +292,7 @@ class TrainingCLI(LightningCLI):
     # Places.
 
     def _find_places(self, config: dict[str, Any]) -> Path | str | None:
-        """The checkpoint to start from; the directory to write to goes on record, unless this is a trial run."""
+        """Find the checkpoint to start from, and set the run's directory unless this is a trial run."""
         home = Path(config["default_root_dir"] or ".") / self.config.name
         path, directory = self.config.ckpt_path, self.record.directory
         if path is None and self.command != "fit":
@@ -323,6 +324,7 @@ class TrainingCLI(LightningCLI):
 
     def _check(self, path: Path | str) -> None:
         checkpoint = read_checkpoint(path)
+        # The checkpoint must be of the class that the command line names.
         variant = checkpoint["gan_lightning"]["variant"]
         own = public_name(import_name(self.config.model.class_path))
         with suppress(ImportError, AttributeError, ValueError):
@@ -367,7 +369,7 @@ class TrainingCLI(LightningCLI):
 
 
 def _loggers(given: Logger | Iterable[Logger] | bool | None, directory: Path) -> list[Logger]:
-    """The run's own logger, which makes the directory the trainer's, then the user's; none if they said false."""
+    """The run's own logger first, since the trainer takes its directory; then the user's. None for ``false``."""
     if given is False:
         return []
     own = RunLogger(str(directory.parent.parent), directory.parent.name, directory.name)

@@ -1,4 +1,4 @@
-"""``gan-lightning translate``: images out of images, by a checkpoint."""
+"""``gan-lightning translate``: translate image files with a checkpoint."""
 
 import argparse
 import sys
@@ -114,7 +114,7 @@ def _attribute_value(text: str) -> tuple[str, bool]:
 
 
 def _targets(source: Path, out: Path) -> dict[Path, Path]:
-    """The file that each image is to be written into, and the image.
+    """Map each result's file to its image.
 
     Raises:
         FileNotFoundError: There are no images.
@@ -127,6 +127,7 @@ def _targets(source: Path, out: Path) -> dict[Path, Path]:
     folder, files = (source, list_images(source)) if source.is_dir() else (source.parent, [source])
     if not files:
         raise FileNotFoundError(f"There are no images ({', '.join(SUFFIXES)}) in the folder {source}.")
+    # a.jpg and a.png would both become a.png: refuse before anything is written.
     targets: dict[Path, Path] = {}
     for file in files:
         target = out / file.relative_to(folder).with_suffix(".png")
@@ -157,13 +158,14 @@ def _check_options(model: "AdversarialModule", options: argparse.Namespace) -> N
 
 
 def _write(model: "AdversarialModule", targets: dict[Path, Path], options: argparse.Namespace) -> list[str]:
-    """Translate every image; what could not be done, and why."""
+    """Translate every image; return a sentence for each that failed."""
     from tqdm import tqdm
 
     from gan_lightning import inference
     from gan_lightning.visualization import images
 
     failures = []
+    # Continue an interrupted command: only the missing files.
     todo = {target: file for target, file in targets.items() if not target.is_file()}
     done = len(targets) - len(todo)
     with tqdm(todo.items(), desc="Translating", unit=" images", initial=done, total=len(targets)) as bar:
@@ -177,6 +179,7 @@ def _write(model: "AdversarialModule", targets: dict[Path, Path], options: argpa
                 target.parent.mkdir(parents=True, exist_ok=True)
                 images.write_png(target, images.to_uint8(image).cpu())
             except OSError as error:
+                # A full disk fails for every file: stop. Other errors concern this file alone.
                 if error.errno in FULL:
                     raise
                 failures.append(f"{file}: {target} cannot be written: {error.strerror}.")

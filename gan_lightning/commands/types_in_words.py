@@ -1,4 +1,4 @@
-"""Types of options in words: what to write for them."""
+"""Type annotations in words, for error messages."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -21,7 +21,7 @@ _BUILT_IN = (int, float, str, bytes, PurePath, NoneType, Iterable, timedelta)
 
 
 def in_words(hint: Any) -> str:
-    """What fits a type, such as `a number or null`; null comes last."""
+    """Describe a type, such as ``a number or null``; null comes last."""
     kinds, values = [], []
     for part in alternatives(hint):
         if get_origin(part) is Literal:
@@ -34,7 +34,7 @@ def in_words(hint: Any) -> str:
 
 
 def alternatives(hint: Any) -> list[Any]:
-    """The members of a union, of unions in it too, or the type alone."""
+    """Members of a union, nested ones included; of another type the type itself."""
     if get_origin(hint) is Annotated:
         return alternatives(get_args(hint)[0])
     if get_origin(hint) in (Union, UnionType):
@@ -43,7 +43,7 @@ def alternatives(hint: Any) -> list[Any]:
 
 
 def makes_classes(hint: Any) -> bool:
-    """Whether a class, or what one makes, fits a type."""
+    """Whether a type accepts a class or an instance of one."""
     return any(_is_class(part) for part in alternatives(hint))
 
 

@@ -1,4 +1,4 @@
-"""Where the images that ``generate`` makes go."""
+"""Write the images of ``generate``: files, a grid, an interpolation, points."""
 
 import argparse
 import io
@@ -30,7 +30,7 @@ def sample_file(folder: Path, number: int) -> Path:
 
 
 def with_progress_bar(batches: "Iterator[Tensor]", n: int, start: int) -> "Generator[Tensor]":
-    """Images ``start`` to ``n - 1`` of the batches one by one, C x H x W, while a bar tells how far it is."""
+    """Images ``start`` to ``n - 1`` of the batches one by one, C x H x W, with a progress bar."""
     from tqdm import tqdm
 
     with tqdm(total=n, initial=start, desc="Generating", unit=" images") as bar:
@@ -48,7 +48,7 @@ def as_pixels(images: "Iterator[Tensor]", scale: int) -> "Iterator[Tensor]":
 
 
 def write_samples(images: "Iterator[Tensor]", options: argparse.Namespace, start: int) -> None:
-    """A file an image, the first one number ``start``; or all in ``grid.png``, whose rows have their first's number."""
+    """Write one file a sample from number ``start`` on, or all into ``grid.png`` with numbered rows."""
     import torch
 
     from gan_lightning.visualization.captions import captioned
@@ -70,7 +70,7 @@ def write_samples(images: "Iterator[Tensor]", options: argparse.Namespace, start
 
 
 def write_interpolation(images: "Iterator[Tensor]", options: argparse.Namespace, start: int = 0) -> None:
-    """The images side by side in ``interpolation.png``, and as ``interpolation.gif`` if a video is wanted."""
+    """Write frames side by side into ``interpolation.png``, with ``--video`` also ``interpolation.gif``."""
     import torch
 
     from gan_lightning.visualization.images import grid, to_pil, write_gif, write_png
@@ -78,19 +78,21 @@ def write_interpolation(images: "Iterator[Tensor]", options: argparse.Namespace,
     frames = list(images)
     write_png(options.out / "interpolation.png", grid(torch.stack(frames), len(frames), options.scale))
     if options.video:
+        # The first and last frame stay longer.
         durations = [_END_MS, *[_FRAME_MS] * (len(frames) - 2), _END_MS]
         write_gif(options.out / "interpolation.gif", [to_pil(frame) for frame in frames], durations)
     print(f"The way from sample {options.interpolate[0]} to sample {options.interpolate[1]} is in {options.out}.")
 
 
 def write_points(images: "Iterator[Tensor]", options: argparse.Namespace) -> None:
-    """Points in the plane, images of 2 x 1 x 1: all of them in ``scatter.png``, and as numbers in ``points.csv``."""
+    """Write points in the plane (images of 2 x 1 x 1) to ``scatter.png`` and ``points.csv``."""
     import numpy as np
     import torch
 
     from gan_lightning.visualization.images import write_png
     from gan_lightning.visualization.scatter_plot import Window, draw_scatter
 
+    # n x 2
     points = torch.stack([*images]).flatten(1)
     write_png(options.out / "scatter.png", draw_scatter(points, Window.around(points)))
     table = io.BytesIO()

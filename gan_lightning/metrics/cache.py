@@ -1,4 +1,4 @@
-"""Tensors that are computed once and kept on disk, safe against a crash, a second writer and changed data."""
+"""Cache of tensors on disk, safe against crashes, concurrent writers and changed data."""
 
 import os
 import re
@@ -45,6 +45,7 @@ class TensorCache:
         except Exception as error:  # a damaged file breaks torch's reader in any of many ways
             warnings.warn(f"{path} is damaged ({type(error).__name__}): computing it again.", stacklevel=2)
             return None
+        # The name finds the entry, the key says whether it is still valid.
         expected = {"format": FORMAT, **key}
         if stored != expected:
             changed = [part for part in sorted({*stored, *expected}) if stored.get(part) != expected.get(part)]

@@ -1,4 +1,4 @@
-"""An extractor for data that Inception has never seen, such as digits: a small network trained on the data's labels."""
+"""Feature extractor trained on the data's own labels, for images unlike ImageNet's, such as digits."""
 
 import torch
 from torch import Tensor, nn
@@ -28,10 +28,12 @@ class Classifier(FeatureExtractor):
     def __init__(self, channels: int, num_classes: int) -> None:
         super().__init__()
         self.trunk = nn.Sequential(
+            # n x C x H x W to n x 32 x H/2 x W/2
             nn.Conv2d(channels, 32, 3, stride=2, padding=1),
             nn.ReLU(),
             nn.Conv2d(32, 64, 3, stride=2, padding=1),
             nn.ReLU(),
+            # n x 64 x 4 x 4 for images of any size
             nn.AdaptiveMaxPool2d(4),
             nn.Flatten(),
             nn.Linear(64 * 16, 128),
@@ -40,6 +42,7 @@ class Classifier(FeatureExtractor):
         self.head = nn.Linear(128, num_classes)
 
     def forward(self, images: Tensor) -> Embedding:
+        # uint8 to [-1, 1]
         features = self.trunk(images / 127.5 - 1)
         return Embedding(features, self.head(features))
 
@@ -71,7 +74,7 @@ def _weights(images: ImageSource, cache: TensorCache, steps: int) -> dict[str, T
     name = f"classifiers/{digest_of(*key.values())}"
     weights = cache.load(name, key)
     if weights is None:
-        # On the CPU, with draws of its own: the same weights on every machine of the kind, and nobody notices.
+        # On the CPU with a generator of its own: the same weights every time, and the global state is untouched.
         with torch.random.fork_rng([]), torch.inference_mode(False), torch.enable_grad():
             torch.manual_seed(0)
             weights = _train(images, images.labels, steps).state_dict()
@@ -80,6 +83,7 @@ def _weights(images: ImageSource, cache: TensorCache, steps: int) -> dict[str, T
 
 
 def _train(images: ImageSource, labels: Tensor, steps: int) -> Classifier:
+    # As many epochs as the steps need.
     order = torch.cat([torch.randperm(len(images)) for _ in range(-(-steps * _BATCH // len(images)))])
     batches = order[: steps * _BATCH].split(_BATCH)
     first = next(iter(images.image_batches([order[:1]])))

@@ -1,4 +1,4 @@
-"""Fingerprints of what a statistic was computed from."""
+"""Digests of images and weights: keys of cached statistics."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def digest_of(*parts: Any) -> str:
-    """A name for tensors, strings and numbers together: equal if and only if they are."""
+    """Digest of tensors, strings and numbers together."""
     hasher = hashlib.blake2b(digest_size=16)
     for part in parts:
         if isinstance(part, Tensor):
@@ -30,7 +30,7 @@ def digest_of(*parts: Any) -> str:
 
 
 def digest_of_weights(network: nn.Module) -> str:
-    """A name for a network: its class and its weights."""
+    """Digest of a network: its class and its weights."""
     state = network.state_dict()
     parts = [part for name in sorted(state) for part in (name, state[name])]
     return digest_of(type(network).__qualname__, *parts)
@@ -38,7 +38,7 @@ def digest_of_weights(network: nn.Module) -> str:
 
 @singledispatch
 def digest_of_images(images: "Images") -> str:
-    """A name for the content of images, as they are handed out."""
+    """Digest of the pixels of all images."""
     batches = torch.arange(len(images)).split(256)
     return digest_of(*[digest_of(batch) for batch in images.image_batches(batches)])
 

@@ -1,4 +1,4 @@
-"""Judge samples against real images: the metrics, the extractor and the real images' statistics together."""
+"""Evaluate samples against real images, with the real images' statistics cached."""
 
 import math
 import warnings
@@ -52,7 +52,7 @@ class Evaluator:
         self.options = replace(options or Options(), device=device)
 
     def describe(self, real: Images, label: str = "images", title: str | None = None) -> Reference:
-        """What the metrics need to know of the real images, from the cache or embedded now.
+        """Statistics of the real images that the metrics need, from the cache or computed now. Collective.
 
         Args:
             real: Their images.
@@ -60,7 +60,7 @@ class Evaluator:
             title: Of a progress bar; None: no bar.
 
         Returns:
-            All of it in the first process, nothing in the others. All processes must call this.
+            The statistics on rank 0, an empty mapping on the other ranks.
         """
         wanted = sorted({part for metric in self.metrics for part in metric.real})
         known: dict[str, Tensors] = {}
@@ -75,6 +75,7 @@ class Evaluator:
                     known[part] = tensors
             return [part for part in wanted if part not in known]
 
+        # Rank 0 alone reads the cache; all ranks learn what is missing, since embedding is collective.
         todo = on_rank_zero(missing)
         if todo:
             embedded = self._embed(real, {REFERENCE_PARTS[part][0] for part in todo}, title)
@@ -130,6 +131,7 @@ class Evaluator:
 
 
 def _check_dimensions(embedded: Embedded, reference: Reference) -> None:
+    # d, the number of features, from whatever is known of either side.
     known = [embedded.features, embedded.gaussian and embedded.gaussian.mean]
     real = [reference.get("features", {}).get("features"), reference.get("gaussian", {}).get("mean")]
     for ours, theirs in zip(known, real, strict=True):
@@ -153,7 +155,7 @@ def _warn_of_rank(embedded: Embedded) -> None:
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    """No TensorFloat-32 on a GPU, whatever training allows itself: it moves the scores in their third digit."""
+    """Disable TensorFloat-32 on GPUs: it changes the third digit of the scores."""
     matmul = torch.get_float32_matmul_precision()
     convolutions = torch.backends.cudnn.allow_tf32
     torch.set_float32_matmul_precision("highest")

@@ -1,4 +1,4 @@
-"""The extractors by name."""
+"""Feature extractors by name."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ WeightsPath = str | Path | Mapping[str, str | Path]
 
 @dataclass(frozen=True)
 class Ingredients:
-    """What an extractor can be made from.
+    """Weights, data and cache from which an extractor is made.
 
     Attributes:
         weights_path: File with weights, or one for each extractor by its name; None if the user gave none.
@@ -36,7 +36,7 @@ class Ingredients:
 def extractors_of(
     metrics: Iterable[str], extractor: str | type[FeatureExtractor] | FeatureExtractor | None, ingredients: Ingredients
 ) -> dict[str, FeatureExtractor]:
-    """The extractor of each metric, by the metric's name; those of one kind share one.
+    """Map each metric to its extractor; metrics of the same features share one.
 
     Args:
         metrics: Names from ``METRICS``.
@@ -52,6 +52,7 @@ def extractors_of(
     names = list(metrics)
     select_metrics(names)
     kinds = {name: short_name(METRICS[name].extractor) if extractor is None else extractor for name in names}
+    # One file of weights cannot serve two extractors.
     different = list(dict.fromkeys(kinds.values()))
     given = ingredients.weights_path
     if len(different) > 1 and given is not None and not isinstance(given, Mapping):

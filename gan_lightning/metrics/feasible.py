@@ -1,4 +1,4 @@
-"""What can be known before anything is measured: whether there are enough images, and whether the features fit."""
+"""Checks before a measurement: enough images, a suitable size, enough memory."""
 
 import os
 import warnings
@@ -20,7 +20,7 @@ def check_feasible(
     n_real: int,
     options: Options,
 ) -> None:
-    """Refuse metrics that cannot be measured of so many images, or of such ones.
+    """Refuse metrics that are not defined for this number or shape of images.
 
     Args:
         extractors: That of each metric, by the metric's name.
@@ -42,12 +42,13 @@ def check_feasible(
 
 @torch.no_grad()
 def width_of(extractor: FeatureExtractor, image_shape: Sequence[int]) -> int:
-    """How many features the extractor gives of an image, C x H x W.
+    """Number of features d of an image, C x H x W.
 
     Raises:
-        ValueError: It cannot look at such images.
+        ValueError: The extractor does not accept such images.
     """
     device = next((weight.device for weight in extractor.parameters()), torch.device("cpu"))
+    # One black image tells the width.
     black = torch.zeros(1, *image_shape, dtype=torch.uint8, device=device)
     try:
         return extractor(black).features.shape[1]
@@ -59,7 +60,7 @@ def width_of(extractor: FeatureExtractor, image_shape: Sequence[int]) -> int:
 
 
 def check_counts(names: Collection[str], n_samples: int, n_real: int, options: Options) -> None:
-    """Refuse to measure so few images that the numbers would mean nothing.
+    """Refuse numbers of images too small for a metric.
 
     Args:
         names: Of the metrics.
@@ -113,6 +114,7 @@ def check_memory(names: Collection[str], width: int, n_samples: int, n_real: int
     kept = [name for name in names if "features" in METRICS[name].samples]
     if not kept:
         return
+    # Bytes per image: float32 features, and for KID float64 features and subset masks, else float32 copies.
     numbers = 8 * (width + options.kid_subsets) if "kid" in kept else 4 * width
     takes, has = (4 * width + numbers) * (n_samples + n_real) / 1e9, _memory() / 1e9
     if takes > has:
@@ -124,7 +126,7 @@ def check_memory(names: Collection[str], width: int, n_samples: int, n_real: int
 
 
 def _memory() -> float:
-    """Bytes of the machine's memory; infinite where the system does not tell."""
+    """Bytes of the machine's memory; infinite where the system does not report it."""
     try:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, ValueError, OSError):

@@ -16,7 +16,7 @@ from gan_lightning.visualization.images import to_uint8
 
 @dataclass(frozen=True)
 class Embedded:
-    """What is known of a set of images; None where nobody asked for it.
+    """Features of a set of images; parts that were not requested are None.
 
     Attributes:
         count: How many images, N.
@@ -45,7 +45,7 @@ def embed(
     device: torch.device | str = "cpu",
     title: str | None = None,
 ) -> Embedded:
-    """Embed images; all processes must call this with the same arguments, and each embeds its share.
+    """Compute features of images, each rank of its share. Collective: the same arguments on all ranks.
 
     Args:
         images: At least two.
@@ -61,7 +61,7 @@ def embed(
     own = share(batches, rank, world_size)
     moments = RunningMoments()
     kept: dict[str, list[Tensor]] = {name: [] for name in ("features", "logits") if name in parts}
-    # A process without a batch of its own still has to know how wide its empty share is.
+    # A rank without a batch embeds one all the same, to know the width d of its empty share (0 x d).
     todo = own or [batches[0]]
     with tqdm(total=sum(map(len, own)), desc=title, unit=" images", disable=title is None or rank > 0) as bar:
         for indices, batch in zip(todo, images.image_batches(todo), strict=True):
@@ -75,6 +75,7 @@ def embed(
             for name, rows in kept.items():
                 rows.append(getattr(embedding, name))
             bar.update(len(indices))
+    # Rows of all ranks, in the order of the images.
     found = {name: gather_rows(torch.cat(rows), batches).cpu() for name, rows in kept.items()}
     return Embedded(len(images), moments.result() if "gaussian" in parts else None, **found)
 
@@ -83,6 +84,7 @@ def _embed(images: Tensor, extractor: FeatureExtractor) -> Embedding:
     """Features of one batch. Those of an image that is not a number are not numbers either."""
     if images.dtype == torch.uint8:
         return extractor(images)
+    # NaN or infinite pixels: embed zeros, then set the features to NaN.
     broken = ~images.isfinite().flatten(1).all(dim=1)
     embedding: Embedding = extractor(to_uint8(images.nan_to_num()))
     for rows in (embedding.features, embedding.logits):

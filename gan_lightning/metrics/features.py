@@ -1,6 +1,6 @@
-"""What the metrics look at: networks that turn images into features.
+"""Feature extractors: networks that map images to feature vectors.
 
-They stay outside the LightningModule, whose checkpoints, average and processes they would weigh down.
+They are kept out of the LightningModule: its checkpoints, its average and DDP must not contain them.
 """
 
 from abc import ABC, abstractmethod
@@ -27,7 +27,7 @@ INCEPTION, VGG16 = "inception-v3-compat", "vgg16"
 
 @dataclass(frozen=True)
 class Embedding:
-    """What an extractor sees in n images.
+    """Features of n images.
 
     Attributes:
         features: n x d, float32.
@@ -54,7 +54,7 @@ class FeatureExtractor(nn.Module, ABC):
         """Embed uint8 images, n x C x H x W."""
 
     def fingerprint(self) -> str:
-        """Names the features: another one if they may differ."""
+        """Digest of the extractor; it changes if the features may."""
         return f"{self.name}-{digest_of_weights(self)}"
 
 
@@ -85,6 +85,7 @@ class RegisteredExtractor(FeatureExtractor):
         super().__init__()
         self.name = name
         kind = FEATURE_EXTRACTORS_REGISTRY[name]
+        # Layer of each metric: Inception's 2048-d pooling for FID and KID, its logits for the Inception Score.
         layers = {use: kind.get_default_feature_layer_for_metric(use) for use in ("fid", "kid", "prc", "isc")}
         if len({layers[use] for use in ("fid", "kid", "prc")}) > 1:
             raise ValueError(
@@ -100,6 +101,7 @@ class RegisteredExtractor(FeatureExtractor):
         self.class_score = None if headless else "inception_score" if name == INCEPTION else f"{name}_score"
 
     def forward(self, images: Tensor) -> Embedding:
+        # n x 1 x H x W to n x 3 x H x W
         rgb = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
         layers = self.network(rgb)
         features, logits = (layers[place].flatten(1) for place in self._places)

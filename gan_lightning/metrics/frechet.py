@@ -33,7 +33,9 @@ def covariance_root(cov: Tensor) -> Tensor:
 def distance_to_root(mean1: Tensor, root1: Tensor, mean2: Tensor, cov2: Tensor) -> float:
     """:func:`frechet_distance` from the :func:`covariance_root` of the first covariance, in a third of the time."""
     mean1, root1, mean2, cov2 = (t.double() for t in (mean1, root1, mean2, cov2))
+    # tr((S1 S2)^(1/2)), by the eigenvalues of S1^(1/2) S2 S1^(1/2)
     trace_root = _significant(torch.linalg.eigvalsh(root1 @ cov2 @ root1)).sqrt().sum()
+    # tr(S1) is the squared Frobenius norm of its root.
     distance = (mean1 - mean2).square().sum() + root1.square().sum() + cov2.trace() - 2 * trace_root
     return distance.item()
 

@@ -1,4 +1,4 @@
-"""Where images to be judged come from.
+"""Sources of images to evaluate: a generator, a folder, a data module.
 
 All have the methods of ``datamodules.components.loading.ImageSource``: given a batch of indices they return images.
 """
@@ -34,10 +34,9 @@ class Images(Protocol):
 
 
 class Samples:
-    """What a generator makes. Sample ``i`` is a function of the seed and ``i``.
+    """Samples of a generator. Sample ``i`` is a function of the seed and ``i``.
 
-    A conditional generator draws its condition in ``sample``, by index as well, from the class frequencies that it
-    was given: nothing here need know.
+    A conditional generator draws its classes inside ``sample``, by index too, from the class frequencies in training.
 
     Args:
         sample: ``sample(n, seed=..., start=...)`` makes samples ``start`` to ``start + n - 1``, in [-1, 1].
@@ -114,6 +113,7 @@ class FolderImages:
                     f"{_and_size(path, width, height)}: name one size for all, such as --image_size "
                     f"{min(height, width)}."
                 )
+            # H x W x C to C x H x W
             return torch.tensor(pixels).permute(2, 0, 1)
         if (width, height) != (self.size, self.size) and not self._warned:
             self._warned = True
@@ -136,7 +136,7 @@ def _and_size(path: Path, width: int, height: int) -> str:
 
 
 def domain_note(game: Any) -> str | None:
-    """A sentence on what is judged of a game that makes images of several domains; None: it makes those of one."""
+    """Note that only the first domain of several is evaluated; None: there is one domain."""
     domains: Sequence[str] = getattr(game, "domains", ())
     if len(domains) < 2:
         return None
@@ -166,6 +166,7 @@ def real_images(
     if are_points(getattr(data, "image_shape", ())):
         raise ValueError(f"{type(data).__name__} has points and no images: judge the samples by ModeCoverage.")
     loader = getattr(data, f"{split}_dataloader")()
+    # Our loaders know their images: no batches, no flips, no shuffling.
     source = getattr(loader, "source", None) or _read_all(loader)
     if domain_note(game):
         source = getattr(source, "a", source)
@@ -179,6 +180,7 @@ def real_images(
 def _evenly(n: int, at_most: int | None) -> Tensor:
     """The indices of so many of ``n``, evenly spread."""
     few = n if at_most is None else min(n, at_most)
+    # 0, n / few, 2 n / few, ...
     return torch.arange(few) * n // few
 
 

@@ -30,7 +30,9 @@ def class_score(logits: Tensor, splits: int = SPLITS, seed: int = 2020) -> float
     scores = []
     for i in range(splits):
         part = logits[i * n // splits : (i + 1) * n // splits]
+        # p(y|x), n / splits x classes
         log_p, p = part.log_softmax(dim=1), part.softmax(dim=1)
+        # p(y), the mean over the part
         marginal = p.mean(dim=0)
         # A class that no image can be has p = 0 and log p(y) = -inf: it adds nothing.
         divergence = (p * (log_p - marginal.clamp(min=1e-300).log())).sum(dim=1).mean()

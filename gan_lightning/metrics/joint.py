@@ -1,4 +1,4 @@
-"""The metrics of several extractors as one: each extractor makes one pass over the images."""
+"""Evaluation with several extractors: one pass over the images for each."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,6 +24,7 @@ class JointEvaluator:
         self.names = [reported_name(name, extractor) for name, extractor in extractors.items()]
         different = {id(extractor): extractor for extractor in extractors.values()}
         self.evaluators = [
+            # One evaluator an extractor, with all metrics of its features.
             Evaluator([name for name, own in extractors.items() if own is extractor], extractor, **arguments)
             for extractor in different.values()
         ]

@@ -35,6 +35,7 @@ def kernel_distance(
             f"{len(real)} real images, not {subset_size}."
         )
     random = np.random.RandomState(seed)  # torch-fidelity's draws
+    # 0-1 indicators of the subsets: n x subsets, m x subsets
     members = samples.new_zeros(len(samples), subsets, dtype=torch.float64, device="cpu")
     real_members = samples.new_zeros(len(real), subsets, dtype=torch.float64, device="cpu")
     for subset in range(subsets):
@@ -42,8 +43,10 @@ def kernel_distance(
         real_members[random.choice(len(real), subset_size, replace=False), subset] = 1
     x, z_x = samples.double(), members.to(samples.device)
     y, z_y = real.double().to(samples.device), real_members.to(samples.device)
+    # Pairs i != j within samples and within real images: the diagonal k(x_i, x_i) is left out.
     within = _sums(x, z_x, x, z_x) - _diagonal(x) @ z_x + _sums(y, z_y, y, z_y) - _diagonal(y) @ z_y
     across = _sums(x, z_x, y, z_y)
+    # Equation 4: unbiased estimate of MMD^2, one a subset.
     estimates = within / (subset_size * (subset_size - 1)) - 2 * across / subset_size**2
     return estimates.mean().item()
 

@@ -1,4 +1,4 @@
-"""How super-resolution is measured: on the luminance, less a border."""
+"""PSNR and SSIM of super-resolution, on the luminance without a border."""
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ def luminance(images: Tensor) -> Tensor:
     """
     if images.shape[1] == 1:
         return images.float()
+    # Coefficients of ITU-R BT.601 for R, G, B in [0, 255].
     weights = torch.tensor([65.481, 128.553, 24.966], device=images.device) / 255
     return 16 + (images.float() * weights[:, None, None]).sum(dim=1, keepdim=True)
 
@@ -67,6 +68,7 @@ def ssim(images: Tensor, truth: Tensor, border: int) -> Tensor:
     _, everywhere = structural_similarity_index_measure(
         inner, inner_truth, data_range=255.0, reduction="none", return_full_image=True
     )
+    # Only windows that lie inside the image.
     return _inner(everywhere, _REACH).mean(dim=(1, 2, 3))
 
 

@@ -1,4 +1,4 @@
-"""Which modes of a known distribution the samples cover."""
+"""Coverage of the modes of a known mixture."""
 
 from typing import NamedTuple
 
@@ -32,8 +32,10 @@ def mode_coverage(samples: Tensor, centres: Tensor, std: float, min_share: float
         std: Standard deviation of the modes.
         min_share: See above. 0.08: of eight modes each takes 1 % of the samples.
     """
+    # Nearest centre of each sample: N x D against K x D.
     nearest = torch.cdist(samples.flatten(1).double(), centres.to(samples.device).double()).min(dim=1)
     near = nearest.values <= 3 * std
     counts = torch.bincount(nearest.indices[near], minlength=len(centres))
+    # Number of samples of a mode if all had the same.
     fair = len(samples) / len(centres)
     return Coverage(int((counts >= min_share * fair).sum()), near.double().mean().item())

@@ -31,9 +31,11 @@ def precision_recall(samples: Tensor, real: Tensor, real_radii: Tensor, k: int =
     Returns:
         The share of samples within the balls of real images, and of real images within the balls of samples.
     """
+    # Balls around samples reach to the k-th neighbour, (n,).
     sample_radii = radii(samples, k)
     within_real, covered = [], torch.zeros(len(real), dtype=torch.bool, device=real.device)
     for rows, row_radii in zip(samples.split(_ROWS), sample_radii.split(_ROWS), strict=True):
+        # rows x m
         distances = torch.cdist(rows, real)
         within_real.append((distances <= real_radii).any(dim=1))
         covered |= (distances <= row_radii[:, None]).any(dim=0)

@@ -1,4 +1,4 @@
-"""The metrics by name: what each needs to know of the samples and of the real images, and how it is computed."""
+"""Metrics by name: the statistics that each needs, and the function that computes it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from gan_lightning.metrics.kid import kernel_distance
 from gan_lightning.metrics.precision_recall import precision_recall, radii
 
 Reference = Mapping[str, Mapping[str, Tensor]]
-"""What is kept of the real images: some of the parts below, each a few named tensors."""
+"""Statistics of the real images by part, each a few named tensors."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,7 @@ def _metric(
     return Metric(tuple(names.split()), extractor, frozenset(samples.split()), frozenset(real.split()), score)
 
 
+# To add a metric: write its function above and one line here.
 _ALL = (
     _metric(_fid, "fid", INCEPTION, samples="gaussian", real="gaussian"),
     _metric(_kid, "kid", INCEPTION, samples="features", real="features"),
@@ -135,7 +136,7 @@ METRICS: dict[str, Metric] = {name: metric for metric in _ALL for name in metric
 
 
 def select_metrics(names: Iterable[str]) -> list[Metric]:
-    """The metrics that give these numbers, each once.
+    """The metrics that compute these numbers, each once.
 
     Raises:
         ValueError: There is no metric of that name, or no name at all, or a name alone in place of a list.
@@ -152,7 +153,7 @@ def select_metrics(names: Iterable[str]) -> list[Metric]:
 
 
 def reported_name(name: str, extractor: FeatureExtractor) -> str:
-    """What a metric is called that is of this extractor's features: plainly, if they are those that it is published of.
+    """Name under which a metric is reported: with the extractor's name unless the features are the published ones.
 
     ``fid``, but ``fid_pixels``; ``precision``, but ``precision_inception``; ``inception_score``, but
     ``classifier_score``.
@@ -173,5 +174,5 @@ def reported_name(name: str, extractor: FeatureExtractor) -> str:
 
 
 def short_name(extractor: str) -> str:
-    """What an extractor is called by users."""
+    """Name of an extractor for users."""
     return "inception" if extractor == INCEPTION else extractor

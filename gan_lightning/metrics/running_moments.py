@@ -1,4 +1,4 @@
-"""Mean and covariance of features that arrive in batches and are not kept."""
+"""Streaming mean and covariance of features."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ MOST_FEATURES = 4096
 
 @dataclass(frozen=True)
 class Gaussian:
-    """What FID keeps of a set of images.
+    """Mean and covariance of features, the statistics of FID.
 
     Attributes:
         count: How many images.
@@ -27,7 +27,7 @@ class Gaussian:
 
 
 def check_width(width: int) -> None:
-    """Refuse covariances whose eigenvalues nobody would wait for.
+    """Refuse covariances whose eigenvalues would take too long.
 
     Raises:
         ValueError: There are too many features.
@@ -41,7 +41,7 @@ def check_width(width: int) -> None:
 
 
 class RunningMoments:
-    """Adds up batches of features in float64.
+    """Accumulates batches of features in float64.
 
     Everything is measured from the first batch's mean, so that no digits are lost where the mean of the features is
     large against their spread (Chan, Golub and LeVeque, Algorithms for computing the sample variance, 1983).
@@ -61,13 +61,14 @@ class RunningMoments:
             self._shift = features.mean(dim=0) if len(features) else features.new_zeros(width)
             self._sum = features.new_zeros(width)
             self._products = features.new_zeros(width, width)
+        # Sums of x - s and (x - s)(x - s)^T, s the first batch's mean.
         shifted = features - self._shift
         self.count += len(features)
         self._sum += shifted.sum(dim=0)
         self._products.addmm_(shifted.T, shifted)
 
     def result(self) -> Gaussian:
-        """The moments of what all processes together have added, on the CPU. All processes must call this.
+        """Moments over all ranks, on the CPU. Collective.
 
         Raises:
             ValueError: Nothing was added, or there are fewer than two samples, of which there is no covariance.
@@ -77,6 +78,7 @@ class RunningMoments:
         count = int(sum_over_ranks(torch.tensor(float(self.count), device=self._sum.device)).item())
         if count < 2:
             raise ValueError(f"A covariance needs at least 2 samples, not {count}.")
+        # s differs between ranks: add it back before the sum.
         mean = sum_over_ranks(self._sum + self.count * self._shift) / count
         # Products of what a process has added, measured from the mean over all processes.
         offset = mean - self._shift

@@ -79,6 +79,7 @@ class BiGANDiscriminator(nn.Module):
     def __init__(self, image_shape: ImageShape = (1, 28, 28), latent_dim: int = 50, hidden: int = 1024) -> None:
         super().__init__()
         self.layers = nn.Sequential(
+            # (image, latent), joined: N x (C H W + latent_dim)
             nn.Linear(math.prod(image_shape) + latent_dim, hidden),
             nn.LeakyReLU(0.2),
             nn.Linear(hidden, hidden),
@@ -120,6 +121,7 @@ class ALIGenerator(nn.Module):
 
         self.layers = nn.Sequential(
             nn.Unflatten(1, (latent_dim, 1, 1)),
+            # 1 x 1 to 4 x 4 at 32 x 32, then 10 x 10, 13 x 13, 28 x 28, 32 x 32
             *activated(latent_dim, 8 * width, core),
             *activated(8 * width, 4 * width, 4, stride=2),
             *activated(4 * width, 2 * width, 4),
@@ -195,6 +197,7 @@ class ALIDiscriminator(nn.Module):
         hidden_dropout: float = 0.5,
     ) -> None:
         super().__init__()
+        # Of the five convolutions: .2 before the first, .5 before the others.
         dropout = [input_dropout, *[hidden_dropout] * 4]
 
         def activated(inputs: int, outputs: int, kernel: int | tuple[int, int], stride: int = 1) -> list[nn.Module]:
@@ -237,6 +240,7 @@ def _convolutions(
 ) -> list[nn.Module]:
     """From the image to 16 times the width of channels of 1 x 1."""
     return [
+        # 32 x 32 to 28, 13, 10, 4 and 1
         *activated(image_shape[0], width, 5),
         *activated(width, 2 * width, 4, stride=2),
         *activated(2 * width, 4 * width, 4),

@@ -30,6 +30,7 @@ class BEGANAutoencoder(nn.Module):
         n_halvings = log2_side("BEGANAutoencoder", image_shape, smallest=8) - 3
         layers = [*_activated(image_shape[0], width), *_activated(width, width), *_activated(width, width)]
         for level in range(1, n_halvings + 1):
+            # n, 2n, 3n, ... channels
             wider = (level + 1) * width
             layers += [*_activated(level * width, wider, stride=2), *_activated(wider, wider)]
         self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear((n_halvings + 1) * width * 8 * 8, code_dim))
@@ -71,6 +72,7 @@ def _decoder(network: str, image_shape: tuple[int, int, int], code_dim: int, wid
     n_doublings = log2_side(network, image_shape, smallest=8) - 3
     layers = [nn.Linear(code_dim, width * 8 * 8), nn.Unflatten(1, (width, 8, 8))]
     for level in range(n_doublings + 1):
+        # 8 x 8, 16 x 16, ...
         layers += [nn.Upsample(scale_factor=2)] if level > 0 else []
         layers += [*_activated(width, width), *_activated(width, width)]
     return nn.Sequential(*layers, nn.Conv2d(width, image_shape[0], kernel_size=3, padding=1))

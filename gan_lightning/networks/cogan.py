@@ -42,6 +42,7 @@ class CoupledGenerator(nn.Module):
             return activated(layer, inputs // 2)
 
         self.shared = nn.Sequential(
+            # N x latent_dim x 1 x 1 to 4 x 4, 7 x 7, 13 x 13 and 25 x 25
             nn.Unflatten(1, (latent_dim, 1, 1)),
             *activated(nn.ConvTranspose2d(latent_dim, 8 * width, kernel_size=(first[0], first[1])), 8 * width),
             *doubled(8 * width),
@@ -90,6 +91,7 @@ class CoupledDiscriminator(nn.Module):
             raise ValueError(
                 f"CoupledDiscriminator works on images whose sides are 16 at least, not {height} x {breadth}."
             )
+        # 28 to 24, 12, 8 and 4: 5 x 5 without padding, and halved, twice
         rest = [((side - 4) // 2 - 4) // 2 for side in (height, breadth)]
         inner, hidden = 5 * width // 2, 25 * width
         self.heads = nn.ModuleDict(

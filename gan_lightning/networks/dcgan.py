@@ -22,7 +22,7 @@ class ConvGenerator(nn.Module):
     Args:
         image_shape: Channels, height and width of the images made; square, a power of two from 8 up.
         latent_dim: Length of the latent vector.
-        num_classes: Classes told to the generator, as zeros and a one joined to the latent. None: none.
+        num_classes: Number of classes, one-hot and joined to the latent. None: none.
         width: Channels of the last hidden layer; they double with every level down to 4 x 4.
         batch_norm: Whether hidden layers are batch-normalised; without it the convolutions have a bias
             instead.
@@ -44,6 +44,7 @@ class ConvGenerator(nn.Module):
     ) -> None:
         super().__init__()
         n_hidden = log2_side("ConvGenerator", image_shape, smallest=8) - 2
+        # At 64 x 64 and width 64: 512, 256, 128, 64 channels at 4 x 4, 8 x 8, 16 x 16, 32 x 32.
         channels = [width * 2**level for level in reversed(range(n_hidden))]
         bias = not batch_norm
 
@@ -52,8 +53,10 @@ class ConvGenerator(nn.Module):
 
         self.num_classes = num_classes
         inputs = latent_dim + (num_classes or 0)
+        # 1 x 1 to 4 x 4
         layers = activated(nn.ConvTranspose2d(inputs, channels[0], kernel_size=4, bias=bias), channels[0])
         for inputs, outputs in pairwise(channels):
+            # Each doubles the side.
             layers += activated(nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=bias), outputs)
         for _ in range(n_extra_layers):
             layers += activated(nn.Conv2d(width, width, kernel_size=3, padding=1, bias=bias), width)
@@ -76,7 +79,7 @@ class ConvDiscriminator(nn.Module):
 
     Args:
         image_shape: Channels, height and width of the images judged; square, a power of two from 8 up.
-        num_classes: Classes told to the discriminator, as constant channels of zeros or ones joined to the image.
+        num_classes: Number of classes, one-hot planes joined to the image.
             None: none.
         width: Channels of the first layer; they double with every level down to 4 x 4.
         batch_norm: Whether inner layers are batch-normalised; without it the convolutions have a bias
@@ -99,6 +102,7 @@ class ConvDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         n_hidden = log2_side("ConvDiscriminator", image_shape, smallest=8) - 2
+        # At 64 x 64 and width 64: 64, 128, 256, 512 channels at 32 x 32, 16 x 16, 8 x 8, 4 x 4.
         channels = [width * 2**level for level in range(n_hidden)]
         bias = not batch_norm
 
@@ -113,12 +117,14 @@ class ConvDiscriminator(nn.Module):
             layers += activated(nn.Conv2d(width, width, kernel_size=3, padding=1, bias=bias), width)
         for inputs, outputs in pairwise(channels):
             layers += activated(nn.Conv2d(inputs, outputs, kernel_size=4, stride=2, padding=1, bias=bias), outputs)
+        # 4 x 4 to one logit
         self.layers = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, kernel_size=4, bias=bias))
         self.apply(dcgan_init)
 
     def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
         """Map images (N, C, H, W), with labels (N,) if there are classes, to logits (N,)."""
         if self.num_classes is not None:
+            # N x num_classes x H x W, constant over each image
             planes = one_hot(labels, image, self.num_classes)[:, :, None, None].expand(-1, -1, *image.shape[2:])
             image = torch.cat([image, planes], dim=1)
         return self.layers(image).flatten()
@@ -129,7 +135,7 @@ class PlainConvDiscriminator(ConvDiscriminator):
 
     Args:
         image_shape: Channels, height and width of the images judged; square, a power of two from 8 up.
-        num_classes: Classes told to the discriminator. None: none.
+        num_classes: Number of classes. None: none.
         width: Channels of the first layer; they double with every level down to 4 x 4.
         n_extra_layers: 3 x 3 convolutions more, at half the image's side, after the first layer.
     """

@@ -37,12 +37,14 @@ class ConvAutoencoder(nn.Module):
         def up(inputs: int, outputs: int) -> nn.Module:
             return nn.ConvTranspose2d(inputs, outputs, kernel_size=4, stride=2, padding=1)
 
+        # C x H x W to 4 width x H/8 x W/8
         self.encoder = nn.Sequential(
             down(channels, width),
             nn.LeakyReLU(0.2, inplace=True),
             *activated(down(width, 2 * width), 2 * width),
             *activated(down(2 * width, 4 * width), 4 * width),
         )
+        # and back to C x H x W
         self.decoder = nn.Sequential(
             *activated(up(4 * width, 2 * width), 2 * width),
             *activated(up(2 * width, width), width),

@@ -24,12 +24,14 @@ class InfoGANGenerator(nn.Module):
         channels, height, breadth = _quarters("InfoGANGenerator", image_shape)
         flat = 2 * width * height * breadth
         self.layers = nn.Sequential(
+            # (noise, codes) to 1024
             nn.Linear(latent_dim, 16 * width),
             nn.BatchNorm1d(16 * width),
             nn.ReLU(inplace=True),
             nn.Linear(16 * width, flat),
             nn.BatchNorm1d(flat),
             nn.ReLU(inplace=True),
+            # 128 x H/4 x W/4, then 64 x H/2 x W/2, then C x H x W
             nn.Unflatten(1, (2 * width, height, breadth)),
             nn.ConvTranspose2d(2 * width, width, kernel_size=4, stride=2, padding=1),
             nn.BatchNorm2d(width),
@@ -45,7 +47,7 @@ class InfoGANGenerator(nn.Module):
 
 
 class InfoGANDiscriminator(nn.Module):
-    """A trunk with two heads: one judges the image, the other, Q, reads the codes that it was made from.
+    """A trunk with two heads: D's logit, and Q's estimate of the codes.
 
     Args:
         image_shape: Channels, height and width of the images judged; the sides are multiples of 4.
@@ -79,6 +81,7 @@ class InfoGANDiscriminator(nn.Module):
             nn.BatchNorm1d(16 * width),
             nn.LeakyReLU(slope),
         )
+        # D and Q share the trunk (section 6).
         self.judge = nn.Linear(16 * width, 1)
         self.q = nn.Sequential(
             nn.Linear(16 * width, 2 * width),
@@ -86,11 +89,12 @@ class InfoGANDiscriminator(nn.Module):
             nn.LeakyReLU(slope, inplace=True),
             nn.Linear(2 * width, n_categories + 2 * n_continuous),
         )
+        # Q: logits of the category, then mean and log-variance of each continuous code.
         self.parts = [n_categories, n_continuous, n_continuous]
         self.apply(_init)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Map images (N, C, H, W) to what is thought of them.
+        """Map images (N, C, H, W) to the logit of D and the parameters of Q.
 
         Returns:
             Logits of being real (N,), of the categories (N, n_categories), and the means and log-variances of the

@@ -1,9 +1,9 @@
 """The networks of LAPGAN (Denton et al., 2015, arXiv 1506.05751) for CIFAR-10, after the authors' code.
 
-Not to be confused with ``pyramid.py``, whose networks are pyramids of features; here each level of a pyramid of images
-has a network of its own. Initial weights of convolutions are torch's, which are those of the authors' Lua Torch. Their
-coarsest generator differs a little from ``MLPGenerator``, which takes its place: its second hidden layer is of
-sigmoids, its output is linear, and its weights start from N(0, .05), which spreads as U(-.087, .087).
+Each level of a Laplacian pyramid of images has a network of its own. Initial weights of convolutions are torch's, which
+are those of the authors' Lua Torch. Their coarsest generator differs a little from ``MLPGenerator``, which takes its
+place: its second hidden layer is of sigmoids, its output is linear, and its weights start from N(0, .05), which spreads
+as U(-.087, .087).
 """
 
 import math
@@ -64,6 +64,7 @@ class LAPGANDiscriminator(nn.Module):
             nn.ReLU(inplace=True),
             nn.Flatten(),
             nn.Dropout(dropout),
+            # The stride of 2 rounds odd sides up.
             nn.Linear(width * math.prod((side + 1) // 2 for side in sides), 1),
         )
 
@@ -121,7 +122,7 @@ class LaplacianGenerator(nn.Module):
         self.lengths = lengths(self.sides, latent_dim)
 
     def noises(self, latent: Tensor) -> dict[int, Tensor]:
-        """What each level takes of latents (N, sum of ``lengths``): a vector the coarsest, a plane any other."""
+        """Split latents (N, sum of ``lengths``): a vector for the coarsest level, a plane for each other one."""
         coarsest, *planes = latent.split(self.lengths, dim=1)
         sides = self.sides[1:]
         return {self.sides[0]: coarsest} | {
@@ -129,7 +130,7 @@ class LaplacianGenerator(nn.Module):
         }
 
     def at(self, side: int, noise: Tensor, low_pass: Tensor | None) -> Tensor:
-        """A level's images (N, C, side, side), of its noise and of the images without its details."""
+        """Images (N, C, side, side) of a level, from its noise and the enlarged coarser images."""
         network = self.levels[str(side)]
         return network(noise) if low_pass is None else low_pass + network(noise, low_pass)
 
@@ -141,10 +142,11 @@ class LaplacianGenerator(nn.Module):
         noises = self.noises(latent)
         images = self.at(self.sides[0], noises[self.sides[0]], None)
         for side in self.sides[1:]:
+            # I_k = up(I_{k-1}) + G_k(z_k, up(I_{k-1})), equation 4
             images = self.at(side, noises[side], up(images, side))
         return images.clamp(-1, 1)
 
 
 def lengths(sides: Sequence[int], latent_dim: int) -> list[int]:
-    """How many numbers of noise each level of a :class:`LaplacianGenerator` takes."""
+    """Length of the noise of each level of a :class:`LaplacianGenerator`."""
     return [latent_dim, *(side**2 for _, side in pairwise(sides))]

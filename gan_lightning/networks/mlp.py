@@ -87,7 +87,7 @@ class ConditionalMLPGenerator(nn.Module):
     Args:
         image_shape: Channels, height and width of the images made.
         latent_dim: Length of the latent vector.
-        num_classes: Classes, told as zeros and a one.
+        num_classes: Number of classes, one-hot.
         latent_hidden: Hidden units of the latent.
         label_hidden: Hidden units of the label.
         hidden: Hidden units of both together.
@@ -106,6 +106,7 @@ class ConditionalMLPGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
+        # Latent and label have a hidden layer each, N x 200 and N x 1000, joined to N x 1200.
         self.latent = nn.Sequential(nn.Linear(latent_dim, latent_hidden), nn.ReLU(), nn.Dropout(dropout))
         self.label = nn.Sequential(nn.Linear(num_classes, label_hidden), nn.ReLU(), nn.Dropout(dropout))
         self.layers = nn.Sequential(
@@ -132,7 +133,7 @@ class ConditionalMLPDiscriminator(nn.Module):
 
     Args:
         image_shape: Channels, height and width of the images judged.
-        num_classes: Classes, told as zeros and a one.
+        num_classes: Number of classes, one-hot.
         image_hidden: Maxout units of the image, of five pieces.
         label_hidden: Maxout units of the label, of five pieces.
         hidden: Maxout units of both together, of four pieces.
@@ -180,6 +181,7 @@ class Maxout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_features) to (N, out_features)."""
+        # N x units x pieces, and the largest piece of each unit
         return self.linear(x).unflatten(1, (-1, self.pieces)).amax(dim=2)
 
 

@@ -40,15 +40,18 @@ class PatchDiscriminator(nn.Module):
                 f"{image_shape[1]} x {image_shape[2]}: n_layers must be at least 1 and fit the image."
             )
         is_batch = normalization == "batch"
+        # 64, 128, 256, 512, ... 512
         channels = [width * min(2**level, 8) for level in range(n_layers + 1)]
         layers: list[nn.Module] = [nn.Conv2d(image_shape[0], width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, True)]
         for level, (inputs, outputs) in enumerate(pairwise(channels), 1):
+            # The last but one layer keeps the resolution.
             stride = 2 if level < n_layers else 1
             layers += [
                 nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1, bias=not is_batch),
                 nn.BatchNorm2d(outputs) if is_batch else nn.InstanceNorm2d(outputs),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
+        # One logit a patch
         self.layers = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 4, padding=1))
         self.apply(dcgan_init)
 

@@ -1,4 +1,4 @@
-"""Files of a network's weights: found, downloaded, and read without running what they may carry."""
+"""Pretrained weights: download, and reading without running code in the file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,6 +43,7 @@ def downloaded(url: str, name: str | None = None) -> Path:
     name = name or url.rpartition("/")[2]
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.is_file():
+        # torch's names carry the first digits of the SHA-256: vgg19-dcbb9e9d.pth.
         digest = torch.hub.HASH_REGEX.search(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ class ResNetGenerator(nn.Module):
     Args:
         image_shape: Channels, height and width of the images made; square, a power of two from 8 up.
         latent_dim: Length of the latent vector.
-        num_classes: Classes told to the generator, by the scales and offsets of BatchNorm in the blocks. None: none.
+        num_classes: Number of classes, which select scale and offset of BatchNorm in the blocks. None: none.
         width: Channels of every hidden layer.
 
     Raises:
@@ -47,9 +47,11 @@ class ResNetGenerator(nn.Module):
         width: int = 128,
     ) -> None:
         super().__init__()
+        # 4 x 4 to the image: one block a doubling
         n_blocks = log2_side("ResNetGenerator", image_shape, smallest=8) - 2
         output = nn.Conv2d(width, image_shape[0], kernel_size=3, padding=1)
         self.layers = LabelledSequential(
+            # N x latent_dim to N x width x 4 x 4
             nn.Linear(latent_dim, width * 4 * 4),
             nn.Unflatten(1, (width, 4, 4)),
             *(UpBlock(width, width, num_classes, self.norm_eps) for _ in range(n_blocks)),
@@ -71,7 +73,7 @@ class ResNetDiscriminator(nn.Module):
 
     Args:
         image_shape: Channels, height and width of the images judged; square, a power of two from 16 up.
-        num_classes: Classes told to the discriminator, by a projection at its end. None: none.
+        num_classes: Number of classes, by a projection at the end. None: none.
         width: Channels of every hidden layer.
         pooling: How the last feature map becomes a vector: its mean over space, or its sum.
         bias: Whether the last layer has a bias.
@@ -89,6 +91,7 @@ class ResNetDiscriminator(nn.Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
+        # Down to 8 x 8
         n_down = log2_side("ResNetDiscriminator", image_shape, smallest=16) - 3
         self.blocks = nn.Sequential(
             DownBlock(image_shape[0], width, first=True),
@@ -104,6 +107,7 @@ class ResNetDiscriminator(nn.Module):
 
     def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
         """Map images (N, C, H, W), with labels (N,) if there are classes, to logits (N,)."""
+        # N x width x 8 x 8 to N x width
         features = self.pool(self.blocks(image), dim=(2, 3))
         return project(features, self.linear, self.embedding, labels)
 
@@ -114,7 +118,7 @@ class SNGANGenerator(ResNetGenerator):
     Args:
         image_shape: Channels, height and width of the images made; square, a power of two from 8 up.
         latent_dim: Length of the latent vector.
-        num_classes: Classes told to the generator, by the scales and offsets of BatchNorm in the blocks. None: none.
+        num_classes: Number of classes, which select scale and offset of BatchNorm in the blocks. None: none.
         width: Channels of every hidden layer.
     """
 
@@ -135,7 +139,7 @@ class SNGANDiscriminator(ResNetDiscriminator):
 
     Args:
         image_shape: Channels, height and width of the images judged; square, a power of two from 16 up.
-        num_classes: Classes told to the discriminator, by a projection at its end. None: none.
+        num_classes: Number of classes, by a projection at the end. None: none.
         width: Channels of every hidden layer.
     """
 
@@ -244,6 +248,7 @@ def glorot_init(module: nn.Module, gain: float = math.sqrt(2)) -> None:
         gain: Multiplies the weights of 3 x 3 convolutions.
     """
     if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
+        # The 1 x 1 convolutions of the shortcuts have gain 1.
         inside_block = isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3)
         nn.init.xavier_uniform_(module.weight, gain=gain if inside_block else 1)
         if not isinstance(module, nn.Embedding) and module.bias is not None:

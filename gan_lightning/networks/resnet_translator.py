@@ -62,6 +62,7 @@ class ResidualTranslator(nn.Module):
             nn.ReflectionPad2d(3),
             *activated(nn.Conv2d(condition_shape[0], width, kernel_size=7), width),
             *down(width),
+            # H/4 x W/4 with 4 width channels: here are the residual blocks.
             *down(2 * width),
             *(ReflectedBlock(4 * width) for _ in range(n_blocks)),
             *up(4 * width),

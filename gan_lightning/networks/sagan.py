@@ -1,4 +1,4 @@
-"""The residual networks of SNGAN at 64 x 64 and 128 x 128, and of SAGAN: fewer channels where the map is larger.
+"""Residual networks of SNGAN at 64 x 64 and 128 x 128, and of SAGAN.
 
 After the code of Miyato and Koyama, 2018, arXiv 1802.05637, and of Zhang et al., 2019, arXiv 1805.08318. Initial
 weights and BatchNorm are those of SNGAN in ``resnet.py``; SAGAN's 3 x 3 convolutions start from Glorot's distribution
@@ -30,9 +30,9 @@ class PyramidGenerator(nn.Module):
     Args:
         image_shape: Channels, height and width of the images made; square, a power of two from 16 up.
         latent_dim: Length of the latent vector.
-        num_classes: Classes told to the generator, by the scales and offsets of BatchNorm in the blocks. None: none.
+        num_classes: Number of classes, which select scale and offset of BatchNorm in the blocks. None: none.
         width: Channels of the last block; they double with every level down, up to 16 times.
-        attention: Whether the map of a quarter of the image's side attends to itself.
+        attention: Self-attention on the map of a quarter of the image's side.
 
     Raises:
         ValueError: If the network cannot make images of this shape.
@@ -53,9 +53,11 @@ class PyramidGenerator(nn.Module):
     ) -> None:
         super().__init__()
         n_blocks = log2_side("PyramidGenerator", image_shape, smallest=16) - 2
+        # At 128 x 128: 1024, 1024, 512, 256, 128, 64
         channels = [width * min(2**level, _WIDEST) for level in reversed(range(n_blocks + 1))]
         blocks: list[nn.Module] = [UpBlock(*pair, num_classes, self.norm_eps) for pair in pairwise(channels)]
         if attention:
+            # At a quarter of the image's side: 32 x 32 of 128 x 128
             blocks.insert(n_blocks - 2, SelfAttention(channels[-3]))
         output = nn.Conv2d(width, image_shape[0], kernel_size=3, padding=1)
         self.layers = LabelledSequential(
@@ -83,9 +85,9 @@ class PyramidDiscriminator(nn.Module):
 
     Args:
         image_shape: Channels, height and width of the images judged; square, a power of two from 16 up.
-        num_classes: Classes told to the discriminator, by a projection at its end. None: none.
+        num_classes: Number of classes, by a projection at the end. None: none.
         width: Channels of the first block; they double with every block, up to 16 times.
-        attention: Whether the map of a quarter of the image's side attends to itself.
+        attention: Self-attention on the map of a quarter of the image's side.
         widen_first: Whether a block widens in its first convolution, as SAGAN's, or in its second, as SNGAN's.
 
     Raises:
@@ -112,6 +114,7 @@ class PyramidDiscriminator(nn.Module):
                 DownBlock(inputs, outputs, widen_first=widen_first) if outputs > inputs else PlainBlock(inputs)
             )
         if attention:
+            # After two halvings
             blocks.insert(2, SelfAttention(channels[1]))
         self.blocks = nn.Sequential(*blocks)
         self.linear = nn.Linear(channels[-1], 1)
@@ -121,6 +124,7 @@ class PyramidDiscriminator(nn.Module):
 
     def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
         """Map images (N, C, H, W), with labels (N,) if there are classes, to logits (N,)."""
+        # phi(x): N x channels, summed over space
         features = F.relu(self.blocks(image)).sum(dim=(2, 3))
         return project(features, self.linear, self.embedding, labels)
 
@@ -131,7 +135,7 @@ class SAGANGenerator(PyramidGenerator):
     Args:
         image_shape: Channels, height and width of the images made; square, a power of two from 16 up.
         latent_dim: Length of the latent vector.
-        num_classes: Classes told to the generator, by the scales and offsets of BatchNorm in the blocks. None: none.
+        num_classes: Number of classes, which select scale and offset of BatchNorm in the blocks. None: none.
         width: Channels of the last block; they double with every level down, up to 16 times.
     """
 
@@ -154,7 +158,7 @@ class SAGANDiscriminator(PyramidDiscriminator):
 
     Args:
         image_shape: Channels, height and width of the images judged; square, a power of two from 16 up.
-        num_classes: Classes told to the discriminator, by a projection at its end. None: none.
+        num_classes: Number of classes, by a projection at the end. None: none.
         width: Channels of the first block; they double with every block, up to 16 times.
     """
 

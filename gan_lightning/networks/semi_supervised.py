@@ -34,6 +34,7 @@ class SoftplusGenerator(nn.Module):
         for linear in [*linears, last]:
             nn.init.xavier_uniform_(linear.weight)
         nn.init.zeros_(last.bias)
+        # Unit rows: v / ||v|| with g = 1
         last.weight.data = F.normalize(last.weight.data, dim=1)
         last = parametrizations.weight_norm(last)
         self.layers = nn.Sequential(*layers, last, nn.Tanh(), nn.Unflatten(1, tuple(image_shape)))
@@ -75,8 +76,10 @@ class NoisyClassifier(nn.Module):
             nn.init.zeros_(linear.bias)
             parametrize.register_parametrization(linear, "weight", FixedLength(linear.weight))
             layers += [linear, nn.ReLU(), Noise(hidden_noise)]
+        # The last layer's g is trained.
         parametrize.remove_parametrizations(linear, "weight")
         parametrizations.weight_norm(linear)
+        # No ReLU and no noise after the logits
         self.layers = nn.Sequential(*layers[:-2])
 
     def forward(self, image: Tensor) -> Tensor:
@@ -85,7 +88,7 @@ class NoisyClassifier(nn.Module):
 
 
 class FixedLength(nn.Module):
-    """Lets the weights of a layer turn, and not grow: ``w = g v / ||v||``, unit by unit, and g is no weight.
+    """Weight normalisation with fixed lengths: ``w = g v / ||v||`` for each unit, g a constant.
 
     Args:
         weight: Of the layer, outputs x inputs; g is how long each unit's weights are.

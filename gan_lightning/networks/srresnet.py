@@ -44,6 +44,7 @@ class SRResNet(nn.Module):
                 f"{image_shape[1]} x {image_shape[2]} of {condition_shape[1]} x {condition_shape[2]}: change the "
                 "data's scale."
             )
+        # x4: two doublings
         n_doublings = scale.bit_length() - 1
         self.first = nn.Sequential(nn.Conv2d(condition_shape[0], width, 9, padding=4), nn.PReLU())
         self.blocks = nn.Sequential(*(PlainBlock(width) for _ in range(n_blocks)))
@@ -52,6 +53,7 @@ class SRResNet(nn.Module):
             *(
                 layer
                 for _ in range(n_doublings)
+                # 4 width x H x W to width x 2H x 2W
                 for layer in (nn.Conv2d(width, 4 * width, 3, padding=1), nn.PixelShuffle(2), nn.PReLU())
             )
         )
@@ -59,10 +61,11 @@ class SRResNet(nn.Module):
         # Each 3 x 3 kernel sees 1 pixel further, each 9 x 9 kernel 4; those of an enlarged map are smaller.
         of_upsampling = sum(1 / 2**doubling for doubling in range(n_doublings))
         self.reach = math.ceil(4 + 2 * n_blocks + 1 + of_upsampling + 4 / scale)
-        """How far, in pixels of the image given, what a pixel becomes depends on others; in evaluation mode."""
+        """Radius of the receptive field in pixels of the input, in evaluation mode; tiles overlap by it."""
 
     def forward(self, condition: Tensor) -> Tensor:
         """Map images (N, C, H, W) in [-1, 1] to images (N, C', H * scale, W * scale) about [-1, 1]."""
+        # [-1, 1] to [0, 1]
         first = self.first((condition + 1) / 2)
         return self.last(self.upsampling(first + self.after_blocks(self.blocks(first))))
 
@@ -106,6 +109,7 @@ class SRGANDiscriminator(nn.Module):
         channels = [image_shape[0], *(width * 2 ** (layer // 2) for layer in range(8))]
         layers: list[nn.Module] = []
         for number, (inputs, outputs) in enumerate(pairwise(channels)):
+            # Strides 1, 2, 1, 2, ...: four halvings
             layers.append(nn.Conv2d(inputs, outputs, 3, stride=1 + number % 2, padding=1))
             layers += [nn.BatchNorm2d(outputs)] if number else []
             layers.append(nn.LeakyReLU(0.2, inplace=True))

@@ -67,6 +67,7 @@ class StarGANGenerator(nn.Module):
 
     def forward(self, image: Tensor, attributes: Tensor) -> Tensor:
         """Map images (N, C, H, W) and attributes (N, n_attributes) to images (N, C, H, W) in [-1, 1]."""
+        # N x A to N x A x H x W, joined to the image's channels
         maps = attributes[:, :, None, None].expand(-1, -1, *image.shape[2:])
         return self.layers(torch.cat([image, maps], dim=1))
 
@@ -109,6 +110,7 @@ class StarGANDiscriminator(nn.Module):
             layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.LeakyReLU(0.01, inplace=True)]
         self.layers = nn.Sequential(*layers)
         self.patches = nn.Conv2d(widths[-1], 1, kernel_size=3, padding=1, bias=False)
+        # 2 x 2 at 128 x 128: the attributes' kernel covers all of it.
         rest = (height >> n_layers, breadth >> n_layers)
         self.attributes = nn.Conv2d(widths[-1], n_attributes, kernel_size=rest, bias=False)
 

@@ -72,6 +72,7 @@ class PointDiscriminator(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map points (N, C, H, W) to logits (N,)."""
+        # Points within [-4, 4] to [-1, 1]
         return self.layers(image / self.scale).squeeze(1)
 
 

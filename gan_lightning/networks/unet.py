@@ -44,6 +44,7 @@ class UNet(nn.Module):
         depth = depth or min(_twos(condition_shape[1]), _twos(condition_shape[2]), _DEEPEST)
         _check(condition_shape, image_shape, depth)
         self.side_multiple = 2**depth
+        # 64, 128, 256, 512, ... 512; level 0 is the largest map.
         channels = [width * min(2**level, 8) for level in range(depth)]
 
         def down(level: int) -> nn.Module:
@@ -54,6 +55,7 @@ class UNet(nn.Module):
             return nn.Sequential(*before, layer, *after)
 
         def up(level: int) -> nn.Module:
+            # All but the innermost level receive the skip connection: twice the channels.
             joined = 1 if level == depth - 1 else 2
             outputs = channels[level - 1] if level else image_shape[0]
             layer = nn.ConvTranspose2d(joined * channels[level], outputs, 4, stride=2, padding=1, bias=level == 0)
@@ -70,9 +72,11 @@ class UNet(nn.Module):
 
     def forward(self, condition: Tensor) -> Tensor:
         """Map images (N, C, H, W) to images (N, C', H, W) in [-1, 1]."""
+        # Encoder: keep every map for its skip connection.
         maps = [condition]
         for layer in self.encoder:
             maps.append(layer(maps[-1]))
+        # Decoder: from 1 x 1, each level joined to the encoder's map of the same size.
         image = self.decoder[0](maps.pop())
         for layer in self.decoder[1:]:
             image = layer(torch.cat([maps.pop(), image], dim=1))

@@ -36,9 +36,11 @@ class VGG19Features(nn.Module):
         super().__init__()
         source = "torchvision's vgg19" if weights is None else str(weights)
         convolutions = _convolutions(read_weights(_download() if weights is None else weights), source)
+        # Number of convolutions up to phi_ij
         wanted = sum(_CONVOLUTIONS[: pooling - 1]) + convolution
         layers: list[nn.Module] = [convolutions[0]]
         for number, layer in enumerate(convolutions[1 : 1 + wanted]):
+            # A pooling before convolutions 2, 4, 8 and 12
             if number in (2, 4, 8, 12):
                 layers.append(nn.MaxPool2d(2))
             layers += [layer, nn.ReLU(inplace=True)]
@@ -46,6 +48,7 @@ class VGG19Features(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (N, 3 or 1, H, W) in [-1, 1] to maps (N, channels, H / 2^(i - 1), W / 2^(i - 1)), at least 0."""
+        # [-1, 1] to [0, 1], and grey to three channels
         return self.layers((images.expand(-1, 3, -1, -1) + 1) / 2)
 
 
@@ -64,6 +67,7 @@ def _convolutions(weights: Mapping[str, Tensor], source: str) -> list[nn.Conv2d]
             layers.append(layer)
     except (KeyError, ValueError, RuntimeError):
         layers = []
+    # AdaIN's file has 17: its first, 1 x 1, normalises colours; torchvision's expects normalised images.
     if len(layers) == 16:
         layers.insert(0, _imagenet_statistics())
     if [layer.kernel_size[0] for layer in layers] != [1, *[3] * 16] or layers[0].in_channels != 3:

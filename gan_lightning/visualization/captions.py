@@ -1,4 +1,4 @@
-"""Words at the columns and rows of a picture."""
+"""Captions of the columns and rows of a picture."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from gan_lightning.visualization.images import to_pil
 
 _SIZE, _SMALLEST = 14, 9
 _LEAST_CELL = 20
-"""Pixels; of smaller columns and rows no name can be read."""
+"""Pixels; names of smaller columns and rows would not be legible."""
 _MARGIN = 3
 
 
@@ -32,6 +32,7 @@ def captioned(picture: Tensor, columns: Sequence[str] = (), rows: Sequence[str] 
     if not columns and not rows:
         return picture
     channels, height, width = picture.shape
+    # About five characters a column.
     size = _SIZE if not columns else max(_SMALLEST, min(_SIZE, width // len(columns) // 5))
     font = ImageFont.load_default(size)
     left = max((_length(name, font) for name in rows), default=-2 * _MARGIN) + 2 * _MARGIN
@@ -44,6 +45,7 @@ def captioned(picture: Tensor, columns: Sequence[str] = (), rows: Sequence[str] 
         pen.text((place, top / 2), _cut(name, font, width / len(columns)), _white(channels), font, "mm")
     for number, name in enumerate(rows):
         pen.text((left - _MARGIN, top + (number + 0.5) * height / len(rows)), name, _white(channels), font, "rm")
+    # PIL has H x W x C
     pixels = torch.from_numpy(np.array(canvas)).view(top + height, left + width, channels)
     return pixels.permute(2, 0, 1).contiguous()
 

@@ -1,4 +1,4 @@
-"""A folder of images that one command writes: files that are whole, in a set that is whole or says that it is not."""
+"""Folders of results: atomic files, and a mark while the set is incomplete."""
 
 import errno
 import hashlib
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 INCOMPLETE = ".incomplete.json"
-"""Stands in a folder as long as images of its set are missing: which command makes them, how many, with what."""
+"""File in a folder whose set is incomplete: the command, the number of images and its arguments."""
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
-"""The disk's own troubles, which the next file would meet as well."""
+"""Disk errors that would hit the next file too."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that appears when it is complete.
+    """Write a file atomically.
 
     Raises:
         OSError: It cannot be written; nothing is left of it, and a file that was there stays.
@@ -39,7 +39,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def explain_incomplete(folder: Path) -> str | None:
-    """A sentence on a set that was cut off, for whoever would take it for a whole one; None: it is whole."""
+    """Sentence on an incomplete set; None: it is complete."""
     mark = folder / INCOMPLETE
     if not mark.is_file():
         return None
@@ -52,7 +52,7 @@ def explain_incomplete(folder: Path) -> str | None:
 
 
 def begin_set(folder: Path, command: str, total: int, arguments: Mapping[str, Any]) -> None:
-    """Mark a folder as one into which a set is being written.
+    """Create or continue a set: mark the folder as incomplete.
 
     Args:
         folder: New, empty, or with a set of the same command and arguments in it that was cut off.
@@ -80,12 +80,12 @@ def begin_set(folder: Path, command: str, total: int, arguments: Mapping[str, An
 
 
 def end_set(folder: Path) -> None:
-    """Say that all images of the set are there."""
+    """Remove the mark: the set is complete."""
     (folder / INCOMPLETE).unlink(missing_ok=True)
 
 
 def refuse_to_overwrite(folder: Path) -> None:
-    """A folder to write into is new or empty, or its set was cut off.
+    """Refuse a folder that is neither new, empty nor an interrupted set.
 
     Raises:
         FileExistsError: It is not.
@@ -97,7 +97,7 @@ def refuse_to_overwrite(folder: Path) -> None:
 
 
 def fingerprint(file: Path) -> str:
-    """What tells a file from all others: SHA-256 of its bytes."""
+    """SHA-256 of a file's bytes."""
     with open(file, "rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 

@@ -112,7 +112,7 @@ def is_taken_or_refused(config: Any) -> None:
 def _only_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(TrainingCLI, "instantiate_classes", lambda self: None)  # a network may be a million wide
-    monkeypatch.setattr(training, "_play", TrainingCLI)
+    monkeypatch.setattr(training, "_run_with_rollbacks", TrainingCLI)
 
 
 @pytest.mark.usefixtures("_only_parsed")

@@ -154,13 +154,13 @@ def rename(root: Path) -> None:
 
 
 @pytest.mark.parametrize("deed", [add, remove, change, touch, rename])
-def test_a_cache_of_other_files_is_stale_and_made_anew(
+def test_a_cache_of_other_files_is_stale_and_rebuilt(
     photos: Path, deed: Callable[[Path], None], decoded: list[str]
 ) -> None:
     module(photos).setup()
     deed(photos)
     decoded.clear()
-    with pytest.warns(UserWarning, match=r"\.images is stale, files have changed since: making it anew"):
+    with pytest.warns(UserWarning, match=r"\.images is stale, files have changed since: rebuilding it"):
         now = images_of(module(photos, val_size=0).train_dataloader())
     assert len(decoded) == len(source(module(photos)))
     assert torch.equal(now, images_of(module(photos, val_size=0, cache=False).train_dataloader()))
@@ -206,11 +206,11 @@ def flip_at_the_end(content: bytearray) -> bytes:
 
 
 @pytest.mark.parametrize("deed", [cut, cut_one_byte, cut_pixels, empty, flip_at_the_end])
-def test_a_damaged_cache_is_made_anew(photos: Path, deed: Callable[[bytearray], bytes]) -> None:
+def test_a_damaged_cache_is_rebuilt(photos: Path, deed: Callable[[bytearray], bytes]) -> None:
     expected = images_of(module(photos).train_dataloader())
     whole = file_of(photos).read_bytes()
     file_of(photos).write_bytes(deed(bytearray(whole)))
-    with pytest.warns(UserWarning, match=r"\.images is damaged \(.*\): making it anew"):
+    with pytest.warns(UserWarning, match=r"\.images is damaged \(.*\): rebuilding it"):
         assert torch.equal(images_of(module(photos).train_dataloader()), expected)
     assert file_of(photos).read_bytes() == whole
 

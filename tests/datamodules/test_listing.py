@@ -197,7 +197,7 @@ def test_a_start_that_looks_at_no_file_notices_what_changed_in_the_folders(
 ) -> None:
     deed(cached)
     rested()
-    with pytest.warns(UserWarning, match="is stale, files have changed since: making it anew"):
+    with pytest.warns(UserWarning, match="is stale, files have changed since: rebuilding it"):
         now = images_of(module(cached, val_size=0).train_dataloader())
     assert torch.equal(now, silent(cached, cache=False))
     assert torch.equal(now, silent(cached))
@@ -248,13 +248,13 @@ def test_a_file_that_was_overwritten_is_noticed_when_its_image_is_used(
     with pytest.warns(
         UserWarning,
         match=r"b/11.jpg has changed since \S+\.images was made: this run goes on with the images from before that, "
-        "the next one makes the cache anew",
+        "the next one rebuilds the cache",
     ) as caught:
         used = [images_of(data.train_dataloader()) for _ in range(2)]
     assert len(caught) == 1
     assert all(torch.equal(each, before) for each in used)
     assert decoded == []
-    with pytest.warns(UserWarning, match="is stale, files have changed since: making it anew"):
+    with pytest.warns(UserWarning, match="is stale, files have changed since: rebuilding it"):
         now = images_of(module(cached, val_size=0).train_dataloader())
     assert torch.equal(now, silent(cached, cache=False))
 
@@ -291,7 +291,7 @@ def test_a_folder_that_was_overwritten_is_noticed_before_the_first_batch(
     monkeypatch.setattr(listing, "_SAMPLE", 2)
     for path in cached.glob("*/*.jpg"):
         overwrite(path)
-    with pytest.warns(UserWarning, match="is stale, files have changed since: making it anew"):
+    with pytest.warns(UserWarning, match="is stale, files have changed since: rebuilding it"):
         now = images_of(module(cached, val_size=0).train_dataloader())
     assert torch.equal(now, silent(cached, cache=False))
 
@@ -395,7 +395,7 @@ def end_the_first_name(content: bytearray) -> bytes:
 
 
 @pytest.mark.parametrize("deed", [cut, cut_rows, empty, flip_in_the_labels, flip_in_the_first_name, end_the_first_name])
-def test_a_damaged_listing_is_made_anew(cached: Path, deed: Callable[[bytearray], bytes], decoded: list[str]) -> None:
+def test_a_damaged_listing_is_rebuilt(cached: Path, deed: Callable[[bytearray], bytes], decoded: list[str]) -> None:
     whole = listing_of(cached).read_bytes()
     listing_of(cached).write_bytes(deed(bytearray(whole)))
     silent(cached)

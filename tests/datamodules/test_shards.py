@@ -310,7 +310,7 @@ class TestDamage:
     def test_an_index_that_is_none(self, shards: Path, content: str) -> None:
         (shards / "shards.json").write_text(content)
         with pytest.raises(
-            ValueError, match=r"shards.json is no index of a set of shards \(.+\): write the set anew\.$"
+            ValueError, match=r"shards.json is no index of a set of shards \(.+\): write the set again\.$"
         ):
             module(shards)
 
@@ -417,10 +417,10 @@ class TestDamage:
 
     def test_labels_that_are_cut_short(self, shards: Path, damage: Callable[[Path], None]) -> None:
         damage(shards / "train" / "labels.npy")
-        with pytest.raises(ValueError, match=r"/train/labels.npy cannot be read \(.+\): write the set anew\.$"):
+        with pytest.raises(ValueError, match=r"/train/labels.npy cannot be read \(.+\): write the set again\.$"):
             module(shards).setup()
         (shards / "train" / "labels.npy").write_bytes((shards / "val" / "labels.npy").read_bytes())
-        with pytest.raises(ValueError, match=r"/train/labels.npy has 7 labels for 61 images: write the set anew\.$"):
+        with pytest.raises(ValueError, match=r"/train/labels.npy has 7 labels for 61 images: write the set again\.$"):
             module(shards).setup()
 
     def test_a_flipped_bit_never_becomes_another_image(self, shards: Path) -> None:
@@ -456,7 +456,7 @@ class TestDamage:
         with pytest.raises(
             RuntimeError,
             match=r"^ShardsDataModule: image 5 of \S+/train/chunk-0-2.bin cannot be read \(its checksum is wrong\): "
-            r"copy that file again, or write the set anew\.$",
+            r"copy that file again, or write the set again\.$",
         ):
             images_of(module(shards).train_dataloader())
 

@@ -1,4 +1,4 @@
-"""A set of shards: how it is written, and what it says of itself.
+"""Format of a set of shards: writing it, and reading its index.
 
     shards.json             image_shape, num_classes, shard_size, the number of images in each split, and a checksum
     train/, val/, test/     each a data set of litdata: index.json, and the shards chunk-0-0.bin, chunk-0-1.bin, ...
@@ -52,15 +52,15 @@ _WRITING_SEED = 0
 
 @dataclass(frozen=True)
 class ShardIndex:
-    """What a set of shards says of itself.
+    """Index of a set of shards.
 
     Args:
         image_shape: (channels, height, width).
         num_classes: None: there are no labels.
-        shard_size: images in a shard; the last of a split may have fewer.
-        images: in each split that is not empty, by its name.
-        checksum: CRC-32 of the pixels of all images: by this, copies of an older set are told from those of this one.
-        class_names: the name of each class; None: they have none but their numbers.
+        shard_size: Images in a shard; the last of a split may have fewer.
+        images: In each split that is not empty, by its name.
+        checksum: CRC-32 of the pixels of all images: it distinguishes copies of an older set.
+        class_names: The name of each class; None: they have none but their numbers.
     """
 
     image_shape: tuple[int, int, int]
@@ -72,19 +72,19 @@ class ShardIndex:
 
 
 def write_shards(data: ImageDataModule, folder: Path, shard_size: int | None = None) -> ShardIndex:
-    """Writes all splits of a data module as a set of shards, the training images in an order drawn at random.
+    """Write all splits of a data module as a set of shards, the training images in an order drawn at random.
 
-    The set is written into `<folder>.unfinished`, flushed to the disk and then renamed: under its own name there is a
-    complete set or none. An unfinished one, which a kill has left behind, is written anew.
+    The set is written into ``<folder>.unfinished``, flushed to the disk and then renamed: under its own name there is a
+    complete set or none. An unfinished one, left by a kill, is overwritten.
 
     Args:
-        data: where the images and their labels come from.
-        folder: for the set; it must be new or empty.
-        shard_size: images in a shard; None: as many as fill 16 MiB.
+        data: Where the images and their labels come from.
+        folder: For the set; it must be new or empty.
+        shard_size: Images in a shard; None: as many as fill 16 MiB.
 
     Raises:
-        FileExistsError: `folder` is neither new nor empty.
-        ModuleNotFoundError: the package litdata is not installed.
+        FileExistsError: ``folder`` is neither new nor empty.
+        ModuleNotFoundError: The package litdata is not installed.
     """
     import_litdata()
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
@@ -92,6 +92,7 @@ def write_shards(data: ImageDataModule, folder: Path, shard_size: int | None = N
     sources = {name: getattr(data.splits, name) for name in ("train", "val", "test")}
     counts = {name: len(source) for name, source in sources.items() if len(source)}
     size = shard_size or max(1, _SHARD_BYTES // math.prod(data.image_shape))
+    # Write beside the target, flush, rename: a kill leaves no half set under the final name.
     unfinished = folder.with_name(folder.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -112,7 +113,7 @@ def write_shards(data: ImageDataModule, folder: Path, shard_size: int | None = N
 
 
 def _write_split(source: ImageSource, order: Tensor, folder: Path, shard_size: int, bar: Any, checksum: int) -> int:
-    """Writes the images in an order; returns the checksum of those before and these."""
+    """Write images in an order; return the checksum continued over their pixels."""
     from litdata.streaming import Cache
 
     shards = Cache(str(folder), chunk_size=shard_size)
@@ -132,12 +133,12 @@ def _write_split(source: ImageSource, order: Tensor, folder: Path, shard_size: i
 
 
 def checksum_of(pixels: bytes) -> bytes:
-    """What follows the pixels of an image in its shard."""
+    """CRC-32 that follows the pixels of an image, 4 bytes."""
     return zlib.crc32(pixels).to_bytes(CHECKSUM_BYTES, "little")
 
 
 def _flush(path: Path) -> None:
-    """Waits until a file, or a folder's list of files, is on the disk."""
+    """Wait until a file, or a folder's list of files, is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -149,7 +150,7 @@ def import_litdata() -> "ModuleType":
     """The package litdata.
 
     Raises:
-        ModuleNotFoundError: it is not installed.
+        ModuleNotFoundError: It is not installed.
     """
     try:
         import litdata
@@ -162,17 +163,17 @@ def import_litdata() -> "ModuleType":
 
 
 def is_remote(folder: str) -> bool:
-    """Whether a set lies where its shards have to be copied from, such as `s3://bucket/faces`."""
+    """Whether a set lies where its shards have to be copied from, such as ``s3://bucket/faces``."""
     return "://" in folder or folder.startswith("local:")
 
 
 def read_index(folder: str) -> ShardIndex:
-    """What a set says of itself.
+    """Read the index of a set.
 
     Raises:
-        FileNotFoundError: there is no set.
-        ModuleNotFoundError: the package litdata is not installed, and `folder` is an address.
-        ValueError: the index cannot be read, or another version has written it.
+        FileNotFoundError: There is no set.
+        ModuleNotFoundError: The package litdata is not installed, and ``folder`` is an address.
+        ValueError: The index cannot be read, or another version has written it.
     """
     try:
         content = _fetch(folder, INDEX)
@@ -197,18 +198,18 @@ def read_index(folder: str) -> ShardIndex:
             _check_index(index)
     except Exception as error:
         raise ValueError(
-            f"ShardsDataModule: {folder}/{INDEX} is no index of a set of shards ({reason(error)}): write the set anew."
+            f"ShardsDataModule: {folder}/{INDEX} is no index of a set of shards ({reason(error)}): write the set again."
         ) from error
     if version != _VERSION:
         raise ValueError(
             f"ShardsDataModule: {folder} has version {version} of the format, and this program reads version "
-            f"{_VERSION}: write the set anew."
+            f"{_VERSION}: write the set again."
         )
     return index
 
 
 def _check_index(index: ShardIndex) -> None:
-    """Raises a ValueError that says which of its values no set can have."""
+    """Raise a ValueError that says which of its values no set can have."""
 
     def is_count(value: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value > 0
@@ -231,21 +232,21 @@ def _check_index(index: ShardIndex) -> None:
 
 
 def read_list(folder: str, split: str, count: int) -> tuple[bytes, dict[str, int]]:
-    """litdata's list of the shards of a split, if it is one that `write_shards` writes.
+    """Read and verify litdata's list of the shards of a split.
 
     litdata decodes images as its list says, and may unpickle or import what it names. A set may come from any address:
     nothing but plain bytes is accepted, before litdata sees the list.
 
     Args:
-        folder: the set, or its address.
-        split: the name of the split.
-        count: the images that it is to have.
+        folder: The set, or its address.
+        split: The name of the split.
+        count: The images that it is to have.
 
     Returns:
         Its content, and the size of every shard in bytes, by its name.
 
     Raises:
-        ValueError: it cannot be read, is of other images, or names another decoder than plain bytes.
+        ValueError: It cannot be read, is of other images, or names another decoder than plain bytes.
     """
     name = f"{folder}/{split}/{LIST}"
     try:
@@ -256,12 +257,13 @@ def read_list(folder: str, split: str, count: int) -> tuple[bytes, dict[str, int
         images = sum(int(shard["chunk_size"]) for shard in shards)
     except Exception as error:  # of a storage service, too
         raise ValueError(f"ShardsDataModule: {name} cannot be read ({reason(error)}): copy the set again.") from error
+    # Anything but plain bytes may name code to run: refuse it before litdata reads it.
     strange = [key for key in config if config[key] not in _PLAIN.get(key, (None,)) and key not in _SIZES]
     if strange or config.get("data_format") != ["bytes"] or [*sizes] != [shard_name(i) for i in range(len(shards))]:
         named = f"{strange[0]} {shorten(json.dumps(config[strange[0]]), 80)}" if strange else "other files or formats"
         raise ValueError(
             f"ShardsDataModule: {name} names {named}, but a set of images has shards of plain bytes only, and others "
-            "could run a program of their author's: write the set anew with `gan-lightning shards`."
+            "could run a program of their author's: write the set again with `gan-lightning shards`."
         )
     if images != count:
         raise ValueError(f"ShardsDataModule: {name} is of {images} images, and {INDEX} of {count}: copy the set again.")
@@ -277,24 +279,25 @@ def read_labels(folder: str, split: str, count: int) -> Tensor:
     """The labels of a split.
 
     Raises:
-        ValueError: they cannot be read, or there are not `count`.
+        ValueError: They cannot be read, or there are not ``count``.
     """
     name = f"{split}/{_LABELS}"
     try:
         labels = torch.from_numpy(np.load(BytesIO(_fetch(folder, name))))
     except Exception as error:
         raise ValueError(
-            f"ShardsDataModule: {folder}/{name} cannot be read ({reason(error)}): write the set anew."
+            f"ShardsDataModule: {folder}/{name} cannot be read ({reason(error)}): write the set again."
         ) from error
     if len(labels) != count:
         raise ValueError(
-            f"ShardsDataModule: {folder}/{name} has {len(labels)} labels for {count} images: write the set anew."
+            f"ShardsDataModule: {folder}/{name} has {len(labels)} labels for {count} images: write the set again."
         )
     return labels
 
 
 def copy(folder: str, name: str, target: Path) -> None:
-    """Copies one file of a set, so that under the name of the copy there is all of it or nothing."""
+    """Copy one file of a set, so that under the name of the copy there is all of it or nothing."""
+    # Copy under a private name, then rename.
     part = target.with_name(f".{target.name}.{os.getpid()}")
     if is_remote(folder):
         import_litdata()

@@ -1,4 +1,4 @@
-"""The order in which shards are streamed: shuffled, and yet each shard is read once, by one process."""
+"""Shuffled order of streamed shards in which one process reads each shard once."""
 
 from typing import Any
 
@@ -13,19 +13,19 @@ class ShardOrder(EpochOrder):
 
     The shards are shuffled, and the images within each; the row of images is cut into as many equal lanes as there
     are processes, so that two processes share no shard but those that a cut goes through; and each lane is shuffled
-    once more in windows of `buffer` images. Fewer images than processes are left out, others in every epoch. As in
-    `EpochOrder`, position p belongs to process p % world_size, and is of lane p % lanes.
+    once more in windows of ``buffer`` images. Fewer images than processes are left out, others in every epoch. As in
+    ``EpochOrder``, position p belongs to process p % world_size, and is of lane p % lanes.
 
     An epoch keeps the lanes that it began with: continued by another number of processes, it still takes each image
     once, only that those processes then share the shards. The next epoch has a lane for each of them.
 
     Args:
-        size: number of images.
-        shard_size: images in a shard; the last may have fewer.
-        buffer: images in a window.
-        seed: at least 0.
-        rank: this process, below world_size.
-        world_size: number of processes.
+        size: Number of images.
+        shard_size: Images in a shard; the last may have fewer.
+        buffer: Images in a window.
+        seed: At least 0.
+        rank: This process, below world_size.
+        world_size: Number of processes.
     """
 
     def __init__(
@@ -47,8 +47,11 @@ class ShardOrder(EpochOrder):
             np.arange(start, min(start + self.shard_size, self.size))
             for start in draws.permutation(range(0, self.size, self.shard_size))
         ]
+        # 1. Shuffled shards, shuffled images in each, as one row.
         row = np.concatenate([draws.permutation(shard) for shard in shards])
+        # 2. One lane for each process: lanes x images.
         lanes = row[: self.size - self.size % self.lanes].reshape(self.lanes, -1)
+        # 3. Shuffle once more within windows of ``buffer`` images, across shards.
         for start in range(0, lanes.shape[1], self.buffer):
             window = lanes[:, start : start + self.buffer]
             window[...] = draws.permuted(window, axis=1)

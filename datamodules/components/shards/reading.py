@@ -1,4 +1,4 @@
-"""The images of a set of shards, read in long runs."""
+"""Reading of shards in long sequential runs."""
 
 import math
 import shutil
@@ -35,20 +35,20 @@ if TYPE_CHECKING:
 class ShardImages(Dataset[Tensor]):
     """The images of a split, read from its shards by worker processes.
 
-    Whatever order it is asked for, it reads `buffer` images at a time and these in the order in which they lie, so an
-    order that stays within few shards for so long, as `ShardOrder` does, opens each shard about once.
+    Whatever order it is asked for, it reads ``buffer`` images at a time and these in the order in which they lie, so an
+    order that stays within few shards for so long, as ``ShardOrder`` does, opens each shard about once.
 
     Args:
-        folder: the set, or its address.
-        split: the name of the split.
-        index: of the set.
-        buffer: images in memory.
-        num_workers: worker processes; 0: read in this one.
-        cache: where the shards of a remote set are kept; None: nowhere.
+        folder: The set, or its address.
+        split: The name of the split.
+        index: Of the set.
+        buffer: Images in memory.
+        num_workers: Worker processes; 0: read in this one.
+        cache: Where the shards of a remote set are kept; None: nowhere.
 
     Raises:
-        ModuleNotFoundError: the package litdata is not installed.
-        ValueError: shards or labels are missing or cut short.
+        ModuleNotFoundError: The package litdata is not installed.
+        ValueError: Shards or labels are missing or cut short.
     """
 
     def __init__(
@@ -87,6 +87,7 @@ class ShardImages(Dataset[Tensor]):
         if not batches:
             return
         windows = self._windows(torch.cat(list(batches)).numpy())
+        # Cut the windows of ``buffer`` images into the batches that were asked for.
         window, start = next(windows), 0
         for batch in batches:
             parts = [window[start : start + len(batch)]]
@@ -98,11 +99,12 @@ class ShardImages(Dataset[Tensor]):
             yield torch.from_numpy(np.concatenate(parts))
 
     def _windows(self, indices: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
-        """The images in the order of the indices, `buffer` at a time."""
+        """The images in the order of the indices, ``buffer`` at a time."""
         wanted = [indices[start : start + self.buffer] for start in range(0, len(indices), self.buffer)]
         runs = in_workers(self, [run for window in wanted for run in self._runs(window)], self.num_workers)
         for window in wanted:
             images = np.empty((len(window), *self.index.image_shape), np.uint8)
+            # Runs come sorted by position in the shards; put each image at its place in the order.
             places, done = window.argsort(), 0
             while done < len(window):
                 run = next(runs)
@@ -126,7 +128,7 @@ class ShardImages(Dataset[Tensor]):
         except Exception as error:  # of a storage service, too
             raise RuntimeError(
                 f"ShardsDataModule: image {place} of {self._place}/{name} cannot be read ({reason(error)}): copy that "
-                "file again, or write the set anew."
+                "file again, or write the set again."
             ) from error
         return np.frombuffer(pixels, np.uint8)
 
@@ -135,11 +137,11 @@ class _LocalShards:
     """The shards of a split in a folder, opened by each process for itself.
 
     Args:
-        place: the folder of the split.
-        sizes: of its shards in bytes, by their names.
+        place: The folder of the split.
+        sizes: Of its shards in bytes, by their names.
 
     Raises:
-        ValueError: shards are missing or cut short: a set copied in part is refused when it is opened.
+        ValueError: Shards are missing or cut short: a set copied in part is refused when it is opened.
     """
 
     def __init__(self, place: str, sizes: Mapping[str, int]) -> None:
@@ -169,8 +171,8 @@ class ShardCache:
     last is the one that is not needed for longest. No process ever takes a file away from another.
 
     Args:
-        folder: of this set.
-        size: bytes.
+        folder: Of this set.
+        size: Bytes.
     """
 
     def __init__(self, folder: Path, size: int) -> None:
@@ -188,9 +190,9 @@ class _RemoteShards:
     two workers and a cache smaller than the set), unless litdata decides who reads what.
 
     Args:
-        place: the address of the split.
-        content: of litdata's list, which has been checked.
-        cache: where to look first, and where to keep what fits.
+        place: The address of the split.
+        content: Of litdata's list, which has been checked.
+        cache: Where to look first, and where to keep what fits.
     """
 
     def __init__(self, place: str, content: bytes, cache: ShardCache | None) -> None:

@@ -1,1 +1,1 @@
-"""Building blocks of networks."""
+"""Building blocks of networks: attention, normalisations, labels, pyramids."""

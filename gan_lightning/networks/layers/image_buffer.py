@@ -1,4 +1,4 @@
-"""A history of fakes, against which a discriminator is trained beside the newest ones."""
+"""Buffer of earlier fakes for training the discriminator."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ class ImageBuffer(nn.Module):
     """The buffer of Shrivastava et al., 2017, arXiv 1612.07828, section 2.3, as CycleGAN has it.
 
     Until it is full it stores every image and returns it; then, with probability 1/2, an image takes the place of a
-    random older one, which is returned in its stead. It is part of a checkpoint, and asks nothing of the host.
+    random older one, which is returned in its stead. It is part of the checkpoint and causes no host synchronisation.
 
     Args:
         size: Images kept; 0: none, every image is returned.
@@ -37,6 +37,7 @@ class ImageBuffer(nn.Module):
         return torch.cat([self._exchange_one(image) for image in images.split(1)])
 
     def _exchange_one(self, image: Tensor) -> Tensor:
+        # Tensors instead of ``if``: a branch would wait for the device.
         is_filling = self.count < self.size
         swaps = torch.rand(1, device=image.device) < 0.5
         place = torch.where(is_filling, self.count, torch.randint(self.size, (1,), device=image.device))

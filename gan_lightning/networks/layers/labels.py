@@ -1,4 +1,4 @@
-"""How a class label enters a network."""
+"""Class labels as inputs of a network: one-hot, conditional BatchNorm, projection."""
 
 import torch
 import torch.nn.functional as F
@@ -17,11 +17,11 @@ def one_hot(labels: Tensor | None, like: Tensor, num_classes: int) -> Tensor:
 
 
 class Labelled(nn.Module):
-    """A layer that is told the labels: ``forward(x, labels)``."""
+    """Base of layers with the labels as a second input: ``forward(x, labels)``."""
 
 
 class LabelledSequential(nn.Sequential):
-    """A chain that tells the labels to those of its layers that are :class:`Labelled`."""
+    """Sequential that passes the labels to its :class:`Labelled` layers."""
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Map ``x`` through all layers."""

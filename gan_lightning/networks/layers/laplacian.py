@@ -1,4 +1,4 @@
-"""The Laplacian pyramid of images: what each doubling of their side adds. Pure functions.
+"""Laplacian pyramids of images: the residual of each doubling. Pure functions.
 
 Burt, Adelson, *The Laplacian Pyramid as a Compact Image Code*, IEEE Transactions on Communications 1983. Images
 are N x C x side x side. All lists begin with the coarsest level.
@@ -45,8 +45,9 @@ def laplacian_pyramid(images: Tensor, sides: Sequence[int]) -> list[Tensor]:
 
 
 def collapse(pyramid: Sequence[Tensor]) -> Tensor:
-    """The images that a Laplacian pyramid is of."""
+    """Reconstruct the images of a Laplacian pyramid."""
     images = pyramid[0]
     for residual in pyramid[1:]:
+        # I_k = up(I_{k-1}) + h_k
         images = up(images, residual.shape[-1]) + residual
     return images

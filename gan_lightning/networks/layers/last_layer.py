@@ -1,4 +1,4 @@
-"""A network's last layer, and the features that it is given."""
+"""The last layer of a network, and its input, the features."""
 
 from torch import Tensor, nn
 
@@ -16,11 +16,11 @@ def last_layer(network: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
 
 
 def features(network: nn.Module, *inputs: Tensor) -> Tensor:
-    """What the last layer of a network sees when the network is called: N x A.
+    """Input of the last layer when a network is called, N x A.
 
-    A network that runs other samples along, as virtual batch normalisation does, has them before those it is given.
+    Reference samples that the network prepends (virtual batch normalisation) are cut off.
 
-    A compiled network does not heed the hook that this takes: call it within ``speed.eagerly``.
+    A compiled network skips the hook that this uses: call it within ``speed.eagerly``.
 
     Args:
         network: Any that has a linear layer or a convolution.
@@ -33,4 +33,5 @@ def features(network: nn.Module, *inputs: Tensor) -> Tensor:
         network(*inputs)
     finally:
         hook.remove()
+    # Convolutional features are flattened: N x C x H x W to N x A.
     return seen[-1].flatten(1)[-len(inputs[0]) :]

@@ -1,4 +1,4 @@
-"""Minibatch discrimination (Salimans et al., 2016, arXiv 1606.03498): an image is judged beside those of its batch."""
+"""Minibatch discrimination (Salimans et al., 2016, arXiv 1606.03498, section 3.2)."""
 
 import math
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from gan_lightning.networks.layers.last_layer import last_layer
 
 
 class MinibatchDiscrimination(nn.Module):
-    """Tells each sample how close the others of its batch are to it (section 3.2).
+    """Append to each sample's features its similarities to the others of the batch (section 3.2).
 
     ``M_i = f(x_i) T``, ``c_b(x_i, x_j) = exp(-||M_ib - M_jb||_1)`` and ``o_b(x_i) = sum_{j != i} c_b(x_i, x_j)``,
     joined to ``f(x_i)``. As in the authors' code the sum leaves out j = i, which would add 1. T starts from
@@ -21,7 +21,7 @@ class MinibatchDiscrimination(nn.Module):
 
     Args:
         in_features: A, length of f(x).
-        n_kernels: B, similarities told; 100 in the authors' code on CIFAR-10.
+        n_kernels: B, number of similarities; 100 in the authors' code on CIFAR-10.
         kernel_dim: C, length of the vectors M_ib that are compared; 5 there.
     """
 
@@ -33,7 +33,9 @@ class MinibatchDiscrimination(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features (N, A) to these and the similarities (N, A + B)."""
+        # M: N x B x C
         points = (x @ self.tensor.flatten(1)).unflatten(1, self.tensor.shape[1:])
+        # ||M_ib - M_jb||_1: N x N x B
         distances = (points[:, None] - points).abs().sum(dim=3)
         return torch.cat([x, (-distances).exp().sum(dim=1) - 1], dim=1)
 
@@ -41,16 +43,16 @@ class MinibatchDiscrimination(nn.Module):
 class MinibatchDiscriminator(nn.Module):
     """A discriminator with minibatch discrimination before its last layer.
 
-    Real images and fakes are judged in batches of their own, so a generator that makes one image only is found out.
-    In the beginning the discriminator is what it was: the last layer's new weights start at 0.
+    Real images and fakes are judged in batches of their own, so a generator that makes one image only is detected.
+    The last layer's new weights start at 0, so the discriminator's output is at first unchanged.
 
     An image's logit depends on its batch. So no gradient penalty goes with it.
 
     Args:
         image_shape: Channels, height and width of the images judged.
-        num_classes: Classes told to the discriminator, or told apart by it. None: none.
+        num_classes: Number of classes, as input or output of the discriminator. None: none.
         discriminator: Makes it, from the image shape, and the number of classes if there are any.
-        n_kernels: Similarities told to the last layer.
+        n_kernels: Number of similarities.
         kernel_dim: Length of the vectors that are compared.
 
     Raises:
@@ -72,12 +74,13 @@ class MinibatchDiscriminator(nn.Module):
         self.network.set_submodule(name, _with_minibatch_features(last, n_kernels, kernel_dim))
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Map images (N, C, H, W), with labels (N,) if it is told any, to what the discriminator says of them."""
+        """Map images (N, C, H, W), with labels (N,) if it takes any, to the discriminator's output."""
         return self.network(*inputs)
 
 
 def _with_minibatch_features(last: nn.Linear | nn.Conv2d, n_kernels: int, kernel_dim: int) -> nn.Sequential:
-    """The last layer of a network, after minibatch discrimination of what it is given."""
+    """The last layer of a network with minibatch discrimination before it."""
+    # outputs x A; a convolution that covers its input is a linear layer.
     weight = last.weight.detach().flatten(1)
     outputs, inputs = weight.shape
     if isinstance(last, nn.Conv2d) and last.padding != (0, 0):
@@ -87,6 +90,7 @@ def _with_minibatch_features(last: nn.Linear | nn.Conv2d, n_kernels: int, kernel
         )
     linear = nn.Linear(inputs + n_kernels, outputs, bias=last.bias is not None)
     with torch.no_grad():
+        # Old weights for f(x), zeros for the similarities
         nn.init.zeros_(linear.weight)[:, :inputs].copy_(weight)
         if last.bias is not None:
             linear.bias.copy_(last.bias)

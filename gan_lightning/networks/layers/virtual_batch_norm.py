@@ -1,4 +1,4 @@
-"""Virtual batch normalisation (Salimans et al., 2016, arXiv 1606.03498): BatchNorm by a batch that never changes."""
+"""Virtual batch normalisation (Salimans et al., 2016, arXiv 1606.03498, section 3.5)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,8 +20,8 @@ class VirtualBatchNorm(nn.Module):
     the others of its batch, in training and in evaluation alike.
 
     The reference is the first batch seen in training, cut or repeated to n samples, and stays in the checkpoints. Until
-    then it is normal noise. Each process has its own; the first one's is saved and judged with. A network that compares
-    the samples of a batch, as minibatch discrimination does, would take the reference for a part of it.
+    then it is normal noise. Each rank has its own; that of rank 0 is saved and used in evaluation. A network that
+    compares the samples of a batch, as minibatch discrimination does, would take the reference for a part of it.
 
     Args:
         network: Changed in place.
@@ -51,10 +51,11 @@ class VirtualBatchNorm(nn.Module):
             self.register_buffer(f"reference_{number}", start)
 
     def forward(self, *inputs: Tensor) -> Any:
-        """Map a batch of inputs, N x ... each, to what the network makes of them."""
+        """Map a batch of inputs, N x ... each, to the network's output."""
         references = [getattr(self, f"reference_{number}") for number in range(len(inputs))]
         if self.training:
             self._store_reference(references, inputs)
+        # The n reference samples run with the N of the batch, and are cut off again.
         joined = [torch.cat([one.to(other.dtype), other]) for one, other in zip(references, inputs, strict=True)]
         return apply_to_collection(self.network(*joined), Tensor, lambda output: output[self.n_reference :])
 
@@ -68,7 +69,7 @@ class VirtualBatchNorm(nn.Module):
 
 
 class ReferenceNorm(nn.Module):
-    """What takes the place of a BatchNorm layer: its input begins with the reference batch.
+    """Replacement of a BatchNorm layer; its input begins with the reference batch.
 
     Args:
         norm: The BatchNorm layer; its scale and offset go on.
@@ -84,9 +85,12 @@ class ReferenceNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (n + N, C) or (n + N, C, H, W) to the same shape."""
         n = self.n_reference
+        # (n + N) x C x places, in float32 at least
         places = x.reshape(*x.shape[:2], -1).to(torch.promote_types(x.dtype, torch.float32))
+        # Mean and mean square of each sample: 2 x (n + N) x C
         moments = torch.stack([places.mean(dim=2), places.square().mean(dim=2)])
         reference = moments[:, :n].mean(dim=1, keepdim=True)
+        # Sample i counts once, the reference n times.
         mixed = (moments[:, n:] + n * reference) / (n + 1)
         mean, square = torch.cat([reference.expand(-1, n, -1), mixed], dim=1)[..., None]
         y = (places - mean) * ((square - mean.square()).clamp(min=0) + self.eps).rsqrt()
@@ -101,7 +105,7 @@ class VirtualBatchNormGenerator(VirtualBatchNorm):
     Args:
         image_shape: Channels, height and width of the images made.
         latent_dim: Length of the latent vector.
-        num_classes: Classes told to the generator. None: none.
+        num_classes: Number of classes. None: none.
         generator: Makes it, from the image shape, the latent length, and the number of classes if there are any.
         n_reference: Samples of the reference batch.
     """
@@ -125,7 +129,7 @@ class VirtualBatchNormDiscriminator(VirtualBatchNorm):
 
     Args:
         image_shape: Channels, height and width of the images judged.
-        num_classes: Classes told to the discriminator, or told apart by it. None: none.
+        num_classes: Number of classes, as input or output of the discriminator. None: none.
         discriminator: Makes it, from the image shape, and the number of classes if there are any.
         n_reference: Samples of the reference batch.
     """
