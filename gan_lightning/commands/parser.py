@@ -74,13 +74,10 @@ class Parser(LightningArgumentParser):
 
     def _sentence(self, message: str) -> str:
         # 1. A sentence of a nested parser, wrapped into the text of an outer one: take it out again.
-        if sentence := _SENTENCE.search(message):
-            place = _place(message[: sentence.start()])
-            return (
-                _HERE + place + "." + sentence[1].removeprefix(_HERE)
-                if sentence[1].startswith(_HERE) and place
-                else sentence[1]
-            )
+        if found := _SENTENCE.search(message):
+            place, sentence = _place(message[: found.start()]), found[1]
+            is_relative = place and sentence.startswith(_HERE)
+            return f"{_HERE}{place}.{sentence.removeprefix(_HERE)}" if is_relative else sentence
         # 2. An option that does not exist: list those that do.
         if no_option := _NO_OPTION.search(message):
             name = no_option[1] or no_option[2]
