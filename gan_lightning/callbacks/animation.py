@@ -1,4 +1,4 @@
-"""The whole run in a few seconds."""
+"""An animation of the pictures of a run."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from PIL import Image
 
 from datamodules.components.decoding import open_image
 from gan_lightning.arguments.ranges import check_whole
-from gan_lightning.callbacks.picture import spared
+from gan_lightning.callbacks.picture import write_errors_as_warnings
 from gan_lightning.loggers.guards import forgiven
 from gan_lightning.visualization.images import write_gif
 
@@ -17,11 +17,11 @@ from gan_lightning.visualization.images import write_gif
 class RunAnimation(Callback):
     """Makes ``samples.gif`` of the pictures in ``samples/`` when the run ends, and sends it to the loggers.
 
-    Of ``translations/`` it makes ``translations.gif``. Put it after the callbacks that draw the pictures.
+    The pictures in ``translations/`` become ``translations.gif``. List it after the callbacks that write the pictures.
 
     Args:
-        frame_ms: Milliseconds a picture; the last one stays for two seconds.
-        max_frames: At most so many pictures, evenly spread over the run.
+        frame_ms: Milliseconds per picture; the last one is shown for two seconds.
+        max_frames: Largest number of frames, evenly spaced over the run.
     """
 
     def __init__(self, frame_ms: int = 200, max_frames: int = 100) -> None:
@@ -39,13 +39,14 @@ class RunAnimation(Callback):
             if len(pictures) < 2:
                 continue
             path = Path(log_dir) / f"{subject}.gif"
-            with spared(path):
+            with write_errors_as_warnings(path):
                 self._write(path, pictures)
                 for logger in trainer.loggers:
                     _send(logger, path, trainer.global_step)
 
     def _write(self, path: Path, pictures: list[Path]) -> None:
         last = len(pictures) - 1
+        # At most max_frames indices at even distances, the first and the last picture included.
         chosen = sorted({round(last * i / (self.max_frames - 1)) for i in range(self.max_frames)})
         frames = [_frame(pictures[number]) for number in chosen]
         durations = [self.frame_ms] * (len(frames) - 1) + [2000]
@@ -58,7 +59,7 @@ def _frame(picture: Path) -> Image.Image:
 
 
 def _send(logger: Logger, path: Path, step: int) -> None:
-    """Give the animation to a logger that takes one."""
+    """Send the animation to a logger that accepts videos or images."""
     experiment: Any = getattr(logger, "experiment", None)
     with forgiven(logger, step):
         if hasattr(logger, "log_video"):  # Weights & Biases

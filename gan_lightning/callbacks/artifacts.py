@@ -1,4 +1,4 @@
-"""Files of the run for those who look at it from afar."""
+"""Upload of a run's config and checkpoint to Weights & Biases."""
 
 from pathlib import Path
 
@@ -10,20 +10,20 @@ from gan_lightning.loggers.guards import forgiven
 
 
 class RunArtifacts(Callback):
-    """Gives Weights & Biases the run's ``config.yaml`` and its best checkpoint, when the run has ended.
+    """Uploads the run's ``config.yaml`` and its best checkpoint to Weights & Biases at the end of the run.
 
-    The best is that of the first ``ModelCheckpoint`` which monitors something; without one it is ``last.ckpt``. The
+    The best checkpoint is that of the first ``ModelCheckpoint`` with a ``monitor``, otherwise ``last.ckpt``. The
     artifacts are called ``config-<run's id>`` and ``checkpoint-<run's id>``.
 
     Args:
-        checkpoint: Whether to give the checkpoint, which may be large, or the config only.
+        checkpoint: Whether to upload the checkpoint, which may be large; False: the config only.
     """
 
     def __init__(self, checkpoint: bool = True) -> None:
         self.checkpoint = checkpoint
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        log_dir = trainer.log_dir  # Every rank asks: the answer is broadcast.
+        log_dir = trainer.log_dir  # Collective: rank 0 broadcasts it.
         if log_dir is None or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         files = {"config": Path(log_dir) / "config.yaml"}
@@ -36,7 +36,7 @@ class RunArtifacts(Callback):
 
 
 def best_checkpoint(trainer: Trainer) -> Path | None:
-    """The best checkpoint of the first callback that compares them, or the last one; None if there is neither."""
+    """Path of the best checkpoint of the first callback with a monitor, else of ``last.ckpt``, else None."""
     callbacks = trainer.checkpoint_callbacks
     best = [getattr(callback, "best_model_path", "") for callback in callbacks if getattr(callback, "monitor", None)]
     last = [callback.path for callback in callbacks if isinstance(callback, LastCheckpoint)]

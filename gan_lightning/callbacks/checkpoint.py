@@ -1,4 +1,4 @@
-"""Keep the newest state of a run, so that it can be continued in the same bits."""
+"""Checkpoint of the newest state of a run, from which it resumes bit for bit."""
 
 import math
 import signal
@@ -21,17 +21,15 @@ from gan_lightning.trainer.stop_signals import StopSignals
 class LastCheckpoint(ModelCheckpoint):
     """Writes ``checkpoints/last.ckpt`` in the run directory: at intervals, at the last step, on SIGTERM and on Ctrl-C.
 
-    Lightning's ``ModelCheckpoint`` keeps the best; in manual optimisation its time interval saves nothing, its last
-    step is not saved unless it falls on the interval, and a state saved after an epoch that ``max_steps`` cut short
-    does not continue where the epoch stopped. This one saves between two steps only, where the state is whole.
+    Lightning's ``ModelCheckpoint`` cannot do this in manual optimisation: its time interval saves nothing, the last
+    step is saved only if it falls on the interval, and a state saved after an epoch cut short by ``max_steps`` does not
+    resume inside that epoch. This callback saves between two steps only, where the state is consistent.
 
-    A save that fails ends no training: it is told, what was saved before stands, and the next save comes in its turn.
-    If the last one failed, the run raises a ``SaveError`` when it has ended.
+    A failed save is a warning; the previous file is kept and training continues. If the last save failed, the run ends
+    with a ``SaveError``. In a Slurm job near its time limit it saves, stops the run and requeues the job.
 
-    It is a ``ModelCheckpoint`` to Lightning, so ``ckpt_path="last"`` finds it, loggers may keep what it saves, and
-    ``"best"`` is the best of another ``ModelCheckpoint`` that watches a name, or the last where there is none.
-
-    In a Slurm job it saves, and stops the run, when Slurm says that the time is nearly over; then it requeues the job.
+    ``ckpt_path="last"`` finds its file, and ``"best"`` that of another ``ModelCheckpoint`` with a ``monitor``, or this
+    one where there is none.
 
     Args:
         every_n_steps: Generator updates between two saves.
@@ -52,12 +50,12 @@ class LastCheckpoint(ModelCheckpoint):
 
     @property
     def best_model_path(self) -> str:
-        """What Lightning takes for ``ckpt_path="best"``, and where none is given; it asks the first callback only."""
+        """Path that Lightning uses for ``ckpt_path="best"`` and as the default; it reads the first callback only."""
         compared = (each.best_model_path for each in self._compared)
         return next(filter(None, compared), self._best)
 
     @best_model_path.setter
-    def best_model_path(self, path: str) -> None:  # Where processes were started, they tell the one that waits.
+    def best_model_path(self, path: str) -> None:  # Set by a launcher, from its child processes.
         self._best = path
 
     @property
@@ -68,13 +66,13 @@ class LastCheckpoint(ModelCheckpoint):
         return {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing: what was saved is where it was."""
+        """Do nothing: the path follows from the run directory."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         others = (each for each in trainer.checkpoint_callbacks if isinstance(each, ModelCheckpoint))
         self._compared = [each for each in others if each.monitor is not None and each is not self]
         if stage == "fit":
-            self.path = _place(trainer)
+            self.path = _path_of_last(trainer)
             self.dirpath = str(self.path.parent)  # where Lightning looks for the last
             self._job = SlurmJob.of(trainer)
             self._signals = StopSignals()
@@ -82,12 +80,12 @@ class LastCheckpoint(ModelCheckpoint):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Now all callbacks know their folders.
-        self.path = self.path or _place(trainer)
+        self.path = self.path or _path_of_last(trainer)
         for other in trainer.checkpoint_callbacks:
             if not isinstance(other, ModelCheckpoint) or isinstance(other, LastCheckpoint) or not other.dirpath:
                 continue
             if Path(other.dirpath).resolve() == self.path.parent.resolve():
-                _keep_off(other)
+                _protect_last(other)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved_step = trainer.global_step
@@ -100,10 +98,10 @@ class LastCheckpoint(ModelCheckpoint):
         self._due = step % self.every_n_steps == 0 or step == trainer.max_steps or _stops_here(trainer)
         alone = trainer.world_size == 1 and self._job is None
         if alone and not self._due:
-            return  # Neither other processes nor Slurm are asked, and whether a validation follows costs some time.
+            return  # Fast path: one process, no Slurm job and no save due need no check of signals or validation.
         follows = _validation_follows(trainer)
         if not follows:
-            self._heed(trainer)
+            self._act_on_signals(trainer)
             self._due = self._due or _stops_here(trainer)
         # A state saved before a validation that is due would skip it when resumed.
         if self._due and not follows:
@@ -113,25 +111,25 @@ class LastCheckpoint(ModelCheckpoint):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking:
             return
-        self._heed(trainer)
+        self._act_on_signals(trainer)
         if self._due or _stops_here(trainer):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Nothing: here the state is not whole."""
+        """Do nothing: Lightning's counters are inconsistent here, and a state saved now would not resume."""
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._save(trainer)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        # Only the first process knows, so it speaks when nobody waits for it any more.
+        # Only rank 0 writes and knows of a failure. It raises here, where no other rank waits for it in a collective.
         if self._failed is not None:
             raise self._failed
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        # Lightning raises this one between two steps, or in a validation, which is then left out. Any other may come in
-        # the middle of a step, when one player has moved and the other has not, or when a batch has been fetched and
-        # not used: the last whole state stands.
+        # Lightning raises SIGTERMException between two steps, or in a validation, which is then skipped. Any other
+        # error may occur within a step, with one player updated and the other not, or with a batch fetched and not
+        # used: nothing is saved then.
         if not isinstance(exception, SIGTERMException):
             return
         exception.code = 128 + (self._signals.received or signal.SIGTERM)  # Lightning would leave with 0.
@@ -142,46 +140,47 @@ class LastCheckpoint(ModelCheckpoint):
             if self._job is not None and self._job.goes_on and self._failed is None and trainer.is_global_zero:
                 self._job.requeue()
 
-    def _heed(self, trainer: Trainer) -> None:
+    def _act_on_signals(self, trainer: Trainer) -> None:
+        """Stop the run if a signal, or Slurm's, asks for it. Collective."""
         if trainer.state.fn == TrainerFn.FITTING and trainer.global_step != trainer.max_steps:
             self._signals.heed(trainer)
             if self._job is not None:
                 self._job.heed(trainer)
 
-    def was_told_to_stop(self, trainer: Trainer) -> bool:
-        """Whether a signal came that nobody has heeded yet, in any process. All of them must ask."""
-        told = trainer.received_sigterm or self._signals.received is not None
-        told = told or (self._job is not None and self._job.is_told)
-        return trainer.strategy.reduce_boolean_decision(told, all=False)
+    def is_stop_pending(self, trainer: Trainer) -> bool:
+        """Whether any rank has a pending signal to stop. Collective."""
+        pending = trainer.received_sigterm or self._signals.received is not None
+        pending = pending or (self._job is not None and self._job.is_told)
+        return trainer.strategy.reduce_boolean_decision(pending, all=False)
 
     def _save(self, trainer: Trainer) -> None:
         self._due = False
         fitting = trainer.state.fn == TrainerFn.FITTING
         if not fitting or trainer.global_step == self._saved_step or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        self.path = self.path or _place(trainer)
+        self.path = self.path or _path_of_last(trainer)
         self._saved_step = trainer.global_step
         try:
             trainer.save_checkpoint(self.path, weights_only=False)  # False: the whole state, to train on
         except SaveError as error:
             self._failed = error
             rank_zero_warn(f"Step {trainer.global_step}: {error}")
-            trainer.strategy.barrier()  # The first process saves, and the others wait here for it.
+            trainer.strategy.barrier()  # Rank 0 saves, and the others wait here.
         else:
             self._failed = None
             self.last_model_path = self._best = str(self.path)
             if trainer.is_global_zero:
                 for logger in trainer.loggers:
-                    logger.after_save_checkpoint(proxy(self))  # Some keep checkpoints where they were asked to.
+                    logger.after_save_checkpoint(proxy(self))  # Such as W&B with log_model: uploads the file.
 
 
-def _place(trainer: Trainer) -> Path:
+def _path_of_last(trainer: Trainer) -> Path:
     folder = trainer.strategy.broadcast(trainer.log_dir or trainer.default_root_dir)
     return Path(folder) / "checkpoints" / "last.ckpt"
 
 
-def _keep_off(other: ModelCheckpoint) -> None:
-    """Let a callback in the same folder leave ``last.ckpt`` alone: it may hold less than it takes to train on."""
+def _protect_last(other: ModelCheckpoint) -> None:
+    """Keep another callback in the same folder from overwriting ``last.ckpt``, possibly with weights only."""
     if other.filename == "last":
         raise ValueError(
             "ModelCheckpoint.filename is last, but last.ckpt in this folder is the newest state, which LastCheckpoint "

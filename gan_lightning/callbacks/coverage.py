@@ -1,4 +1,4 @@
-"""Count the modes that the samples cover while the game is played."""
+"""Number of the data's modes that the samples cover, during training."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from gan_lightning.trainer.processes import on_rank_zero
 
 
 class ModeCoverage(Measurement):
-    """Logs how many modes of the data the samples cover and how many samples are near one.
+    """Logs how many modes of a mixture the samples cover, and the share of high-quality samples.
 
-    ``val/modes`` counts the modes that have at least ``min_share`` of their fair share of the samples within three
-    standard deviations; ``val/high_quality`` is the share of the samples that lie there, of any mode; see
+    ``val/modes`` counts the modes with at least ``min_share`` of their expected share of the samples within three
+    standard deviations; ``val/high_quality`` is the share of all samples that lie so near to any mode; see
     :func:`gan_lightning.metrics.mode_coverage.mode_coverage`. When testing, the names begin with ``test/``. It is for
     data whose modes are known: a data module with ``centres`` (K x D) and ``std``, such as ``ToyDataModule``.
 
@@ -25,10 +25,11 @@ class ModeCoverage(Measurement):
         num_samples: How many samples.
         every_n_steps: Generator updates between two measurements. None: measure at every validation.
         seed: Which latents.
-        min_share: A mode is covered by this part of its fair share. 0.08: of eight modes each takes 1 % of the samples.
+        min_share: Share of a mode's expected samples, 1 / K of all, that covers it. 0.08 of eight modes: 1 % of all.
 
     Raises:
-        ValueError: An argument is out of its range, the model makes no samples, or the data tells no modes.
+        ValueError: An argument is out of its range, the model makes no samples, or the data module has no ``centres``
+            and ``std``.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What becomes of a run whose losses or weights are no longer numbers."""
+"""Detection of NaN and infinity in losses and weights, and what follows: a warning, a stop or a rollback."""
 
 import warnings
 from pathlib import Path
@@ -15,12 +15,12 @@ from gan_lightning.trainer.ddp import average_over_processes
 
 
 class DivergenceError(RuntimeError):
-    """Training has diverged, and ``last.ckpt`` holds a state from before.
+    """Training has diverged; ``last.ckpt`` holds an earlier, finite state.
 
-    It may be raised in another process than that which continues the run, so it says what that one needs.
+    It crosses process boundaries, so it carries all that a rollback needs.
 
     Attributes:
-        rolls_back: Whether the run asks to be continued from its last checkpoint.
+        rolls_back: Whether to resume from the last checkpoint.
         directory: Of the run; None if it has none.
     """
 
@@ -31,22 +31,22 @@ class DivergenceError(RuntimeError):
 
 
 class DivergenceGuard(Callback):
-    """Looks for losses and weights that are NaN or infinite, and does something about them.
+    """Detects NaN and infinity in losses and weights.
 
-    The losses are watched at every step, but nothing is read off the device except at intervals and whenever a
-    checkpoint is about to be written. So a state that has diverged never takes the place of a good one, unless
-    ``on_divergence`` is warn. All processes decide alike.
+    Losses of every step are summed on the device; the sums and the weights' norms are read every ``every_n_steps``
+    steps and before every checkpoint, so a diverged state never replaces a good one (unless ``on_divergence`` is warn).
+    All ranks take the same decision.
 
     Args:
-        on_divergence: warn: say so once and go on. stop: raise a DivergenceError. rollback: raise it as well, and the
-            command line continues from the run's ``last.ckpt``, or begins again where there is none, with other draws.
+        on_divergence: warn: warn once and continue. stop: raise a DivergenceError. rollback: raise it, and the command
+            line resumes from the run's ``last.ckpt`` (or restarts, if there is none) with other random numbers.
             In Python: set ``attempt`` and call ``fit`` of a new trainer with ``ckpt_path``.
-        every_n_steps: Generator updates between two looks.
+        every_n_steps: Generator updates between two checks.
         max_rollbacks: Give up after so many rollbacks to the same checkpoint.
 
     Attributes:
-        attempt: How often the run has been rolled back to the checkpoint that it begins from. Each attempt draws
-            other latents; checkpoints keep the seed of the draws, so that a run resumes in the same bits.
+        attempt: Rollbacks so far to the checkpoint that the run starts from. Each attempt has a seed of its own, which
+            its checkpoints keep, so that it resumes bit for bit.
         directory: Of the run; None if it has none.
 
     Raises:
@@ -68,14 +68,14 @@ class DivergenceGuard(Callback):
         self.attempt = 0
         self.directory: Path | None = None
         self._sums: dict[str, Tensor] = {}
-        self._told = False
+        self._has_warned = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        log_dir = trainer.log_dir  # Every rank asks: the answer is broadcast.
+        log_dir = trainer.log_dir  # Collective: rank 0 broadcasts it.
         self.directory = None if log_dir is None else Path(log_dir)
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        self._sums, self._told = {}, False
+        self._sums, self._has_warned = {}, False
         if self.attempt:
             pl_module.seed = fold(pl_module.seed, self.attempt)
 
@@ -83,43 +83,45 @@ class DivergenceGuard(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         for player, loss in (outputs or {}).items():
-            # What is not finite stays so in a sum.
+            # NaN and infinity survive a sum, so one value on the device stands for all steps since the last check.
             self._sums[player] = self._sums[player] + loss if player in self._sums else loss
         if trainer.global_step % self.every_n_steps == 0:
-            self._look(trainer, pl_module)
+            self._check(trainer, pl_module)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        self._look(trainer, pl_module)
+        self._check(trainer, pl_module)
 
-    def _look(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def _check(self, trainer: Trainer, pl_module: LightningModule) -> None:
         watched = {f"the {player}'s loss": total for player, total in self._sums.items()}
-        watched |= {f"weights of {name}": size for name, child in pl_module.named_children() for size in _size(child)}
+        watched |= {
+            f"weights of {name}": size for name, child in pl_module.named_children() for size in _norm_of(child)
+        }
         self._sums = {}
         totals = torch.stack([total.float() for total in watched.values()])
         average_over_processes([totals])
         bad = [name for name, fine in zip(watched, totals.isfinite().tolist(), strict=True) if not fine]
         if not bad:
-            self._told = False
+            self._has_warned = False
         elif self.on_divergence != "warn":
             raise DivergenceError(_sentence(bad, trainer.global_step), self._rolls_back(trainer), self.directory)
-        elif not self._told:
-            self._told = True
+        elif not self._has_warned:
+            self._has_warned = True
             warnings.warn(f"{_sentence(bad, trainer.global_step)} Training goes on.", stacklevel=2)
 
     def _rolls_back(self, trainer: Trainer) -> bool:
-        """Whether the run is to be rolled back; not if one of its processes was told to stop. All of them must ask."""
+        """Whether to roll back: not if any rank has a pending signal to stop. Collective."""
         if self.on_divergence != "rollback":
             return False
         callbacks = trainer.callbacks  # type: ignore[attr-defined]
-        told_to_stop = [each.was_told_to_stop(trainer) for each in callbacks if isinstance(each, LastCheckpoint)]
-        return not any(told_to_stop)
+        stopping = [each.is_stop_pending(trainer) for each in callbacks if isinstance(each, LastCheckpoint)]
+        return not any(stopping)
 
 
 def _sentence(bad: list[str], step: int) -> str:
     return f"Training has diverged at step {step} or shortly before: NaN or infinite are {', '.join(bad)}."
 
 
-def _size(module: nn.Module) -> list[Tensor]:
-    """The norm of all numbers in a module, which is finite if they are; nothing if it has none."""
+def _norm_of(module: nn.Module) -> list[Tensor]:
+    """Norm of all weights and buffers of a module, finite only if they are; empty if it has none."""
     numbers = [value.detach() for value in (*module.parameters(), *module.buffers()) if value.is_floating_point()]
     return [torch.stack([norm.float() for norm in torch._foreach_norm(numbers)]).norm()] if numbers else []

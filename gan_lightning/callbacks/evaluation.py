@@ -1,4 +1,4 @@
-"""Measure the samples while the game is played."""
+"""FID, KID, Inception Score, precision and recall of the samples during training."""
 
 import warnings
 from typing import Any
@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 
 from gan_lightning.arguments.ranges import check_paths, check_seed, check_whole, check_whole_if_given
-from gan_lightning.callbacks.measurement import Measurement, unnoticed
+from gan_lightning.callbacks.measurement import Measurement, without_side_effects
 from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.extractors import Ingredients, extractors_of
 from gan_lightning.metrics.feasible import check_feasible
@@ -28,40 +28,35 @@ from gan_lightning.metrics.registry import Options, Reference, reported_name, se
 class GenerativeMetrics(Measurement):
     """Computes metrics of the generator's samples against the data, and logs them as ``val/fid``, ``val/kid``, ...
 
-    The samples are those that ``sample()`` makes, from the average of the weights, and the same latents every time,
-    so a checkpoint has one score. Training goes on in the same bits with this callback or without it, and
-    checkpoints do not know of it. ``ModelCheckpoint(monitor="val/fid", mode="min")`` keeps the best. When testing,
-    the names begin with ``test/``.
+    Samples come from the averaged generator and from the same latents each time. The callback changes neither training
+    nor checkpoints. ``ModelCheckpoint(monitor="val/fid", mode="min")`` keeps the best; when testing, names begin with
+    ``test/``.
 
-    A plain name is of the features that published figures are of, and torch-fidelity's numbers: Inception's for FID,
-    KID and Inception Score, VGG16's for precision and recall. Of another extractor's features a metric carries its
-    name, in the log and on the screen: ``val/fid_pixels``, ``val/precision_inception``, ``val/classifier_score``. A
-    ``monitor`` may name it plainly all the same.
-
-    Of a game that makes images of several domains, such as CoGAN, its images of the first are compared with the data's
-    of the first, and a warning says so.
+    Plain names have the published features, by torch-fidelity: Inception for FID, KID and Inception Score, VGG16 for
+    precision and recall. With other features the name says so: ``val/fid_pixels``, ``val/precision_inception``,
+    ``val/classifier_score``; ``monitor`` takes the plain name too. Games of several domains, such as CoGAN, are
+    measured in the first, with a warning.
 
     Args:
         metrics: Any of fid, kid, inception_score, precision, recall.
-        extractor: What all of the metrics look at. None: each at its own, see above; each extractor makes one pass.
-            inception, vgg16: torch-fidelity's. classifier: a small network trained on the data's labels, for digits
-            and the like. pixels: for toy data and tiny images. Also another name in torch-fidelity's registry, or a
-            FeatureExtractor.
-        weights_path: File with the extractor's weights, for machines without a network; of several extractors, the
-            file of each by its name: ``{inception: FILE, vgg16: FILE}``.
-        split: Images to compare with: train, as the literature does, val or test.
-        num_samples: How many samples. None: as many as the split has images, but at most 10000.
-        num_real: How many images of the split, spread evenly over it. None: all.
+        extractor: Features of all metrics: inception, vgg16 (torch-fidelity's), classifier (a small network trained on
+            the data's labels, for digits), pixels (for tiny images), a name in torch-fidelity's registry, or a
+            FeatureExtractor. None: each metric's own, see above; each extractor makes one pass.
+        weights_path: File with the extractor's weights, for machines without a network; for several extractors, a file
+            each: ``{inception: FILE, vgg16: FILE}``.
+        split: Images to compare with: train (as in the literature), val or test.
+        num_samples: Number of samples. None: as many as the split has images, at most 10000.
+        num_real: Number of images of the split, evenly spaced. None: all.
         every_n_steps: Generator updates between two measurements. None: measure at every validation.
-        batch_size: Images embedded at a time, in each process.
-        seed: Which latents.
-        kid_subsets: Random subsets that KID is the mean over.
-        kid_subset_size: Images in each; fewer, with a warning, where there are fewer.
-        cache_dir: Where to keep the statistics of the real images. None: gan_lightning in the user's cache folder.
+        batch_size: Images per forward pass of the extractor, in each process.
+        seed: Seed of the latents.
+        kid_subsets: Random subsets that KID is averaged over.
+        kid_subset_size: Images per subset; fewer, with a warning, where there are fewer.
+        cache_dir: Folder for the statistics of the real images. None: gan_lightning in the user's cache folder.
 
     Raises:
-        ValueError: An argument is out of its range, or there is no metric, extractor or split of that name; before the
-            run, if the metrics cannot be measured of this data, or never will be.
+        ValueError: An argument is out of its range, or a metric, extractor or split is unknown. Before the run: the
+            metrics cannot be computed on this data, or never will be.
         FileNotFoundError: The weights of the extractor are missing.
     """
 
@@ -109,7 +104,7 @@ class GenerativeMetrics(Measurement):
         return [*self.names, *self.metrics]
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        # Here and not at the first measurement, so that what is missing is said before hours of training.
+        # Here and not at the first measurement: missing weights must not show after hours of training.
         if stage == "predict" or self._extractors:
             return
         if not hasattr(pl_module, "sample"):
@@ -118,7 +113,7 @@ class GenerativeMetrics(Measurement):
             warnings.warn(sentence, stacklevel=2)
         data = _data(trainer)
         ingredients = Ingredients(self.weights_path, lambda: real_images(data, "train"), self._cache)
-        with unnoticed(torch.device("cpu")):
+        with without_side_effects(torch.device("cpu")):
             self._extractors = extractors_of(self.metrics, self.extractor, ingredients)
             n_real = count_of(data, self.split)
             if n_real is not None:
@@ -139,16 +134,16 @@ class GenerativeMetrics(Measurement):
 
     def _log(self, pl_module: LightningModule, scores: dict[str, float], **how: Any) -> None:
         super()._log(pl_module, scores, **how)
-        # For monitors alone: no log has a number under a plain name that is of other features than published ones.
+        # Plain names as well, for monitors alone: in a log they are kept for the published features.
         prefix = next(iter(scores)).partition("/")[0]
         plain = {f"{prefix}/{name}": score for name, score in zip(self.metrics, scores.values(), strict=True)}
         others = {name: score for name, score in plain.items() if name not in scores}
         pl_module.log_dict(others, **{**how, "logger": False})
 
     def _prepare(self, trainer: Trainer, device: torch.device) -> tuple[JointEvaluator, list[Reference], int]:
-        """Look at the real images, once, and count the samples."""
+        """Compute the reference statistics of the real images, and the number of samples."""
         data = _data(trainer)
-        if not self._extractors:  # A subclass, or who put this in late, has left out the setup.
+        if not self._extractors:  # setup() was not called: a subclass, or the callback was added late.
             GenerativeMetrics.setup(self, trainer, trainer.lightning_module, str(trainer.state.fn))
         real = real_images(data, self.split, self.num_real, trainer.lightning_module)
         evaluator = JointEvaluator(

@@ -1,4 +1,4 @@
-"""Find out what makes a game faster on the machine at hand, and do it."""
+"""Speed options (bfloat16, channels-last, fused optimisers, ...), chosen by a timing of the first step."""
 
 from __future__ import annotations
 
@@ -21,30 +21,27 @@ from gan_lightning.trainer.speed import fuse, keep_freed_memory, lay_out, multip
 from gan_lightning.trainer.step_batches import side_by_side
 
 PAYS = 0.97
-"""An option stays on if a step takes at most this share of the time without it."""
+"""Largest ratio of the time of a step with an option to that without it at which the option stays on."""
 
 
 class FastTraining(Callback):
-    """Turns on what makes this game faster on this machine, and says what it chose and why.
+    """Turns on the speed options that pay on this machine, and prints the choice with its reasons.
 
-    Before the first step the gradients of that step are computed a few times, with and without an option, and what does
-    not pay stays off. The trial leaves no trace: weights, statistics and random numbers are those of a run without it.
-    A checkpoint keeps the choice, so that a run that is resumed goes on as it began.
-
-    Results differ from those of the default settings by rounding, bfloat16's where that is chosen, and by where dropout
-    falls, which follows the layout.
+    Before the first step, its gradients are timed with and without an option, which stays on only if it is faster. The
+    trial changes no weights, statistics or random numbers, and checkpoints record the choice for resumed runs. Results
+    differ from the default settings by rounding, and by the dropout masks, which depend on the memory layout.
 
     Args:
-        bf16: Compute in bfloat16 where it is safe, as ``precision="bf16-mixed"`` does; penalties stay in float32. None:
-            where the device has instructions for it and it pays. A precision that the trainer was given stays.
-        channels_last: Keep the channels of a pixel side by side. None: where it pays.
-        fused: Move all weights of a player in one pass, where torch has a fused optimiser of that kind.
-        keep_memory: On a CPU, keep freed memory for the next step instead of giving it back to the system.
-        tf32: On a GPU, multiply float32 in TensorFloat-32, and let cuDNN try its ways.
-        compile: Compile the networks. It takes about a minute at the start; on CPUs it has not paid so far.
+        bf16: Autocast to bfloat16, as ``precision="bf16-mixed"``; penalties stay in float32. None: if the device has
+            instructions for it and it is faster. The trainer's own ``precision`` takes precedence.
+        channels_last: Memory layout N x H x W x C. None: if it is faster.
+        fused: Fused optimiser kernels, where torch has them.
+        keep_memory: On a CPU, keep freed memory for the next step instead of returning it to the system.
+        tf32: On a GPU, TensorFloat-32 products and cuDNN's benchmark mode.
+        compile: ``torch.compile`` the networks. It takes about a minute at the start; no CPU has gained by it so far.
 
     Attributes:
-        chosen: What is on, by the argument's name; empty before the first step.
+        chosen: Whether each option is on, by its argument's name; empty before the first step.
     """
 
     def __init__(
@@ -87,7 +84,7 @@ class FastTraining(Callback):
         trainer.print("Fast: " + ", ".join(chosen) + ".")
 
     def _set_up(self, trainer: Trainer, game: AdversarialModule) -> None:
-        """Turn on what needs no trial."""
+        """Turn on the options that need no timing."""
         device = game.device
         self._settings = [
             [{name: group[name] for name in ("fused", "foreach") if name in group} for group in optimizer.param_groups]
@@ -109,12 +106,12 @@ class FastTraining(Callback):
         self._note("compile", self.compile, "as asked" if self.compile else "only if asked for")
 
     def _choose(self, name: str, trainer: Trainer, game: AdversarialModule, batches: list[Any]) -> None:
-        """Decide on one option, unless the user or the checkpoint has, and turn it on."""
+        """Decide on an option: the checkpoint's choice, else the user's, else a timing."""
         on, why = self.chosen.get(name, getattr(self, name)), "as asked"
         if on is None and name == "bf16" and not multiplies_bf16(game.device):
             on, why = False, "this device has no instructions for it"
         elif on is None:
-            # One process decides: all must compute alike.
+            # Rank 0 decides: all ranks must compute in the same way.
             gain = float(trainer.strategy.broadcast(self._gain(name, trainer, game, batches)))
             on, why = gain * PAYS >= 1, f"{gain:.2f} times as fast here"
         self._note(name, on, why)
@@ -126,7 +123,7 @@ class FastTraining(Callback):
             with trainer.precision_plugin.train_step_context():
                 _gradients(game, batches)
 
-        with _traceless(game):
+        with _state_restored(game):
             without = seconds(step, game.device)
             self._turn(name, True, trainer, game)
             with_it = seconds(step, game.device)
@@ -146,7 +143,7 @@ class FastTraining(Callback):
         self._why.setdefault(name, why)
         self.chosen[name] = on
 
-    # A checkpoint is laid out as any other, so that a run may go on with this callback or without it.
+    # Checkpoints have the default layout, so that a run may be resumed without this callback.
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         for name in ("state_dict", "optimizer_states"):
@@ -160,23 +157,23 @@ class FastTraining(Callback):
         return {"chosen": dict(self.chosen)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        # What was tried; the rest is as the user says now.
+        # Only the timed options are restored; the rest follows the arguments.
         self.chosen = {name: on for name, on in state_dict["chosen"].items() if name in ("channels_last", "bf16")}
 
 
 def _networks(game: AdversarialModule) -> Iterator[nn.Module]:
-    """The networks that are called: a dictionary of several is not."""
+    """The networks with a forward pass: the values of a ModuleDict, not the dictionary itself."""
     for player in (game.generator, game.discriminator):
         yield from player.values() if isinstance(player, nn.ModuleDict) else (player,)
 
 
 def _gradients(game: AdversarialModule, batches: list[Any]) -> None:
-    """What a step computes for its last exchange, but for the penalties; nobody moves."""
-    exchange = game.draw_latents(game.prepare_batch(batches[-1]))
-    exchange = replace(exchange, fake=game.generate_fakes(exchange))
+    """Compute both players' gradients on the last batch of a step, without penalties and without an update."""
+    batch = game.draw_latents(game.prepare_batch(batches[-1]))
+    batch = replace(batch, fake=game.generate_fakes(batch))
     for player, rival, shown, loss in (
-        (game.discriminator, game.generator, exchange.detached(), game.discriminator_loss),
-        (game.generator, game.discriminator, exchange, game.generator_loss),
+        (game.discriminator, game.generator, batch.detached(), game.discriminator_loss),
+        (game.generator, game.discriminator, batch, game.generator_loss),
     ):
         with frozen(rival):
             if terms := loss(shown):
@@ -185,8 +182,8 @@ def _gradients(game: AdversarialModule, batches: list[Any]) -> None:
 
 
 @contextmanager
-def _traceless(game: AdversarialModule) -> Iterator[None]:
-    """Give back the buffers and the random numbers that a trial moves."""
+def _state_restored(game: AdversarialModule) -> Iterator[None]:
+    """Restore the buffers and the random number generators after a trial."""
     before = [(buffer, buffer.clone()) for buffer in game.buffers()]
     with own_randomness(0, game.device):
         yield

@@ -1,4 +1,4 @@
-"""What all measurements of the samples have in common: when they are made, in which state, where they are logged."""
+"""Base class of callbacks that measure the samples: when, in which state, and where the scores are logged."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -15,10 +15,9 @@ from gan_lightning.trainer.ddp import agreed
 
 
 class Measurement(Callback, ABC):
-    """Measures the game at every validation or at every so many steps, and logs ``val/...``; ``test/...`` when testing.
+    """Measures the game at every validation or every ``every_n_steps`` steps, and logs ``val/...`` or ``test/...``.
 
-    The processes agree on the game while it is measured. Training goes on in the same bits with this callback or
-    without it.
+    Buffers are synchronised over ranks during a measurement. Training is bit-identical with and without the callback.
 
     Args:
         every_n_steps: Generator updates between two measurements. None: measure at every validation.
@@ -35,13 +34,13 @@ class Measurement(Callback, ABC):
     @property
     @abstractmethod
     def names(self) -> list[str]:
-        """What the measures are called; known once the callback has been set up."""
+        """Names of the measures, without ``val/``; valid after ``setup``."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Say before the run if nothing will be measured in it.
+        """Warn before the run if it will contain no measurement.
 
         Raises:
-            ValueError: Another callback waits for a measure that will never come.
+            ValueError: Another callback monitors a measure that is never made.
         """
         if stage != "fit" or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
@@ -56,7 +55,7 @@ class Measurement(Callback, ABC):
         warnings.warn(f"{type(self).__name__} measures nothing in this run: {reason or short}", stacklevel=2)
 
     def _never(self, trainer: Trainer) -> str | None:
-        """Why nothing will be measured, however long the run is; None: something may."""
+        """Reason why a run of any length has no measurement; None if it may have."""
         if self.every_n_steps is not None:
             return None
         instead = "give every_n_steps to measure without it."
@@ -70,7 +69,7 @@ class Measurement(Callback, ABC):
         return None
 
     def _too_short(self, trainer: Trainer) -> str | None:
-        """Why a run of so few steps, which may be a trial, measures nothing; None: it may."""
+        """Reason why a run of so few steps, perhaps a trial, has no measurement; None if it may have."""
         steps, every = trainer.max_steps, self.every_n_steps
         if every is not None:
             late = 0 <= steps < every
@@ -84,12 +83,12 @@ class Measurement(Callback, ABC):
         return None
 
     def _known_as(self) -> list[str]:
-        """What a monitor may call the measures."""
+        """Names that a monitor may use."""
         return self.names
 
     @abstractmethod
     def measure(self, trainer: Trainer, game: Any) -> dict[str, float]:
-        """The measures by name, the same in every process. It may draw random numbers."""
+        """Scores by name, equal on all ranks. It may use random numbers."""
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         pl_module.is_measured_at_steps = pl_module.is_measured_at_steps or self.every_n_steps is not None
@@ -108,10 +107,10 @@ class Measurement(Callback, ABC):
         step = trainer.global_step
         if self.every_n_steps is None or step % self.every_n_steps or step == self._step:
             return
-        self._step = step  # Batches that end without a step must not be measured again.
+        self._step = step  # A batch without a step, at the end of an epoch, leaves global_step as it was.
         scores = self._measure(trainer, pl_module, "val")
         self._log(pl_module, scores, logger=False)
-        # Lightning's own logging would leave out steps that log_every_n_steps does not fall on.
+        # Directly: self.log would drop steps that are no multiple of log_every_n_steps.
         for logger in trainer.loggers:
             logger.log_metrics(scores, step=step)
 
@@ -119,14 +118,17 @@ class Measurement(Callback, ABC):
         pl_module.log_dict(scores, prog_bar=True, **how)
 
     def _measure(self, trainer: Trainer, pl_module: LightningModule, prefix: str) -> dict[str, float]:
-        with agreed(pl_module), unnoticed(pl_module.device):
+        with agreed(pl_module), without_side_effects(pl_module.device):
             scores = self.measure(trainer, pl_module)
         return {f"{prefix}/{name}": score for name, score in scores.items()}
 
 
 @contextmanager
-def unnoticed(device: torch.device) -> Iterator[None]:
-    """Leave the random numbers as they are; make tensors that training may use, though validation may not train."""
+def without_side_effects(device: torch.device) -> Iterator[None]:
+    """Restore the random number generators afterwards, and make tensors that autograd may use later.
+
+    Lightning validates in inference mode, whose tensors autograd refuses.
+    """
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices), torch.inference_mode(False), torch.no_grad():
         yield

@@ -1,4 +1,4 @@
-"""What all pictures of a run have in common: when they are drawn, where they go, who gets them."""
+"""Base class of callbacks that write pictures: when, into which folder, and to which loggers."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -22,21 +22,21 @@ _COMFORTABLE_SIDE = 512
 
 
 class Picture(Callback, ABC):
-    """Draws the same picture again and again, into a folder of the run directory, and sends it to the loggers.
+    """Writes a picture at intervals into a folder of the run directory, and sends it to the loggers.
 
-    The files are named by the step, and the last one shows the last step. In a logger a picture stands with the losses
-    of that step. Training's random numbers are left as they are.
+    Files are named by the step; the first shows step 0 and the last the last step. Training's random numbers are left
+    alone.
 
     Args:
         every_n_steps: Generator updates between two pictures.
-        seed: Which latents.
+        seed: Seed of the latents.
         scale: Side of a pixel in the picture. None: as large as it takes to make the picture 512 pixels wide.
     """
 
     subject: ClassVar[str]
-    """Names the folder, and the picture in a logger."""
-    asks: ClassVar[str]
-    """The method of the model that makes the images; a model without it is not drawn."""
+    """Name of the folder, and of the picture in a logger."""
+    required_method: ClassVar[str]
+    """Name of the game's method that makes the images; games without it are skipped."""
 
     def __init__(self, every_n_steps: int, seed: int, scale: int | None) -> None:
         check_whole(1, every_n_steps=every_n_steps)
@@ -46,26 +46,26 @@ class Picture(Callback, ABC):
         self.seed = seed
         self.scale = scale
         self._folder: Path | None = None
-        self._drawn_step = -1
+        self._written_step = -1
 
     @classmethod
-    def hindrance(cls, game: Any) -> str | None:
-        """Why a game cannot be drawn so; None: it can."""
+    def reason_to_skip(cls, game: Any) -> str | None:
+        """Return why a game has no such picture; None if it has."""
         name = type(game).__name__
-        if not hasattr(game, cls.asks):
-            return f"{name} has no {cls.asks}()"
+        if not hasattr(game, cls.required_method):
+            return f"{name} has no {cls.required_method}()"
         return f"{name} makes points, which ScatterPlot draws" if are_points(getattr(game, "image_shape", ())) else None
 
     @abstractmethod
     def images(self, game: Any) -> tuple[Tensor, int | None]:
-        """The images, N x C x H x W in [-1, 1], and how many stand in a row; None: as many as there are rows."""
+        """Make the images, N x C x H x W in [-1, 1], and return them with the number of columns; None: a square."""
 
     def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:
-        """Names of the picture's columns and of its rows; none: none are written.
+        """Captions of the columns and of the rows; empty: no captions.
 
         Args:
             game: The game.
-            columns: Images in a row, as :meth:`images` has it.
+            columns: Number of columns, as returned by :meth:`images`.
             n: Images in the picture.
         """
         return (), ()
@@ -73,43 +73,43 @@ class Picture(Callback, ABC):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage != "fit":
             return
-        log_dir = trainer.log_dir  # Every rank asks: the answer is broadcast.
+        log_dir = trainer.log_dir  # Collective: rank 0 broadcasts it.
         if log_dir is None or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
             self._folder = None
-        elif hindrance := self.hindrance(pl_module):
-            warnings.warn(f"{hindrance}: {type(self).__name__} draws nothing.", stacklevel=2)
+        elif reason := self.reason_to_skip(pl_module):
+            warnings.warn(f"{reason}: {type(self).__name__} draws nothing.", stacklevel=2)
             self._folder = None
         else:
             alike = [each for each in trainer.callbacks if isinstance(each, Picture) and each.subject == self.subject]  # type: ignore[attr-defined]
             number = next((i for i, each in enumerate(alike) if each is self), 0)
-            # A second one of the kind draws into a folder of its own.
+            # A second callback of the same kind gets a folder of its own: samples_2.
             self._folder = Path(log_dir) / (f"{self.subject}_{number + 1}" if number else self.subject)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._drawn_step = trainer.global_step  # A resumed run has drawn this one.
+        self._written_step = trainer.global_step  # A resumed run has written this one.
         if trainer.global_step == 0:
-            self._draw(trainer, pl_module)
+            self._write(trainer, pl_module)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if trainer.global_step % self.every_n_steps == 0:
-            self._draw(trainer, pl_module)
+            self._write(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.global_step != self._drawn_step:
-            self._draw(trainer, pl_module)
+        if trainer.global_step != self._written_step:
+            self._write(trainer, pl_module)
 
-    def _draw(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def _write(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._folder is None:
             return
-        step = self._drawn_step = trainer.global_step
+        step = self._written_step = trainer.global_step
         images, columns = self.images(pl_module)
         image = grid(to_uint8(images).cpu(), columns)
         picture = enlarge(image, self.scale or -(-_COMFORTABLE_SIDE // image.shape[2]))
         picture = captioned(picture, *self.captions(pl_module, columns, len(images)))
         path = self._folder / f"step_{step:08d}.png"
-        with spared(path):
+        with write_errors_as_warnings(path):
             self._folder.mkdir(parents=True, exist_ok=True)
             write_png(path, picture)
         for logger in trainer.loggers:
@@ -117,8 +117,8 @@ class Picture(Callback, ABC):
 
 
 @contextmanager
-def spared(path: Path) -> Iterator[None]:
-    """A picture that the disk does not take is told, and costs no training."""
+def write_errors_as_warnings(path: Path) -> Iterator[None]:
+    """Turn an OSError, such as that of a full disk, into a warning, so that training continues."""
     try:
         yield
     except OSError as error:
@@ -126,7 +126,7 @@ def spared(path: Path) -> Iterator[None]:
 
 
 def _send(logger: Logger, subject: str, picture: Tensor, step: int) -> None:
-    """Give a picture to a logger that takes pictures."""
+    """Send a picture to a logger that accepts images."""
     with forgiven(logger, step):
         if hasattr(logger, "log_image"):  # Weights & Biases
             logger.log_image(subject, [to_pil(picture)], step=step)
@@ -135,9 +135,9 @@ def _send(logger: Logger, subject: str, picture: Tensor, step: int) -> None:
 
 
 def first_batches(trainer: Trainer, n: int) -> list[Any]:
-    """The first batches of the validation set, or of the training set where there is none, with n examples at least."""
+    """First ``n`` examples of the validation set, or of the training set if there is none, as a list of batches."""
     data: Any = getattr(trainer, "datamodule", None)
-    # Loaders of their own, since those of the trainer may be in use; a game's training loader hands out rounds.
+    # A loader of its own: the trainer's may be in use, and its training loader yields the batches of a whole step.
     loaders = trainer.val_dataloaders if data is None else data.val_dataloader()
     loaders = loaders[0] if isinstance(loaders, list) and loaders else loaders
     if not loaders:

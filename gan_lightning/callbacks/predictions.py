@@ -1,4 +1,4 @@
-"""Keep the images that ``predict`` makes."""
+"""Image files of what ``predict`` makes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from gan_lightning.visualization.images import are_points, to_uint8, write_png
 class PredictionWriter(BasePredictionWriter):
     """Writes predicted images, in [-1, 1], as PNG files into ``predictions/`` of the run directory.
 
-    ``00003_017.png`` is image 17 of batch 3, counted over all processes; several loaders get a folder each.
+    ``00003_017.png`` is image 17 of batch 3, counted over all ranks; each of several loaders gets a folder of its own.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class PredictionWriter(BasePredictionWriter):
                 f"{type(pl_module).__name__} makes points, and predictions are written as PNG files: take "
                 "`gan-lightning generate`."
             )
-        log_dir = trainer.log_dir  # Every rank asks: the answer is broadcast.
+        log_dir = trainer.log_dir  # Collective: rank 0 broadcasts it.
         if stage == "predict" and log_dir is not None and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             self._folder = Path(log_dir) / "predictions"
 

@@ -1,4 +1,4 @@
-"""One progress bar for the whole run."""
+"""Progress bar of the whole run."""
 
 import math
 import sys
@@ -22,13 +22,13 @@ _LABELS = {
 
 
 class RunProgressBar(ProgressBar):
-    """Counts generator updates from the run's first to its last, with the losses, the game's health and newest metrics.
+    """One bar over all generator updates of a run, with the losses, training health and newest validation metrics.
 
-    A loss lives on the device, and reading it makes the host wait. So the bar is redrawn by the clock and not by the
-    step: a few times a second on a terminal; rarely, and each time on a line of its own, where the output is a file.
+    Reading a loss synchronises the host with the device, so the bar is refreshed by the clock and not at every step: a
+    few times a second on a terminal; rarely, and on a new line each time, in a file.
 
     Args:
-        interval: Seconds between two looks on a terminal.
+        interval: Seconds between two refreshes on a terminal.
         file_interval: Seconds between two lines anywhere else.
     """
 
@@ -67,7 +67,7 @@ class RunProgressBar(ProgressBar):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        # Those of this very step, which is not logged unless `log_every_n_steps` falls on it.
+        # Of this step: callback_metrics has only those of the last logged step.
         self._losses |= {f"train/{player}/loss": loss for player, loss in (outputs or {}).items()}
         self._move(trainer.global_step, trainer)
 
@@ -118,13 +118,13 @@ class RunProgressBar(ProgressBar):
             unit=unit,
             ncols=None if on_terminal else 160,
             dynamic_ncols=on_terminal,
-            mininterval=math.inf,  # tqdm's own clock knows nothing of the figures: refresh() alone draws.
+            mininterval=math.inf,  # Only refresh() updates the bar: tqdm's own timer would not update the figures.
             maxinterval=math.inf,
             file=None if on_terminal else _Lines(),
         )
 
     def _move(self, n: int, trainer: Trainer | None = None) -> None:
-        """Move to ``n``; draw, with the figures of the trainer, if it is time to."""
+        """Set the count to ``n``; refresh the bar and its figures if the interval is over."""
         if self._bar is None:
             return
         self._bar.n = n
@@ -144,12 +144,12 @@ class RunProgressBar(ProgressBar):
         if trainer is not None:
             self._bar.n = trainer.global_step
             self._bar.set_postfix(_figures(trainer, self._losses), refresh=False)
-        self._bar.close()  # This draws.
+        self._bar.close()  # Refreshes it a last time.
         self._bar = None
 
 
 def _figures(trainer: Trainer, losses: Mapping[str, Any]) -> dict[str, str]:
-    """Both losses, the game's health and the newest value of every validation metric, read off the device."""
+    """Losses, training health and the newest validation metrics, read off the device."""
     metrics = {**trainer.callback_metrics, **losses}
     shown = {label: metrics[name] for name, label in _LABELS.items() if name in metrics}
     shown |= _accuracies(metrics)
@@ -158,7 +158,7 @@ def _figures(trainer: Trainer, losses: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _accuracies(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The shares of images that the discriminator is right about; of several discriminators, the mean."""
+    """Accuracies of the discriminator on real and on fake images; of several discriminators, the mean."""
     shown = {}
     for kind in ("real", "fake"):
         name = f"train/discriminator/accuracy_{kind}"
@@ -172,7 +172,7 @@ def _short(value: float) -> str:
 
 
 class _Lines:
-    """stderr for a bar that cannot go back: every drawing is a line."""
+    """A stderr without carriage returns: each refresh of the bar is a line."""
 
     def write(self, text: str) -> None:
         if line := text.strip("\r\n "):

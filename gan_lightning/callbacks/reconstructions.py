@@ -1,4 +1,4 @@
-"""Look at what comes back of images that were encoded, while the game is played."""
+"""Pictures of reconstructions G(E(x)) during training."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,20 +12,20 @@ _PAIRS_IN_A_ROW = 4
 
 
 class Reconstructions(TranslationGrid):
-    """Draws images of the validation set beside their reconstructions, into ``reconstructions/`` of the run directory.
+    """Writes images of the validation set beside their reconstructions into ``reconstructions/`` of the run directory.
 
-    The images are the same again and again, the pictures are named by the step, and the last one shows the last step.
-    Loggers that take images get them too. For games that can ``reconstruct()``, such as ALI.
+    All pictures show the same images and are named by the step. Loggers that accept images get them too. For games with
+    ``reconstruct()``, such as ALI.
 
     Args:
         every_n_steps: Generator updates between two pictures.
         n: Images in a picture; fewer where the validation set has fewer.
-        seed: Of what chance decides in the reconstruction.
+        seed: Seed of random numbers in the reconstruction, if there are any.
         scale: Side of a pixel in the picture. None: as large as it takes to make the picture 512 pixels wide.
     """
 
     subject = "reconstructions"
-    asks = "reconstruct"
+    required_method = "reconstruct"
 
     def __init__(self, every_n_steps: int = 500, n: int = 32, seed: int = 0, scale: int | None = None) -> None:
         super().__init__(every_n_steps, n, seed, scale)

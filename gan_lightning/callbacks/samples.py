@@ -1,4 +1,4 @@
-"""Look at the samples while the game is played."""
+"""Pictures of samples and of interpolations during training."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,20 +10,20 @@ from gan_lightning.callbacks.picture import Picture
 
 
 class SampleGrid(Picture):
-    """Draws the samples of the same latents again and again, into ``samples/`` of the run directory.
+    """Writes a grid of samples into ``samples/`` of the run directory.
 
-    The pictures are named by the step, and the last one shows the last step. Loggers that take images get them too.
-    A game whose samples have kinds, such as classes, puts one kind in a row.
+    All pictures show samples of the same latents and are named by the step. Loggers that accept images get them too.
+    Games of classes or codes have one class or category per row.
 
     Args:
         every_n_steps: Generator updates between two pictures.
-        n: Samples in a picture; some fewer where full rows of one kind, such as a class, take fewer.
-        seed: Which latents.
+        n: Samples in a picture; fewer where rows of one class each do not divide it.
+        seed: Seed of the latents.
         scale: Side of a pixel in the picture. None: as large as it takes to make the picture 512 pixels wide.
     """
 
     subject = "samples"
-    asks = "sample"
+    required_method = "sample"
 
     def __init__(self, every_n_steps: int = 500, n: int = 64, seed: int = 0, scale: int | None = None) -> None:
         super().__init__(every_n_steps, seed, scale)
@@ -40,23 +40,21 @@ class SampleGrid(Picture):
 
 
 class InterpolationStrip(Picture):
-    """Draws the ways from one sample to another, a way a row, into ``interpolations/`` of the run directory.
+    """Writes interpolations between samples, one per row, into ``interpolations/`` of the run directory.
 
-    A row is named by the numbers of the samples at its ends.
-
-    Smooth ways, on which one image turns into another by and by, show that the generator has not learned the data
-    by heart.
+    A row is named by the numbers of the samples at its ends. Smooth transitions show that the generator has not
+    memorised the data.
 
     Args:
         every_n_steps: Generator updates between two pictures.
-        rows: Ways in a picture.
-        frames: Images on each way, both ends included.
-        seed: Which latents.
+        rows: Interpolations in a picture.
+        frames: Images in each, both ends included.
+        seed: Seed of the latents.
         scale: Side of a pixel in the picture. None: as large as it takes to make the picture 512 pixels wide.
     """
 
     subject = "interpolations"
-    asks = "interpolation_table"
+    required_method = "interpolation_table"
 
     def __init__(
         self, every_n_steps: int = 500, rows: int = 4, frames: int = 16, seed: int = 0, scale: int | None = None

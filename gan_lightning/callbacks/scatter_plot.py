@@ -1,4 +1,4 @@
-"""Look at samples that are points in the plane while the game is played."""
+"""Scatter plots of two-dimensional samples during training."""
 
 import warnings
 from typing import Any
@@ -16,22 +16,22 @@ from gan_lightning.visualization.scatter_plot import Window, draw_scatter
 
 
 class ScatterPlot(Picture):
-    """Draws the samples of the same latents among real points again and again, into ``samples/`` of the run directory.
+    """Plots samples among real points into ``samples/`` of the run directory.
 
-    Samples are blue, and real points, of the validation set, orange. The shade behind them is the discriminator's
-    verdict, the lighter the more real, in twelve even bands, whose edges are contours. Samples beyond the picture lie
-    on its edge. It is for games whose images are points, 2 x 1 x 1, as those of ``ToyDataModule``.
+    For games whose images are points, 2 x 1 x 1, such as those of ``ToyDataModule``. Samples are blue, real points of
+    the validation set orange; samples outside the window lie on its edge. The background is the discriminator's output,
+    the lighter the more real, in twelve equal bands.
 
     Args:
         every_n_steps: Generator updates between two pictures.
         n: Samples in a picture, and real points at most.
-        seed: Which latents.
-        contours: Whether to draw the discriminator's verdict. It is left out of games whose discriminator does not give
-            one number to one point.
+        seed: Seed of the latents.
+        contours: Whether to show the discriminator's output. It is left out, with a warning, where the discriminator
+            does not map a point to one number.
     """
 
     subject = "samples"
-    asks = "sample"
+    required_method = "sample"
 
     def __init__(self, every_n_steps: int = 500, n: int = 1000, seed: int = 0, contours: bool = True) -> None:
         super().__init__(every_n_steps, seed, scale=1)
@@ -42,10 +42,10 @@ class ScatterPlot(Picture):
         self._real: Tensor | None = None
 
     @classmethod
-    def hindrance(cls, game: Any) -> str | None:
-        if hasattr(game, cls.asks) and not are_points(getattr(game, "image_shape", ())):
+    def reason_to_skip(cls, game: Any) -> str | None:
+        if hasattr(game, cls.required_method) and not are_points(getattr(game, "image_shape", ())):
             return f"{type(game).__name__} makes images and no points"
-        return None if hasattr(game, cls.asks) else super().hindrance(game)
+        return None if hasattr(game, cls.required_method) else super().reason_to_skip(game)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
@@ -62,11 +62,11 @@ class ScatterPlot(Picture):
         return draw_scatter(samples, window, self._real, verdicts)[None] / 127.5 - 1, 1
 
     def _verdicts(self, game: Any, points: Tensor) -> Tensor | None:
-        """What the discriminator says of each point; None: it cannot be asked so."""
+        """Output of the discriminator at each point, N; None if it takes other inputs or has another output."""
         with evaluating(game.discriminator):
             try:
                 verdicts = game.discriminator(points.to(game.device)[..., None, None])
-            except (AttributeError, TypeError, ValueError, RuntimeError):  # It wants labels, pairs, ...
+            except (AttributeError, TypeError, ValueError, RuntimeError):  # It needs labels, pairs, ...
                 verdicts = None
         if isinstance(verdicts, Tensor) and verdicts.numel() == len(points):
             return verdicts.flatten()

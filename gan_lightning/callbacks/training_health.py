@@ -1,4 +1,4 @@
-"""How the game goes, beside the losses, which say little about it."""
+"""Diagnostics of training beside the losses: accuracies, gradient norms, diversity, speed."""
 
 import time
 from typing import Any, cast
@@ -18,26 +18,25 @@ from gan_lightning.trainer.step_batches import side_by_side
 
 
 class TrainingHealth(Callback):
-    """Logs how the game goes, with the losses, at the steps that the trainer's ``log_every_n_steps`` falls on.
+    """Logs diagnostics of training at the steps that are multiples of the trainer's ``log_every_n_steps``.
 
-    - ``train/discriminator/accuracy_real``, ``accuracy_fake``: shares, from 0 to 1, of the last update's images that
-      the discriminator takes for what they are; see :func:`gan_lightning.losses.accuracy.judged`. Both at 1 for long:
-      it has nothing left to learn from. Around 1/2: it is guessing. Of several discriminators each has its own, by its
-      name: ``accuracy_real_A``. So is every other value that a loss or a layer reports, as ``train/<name>``; see
-      :func:`gan_lightning.losses.reported.report`.
-    - ``train/<player>/gradient_norm``: of the last update, before any clipping, over all processes' batches.
-    - ``train/<player>/learning_rate``: of the last update; that of the first parameter group.
-    - ``train/generator/diversity``: the mean distance between two samples over that between two real images of the
-      batch, in pixels. Around 1 is healthy; towards 0 the generator has collapsed. For games with ``sample()``.
-    - ``train/images_per_second``: real images used, in all processes, since it was logged last, by the clock on the
-      wall, with all that is done between two steps. It is the one figure that a resumed run cannot repeat.
+    - ``train/discriminator/accuracy_real``, ``accuracy_fake``: shares of the last update's images, from 0 to 1, that
+      the discriminator classifies correctly. Both near 1: it has won; around 1/2: it is guessing. With several
+      discriminators: ``accuracy_real_A``. All other values given to :func:`gan_lightning.losses.reported.report` are
+      logged too, as ``train/<name>``.
+    - ``train/<player>/gradient_norm``: of the last update, before clipping, over all ranks' batches.
+    - ``train/<player>/learning_rate``: of the last update, of the first parameter group.
+    - ``train/generator/diversity``: mean pixel distance between two samples over that between two real images of the
+      batch. Around 1 is healthy; near 0 is mode collapse. For games with ``sample()``.
+    - ``train/images_per_second``: real images per second of wall-clock time, over all ranks, since the last logged
+      step. It is the one value that a resumed run does not reproduce.
 
-    Training goes on in the same bits with this callback or without it, and nothing is read off the device.
+    Training is bit-identical with and without this callback, and nothing is read off the device.
 
     Args:
-        diversity_every_n_steps: Generator updates between two measurements of the diversity, at least; it is measured
-            where it is logged.
-        n_samples: Samples, and real images at most, whose distances are measured.
+        diversity_every_n_steps: Generator updates between two measurements of the diversity, at least; it is rounded up
+            to a logged step.
+        n_samples: Number of samples, and largest number of real images, whose distances are averaged.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -68,6 +67,7 @@ class TrainingHealth(Callback):
             return
         judge = cast(AdversarialModule, pl_module).optimizer_of("discriminator").optimizer
         player = "discriminator" if optimizer is judge else "generator"
+        # Here and not in the step: under fp16 the gradients have just been unscaled, and nothing is clipped yet.
         weights = (weight for group in optimizer.param_groups for weight in group["params"])
         norm = get_total_norm([weight.grad for weight in weights if weight.grad is not None])
         self._values[f"train/{player}/gradient_norm"] = norm
@@ -82,14 +82,14 @@ class TrainingHealth(Callback):
             return
         stop_listening(self._listen)
         interval, step = trainer.log_every_n_steps, trainer.global_step  # type: ignore[attr-defined]
-        # Whether a multiple lies between the last logged step and this one: the same in a run that was resumed.
+        # True if a multiple lies between the last logged step and this one. No state: a resumed run agrees.
         if step // self.diversity_every_n_steps > (step - interval) // self.diversity_every_n_steps:
             self._measure_diversity(pl_module, batches[-1])
         now = time.monotonic()
         self._values["train/images_per_second"] = self._images * trainer.world_size / max(now - self._since, 1e-9)
         self._images, self._since = 0, now
         log(pl_module, self._values)
-        _ = trainer.callback_metrics  # Once asked for, they are remembered, for the progress bar.
+        _ = trainer.callback_metrics  # Reading them makes Lightning keep them, for the progress bar.
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         stop_listening(self._listen)
@@ -107,14 +107,14 @@ class TrainingHealth(Callback):
 
 
 def mean_distance(images: Tensor) -> Tensor:
-    """The mean Euclidean distance between two of the images, N x ..., N at least 2: a scalar."""
+    """Mean Euclidean distance over all pairs of images, N x ... with N at least 2: a scalar."""
     return torch.pdist(images.detach().flatten(1).float()).mean()
 
 
 def _length(raw: Any) -> int:
-    """How many examples the loader's batch has: the length of the first tensor in it."""
+    """Number of examples in a batch of the loader: the length of the first tensor in it."""
     if isinstance(raw, tuple | list) and isinstance(raw[0], Tensor):
-        return len(raw[0])  # What most loaders yield; to look through anything is felt in a small game.
+        return len(raw[0])  # Fast path: (images, labels), which most loaders yield.
     lengths: list[int] = []
     apply_to_collection(raw, Tensor, lambda part: lengths.append(len(part)))
     return lengths[0] if lengths else 0

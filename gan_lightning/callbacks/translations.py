@@ -1,4 +1,4 @@
-"""Look at the translations while the game is played."""
+"""Pictures of translated images during training."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,21 +15,21 @@ from gan_lightning.visualization.images import stack
 
 
 class TranslationGrid(Picture):
-    """Draws the same examples of the validation set again and again, into ``translations/`` of the run directory.
+    """Writes translations of examples of the validation set into ``translations/`` of the run directory.
 
-    An example is a row: for pix2pix the image given, the one made and the true one; for CycleGAN there and back. The
-    pictures are named by the step, and the last one shows the last step. Loggers that take images get them too.
-    Images of different sizes are cut to the smallest, in the middle.
+    One example per row: for pix2pix the input, the translation and the target; for CycleGAN both cycles. All pictures
+    show the same examples and are named by the step. Loggers that accept images get them too. Images of different sizes
+    are centre-cropped to the smallest.
 
     Args:
         every_n_steps: Generator updates between two pictures.
         n: Examples in a picture; fewer where the validation set has fewer.
-        seed: Of what chance decides in the translation.
+        seed: Seed of random numbers in the translation, such as dropout's.
         scale: Side of a pixel in the picture. None: as large as it takes to make the picture 512 pixels wide.
     """
 
     subject = "translations"
-    asks = "picture_columns"
+    required_method = "picture_columns"
 
     def __init__(self, every_n_steps: int = 500, n: int = 4, seed: int = 0, scale: int | None = None) -> None:
         super().__init__(every_n_steps, seed, scale)
@@ -47,7 +47,7 @@ class TranslationGrid(Picture):
             if self._examples is None:
                 self._examples = first_batches(game.trainer, self.n)
             for raw in self._examples:
-                hooked = game._on_before_batch_transfer(raw)  # what the data module may make of a batch
+                hooked = game._on_before_batch_transfer(raw)  # a data module may override it
                 panels = self.picture_columns(
                     game, game.prepare_batch(game.trainer.strategy.batch_to_device(hooked, game.device))
                 )
@@ -59,5 +59,5 @@ class TranslationGrid(Picture):
         return (names if len(names) == columns else ()), ()
 
     def picture_columns(self, game: Any, batch: GameBatch) -> list[Tensor]:
-        """What stands side by side of every example, N x C x H x W each."""
+        """Images of every example from left to right, N x C x H x W each."""
         return game.picture_columns(batch)

@@ -36,7 +36,7 @@ def with_rollbacks(start: Callable[[Path | None, int], Trainer], run: Callable[[
             guard = next(callback for callback in callbacks if isinstance(callback, DivergenceGuard))
             keepers = [callback for callback in callbacks if isinstance(callback, LastCheckpoint)]
             directory = error.directory
-            stops = any(one.was_told_to_stop(trainer) for one in keepers) or trainer.received_sigterm
+            stops = any(one.is_stop_pending(trainer) for one in keepers) or trainer.received_sigterm
             if not error.rolls_back or directory is None or stops:
                 raise
             step = _step(directory)

@@ -282,7 +282,7 @@ class TrainingCLI(LightningCLI):
         for kind, make in _CALLBACKS[self.command].items():
             wanted = kind is PredictionWriter or not config["barebones"]
             wanted = wanted and config.get(_SWITCHES.get(kind, "")) is not False
-            wanted = wanted and not (issubclass(kind, Picture) and kind.hindrance(self.model))
+            wanted = wanted and not (issubclass(kind, Picture) and kind.reason_to_skip(self.model))
             if wanted and not any(isinstance(callback, kind) for callback in callbacks):
                 callbacks.append(make())
         if self.config.get("fast") and not any(isinstance(callback, FastTraining) for callback in callbacks):
