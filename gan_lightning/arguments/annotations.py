@@ -8,21 +8,32 @@ from functools import wraps
 from typing import Any, Self, TypeVar
 
 from datamodules.components.annotated import Annotated, annotated, described, fits, shown
+from gan_lightning.arguments.class_defaults import ClassDefaults
 from gan_lightning.arguments.network_forms import check_network
 from gan_lightning.arguments.ranges import check_limits
 
 Class = TypeVar("Class", bound=type)
 
 
-class Checked(Annotated):
-    """Mixin of games that checks arguments against annotations and ranges before the constructor runs."""
+_FROM_DATA = ("num_classes", "condition_shape")
+"""Arguments that the data should have given; games have their own message for these."""
+
+
+class Checked(ClassDefaults, Annotated):
+    """Mixin of games that checks arguments against annotations and ranges before the constructor runs.
+
+    Defaults in a class statement are checked when the class is defined.
+    """
 
     def __new__(cls, *args: Any, **named: Any) -> Self:
-        # Games have their own message for arguments that the data should have given.
-        check_arguments(cls, args, named, left=("num_classes", "condition_shape"))
+        check_arguments(cls, args, named, left=_FROM_DATA)
         for name, value, _ in annotated(cls, args, named):
             check_network(cls, name, value)
         return super(Annotated, cls).__new__(cls)
+
+    def __init_subclass__(cls, **defaults: Any) -> None:
+        super().__init_subclass__(**defaults)
+        check_arguments(cls, (), defaults, left=_FROM_DATA)
 
 
 def check_arguments(

@@ -12,7 +12,9 @@ _LEAST = {
         1,
     ),
     **dict.fromkeys(("n_critic", "accumulate", "penalty_interval"), 1),
-    **dict.fromkeys(("margin", "buffer_size", "gamma", "perturbation", "input_noise", "hidden_noise", "slope"), 0),
+    **dict.fromkeys(
+        ("margin", "balance_rate", "buffer_size", "gamma", "perturbation", "input_noise", "hidden_noise", "slope"), 0
+    ),
 }
 
 

@@ -6,6 +6,7 @@ is made of primitive values, so that a checkpoint loads with ``weights_only=True
 """
 
 import importlib
+import inspect
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -14,10 +15,9 @@ from types import FrameType, FunctionType
 from typing import Any, cast, get_type_hints
 
 import numpy as np
-from lightning.pytorch import LightningModule
-from lightning.pytorch.utilities.parsing import collect_init_args
 from torch import nn
 
+from gan_lightning.arguments.class_defaults import OWN_CONSTRUCTOR
 from gan_lightning.arguments.ranges import check_limits
 
 _OPEN = {"gan_lightning", "torch"}
@@ -159,12 +159,8 @@ def primitive_arguments(frame: FrameType | None) -> dict[str, Any]:
         Name to primitive value. Networks are left out, since their weights are in the checkpoint anyway; so is,
         with a warning, what cannot be written.
     """
-    assert frame is not None
-    arguments: dict[str, Any] = {}
-    for level in collect_init_args(frame, [], classes=(LightningModule,)):
-        arguments.update(level)
     primitive = {}
-    for name, value in arguments.items():
+    for name, value in _constructor_arguments(frame).items():
         if isinstance(value, nn.Module):
             continue
         try:
@@ -176,3 +172,17 @@ def primitive_arguments(frame: FrameType | None) -> dict[str, Any]:
                 stacklevel=2,
             )
     return primitive
+
+
+def _constructor_arguments(frame: FrameType | None) -> dict[str, Any]:
+    """The arguments of the constructors that are running for one object, from a base class's outwards."""
+    arguments: dict[str, Any] = {}
+    made = None
+    while frame is not None and frame.f_code.co_name in ("__init__", OWN_CONSTRUCTOR):
+        (this, *names), _, others, values = inspect.getargvalues(frame)
+        made = values[this] if made is None else made
+        if values[this] is not made:  # The constructor of another object, which makes this one.
+            break
+        arguments |= {name: values[name] for name in names} | (values[others] if others else {})
+        frame = frame.f_back
+    return arguments

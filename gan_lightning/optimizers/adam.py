@@ -1,6 +1,7 @@
 """The optimisers of the papers: torch's own, with the settings that the papers state as defaults.
 
-They are classes so that a name and a few numbers describe them fully in a config and in a checkpoint. Torch adds eps
+They are classes, so that a name and a few numbers describe them fully in a config and in a checkpoint. Each states the
+settings in which it differs from DCGAN's in its first line, after the base class. Torch adds eps
 to the root of the corrected second moment. TensorFlow and Chainer add it before the correction, the code of Salimans et
 al. under the root: it matters only to weights whose gradients are below 1e-4.
 """
@@ -9,10 +10,11 @@ import torch
 from torch.optim.optimizer import ParamsT
 
 from gan_lightning.arguments import checked
+from gan_lightning.arguments.class_defaults import ClassDefaults
 
 
 @checked
-class DCGANAdam(torch.optim.Adam):
+class DCGANAdam(torch.optim.Adam, ClassDefaults):
     """Adam with a short memory of the gradient: learning rate 2e-4, betas (0.5, 0.999).
 
     Radford, Metz, Chintala, 2016, arXiv 1511.06434, section 4; the field's default since.
@@ -38,279 +40,81 @@ class DCGANAdam(torch.optim.Adam):
         super().__init__(params, lr=lr, betas=(float(first), float(second)), eps=eps, weight_decay=weight_decay)
 
 
-@checked
-class WGANGPAdam(DCGANAdam):
+class WGANGPAdam(DCGANAdam, lr=1e-4, betas=(0.0, 0.9)):
     """Adam without momentum: learning rate 1e-4, betas (0, 0.9).
 
     Gulrajani et al., 2017, arXiv 1704.00028, algorithm 1.
-
-    Args:
-        params: What to update.
-        lr: Learning rate.
-        betas: Decay rates of the first and the second moment.
-        eps: Added to the denominator.
-        weight_decay: L2 penalty.
     """
 
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float = 1e-4,
-        betas: tuple[float, float] = (0.0, 0.9),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay)
 
-
-@checked
-class InfoGANAdam(DCGANAdam):
+class InfoGANAdam(DCGANAdam, lr=1e-3):
     """DCGAN's Adam, five times as fast, for the generator: learning rate 1e-3, betas (0.5, 0.999).
 
     Chen et al., 2016, arXiv 1606.03657, the authors' code; the discriminator keeps 2e-4.
-
-    Args:
-        params: What to update.
-        lr: Learning rate.
-        betas: Decay rates of the first and the second moment.
-        eps: Added to the denominator.
-        weight_decay: L2 penalty.
     """
 
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.5, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay)
 
-
-@checked
-class CoGANAdam(DCGANAdam):
+class CoGANAdam(DCGANAdam, weight_decay=5e-4):
     """DCGAN's Adam with a penalty on the weights: learning rate 2e-4, betas (0.5, 0.999), weight decay 5e-4.
 
     Liu, Tuzel, 2016, arXiv 1606.07536, the authors' code.
-
-    Args:
-        params: What to update.
-        lr: Learning rate.
-        betas: Decay rates of the first and the second moment.
-        eps: Added to the denominator.
-        weight_decay: L2 penalty.
     """
 
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float = 2e-4,
-        betas: tuple[float, float] = (0.5, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 5e-4,
-    ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay)
 
-
-@checked
-class ALIAdam(DCGANAdam):
+class ALIAdam(DCGANAdam, lr=1e-4):
     """DCGAN's Adam, half as fast: learning rate 1e-4, betas (0.5, 0.999).
 
     Dumoulin et al., 2017, arXiv 1606.00704, whose printed second beta of 1e-3 is a slip.
-
-    Args:
-        params: What to update.
-        lr: Learning rate.
-        betas: Decay rates of the first and the second moment.
-        eps: Added to the denominator.
-        weight_decay: L2 penalty.
     """
 
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float = 1e-4,
-        betas: tuple[float, float] = (0.5, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay)
 
-
-@checked
-class SNGANAdam(DCGANAdam):
+class SNGANAdam(DCGANAdam, betas=(0.0, 0.9)):
     """Adam without momentum: learning rate 2e-4, betas (0, 0.9).
 
     Miyato et al., 2018, arXiv 1802.05957, the setting of its residual networks.
-
-    Args:
-        params: What to update.
-        lr: Learning rate.
-        betas: Decay rates of the first and the second moment.
-        eps: Added to the denominator.
-        weight_decay: L2 penalty.
     """
 
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float = 2e-4,
-        betas: tuple[float, float] = (0.0, 0.9),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay)
 
-
-@checked
-class SAGANDiscriminatorAdam(DCGANAdam):
+class SAGANDiscriminatorAdam(DCGANAdam, lr=4e-4, betas=(0.0, 0.9)):
     """Adam without momentum, four times as fast as the generator's: learning rate 4e-4, betas (0, 0.9).
 
     Zhang et al., 2019, arXiv 1805.08318; the generator has ``WGANGPAdam``'s 1e-4.
-
-    Args:
-        params: What to update.
-        lr: Learning rate.
-        betas: Decay rates of the first and the second moment.
-        eps: Added to the denominator.
-        weight_decay: L2 penalty.
     """
 
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float = 4e-4,
-        betas: tuple[float, float] = (0.0, 0.9),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay)
 
-
-@checked
-class EBGANAdam(DCGANAdam):
+class EBGANAdam(DCGANAdam, lr=1e-3):
     """Adam with learning rate 1e-3; the betas are DCGAN's.
 
     Zhao, Mathieu, LeCun, 2017, arXiv 1609.03126, appendix.
-
-    Args:
-        params: What to update.
-        lr: Learning rate.
-        betas: Decay rates of the first and the second moment.
-        eps: Added to the denominator.
-        weight_decay: L2 penalty.
     """
 
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.5, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay)
 
-
-@checked
-class BEGANAdam(DCGANAdam):
+class BEGANAdam(DCGANAdam, lr=1e-4, betas=(0.9, 0.999)):
     """Adam with learning rate 1e-4, betas (0.9, 0.999).
 
     Berthelot, Schumm, Metz, 2017, arXiv 1703.10717, section 4.1: an initial rate of 5e-5 to 1e-4.
-
-    Args:
-        params: What to update.
-        lr: Learning rate.
-        betas: Decay rates of the first and the second moment.
-        eps: Added to the denominator.
-        weight_decay: L2 penalty.
     """
 
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float = 1e-4,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay)
 
-
-@checked
-class ImprovedGANAdam(DCGANAdam):
+class ImprovedGANAdam(DCGANAdam, lr=3e-3):
     """DCGAN's Adam, fifteen times as fast: learning rate 3e-3, betas (0.5, 0.999).
 
     Salimans et al., 2016, arXiv 1606.03498, the authors' code for MNIST.
-
-    Args:
-        params: What to update.
-        lr: Learning rate.
-        betas: Decay rates of the first and the second moment.
-        eps: Added to the denominator.
-        weight_decay: L2 penalty.
     """
 
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float = 3e-3,
-        betas: tuple[float, float] = (0.5, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay)
 
-
-@checked
-class StarGANAdam(DCGANAdam):
+class StarGANAdam(DCGANAdam, lr=1e-4):
     """DCGAN's Adam, half as fast: learning rate 1e-4, betas (0.5, 0.999).
 
     Choi et al., 2018, arXiv 1711.09020, section 5.
-
-    Args:
-        params: What to update.
-        lr: Learning rate.
-        betas: Decay rates of the first and the second moment.
-        eps: Added to the denominator.
-        weight_decay: L2 penalty.
     """
 
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float = 1e-4,
-        betas: tuple[float, float] = (0.5, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay)
 
-
-@checked
-class SRGANAdam(DCGANAdam):
+class SRGANAdam(DCGANAdam, lr=1e-4, betas=(0.9, 0.999)):
     """Adam with learning rate 1e-4, betas (0.9, 0.999).
 
     Ledig et al., 2017, arXiv 1609.04802, section 3.2.
-
-    Args:
-        params: What to update.
-        lr: Learning rate.
-        betas: Decay rates of the first and the second moment.
-        eps: Added to the denominator.
-        weight_decay: L2 penalty.
     """
-
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float = 1e-4,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-    ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay)
 
 
 @checked

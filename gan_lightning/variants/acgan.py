@@ -5,13 +5,19 @@ from typing import Any
 import torch.nn.functional as F
 
 from gan_lightning.games.batch import GameBatch
-from gan_lightning.games.image import ImageShape
-from gan_lightning.games.label import LabelDiscriminatorFactory, LabelGame, LabelGeneratorFactory
+from gan_lightning.games.label import LabelGame
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.networks import ClassifyingDiscriminator, ConvGenerator
 
 
-class ACGAN(LabelGame):
+class ACGAN(
+    LabelGame,
+    image_shape=(3, 32, 32),
+    latent_dim=100,
+    num_classes=10,
+    generator=ConvGenerator,
+    discriminator=ClassifyingDiscriminator,
+):
     """Odena, Olah, Shlens, *Conditional Image Synthesis with Auxiliary Classifier GANs*, ICML 2017, arXiv 1610.09585.
 
     With ``L_S = E log P(real|x) + E log P(fake|G(z, c))`` and ``L_C = E log P(c|x) + E log P(c|G(z, c))`` the
@@ -22,28 +28,14 @@ class ACGAN(LabelGame):
     latent and the class, with 4 x 4 kernels where the paper has 5 x 5. z is normal.
 
     Args:
-        image_shape: Channels, height, width of an image. The command line takes it from the data.
-        latent_dim: Length of the latent vector.
-        num_classes: Labels are 0 ... num_classes - 1. The command line takes it from the data.
-        generator: Makes the generator from the image shape, the latent length and the number of classes.
         discriminator: Makes the discriminator from the image shape and the number of classes; it returns the logits
             of being real and those of the classes.
         class_weight: Weight of L_C in both players.
-        real_target: What the discriminator is to say of real images; below 1: one-sided label smoothing.
+        real_target: Target of the real images' probability; below 1: one-sided label smoothing.
     """
 
-    def __init__(
-        self,
-        image_shape: ImageShape = (3, 32, 32),
-        latent_dim: int = 100,
-        num_classes: int = 10,
-        generator: LabelGeneratorFactory = ConvGenerator,
-        discriminator: LabelDiscriminatorFactory = ClassifyingDiscriminator,
-        class_weight: float = 1.0,
-        real_target: float = 1.0,
-        **game: Any,
-    ) -> None:
-        super().__init__(image_shape, latent_dim, num_classes, generator, discriminator, **game)
+    def __init__(self, class_weight: float = 1.0, real_target: float = 1.0, **game: Any) -> None:
+        super().__init__(**game)
         self.class_weight = class_weight
         self.real_target = real_target
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any, cast
 
 import torch
-from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from gan_lightning.arguments.recipes import resolve
@@ -20,7 +19,7 @@ EncoderFactory = Callable[[ImageShape, int], nn.Module]
 JointDiscriminatorFactory = Callable[[ImageShape, int], nn.Module]
 
 
-class ALI(ImageGame):
+class ALI(ImageGame, generator_optimizer=ALIAdam, discriminator_optimizer=ALIAdam):
     """Dumoulin et al., *Adversarially Learned Inference*, ICLR 2017, arXiv 1606.00704, algorithm 1.
 
     The discriminator sees an image and a latent. Of one pair the image is real and the latent the encoder's, of the
@@ -43,7 +42,6 @@ class ALI(ImageGame):
         stochastic: Whether the encoder's answer is drawn from a normal distribution, as in ALI, or is one point, as in
             BiGAN.
         generator_optimizer: Makes the generator's and the encoder's optimiser from their parameters.
-        discriminator_optimizer: Makes the discriminator's optimiser from its parameters.
     """
 
     generator: nn.ModuleDict
@@ -56,8 +54,6 @@ class ALI(ImageGame):
         encoder: EncoderFactory = BiGANEncoder,
         discriminator: JointDiscriminatorFactory = BiGANDiscriminator,
         stochastic: bool = True,
-        generator_optimizer: OptimizerCallable = ALIAdam,
-        discriminator_optimizer: OptimizerCallable = ALIAdam,
         **game: Any,
     ) -> None:
         outputs = 2 * latent_dim if stochastic else latent_dim
@@ -68,8 +64,6 @@ class ALI(ImageGame):
                 {"generator": resolve(generator)(shape, length), "encoder": resolve(encoder)(shape, outputs)}
             ),
             discriminator=lambda shape: resolve(discriminator)(shape, latent_dim),
-            generator_optimizer=generator_optimizer,
-            discriminator_optimizer=discriminator_optimizer,
             **game,
         )
         self.stochastic = stochastic

@@ -3,11 +3,10 @@
 from typing import Any
 
 import torch
-from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
 from gan_lightning.games.batch import GameBatch
-from gan_lightning.games.image import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.games.image import ImageGame
 from gan_lightning.loggers.step_values import log
 from gan_lightning.losses import Terms, convergence, energy_balance_discriminator, energy_generator, next_balance
 from gan_lightning.networks import BEGANAutoencoder, BEGANGenerator
@@ -15,7 +14,15 @@ from gan_lightning.optimizers import BEGANAdam
 from gan_lightning.trainer.ddp import average_over_processes
 
 
-class BEGAN(ImageGame):
+class BEGAN(
+    ImageGame,
+    image_shape=(3, 64, 64),
+    latent_dim=64,
+    generator=BEGANGenerator,
+    discriminator=BEGANAutoencoder,
+    generator_optimizer=BEGANAdam,
+    discriminator_optimizer=BEGANAdam,
+):
     """Berthelot, Schumm, Metz, *BEGAN: Boundary Equilibrium GANs*, 2017, arXiv 1703.10717, section 3.4.
 
     ``L(v) = mean |v - D(v)|``, one number an image; ``L_D = L(x) - k_t L(G(z))``, ``L_G = L(G(z))`` and
@@ -29,42 +36,16 @@ class BEGAN(ImageGame):
     z is normal instead of uniform. The paper halves the rates when M stalls; here a scheduler may lower them.
 
     Args:
-        image_shape: Channels, height, width of an image. The command line takes it from the data.
-        latent_dim: Length of the latent vector.
-        generator: Makes the generator from the image shape and the latent length.
         discriminator: Makes the auto-encoder from the image shape; it returns reconstructions and codes.
         gamma: The ratio L(G(z)) / L(x) to be held; the lower, the better and the less varied the images.
-        balance_rate: How fast k follows, lambda_k in the paper.
-        generator_optimizer: Makes the generator's optimiser from its parameters.
-        discriminator_optimizer: Makes the discriminator's optimiser from its parameters.
+        balance_rate: Step size of k, lambda_k in the paper.
     """
 
     k: Tensor
     energies: Tensor
 
-    def __init__(
-        self,
-        image_shape: ImageShape = (3, 64, 64),
-        latent_dim: int = 64,
-        generator: GeneratorFactory = BEGANGenerator,
-        discriminator: DiscriminatorFactory = BEGANAutoencoder,
-        gamma: float = 0.5,
-        balance_rate: float = 1e-3,
-        generator_optimizer: OptimizerCallable = BEGANAdam,
-        discriminator_optimizer: OptimizerCallable = BEGANAdam,
-        **game: Any,
-    ) -> None:
-        if balance_rate < 0:
-            raise ValueError(f"balance_rate is {balance_rate}: it must be at least 0.")
-        super().__init__(
-            image_shape,
-            latent_dim,
-            generator,
-            discriminator,
-            generator_optimizer=generator_optimizer,
-            discriminator_optimizer=discriminator_optimizer,
-            **game,
-        )
+    def __init__(self, gamma: float = 0.5, balance_rate: float = 1e-3, **game: Any) -> None:
+        super().__init__(**game)
         self.gamma = gamma
         self.balance_rate = balance_rate
         self.register_buffer("k", torch.zeros(()))

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
-from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from gan_lightning.games.batch import GameBatch
-from gan_lightning.games.image import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.games.image import ImageGame
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.losses.reported import judge_named
 from gan_lightning.networks import CoupledDiscriminator, CoupledGenerator
@@ -16,7 +15,15 @@ from gan_lightning.optimizers import CoGANAdam
 from gan_lightning.trainer.loader_batches import of_domains
 
 
-class CoGAN(ImageGame):
+class CoGAN(
+    ImageGame,
+    image_shape=(1, 28, 28),
+    latent_dim=100,
+    generator=CoupledGenerator,
+    discriminator=CoupledDiscriminator,
+    generator_optimizer=CoGANAdam,
+    discriminator_optimizer=CoGANAdam,
+):
     """Liu, Tuzel, *Coupled Generative Adversarial Networks*, NeurIPS 2016, arXiv 1606.07536, equation 2.
 
     ``max_{G_A, G_B} min_{D_A, D_B}`` of two games at once, with the same z in both domains:
@@ -31,34 +38,11 @@ class CoGAN(ImageGame):
 
     Args:
         image_shape: Channels, height, width of the images of both domains. The command line takes it from the data.
-        latent_dim: Length of the latent vector.
         generator: Makes the coupled generators from the image shape and the latent length.
         discriminator: Makes the coupled discriminators from the image shape.
-        generator_optimizer: Makes the generators' optimiser from their parameters.
-        discriminator_optimizer: Makes the discriminators' optimiser from their parameters.
     """
 
     domains = ("A", "B")
-
-    def __init__(
-        self,
-        image_shape: ImageShape = (1, 28, 28),
-        latent_dim: int = 100,
-        generator: GeneratorFactory = CoupledGenerator,
-        discriminator: DiscriminatorFactory = CoupledDiscriminator,
-        generator_optimizer: OptimizerCallable = CoGANAdam,
-        discriminator_optimizer: OptimizerCallable = CoGANAdam,
-        **game: Any,
-    ) -> None:
-        super().__init__(
-            image_shape,
-            latent_dim,
-            generator,
-            discriminator,
-            generator_optimizer=generator_optimizer,
-            discriminator_optimizer=discriminator_optimizer,
-            **game,
-        )
 
     def prepare_batch(self, raw: Any) -> GameBatch:
         domains = of_domains(raw, self.domains, type(self).__name__, "MNISTEdgesDataModule")

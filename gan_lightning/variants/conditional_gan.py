@@ -3,13 +3,19 @@
 from typing import Any
 
 from gan_lightning.games.batch import GameBatch
-from gan_lightning.games.image import ImageShape
-from gan_lightning.games.label import LabelDiscriminatorFactory, LabelGame, LabelGeneratorFactory
+from gan_lightning.games.label import LabelGame
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.networks import ConditionalMLPDiscriminator, ConditionalMLPGenerator
 
 
-class ConditionalGAN(LabelGame):
+class ConditionalGAN(
+    LabelGame,
+    image_shape=(1, 28, 28),
+    latent_dim=100,
+    num_classes=10,
+    generator=ConditionalMLPGenerator,
+    discriminator=ConditionalMLPDiscriminator,
+):
     """Mirza, Osindero, *Conditional Generative Adversarial Nets*, 2014, arXiv 1411.1784, equation 2.
 
     The discriminator maximises ``E log D(x|y) + E log(1 - D(G(z|y)|y))``, the generator ``E log D(G(z|y)|y)``: the
@@ -22,25 +28,11 @@ class ConditionalGAN(LabelGame):
     alone. So the configs take ``ConvGenerator`` and ``ConvDiscriminator``.
 
     Args:
-        image_shape: Channels, height, width of an image. The command line takes it from the data.
-        latent_dim: Length of the latent vector.
-        num_classes: Labels are 0 ... num_classes - 1. The command line takes it from the data.
-        generator: Makes the generator from the image shape, the latent length and the number of classes.
-        discriminator: Makes the discriminator from the image shape and the number of classes.
-        real_target: What the discriminator is to say of real images; below 1: one-sided label smoothing.
+        real_target: Target of the real images' probability; below 1: one-sided label smoothing.
     """
 
-    def __init__(
-        self,
-        image_shape: ImageShape = (1, 28, 28),
-        latent_dim: int = 100,
-        num_classes: int = 10,
-        generator: LabelGeneratorFactory = ConditionalMLPGenerator,
-        discriminator: LabelDiscriminatorFactory = ConditionalMLPDiscriminator,
-        real_target: float = 1.0,
-        **game: Any,
-    ) -> None:
-        super().__init__(image_shape, latent_dim, num_classes, generator, discriminator, **game)
+    def __init__(self, real_target: float = 1.0, **game: Any) -> None:
+        super().__init__(**game)
         self.real_target = real_target
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:

@@ -3,13 +3,19 @@
 from typing import Any
 
 from gan_lightning.games.batch import GameBatch
-from gan_lightning.games.image import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.games.image import ImageGame
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.networks import ConvGenerator, PlainConvDiscriminator
 from gan_lightning.regularizers import dragan_penalty, refuse_batch_norm
 
 
-class DRAGAN(ImageGame):
+class DRAGAN(
+    ImageGame,
+    image_shape=(3, 64, 64),
+    latent_dim=100,
+    generator=ConvGenerator,
+    discriminator=PlainConvDiscriminator,
+):
     """Kodali et al., *On Convergence and Stability of GANs*, 2017, arXiv 1705.07215, algorithm 1.
 
     ``L_D = E softplus(-D(x)) + E softplus(D(G(z))) + penalty_weight * E (||grad D(x + delta)||_2 - 1)^2`` and
@@ -22,27 +28,13 @@ class DRAGAN(ImageGame):
     with 1e-4 and betas (0.5, 0.9).
 
     Args:
-        image_shape: Channels, height, width of an image. The command line takes it from the data.
-        latent_dim: Length of the latent vector.
-        generator: Makes the generator from the image shape and the latent length.
         discriminator: Makes the discriminator from the image shape. It must carry no BatchNorm.
         penalty_weight: Weight of the gradient penalty, lambda in the paper.
-        perturbation: How far around the data the gradient is penalised, in standard deviations of the data.
+        perturbation: Distance from the data at which the gradient is penalised, in standard deviations of the data.
     """
 
-    def __init__(
-        self,
-        image_shape: ImageShape = (3, 64, 64),
-        latent_dim: int = 100,
-        generator: GeneratorFactory = ConvGenerator,
-        discriminator: DiscriminatorFactory = PlainConvDiscriminator,
-        penalty_weight: float = 10.0,
-        perturbation: float = 0.5,
-        **game: Any,
-    ) -> None:
-        if perturbation < 0:
-            raise ValueError(f"perturbation is {perturbation}: it must be at least 0.")
-        super().__init__(image_shape, latent_dim, generator, discriminator, **game)
+    def __init__(self, penalty_weight: float = 10.0, perturbation: float = 0.5, **game: Any) -> None:
+        super().__init__(**game)
         self.penalty_weight = penalty_weight
         self.perturbation = perturbation
         refuse_batch_norm(self.discriminator, "DRAGAN")

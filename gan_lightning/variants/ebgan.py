@@ -3,17 +3,24 @@
 from typing import Any
 
 import torch
-from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
 from gan_lightning.games.batch import GameBatch
-from gan_lightning.games.image import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.games.image import ImageGame
 from gan_lightning.losses import Terms, energy_discriminator, energy_generator, pulling_away
 from gan_lightning.networks import ConvAutoencoder, ConvGenerator
 from gan_lightning.optimizers import EBGANAdam
 
 
-class EBGAN(ImageGame):
+class EBGAN(
+    ImageGame,
+    image_shape=(3, 64, 64),
+    latent_dim=100,
+    generator=ConvGenerator,
+    discriminator=ConvAutoencoder,
+    generator_optimizer=EBGANAdam,
+    discriminator_optimizer=EBGANAdam,
+):
     """Zhao, Mathieu, LeCun, *Energy-based Generative Adversarial Network*, ICLR 2017, arXiv 1609.03126, section 2.
 
     ``D(x) = ||Dec(Enc(x)) - x||_2``, one norm an image; ``L_D = E D(x) + E max(0, margin - D(G(z)))`` and
@@ -26,37 +33,13 @@ class EBGAN(ImageGame):
     grows with the image, and the margin must grow with it.
 
     Args:
-        image_shape: Channels, height, width of an image. The command line takes it from the data.
-        latent_dim: Length of the latent vector.
-        generator: Makes the generator from the image shape and the latent length.
         discriminator: Makes the auto-encoder from the image shape; it returns reconstructions and codes.
         margin: Energy beyond which a generated image costs the discriminator nothing.
         pulling_away_weight: Weight of PT in the generator's loss; 0.1 in the paper, 0 turns it off.
-        generator_optimizer: Makes the generator's optimiser from its parameters.
-        discriminator_optimizer: Makes the discriminator's optimiser from its parameters.
     """
 
-    def __init__(
-        self,
-        image_shape: ImageShape = (3, 64, 64),
-        latent_dim: int = 100,
-        generator: GeneratorFactory = ConvGenerator,
-        discriminator: DiscriminatorFactory = ConvAutoencoder,
-        margin: float = 20.0,
-        pulling_away_weight: float = 0.1,
-        generator_optimizer: OptimizerCallable = EBGANAdam,
-        discriminator_optimizer: OptimizerCallable = EBGANAdam,
-        **game: Any,
-    ) -> None:
-        super().__init__(
-            image_shape,
-            latent_dim,
-            generator,
-            discriminator,
-            generator_optimizer=generator_optimizer,
-            discriminator_optimizer=discriminator_optimizer,
-            **game,
-        )
+    def __init__(self, margin: float = 20.0, pulling_away_weight: float = 0.1, **game: Any) -> None:
+        super().__init__(**game)
         self.margin = margin
         self.pulling_away_weight = pulling_away_weight
 

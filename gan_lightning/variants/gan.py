@@ -3,12 +3,18 @@
 from typing import Any
 
 from gan_lightning.games.batch import GameBatch
-from gan_lightning.games.image import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.games.image import ImageGame
 from gan_lightning.losses import Terms, minimax_discriminator, minimax_generator, non_saturating_generator
 from gan_lightning.networks import MLPDiscriminator, MLPGenerator
 
 
-class GAN(ImageGame):
+class GAN(
+    ImageGame,
+    image_shape=(1, 28, 28),
+    latent_dim=100,
+    generator=MLPGenerator,
+    discriminator=MLPDiscriminator,
+):
     """Goodfellow et al., *Generative Adversarial Nets*, NeurIPS 2014, arXiv 1406.2661.
 
     The discriminator maximises ``V(D, G) = E log D(x) + E log(1 - D(G(z)))``; the generator maximises
@@ -18,23 +24,11 @@ class GAN(ImageGame):
     0.7), z is normal instead of uniform, and images are in [-1, 1] instead of [0, 1].
 
     Args:
-        image_shape: Channels, height, width of an image. The command line takes it from the data.
-        latent_dim: Length of the latent vector.
-        generator: Makes the generator from the image shape and the latent length.
-        discriminator: Makes the discriminator from the image shape.
-        real_target: What the discriminator is to say of real images; below 1: one-sided label smoothing.
+        real_target: Target of the real images' probability; below 1: one-sided label smoothing.
     """
 
-    def __init__(
-        self,
-        image_shape: ImageShape = (1, 28, 28),
-        latent_dim: int = 100,
-        generator: GeneratorFactory = MLPGenerator,
-        discriminator: DiscriminatorFactory = MLPDiscriminator,
-        real_target: float = 1.0,
-        **game: Any,
-    ) -> None:
-        super().__init__(image_shape, latent_dim, generator, discriminator, **game)
+    def __init__(self, real_target: float = 1.0, **game: Any) -> None:
+        super().__init__(**game)
         self.real_target = real_target
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:

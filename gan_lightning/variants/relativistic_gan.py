@@ -6,7 +6,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from gan_lightning.games.batch import GameBatch
-from gan_lightning.games.image import DiscriminatorFactory, GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.games.image import ImageGame
 from gan_lightning.losses import (
     Terms,
     relativistic,
@@ -25,7 +25,13 @@ FORMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-class RelativisticGAN(ImageGame):
+class RelativisticGAN(
+    ImageGame,
+    image_shape=(3, 64, 64),
+    latent_dim=100,
+    generator=ConvGenerator,
+    discriminator=ConvDiscriminator,
+):
     """Jolicoeur-Martineau, *The Relativistic Discriminator*, ICLR 2019, arXiv 1807.00734, section 4.
 
     ``L_D = L(D(x), D(G(z)))`` and ``L_G = L(D(G(z)), D(x))`` on logits: the players exchange their roles, so the
@@ -37,26 +43,12 @@ class RelativisticGAN(ImageGame):
     twice the size.
 
     Args:
-        image_shape: Channels, height, width of an image. The command line takes it from the data.
-        latent_dim: Length of the latent vector.
-        generator: Makes the generator from the image shape and the latent length.
-        discriminator: Makes the discriminator from the image shape.
         form: L by its name in the paper: RSGAN compares image by image, RaSGAN, RaLSGAN and RaHingeGAN an image with
             the mean of the others.
     """
 
-    def __init__(
-        self,
-        image_shape: ImageShape = (3, 64, 64),
-        latent_dim: int = 100,
-        generator: GeneratorFactory = ConvGenerator,
-        discriminator: DiscriminatorFactory = ConvDiscriminator,
-        form: Literal["RSGAN", "RaSGAN", "RaLSGAN", "RaHingeGAN"] = "RaSGAN",
-        **game: Any,
-    ) -> None:
-        if form not in FORMS:
-            raise ValueError(f"form is {form!r}: it must be one of {', '.join(FORMS)}.")
-        super().__init__(image_shape, latent_dim, generator, discriminator, **game)
+    def __init__(self, form: Literal["RSGAN", "RaSGAN", "RaLSGAN", "RaHingeGAN"] = "RaSGAN", **game: Any) -> None:
+        super().__init__(**game)
         self.compare = FORMS[form]
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:

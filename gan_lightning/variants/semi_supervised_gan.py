@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch.nn.functional as F
-from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 
 from gan_lightning.arguments.recipes import resolve
@@ -20,7 +19,7 @@ from gan_lightning.trainer.loader_batches import check_labels
 from gan_lightning.variants.feature_matching_gan import match
 
 
-class SemiSupervisedGAN(ImageGame):
+class SemiSupervisedGAN(ImageGame, generator_optimizer=ImprovedGANAdam, discriminator_optimizer=ImprovedGANAdam):
     """Salimans et al., *Improved Techniques for Training GANs*, NeurIPS 2016, arXiv 1606.03498, section 5.
 
     The discriminator has a logit ``l_k`` for each of K classes; that of "generated", number K + 1, is always 0. So an
@@ -43,8 +42,6 @@ class SemiSupervisedGAN(ImageGame):
         discriminator: Makes the discriminator from the image shape and the number of classes; it returns their logits.
         unsupervised_weight: Weight of what D learns from images without labels. 0: it learns from the others alone.
         discriminator_ema_decay: Decay of the average of D's weights that names the classes. None: D itself does.
-        generator_optimizer: Makes the generator's optimiser from its parameters.
-        discriminator_optimizer: Makes the discriminator's optimiser from its parameters.
 
     Raises:
         ValueError: There are no classes.
@@ -59,8 +56,6 @@ class SemiSupervisedGAN(ImageGame):
         discriminator: LabelDiscriminatorFactory = NoisyClassifier,
         unsupervised_weight: float = 1.0,
         discriminator_ema_decay: float | None = 0.9999,
-        generator_optimizer: OptimizerCallable = ImprovedGANAdam,
-        discriminator_optimizer: OptimizerCallable = ImprovedGANAdam,
         **game: Any,
     ) -> None:
         if num_classes is None or num_classes < 1:
@@ -72,8 +67,6 @@ class SemiSupervisedGAN(ImageGame):
             latent_dim,
             generator,
             lambda shape: resolve(discriminator)(shape, num_classes),
-            generator_optimizer=generator_optimizer,
-            discriminator_optimizer=discriminator_optimizer,
             **game,
         )
         self.num_classes = num_classes

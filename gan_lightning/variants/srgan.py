@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from datamodules.components.bicubic import upscale
@@ -26,7 +25,7 @@ from gan_lightning.visualization.images import to_uint8
 _MAPS = {"vgg54": (5, 4), "vgg22": (2, 2)}
 
 
-class SRGAN(TranslationGame):
+class SRGAN(TranslationGame, generator_optimizer=SRGANAdam, discriminator_optimizer=SRGANAdam):
     """Ledig et al., *Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network*, CVPR 2017,
     arXiv 1609.04802, equations 3 to 6.
 
@@ -53,8 +52,6 @@ class SRGAN(TranslationGame):
         vgg_weights: File with VGG19's weights: torchvision's, or AdaIN's ``vgg_normalized.pth``, whose maps have
             another scale. None: torchvision's, downloaded when training begins.
         tile_size: Side of the tiles, in pixels of the image given, by which larger images are enlarged.
-        generator_optimizer: Makes the generator's optimiser from its parameters.
-        discriminator_optimizer: Makes the discriminator's optimiser from its parameters.
 
     Raises:
         ValueError: An argument is out of its range, or the crops are too small for VGG19's maps.
@@ -72,8 +69,6 @@ class SRGAN(TranslationGame):
         vgg_scale: float = 1 / 12.75,
         vgg_weights: str | None = None,
         tile_size: int = 128,
-        generator_optimizer: OptimizerCallable = SRGANAdam,
-        discriminator_optimizer: OptimizerCallable = SRGANAdam,
         **game: Any,
     ) -> None:
         if condition_shape is None:
@@ -96,8 +91,6 @@ class SRGAN(TranslationGame):
         super().__init__(
             generator=resolve(generator)(condition_shape, image_shape),
             discriminator=resolve(discriminator)(image_shape),
-            generator_optimizer=generator_optimizer,
-            discriminator_optimizer=discriminator_optimizer,
             **game,
         )
         self.scale = image_shape[1] // condition_shape[1]

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from gan_lightning.arguments.recipes import resolve
@@ -28,7 +27,7 @@ AttributeNetworkFactory = Callable[[ImageShape, int], nn.Module]
 HAIR_COLOURS = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
 
 
-class StarGAN(TranslationGame):
+class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_optimizer=StarGANAdam, n_critic=5):
     """Choi et al., *StarGAN: Unified Generative Adversarial Networks for Multi-Domain Image-to-Image Translation*,
     CVPR 2018, arXiv 1711.09020, equations 5 and 6 with the gradient penalty of equation 8.
 
@@ -60,9 +59,6 @@ class StarGAN(TranslationGame):
         class_weight: Weight of ``cls`` in both players.
         reconstruction_weight: Weight of the last term of L_G.
         penalty_weight: Weight of the gradient penalty.
-        generator_optimizer: Makes the generator's optimiser from its parameters.
-        discriminator_optimizer: Makes the discriminator's optimiser from its parameters.
-        n_critic: Discriminator updates in a step.
 
     Raises:
         ValueError: There are neither attributes nor classes, or an attribute is there twice.
@@ -79,9 +75,6 @@ class StarGAN(TranslationGame):
         class_weight: float = 1.0,
         reconstruction_weight: float = 10.0,
         penalty_weight: float = 10.0,
-        generator_optimizer: OptimizerCallable = StarGANAdam,
-        discriminator_optimizer: OptimizerCallable = StarGANAdam,
-        n_critic: int = 5,
         class_names: Sequence[str] | None = None,
         **game: Any,
     ) -> None:
@@ -97,9 +90,6 @@ class StarGAN(TranslationGame):
         super().__init__(
             generator=resolve(generator)(image_shape, len(names)),
             discriminator=resolve(discriminator)(image_shape, len(names)),
-            generator_optimizer=generator_optimizer,
-            discriminator_optimizer=discriminator_optimizer,
-            n_critic=n_critic,
             **game,
         )
         self.image_shape = image_shape

@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gan_lightning.games.batch import GameBatch
-from gan_lightning.games.image import DiscriminatorFactory, GeneratorFactory, ImageShape
 from gan_lightning.games.players import places_of_players
 from gan_lightning.losses import Terms, minimax_discriminator, minimax_generator, non_saturating_generator
 from gan_lightning.losses.reported import nobody_listens
@@ -16,7 +15,13 @@ from gan_lightning.optimizers.look_ahead import Judge, check_unrollable, looked_
 from gan_lightning.variants.gan import GAN
 
 
-class UnrolledGAN(GAN):
+class UnrolledGAN(
+    GAN,
+    image_shape=(1, 28, 28),
+    latent_dim=100,
+    generator=MLPGenerator,
+    discriminator=MLPDiscriminator,
+):
     """Metz, Poole, Pfau, Sohl-Dickstein, *Unrolled Generative Adversarial Networks*, ICLR 2017, arXiv 1611.02163.
 
     With ``f = E log D(x) + E log(1 - D(G(z)))`` the discriminator D of weights ``theta`` maximises f, and the
@@ -33,25 +38,14 @@ class UnrolledGAN(GAN):
     that are accumulated, looks ahead on its own images. D's dropout is drawn anew for each step.
 
     Args:
-        image_shape: Channels, height, width of an image. The command line takes it from the data.
-        latent_dim: Length of the latent vector.
-        generator: Makes the generator from the image shape and the latent length.
         discriminator: Makes the discriminator from the image shape. It must have second derivatives.
-        n_unrolled: Steps that the generator sees ahead, K in the paper, which has 0, 1, 5 and 10.
+        n_unrolled: Steps of the discriminator's optimiser that the generator differentiates through, K in the paper,
+            which has 0, 1, 5 and 10.
         saturating: Whether the generator minimises f, as in the paper, or the non-saturating loss.
     """
 
-    def __init__(
-        self,
-        image_shape: ImageShape = (1, 28, 28),
-        latent_dim: int = 100,
-        generator: GeneratorFactory = MLPGenerator,
-        discriminator: DiscriminatorFactory = MLPDiscriminator,
-        n_unrolled: int = 5,
-        saturating: bool = True,
-        **game: Any,
-    ) -> None:
-        super().__init__(image_shape, latent_dim, generator, discriminator, **game)
+    def __init__(self, n_unrolled: int = 5, saturating: bool = True, **game: Any) -> None:
+        super().__init__(**game)
         self.n_unrolled = n_unrolled
         self.saturating = saturating
 
