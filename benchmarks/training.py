@@ -42,7 +42,6 @@ from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import frozen
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
-from gan_lightning.trainer.speed import ask_less_for_gpus
 from gan_lightning.variants import DCGAN, SNGAN, WGANGP, CycleGAN, Pix2Pix
 
 WARM_UP = 4
@@ -262,7 +261,6 @@ CONTESTANTS: dict[str, Callable[[Workload], Loop | Fit]] = {
 
 def _take_turns(turns: Connection, contestant: str, workload: str, steps: int | None) -> None:
     """The process of a contestant: plays a round whenever it is asked to, and says how long a step took."""
-    ask_less_for_gpus()  # In a loop by hand, nobody would.
     work = WORKLOADS[workload]
     player = CONTESTANTS[contestant](replace(work, steps=steps or work.steps))
     turns.send("ready")

@@ -11,6 +11,7 @@ from datamodules.components.decoding import open_image
 from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.callbacks.picture import write_errors_as_warnings
 from gan_lightning.loggers.guards import forgiven
+from gan_lightning.trainer.internals import add_summary
 from gan_lightning.visualization.images import write_gif
 
 
@@ -68,6 +69,4 @@ def _send(logger: Logger, path: Path, step: int) -> None:
             from tensorboard.compat.proto.summary_pb2 import Summary
 
             image = Summary.Image(encoded_image_string=path.read_bytes())
-            experiment._get_file_writer().add_summary(
-                Summary(value=[Summary.Value(tag="animation", image=image)]), step
-            )
+            add_summary(experiment, Summary(value=[Summary.Value(tag="animation", image=image)]), step)

@@ -14,6 +14,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.trainer.atomic_checkpoint import SaveError
+from gan_lightning.trainer.internals import log_step_now, validation_is_due
 from gan_lightning.trainer.slurm import SlurmJob
 from gan_lightning.trainer.stop_signals import StopSignals
 
@@ -105,7 +106,8 @@ class LastCheckpoint(ModelCheckpoint):
             self._due = self._due or _stops_here(trainer)
         # A state saved before a validation that is due would skip it when resumed.
         if self._due and not follows:
-            _log_now(trainer)
+            # Lightning does it afterwards, and a kill in between would cost a row.
+            log_step_now(trainer)
             self._save(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -195,27 +197,9 @@ def _protect_last(other: ModelCheckpoint) -> None:
 
 
 def _validation_follows(trainer: Trainer) -> bool:
-    """Whether a validation is due between this step and the next; Lightning has no public way to ask."""
-    loop = trainer.fit_loop
-    if loop._data_fetcher is None:  # Nothing is trained.
-        return False
-    # Lightning validates once more before it obeys should_stop; when the run is resumed, none is due there.
-    stop, trainer.should_stop = trainer.should_stop, False
-    due = loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
-    trainer.should_stop = stop
+    """Whether a validation is made between this step and the next."""
     # A validation without a batch is due like any other, but it is skipped, and no hook is called.
-    return due and sum(trainer.num_val_batches) > 0
-
-
-def _log_now(trainer: Trainer) -> None:
-    """Log the step before its state is saved: Lightning does it afterwards, and a kill in between would cost a row."""
-    connector = trainer._logger_connector
-    connector.update_train_step_metrics()
-
-    def logged_already() -> None:
-        del connector.update_train_step_metrics  # the method of the class is back
-
-    connector.update_train_step_metrics = logged_already  # type: ignore[method-assign]
+    return validation_is_due(trainer) and sum(trainer.num_val_batches) > 0
 
 
 def _progress(trainer: Trainer) -> str:

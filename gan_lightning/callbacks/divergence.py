@@ -12,6 +12,7 @@ from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.callbacks.checkpoint import LastCheckpoint
 from gan_lightning.games.randomness import fold
 from gan_lightning.trainer.ddp import average_over_processes
+from gan_lightning.trainer.internals import foreach_norm
 
 
 class DivergenceError(RuntimeError):
@@ -124,4 +125,4 @@ def _sentence(bad: list[str], step: int) -> str:
 def _norm_of(module: nn.Module) -> list[Tensor]:
     """Norm of all weights and buffers of a module, finite only if they are; empty if it has none."""
     numbers = [value.detach() for value in (*module.parameters(), *module.buffers()) if value.is_floating_point()]
-    return [torch.stack([norm.float() for norm in torch._foreach_norm(numbers)]).norm()] if numbers else []
+    return [torch.stack([norm.float() for norm in foreach_norm(numbers)]).norm()] if numbers else []

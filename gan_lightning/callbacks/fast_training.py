@@ -134,10 +134,10 @@ class FastTraining(Callback):
         if name == "channels_last":
             lay_out(game, torch.channels_last if on else torch.contiguous_format, trainer.optimizers)
         elif on:
-            self._precision = trainer.strategy._precision_plugin
-            trainer.strategy._precision_plugin = MixedPrecision("bf16-mixed", game.device.type)
+            self._precision = trainer.strategy.precision_plugin
+            trainer.strategy.precision_plugin = MixedPrecision("bf16-mixed", game.device.type)
         else:
-            trainer.strategy._precision_plugin = self._precision
+            trainer.strategy.precision_plugin = self._precision
 
     def _note(self, name: str, on: bool, why: str) -> None:
         self._why.setdefault(name, why)

@@ -12,7 +12,6 @@ from torch.optim import Optimizer
 
 from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.games.base import AdversarialModule
-from gan_lightning.loggers.step_values import log
 from gan_lightning.losses.reported import listen, stop_listening
 from gan_lightning.trainer.step_batches import side_by_side
 
@@ -88,7 +87,7 @@ class TrainingHealth(Callback):
         now = time.monotonic()
         self._values["train/images_per_second"] = self._images * trainer.world_size / max(now - self._since, 1e-9)
         self._images, self._since = 0, now
-        log(pl_module, self._values)
+        pl_module.log_dict(self._values)
         _ = trainer.callback_metrics  # Reading them makes Lightning keep them, for the progress bar.
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:

@@ -11,6 +11,7 @@ from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.callbacks.picture import Picture, first_batches
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.randomness import own_randomness
+from gan_lightning.trainer.internals import before_batch_transfer
 from gan_lightning.visualization.images import stack
 
 
@@ -47,7 +48,7 @@ class TranslationGrid(Picture):
             if self._examples is None:
                 self._examples = first_batches(game.trainer, self.n)
             for raw in self._examples:
-                hooked = game._on_before_batch_transfer(raw)  # a data module may override it
+                hooked = before_batch_transfer(game, raw)  # a data module may override it
                 panels = self.picture_columns(
                     game, game.prepare_batch(game.trainer.strategy.batch_to_device(hooked, game.device))
                 )

@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 import gan_lightning.networks
 from gan_lightning.arguments.recipes import check_maker, import_name, public_name
+from gan_lightning.commands.parser_internals import type_of
 
 _BASE_CLASSES = {
     *(LightningDataModule, LightningModule, Logger, Optimizer, LRScheduler),
@@ -91,7 +92,7 @@ def selectable_subclasses(kind: type) -> list[type]:
 
 def _networks(action: argparse.Action) -> list[str]:
     """Our networks for an option that takes a network class: those with the default's signature."""
-    hint = getattr(action, "_typehint", None)
+    hint = type_of(action)
     recipe = next((part for part in (hint, *get_args(hint)) if get_origin(part) is Callable), None)
     if recipe is None or get_args(recipe)[1] is not nn.Module:
         return []

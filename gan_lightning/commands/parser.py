@@ -14,6 +14,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 import datamodules
 from gan_lightning.commands.class_choices import choices, is_selectable, selectable_subclasses
 from gan_lightning.commands.help import HelpFormatter, about, gallery
+from gan_lightning.commands.parser_internals import is_of_class, options_of, type_of
 from gan_lightning.commands.types_in_words import alternatives, in_words, makes_classes
 
 # jsonargparse wraps the mistake of a nested parser into text, once a level. These marks let us find it in there: drawn
@@ -89,7 +90,7 @@ class Parser(LightningArgumentParser):
         # 3. A class that does not exist: list those that can be selected.
         no_class = _NO_CLASS.search(message)
         keys = _KEY.findall(message[: no_class.start()]) if no_class else []
-        action = next((action for action in self._actions if keys and action.dest in keys[-1]), None)
+        action = next((action for action in options_of(self) if keys and action.dest in keys[-1]), None)
         if no_class is None or action is None:
             return self._of_a_value(message)
         option = action.dest.rpartition(".")[2]
@@ -106,8 +107,8 @@ class Parser(LightningArgumentParser):
             return f"{_HERE}{place and place + '.'}{required[1]} must be given."
         # The type in words, and the classes if it is one.
         given, element = _GIVEN.search(message), _ELEMENT.search(message)
-        action = next((action for action in self._actions if action.dest == place), None)
-        hint = getattr(action, "_typehint", None)
+        action = next((action for action in options_of(self) if action.dest == place), None)
+        hint = type_of(action)
         if action is not None and hint is not None and given:
             kinds = {getattr(kind, "__name__", "") for kind in alternatives(hint)}
             where = f"{place} has {given[1]} in it" if element and element[1] not in kinds else f"{place} is {given[1]}"
@@ -124,10 +125,10 @@ class Parser(LightningArgumentParser):
 
     @property
     def _is_of_class(self) -> bool:
-        return getattr(self, "_inner_parser", False)
+        return is_of_class(self)
 
     def _options(self) -> list[str]:
-        shown = [action.dest for action in self._actions if action.help != argparse.SUPPRESS]
+        shown = [action.dest for action in options_of(self) if action.help != argparse.SUPPRESS]
         shown = [dest.partition(".")[0] for dest in shown if dest not in self._linked]
         return [name for name in dict.fromkeys(shown) if name not in ("help", "print_config")]
 

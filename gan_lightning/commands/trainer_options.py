@@ -12,6 +12,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from gan_lightning.callbacks.measurement import Measurement
 from gan_lightning.commands.parser import mistake
+from gan_lightning.commands.parser_internals import options_of
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.translation import TranslationGame
 
@@ -126,7 +127,7 @@ def add_trainer_options(parser: LightningArgumentParser, trainer_class: Any) -> 
     parser.add_class_arguments(
         trainer_class, "trainer", instantiate=False, fail_untyped=False, sub_configs=True, skip={*_MODEL_OPTIONS}
     )
-    for action in parser._actions:
+    for action in options_of(parser):
         group, _, name = action.dest.partition(".")
         if group == "trainer" and name in _TEXTS:
             action.help = _TEXTS[name]

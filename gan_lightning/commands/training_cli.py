@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
-from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger, WandbLogger
@@ -53,7 +53,7 @@ from gan_lightning.games.translation import TranslationGame
 from gan_lightning.inference.checkpoint import CheckpointError, local_path, other_version, read_checkpoint
 from gan_lightning.loggers import RunLogger, SteadyWandbLogger
 from gan_lightning.trainer.launcher import report_failures
-from gan_lightning.trainer.speed import Unprofiled, ask_less_for_gpus, keep_freed_memory, skip_empty_hooks
+from gan_lightning.trainer.speed import keep_freed_memory
 
 # What Lightning says of itself, and a user cannot change.
 warnings.filterwarnings("ignore", ".*isinstance\\(treespec, LeafSpec\\).*")
@@ -218,8 +218,6 @@ class TrainingCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = {**self.config_init.trainer, **kwargs}
         config["callbacks"] = self._callbacks(config)
-        if not config["barebones"]:  # which refuses any profiler
-            config["profiler"] = config["profiler"] or Unprofiled()
         if self.command == "fit":
             check_monitors(self.model, config["callbacks"])
         elif self.command != "predict" and measures_nothing(self.command, self.model, config["callbacks"]):
@@ -243,8 +241,6 @@ class TrainingCLI(LightningCLI):
         if trainer.strategy.root_device.type == "cpu" and trainer.precision in ("16-true", "16-mixed"):
             raise ValueError(f"trainer.precision is {trainer.precision}, which is for GPUs: on a CPU take bf16-mixed.")
         report_failures(trainer)
-        skip_empty_hooks(trainer.callbacks, Callback)  # type: ignore[attr-defined]
-        skip_empty_hooks([self.model], LightningModule)
         return trainer
 
     def _make_model(
@@ -348,7 +344,6 @@ class TrainingCLI(LightningCLI):
         extra = {"return_predictions": False} if self.command == "predict" else {}
         if self.trainer.strategy.root_device.type == "cpu":
             keep_freed_memory()
-        ask_less_for_gpus()
         try:
             with warnings.catch_warnings():
                 # Steps count what is logged, whatever the length of an epoch.

@@ -15,7 +15,7 @@ from typing import Any, cast
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
-from lightning.pytorch.core.optimizer import LightningOptimizer, do_nothing_closure
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -31,13 +31,14 @@ from gan_lightning.games.players import PLAYERS, check_optimizer, places_of_play
 from gan_lightning.games.randomness import fold, seed_draws
 from gan_lightning.games.state import load_state, save_state
 from gan_lightning.loggers.guards import count_updates, guard_loggers, log_at_least_once, log_before_a_stop
-from gan_lightning.loggers.step_values import forget_last_step, log_terms
+from gan_lightning.loggers.step_values import log_terms
 from gan_lightning.losses import Terms
 from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.optimizers.ema import ExponentialMovingAverage
 from gan_lightning.optimizers.schedulers import Schedules, check_scheduler
 from gan_lightning.trainer.atomic_checkpoint import use_atomic_saves
 from gan_lightning.trainer.ddp import adopt, agree, agreed, give_back, leave_group_at_exit
+from gan_lightning.trainer.internals import do_not_count_steps, expire_logged_values
 from gan_lightning.trainer.loader_batches import Looking, parted
 from gan_lightning.trainer.monitors import Noting, guard_monitors
 from gan_lightning.trainer.number_types import (
@@ -47,7 +48,7 @@ from gan_lightning.trainer.number_types import (
     warn_of_few_digits,
     with_digits,
 )
-from gan_lightning.trainer.speed import eagerly, signed
+from gan_lightning.trainer.speed import eagerly
 from gan_lightning.trainer.state_dict import keep_plain
 from gan_lightning.trainer.step_batches import batch_sizes, gather_rounds, side_by_side
 
@@ -138,12 +139,6 @@ class AdversarialModule(Looking, Noting, Checked):
                 stacklevel=2,
             )
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "_current_fx_name":  # Lightning notes forty times in a step where it is; a module looks for weights.
-            object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
-
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> AdversarialModule:
         # torch's one place for .to(), .half(), .double() and .cuda(): what needs the digits stays in float32.
         super()._apply(with_digits(fn, needing_digits(self)), recurse)
@@ -204,7 +199,6 @@ class AdversarialModule(Looking, Noting, Checked):
 
     # The step.
 
-    @signed
     def training_step(self, batches: list[Any], batch_idx: int) -> dict[str, Tensor]:
         """Play one step. Callbacks get each player's loss, the last one if it moved several times, by its name."""
         step = self.game_step
@@ -215,9 +209,8 @@ class AdversarialModule(Looking, Noting, Checked):
         seed_draws(fold(cast(int, self.seed), step, self.global_rank), self.device)
         discriminator_optimizer, generator_optimizer = map(self.optimizer_of, PLAYERS)
         # Lightning counts every optimiser's step; leaving the discriminator's out makes a step a generator update.
-        discriminator_optimizer._on_before_step = do_nothing_closure
-        discriminator_optimizer._on_after_step = do_nothing_closure
-        forget_last_step(self.trainer)
+        do_not_count_steps(discriminator_optimizer)
+        expire_logged_values(self.trainer, "train/")
 
         # One graph may serve both players only if it need not be kept for several batches at once.
         one_graph = self.shares_fakes and self.accumulate == 1

@@ -16,6 +16,7 @@ from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import evaluating
 from gan_lightning.games.randomness import indexed_normal, slerp
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
+from gan_lightning.trainer.internals import trainer_of
 from gan_lightning.trainer.loader_batches import are_images, count, described
 
 _ENDLESS = 2**32
@@ -190,7 +191,7 @@ class ImageGame(AdversarialModule):
         self._predicted = (0, 0) if anew else self._predicted
         batches, samples = self._predicted
         self._predicted = (batches + 1, samples + n)
-        if self._trainer is None or self.trainer.world_size == 1:
+        if trainer_of(self) is None or self.trainer.world_size == 1:
             return samples
         return (batches * self.trainer.world_size + self.global_rank) * _block(self.trainer.predict_dataloaders)
 

@@ -15,6 +15,7 @@ from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import evaluating
 from gan_lightning.games.randomness import own_randomness
 from gan_lightning.losses import Terms
+from gan_lightning.trainer.layer_kinds import BATCH_NORMS, DROPOUTS
 
 AttributeEdits = Mapping[str, bool]
 """Attributes that a translated image is to have (True) or not to have (False), by name."""
@@ -161,8 +162,8 @@ def mirrored_to_multiple(images: Tensor, multiple: int, smallest: int = 1) -> Te
 @contextmanager
 def published_mode(network: nn.Module) -> Iterator[None]:
     """Dropout on and the batch's own statistics, as in training, for papers that test so; nothing is remembered."""
-    dropouts = [part for part in network.modules() if isinstance(part, nn.modules.dropout._DropoutNd)]
-    norms = [part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    dropouts = [part for part in network.modules() if isinstance(part, DROPOUTS)]
+    norms = [part for part in network.modules() if isinstance(part, BATCH_NORMS)]
     before = [(part, part.training) for part in (*dropouts, *norms)]
     tracking = [(norm, norm.track_running_stats) for norm in norms]
     for part, _ in before:

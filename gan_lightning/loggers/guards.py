@@ -12,6 +12,8 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
+from gan_lightning.trainer.internals import log_metrics, number_rows
+
 _CALLS = (
     "log_metrics",
     "log_hyperparams",
@@ -36,16 +38,7 @@ def count_updates(trainer: Trainer, trained: Callable[[], int]) -> None:
         trainer: Its loggers.
         trained: Updates behind the weights where nothing is trained, as in ``validate``.
     """
-    connector, loop = trainer._logger_connector, trainer.fit_loop.epoch_loop
-
-    def log_metrics(metrics: Any, step: int | None = None) -> None:
-        before, loop._batches_that_stepped = loop._batches_that_stepped, trainer.global_step or trained()
-        try:
-            type(connector).log_metrics(connector, metrics, step)
-        finally:
-            loop._batches_that_stepped = before
-
-    connector.log_metrics = log_metrics  # type: ignore[method-assign]
+    number_rows(trainer, lambda: trainer.global_step or trained())
 
 
 def log_at_least_once(trainer: Trainer, newest: tuple[int, Mapping[str, Tensor]]) -> None:
@@ -61,7 +54,7 @@ def log_at_least_once(trainer: Trainer, newest: tuple[int, Mapping[str, Tensor]]
         return
     if (step == trainer.max_steps or trainer.is_last_batch) and not trainer.should_stop:
         terms = {name: value for name, value in trainer.logged_metrics.items() if name.startswith("train/")}
-    trainer._logger_connector.log_metrics(dict(terms), step)
+    log_metrics(trainer, terms, step)
 
 
 def log_before_a_stop(trainer: Trainer, newest: Callable[[], tuple[int, Mapping[str, Tensor]]]) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 
+from gan_lightning.trainer.internals import log_offline
+
 
 class SteadyWandbLogger(WandbLogger):
     """Lightning's logger for Weights & Biases, which goes on offline where the service cannot be reached at the start.
@@ -27,7 +29,7 @@ class SteadyWandbLogger(WandbLogger):
             return super().experiment
         except CommError as error:
             wandb.teardown()  # Its background process still holds the run of this id.
-            self._wandb_init["mode"] = "offline"
+            log_offline(self)
             run = super().experiment
             warnings.warn(
                 f"Weights & Biases cannot be reached ({str(error).splitlines()[0].rstrip('.')}): the run is logged "

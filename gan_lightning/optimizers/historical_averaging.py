@@ -9,6 +9,7 @@ from torch.optim.optimizer import ParamsT
 
 from gan_lightning.arguments import checked
 from gan_lightning.optimizers.adam import DCGANAdam
+from gan_lightning.trainer.internals import foreach_add_, foreach_div_, foreach_sub
 
 
 @checked
@@ -64,10 +65,10 @@ class HistoricalAveragingAdam(DCGANAdam):
     def _pull(self, weights: list[Tensor]) -> None:
         """Add the term's gradient."""
         if weights:
-            away = torch._foreach_sub(weights, [self.state[weight]["mean"] for weight in weights])
+            away = foreach_sub(weights, [self.state[weight]["mean"] for weight in weights])
             gradients = [weight.grad for weight in weights if weight.grad is not None]
             pulls = [one.to(gradient.dtype) for one, gradient in zip(away, gradients, strict=True)]
-            torch._foreach_add_(gradients, pulls, alpha=2 * self.averaging_weight)
+            foreach_add_(gradients, pulls, alpha=2 * self.averaging_weight)
 
     def _remember(self, weights: list[Tensor]) -> None:
         """Move the means: ``mean_t = mean_{t-1} + (theta_t - mean_{t-1}) / t``."""
@@ -77,9 +78,9 @@ class HistoricalAveragingAdam(DCGANAdam):
             state["n_averaged"] = state.get("n_averaged", 0) + 1
         if weights:
             means = [state["mean"] for state in states]
-            away = torch._foreach_sub(weights, means)
-            torch._foreach_div_(away, [state["n_averaged"] for state in states])
-            torch._foreach_add_(means, away)
+            away = foreach_sub(weights, means)
+            foreach_div_(away, [state["n_averaged"] for state in states])
+            foreach_add_(means, away)
 
 
 def _exact(weight: Tensor) -> torch.dtype:

@@ -15,6 +15,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from gan_lightning.trainer.layer_kinds import BATCH_NORMS
+
 
 def gradient_penalty(
     discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, target: float = 1.0
@@ -110,7 +112,7 @@ def refuse_batch_norm(discriminator: nn.Module, game: str) -> None:
     Raises:
         ValueError: There is BatchNorm in it.
     """
-    if any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in discriminator.modules()):
+    if any(isinstance(part, BATCH_NORMS) for part in discriminator.modules()):
         raise ValueError(
             f"{game} penalises the discriminator's gradient at each image alone, and BatchNorm ties the images of a "
             "batch together: take it out of the discriminator (batch_norm: false)."

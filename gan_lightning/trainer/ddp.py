@@ -13,6 +13,8 @@ from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
+from gan_lightning.trainer.internals import ddp_options, foreach_copy_
+from gan_lightning.trainer.layer_kinds import BATCH_NORMS
 from gan_lightning.trainer.processes import rank_and_size
 from gan_lightning.trainer.state_dict import plain
 
@@ -59,7 +61,7 @@ class AlternatingDDPStrategy(DDPStrategy):
 
 def adopt(strategy: Strategy) -> None:
     """Make plain DDP alternate: it cannot train two players, and Lightning takes it unless told otherwise."""
-    if type(strategy) is DDPStrategy and not strategy._ddp_kwargs.get("find_unused_parameters"):
+    if type(strategy) is DDPStrategy and not ddp_options(strategy).get("find_unused_parameters"):
         strategy.__class__ = AlternatingDDPStrategy
 
 
@@ -92,7 +94,7 @@ def agree(module: nn.Module) -> None:
     """
     if rank_and_size()[1] == 1:
         return
-    norms = [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    norms = [part for part in module.modules() if isinstance(part, BATCH_NORMS)]
     statistics = [value for norm in norms for value in (norm.running_mean, norm.running_var) if value is not None]
     average_over_processes(statistics)
     known = {id(value) for value in statistics}
@@ -170,4 +172,4 @@ def _flatly(tensors: Iterable[Tensor], exchange: Callable[[Tensor], Any]) -> Non
         flat = torch.cat([tensor.reshape(-1) for tensor in alike])
         exchange(flat)
         parts = flat.split([tensor.numel() for tensor in alike])
-        torch._foreach_copy_(alike, [part.view(tensor.shape) for part, tensor in zip(parts, alike, strict=True)])
+        foreach_copy_(alike, [part.view(tensor.shape) for part, tensor in zip(parts, alike, strict=True)])

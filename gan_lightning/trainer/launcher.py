@@ -9,12 +9,12 @@ from typing import Any
 
 import torch.multiprocessing
 from lightning.pytorch import Trainer
-from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
-from lightning.pytorch.trainer import call
 from torch.multiprocessing.spawn import ProcessException
 
+from gan_lightning.trainer.internals import MultiProcessingLauncher, end_as_interrupted, start_method
 
-class ReportingLauncher(_MultiProcessingLauncher):
+
+class ReportingLauncher(MultiProcessingLauncher):
     """Lightning's launcher for ``ddp_fork``, ``ddp_spawn`` and ``ddp_notebook``, with the ends of its processes.
 
     What is raised in a process ends it there as it ends a run in a single process: callbacks learn of it, loggers
@@ -27,7 +27,7 @@ class ReportingLauncher(_MultiProcessingLauncher):
     _raised: Any = None
 
     def launch(self, function: Any, *args: Any, trainer: Trainer | None = None, **kwargs: Any) -> Any:
-        self._raised = torch.multiprocessing.get_context(self._start_method).SimpleQueue()
+        self._raised = torch.multiprocessing.get_context(start_method(self)).SimpleQueue()
         try:
             return super().launch(function, *args, trainer=trainer, **kwargs)
         except ProcessException as failure:
@@ -53,7 +53,7 @@ class ReportingLauncher(_MultiProcessingLauncher):
             super()._wrapping_function(process_idx, trainer, *args, **kwargs)
         except BaseException as error:
             if trainer is not None:
-                call._interrupt(trainer, error)
+                end_as_interrupted(trainer, error)
             try:
                 self._raised.put(pickle.dumps(error))
             except Exception:  # Some cannot be sent: the text of its traceback is.
@@ -81,7 +81,7 @@ def report_failures(trainer: Trainer) -> None:
             sent to a new process.
     """
     launcher = trainer.strategy.launcher
-    if type(launcher) is _MultiProcessingLauncher:
-        if launcher._start_method != "fork":
+    if type(launcher) is MultiProcessingLauncher:
+        if start_method(launcher) != "fork":
             raise ValueError("trainer.strategy spawns processes, which works in Python only: choose ddp or ddp_fork.")
         launcher.__class__ = ReportingLauncher

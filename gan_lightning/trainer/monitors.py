@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +10,15 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
+
+from gan_lightning.trainer.internals import (
+    restart_clock,
+    save_now,
+    seconds_between_checkpoints,
+    seconds_since_checkpoint,
+    trainer_of,
+    would_save,
+)
 
 _HOOKS = ("on_train_batch_end", "on_validation_end", "on_train_epoch_end")
 
@@ -39,8 +47,8 @@ class Noting(LightningModule):
 
 def note(game: Any, name: str) -> None:
     """Note that a name is logged now."""
-    if game._trainer is not None:
-        game.noted[name] = game._trainer.fit_loop.total_batch_idx
+    if (trainer := trainer_of(game)) is not None:
+        game.noted[name] = trainer.fit_loop.total_batch_idx
 
 
 def watched(trainer: Trainer, prefix: str) -> bool:
@@ -58,15 +66,9 @@ def guard_monitors(trainer: Trainer) -> None:
     """
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, ModelCheckpoint | EarlyStopping) and (
-            callback.monitor is not None or _interval(callback) is not None
+            callback.monitor is not None or seconds_between_checkpoints(callback) is not None
         ):
             _Wait(callback).put_in()
-
-
-def _interval(callback: Any) -> float | None:
-    """The seconds between two checkpoints of a callback that saves by the clock."""
-    interval = getattr(callback, "_train_time_interval", None)
-    return None if interval is None else interval.total_seconds()
 
 
 class _Wait:
@@ -79,8 +81,7 @@ class _Wait:
     def put_in(self) -> None:
         for name in _HOOKS:
             hook = getattr(self.callback, name)
-            if callable(hook):  # A hook that does nothing may have been taken out.
-                setattr(self.callback, name, self._held_back(name, getattr(hook, "before_wait", hook)))
+            setattr(self.callback, name, self._held_back(name, getattr(hook, "before_wait", hook)))
         end = getattr(self.callback.on_train_end, "before_wait", self.callback.on_train_end)
         self.callback.on_train_end = self._at_the_end(end)  # type: ignore[method-assign]
 
@@ -108,7 +109,7 @@ class _Wait:
                 self._catch_up(trainer)
                 hook(trainer, game, *arguments)
             elif isinstance(self.callback, ModelCheckpoint):
-                self.due = self.due or self._would_save(name, trainer)
+                self.due = self.due or would_save(self.callback, trainer, name)
 
         held_back.before_wait = hook  # type: ignore[attr-defined]
         return held_back
@@ -132,33 +133,20 @@ class _Wait:
 
     def _is_time(self, trainer: Trainer) -> bool:
         """Whether the interval of the clock is over, by the clock of the first process; it begins anew then."""
-        callback: Any = self.callback
-        interval = _interval(callback)
-        if interval is None or callback._last_time_checked is None:
+        interval = seconds_between_checkpoints(self.callback)
+        if interval is None or not isinstance(self.callback, ModelCheckpoint):
             return False
-        now = time.monotonic()
-        is_time = trainer.strategy.broadcast(now - callback._last_time_checked >= interval)
+        elapsed = seconds_since_checkpoint(self.callback)
+        if elapsed is None:
+            return False
+        is_time = bool(trainer.strategy.broadcast(elapsed >= interval))
         if is_time:
-            callback._last_time_checked = now
-        return bool(is_time)
-
-    # Lightning has no public way to save a checkpoint of a callback when one likes, or to ask whether it would.
-
-    def _would_save(self, name: str, trainer: Trainer) -> bool:
-        callback: Any = self.callback
-        if name == "on_train_batch_end":
-            return callback._every_n_train_steps > 0 and trainer.global_step % callback._every_n_train_steps == 0
-        at_epoch_end = callback._should_save_on_train_epoch_end(trainer)
-        every = callback._every_n_epochs
-        in_its_hook = at_epoch_end == (name == "on_train_epoch_end")
-        return in_its_hook and every > 0 and (trainer.current_epoch + 1) % every == 0
+            restart_clock(self.callback)
+        return is_time
 
     def _catch_up(self, trainer: Trainer) -> None:
-        callback: Any = self.callback
         if not self.due or not self._is_known(trainer):
             return
-        if not callback._should_skip_saving_checkpoint(trainer):
-            candidates = callback._monitor_candidates(trainer)
-            callback._save_topk_checkpoint(trainer, candidates)
-            callback._save_last_checkpoint(trainer, candidates)
+        if isinstance(self.callback, ModelCheckpoint):
+            save_now(self.callback, trainer)
         self.due = False

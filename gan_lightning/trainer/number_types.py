@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 from torch.optim import Optimizer
 
+from gan_lightning.trainer.layer_kinds import BATCH_NORMS
+
 Conversion = Callable[[Tensor], Tensor]
 
 
@@ -37,7 +39,7 @@ def needing_digits(game: nn.Module) -> Iterator[Tensor]:
     """
     yield from game.buffers(recurse=False)
     for part in game.modules():
-        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+        if isinstance(part, BATCH_NORMS):
             yield from part.parameters()
             yield from part.buffers()
 

@@ -11,6 +11,8 @@ from types import FrameType
 from lightning.fabric.plugins.environments import SLURMEnvironment
 from lightning.pytorch import Trainer
 
+from gan_lightning.trainer.internals import cluster_environment, stop_after_step
+
 
 class SlurmJob:
     """Whether Slurm has told this process that the job's time is nearly over, until all processes did the same step.
@@ -36,9 +38,9 @@ class SlurmJob:
     @classmethod
     def of(cls, trainer: Trainer) -> SlurmJob | None:
         """The job that a trainer runs in. None: it is in none, or its job is not to be requeued."""
-        environment = trainer._accelerator_connector.cluster_environment
+        environment = cluster_environment(trainer)
         is_ours = isinstance(environment, SLURMEnvironment) and environment.auto_requeue
-        return cls(environment) if is_ours else None  # type: ignore[arg-type]
+        return cls(environment) if is_ours else None
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self.is_told = True
@@ -47,7 +49,7 @@ class SlurmJob:
         """Stop the run if any process has been told to. All of them must ask, after the same step."""
         if trainer.strategy.reduce_boolean_decision(self.is_told, all=False):
             self.goes_on = True
-            trainer._signal_connector.received_sigterm = True
+            stop_after_step(trainer)
 
     def requeue(self) -> None:
         """Put the job back into Slurm's queue; one process does it, when the state has been saved."""

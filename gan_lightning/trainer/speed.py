@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-import inspect
-import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from time import perf_counter
-from typing import Any, TypeVar
 
 import torch
-from lightning.pytorch.profilers import PassThroughProfiler
 from torch import nn
 from torch.optim import Optimizer
 
+from gan_lightning.trainer.internals import cpu_multiplies_bf16, give_compiled_call, take_compiled_call
 from gan_lightning.trainer.state_dict import is_wrapped
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
 _FUSED_ON = ("cpu", "cuda", "mps", "xpu")
-_HOOKS_OF_A_STEP = (
-    "on_train_batch_start",
-    "on_before_backward",
-    "on_after_backward",
-    "on_before_optimizer_step",
-    "on_train_batch_end",
-)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
@@ -34,8 +22,7 @@ def multiplies_bf16(device: torch.device) -> bool:
     """Whether the device has instructions for bfloat16, without which it is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    cpu = torch.cpu
-    return device.type == "cpu" and (cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())
+    return device.type == "cpu" and cpu_multiplies_bf16()
 
 
 def keep_freed_memory() -> bool:
@@ -49,43 +36,6 @@ def keep_freed_memory() -> bool:
         return libc.mallopt(_M_MMAP_THRESHOLD, most) == 1 and libc.mallopt(_M_TRIM_THRESHOLD, most) == 1
     except (OSError, AttributeError):
         return False
-
-
-def ask_less_for_gpus() -> None:
-    """Where there is no GPU: let Adam, which asks whether there is one in every step, ask torch and not the driver.
-
-    Lightning has torch look for the driver's library each time, so that processes can still be forked.
-    """
-    if not torch.cuda.is_available():
-        os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
-
-
-class Unprofiled(PassThroughProfiler):
-    """Lightning's profiler that measures nothing, at half its price: it is entered a hundred times in a step."""
-
-    _NOTHING: AbstractContextManager[Any] = nullcontext()
-
-    def profile(self, action_name: str) -> AbstractContextManager[Any]:  # type: ignore[override]
-        return self._NOTHING
-
-
-def signed(function: Function) -> Function:
-    """Remember a function's signature, which Lightning asks for in every step."""
-    function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    return function
-
-
-def skip_empty_hooks(asked: Iterable[object], kind: type) -> None:
-    """Let Lightning skip who does nothing: a step of two players asks the game and a dozen callbacks, nine times.
-
-    Args:
-        asked: Callbacks, or a game.
-        kind: The class whose hooks are empty: Callback, or LightningModule.
-    """
-    for one in asked:
-        for hook in _HOOKS_OF_A_STEP:
-            if getattr(type(one), hook) is getattr(kind, hook) and hook not in vars(one):
-                setattr(one, hook, None)  # Lightning calls what can be called.
 
 
 @torch.no_grad()
@@ -149,16 +99,14 @@ def _can_be_fused(weight: torch.Tensor) -> bool:
 def eagerly(*players: nn.Module) -> Iterator[None]:
     """Run compiled players, or their parts, as they were written: compiled code has no second derivative."""
     parts = [part for player in players for part in (player, *player.children())]
-    compiled = [(part, part._compiled_call_impl) for part in parts if part._compiled_call_impl is not None]
-    for part, _ in compiled:
-        part._compiled_call_impl = None
+    compiled = [(part, call) for part in parts if (call := take_compiled_call(part)) is not None]
     wrapped = any(is_wrapped(part) for part in parts)
     try:
         with torch.compiler.set_stance("force_eager") if wrapped else nullcontext():
             yield
     finally:
         for part, call in compiled:
-            part._compiled_call_impl = call
+            give_compiled_call(part, call)
 
 
 def seconds(work: Callable[[], object], device: torch.device, repeats: int = 3) -> float:

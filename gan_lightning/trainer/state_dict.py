@@ -6,18 +6,17 @@ from typing import Any
 
 from torch import nn
 
-_WRAPPED = "_orig_mod"
-"""torch's name for the network within the one that ``torch.compile(network)`` returns."""
+from gan_lightning.trainer.internals import WRAPPED, metadata_of
 
 
 def is_wrapped(part: nn.Module) -> bool:
     """Whether a module is what ``torch.compile(network)`` has put around a network."""
-    return _WRAPPED in part._modules
+    return any(name == WRAPPED for name, _ in part.named_children())
 
 
 def plain(name: str) -> str:
     """The name that a weight has where no network is compiled."""
-    return name.replace(f"{_WRAPPED}.", "").removesuffix(f".{_WRAPPED}")
+    return name.replace(f"{WRAPPED}.", "").removesuffix(f".{WRAPPED}")
 
 
 def keep_plain(game: nn.Module) -> None:
@@ -31,9 +30,9 @@ def keep_plain(game: nn.Module) -> None:
 
 def _given(game: nn.Module, state: dict[str, Any], prefix: str, about: dict[str, Any]) -> None:
     about["game_step"] = game.game_step
-    metadata = getattr(state, "_metadata", {})
+    metadata = metadata_of(state)
     for record in (state, metadata):
-        if any(_WRAPPED in name for name in record):
+        if any(WRAPPED in name for name in record):
             renamed = {plain(name): value for name, value in record.items()}
             record.clear()
             record.update(renamed)
@@ -43,7 +42,7 @@ def _taken(game: nn.Module, state: dict[str, Any], prefix: str, about: dict[str,
     game.game_step = about.get("game_step", game.game_step)
     numbers = [*game.named_parameters(prefix[:-1], remove_duplicate=False)]
     buffers = [*game.named_buffers(prefix[:-1], remove_duplicate=False)]
-    here = {plain(name): name for name, _ in (*numbers, *buffers) if _WRAPPED in name}
-    for name in [name for name in state if _WRAPPED in name or name in here]:
+    here = {plain(name): name for name, _ in (*numbers, *buffers) if WRAPPED in name}
+    for name in [name for name in state if WRAPPED in name or name in here]:
         value = state.pop(name)
         state[here.get(plain(name), plain(name))] = value

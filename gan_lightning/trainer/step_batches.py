@@ -8,6 +8,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.components.workers import shield_workers, shielded_iterator
+from gan_lightning.trainer.internals import reloads_train_loader
 from gan_lightning.trainer.loader_batches import OfLoaders, OfNamedLoaders
 
 _SEEN = "rounds"
@@ -163,7 +164,7 @@ def gather_rounds(trainer: Trainer, size: int) -> None:
         loader = process(loader)
         shield_workers(loader)
         # A tuner has loaders for validation made in the midst of training, when those for training are there.
-        missing = trainer.train_dataloader is None or trainer.fit_loop._should_reload_train_dl
+        missing = trainer.train_dataloader is None or reloads_train_loader(trainer)
         return Rounds(loader, size) if trainer.training and missing else loader
 
     process_dataloader.before_rounds = process  # type: ignore[attr-defined]

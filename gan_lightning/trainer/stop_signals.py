@@ -7,6 +7,8 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 
+from gan_lightning.trainer.internals import stop_after_step, when_signals_are_registered
+
 
 class StopSignals:
     """What this process was told while it trained.
@@ -23,14 +25,7 @@ class StopSignals:
 
     def listen_from_the_start(self, trainer: Trainer) -> None:
         """Listen as soon as Lightning has put its own handlers in; a run that is told before it trains plays a step."""
-        connector = trainer._signal_connector
-        register = connector.register_signal_handlers
-
-        def register_and_listen() -> None:
-            register()
-            self.listen(trainer)
-
-        connector.register_signal_handlers = register_and_listen  # type: ignore[method-assign]
+        when_signals_are_registered(trainer, lambda: self.listen(trainer))
 
     def listen(self, trainer: Trainer) -> None:
         """From now on, only remember that a signal came; a second Ctrl-C interrupts at once.
@@ -46,7 +41,7 @@ class StopSignals:
             if number == signal.SIGINT and trainer.is_global_zero:  # print may not be called twice at a time
                 os.write(2, b"\nStopping after this step, to save; Ctrl-C again stops at once, without.\n")
             if alone:
-                trainer._signal_connector.received_sigterm = True
+                stop_after_step(trainer)
 
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -55,4 +50,4 @@ class StopSignals:
     def heed(self, trainer: Trainer) -> None:
         """Stop all processes if one was told to. All of them must ask, after the same step."""
         if trainer.world_size > 1 and trainer.strategy.reduce_boolean_decision(self.received is not None, all=False):
-            trainer._signal_connector.received_sigterm = True
+            stop_after_step(trainer)

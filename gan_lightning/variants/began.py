@@ -7,7 +7,6 @@ from torch import Tensor
 
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import ImageGame
-from gan_lightning.loggers.step_values import log
 from gan_lightning.losses import Terms, convergence, energy_balance_discriminator, energy_generator, next_balance
 from gan_lightning.networks import BEGANAutoencoder, BEGANGenerator
 from gan_lightning.optimizers import BEGANAdam
@@ -70,4 +69,4 @@ class BEGAN(
         average_over_processes([means])
         self.k.copy_(next_balance(self.k, means[0], means[1], self.gamma, self.balance_rate))
         self.energies.zero_()
-        log(self, {"train/k": self.k.clone(), "train/convergence": convergence(means[0], means[1], self.gamma)})
+        self.log_dict({"train/k": self.k.clone(), "train/convergence": convergence(means[0], means[1], self.gamma)})

@@ -12,6 +12,7 @@ from gan_lightning.losses import Terms, minimax_discriminator, minimax_generator
 from gan_lightning.losses.reported import nobody_listens
 from gan_lightning.networks import MLPDiscriminator, MLPGenerator
 from gan_lightning.optimizers.look_ahead import Judge, check_unrollable, looked_ahead
+from gan_lightning.trainer.internals import trainer_of
 from gan_lightning.variants.gan import GAN
 
 
@@ -69,7 +70,7 @@ class UnrolledGAN(
             )
 
     def _optimizer_of_discriminator(self) -> Optimizer:
-        if self._trainer is not None:
+        if trainer_of(self) is not None:
             return self.optimizer_of("discriminator").optimizer
         optimizers, _ = self.configure_optimizers()  # Outside of training it is one that has not moved yet.
         return optimizers[places_of_players(self, optimizers)["discriminator"]]

@@ -9,9 +9,9 @@ import pytest
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from datamodules import DigitsDataModule
-from gan_lightning.callbacks import LastCheckpoint, SampleGrid, TrainingHealth, training_health
+from gan_lightning.callbacks import LastCheckpoint, SampleGrid
 from gan_lightning.games.base import AdversarialModule
-from gan_lightning.loggers import RunLogger, step_values
+from gan_lightning.loggers import RunLogger
 from gan_lightning.loggers.step_values import is_logged
 from gan_lightning.variants import BEGAN, DCGAN
 from tests.helpers.games import last_state, metrics_file, play, small
@@ -31,37 +31,17 @@ class Watch(pl.Callback):
         trainer.should_stop = trainer.global_step == self.stop_at
 
 
-class LogsByItself(DCGAN):
-    """Notes what it is asked to log, and logs it in a way of its own."""
-
-    asked: list[str]
-
-    def log(self, name: str, value: Any, **how: Any) -> None:  # type: ignore[override]
-        self.asked.append(name)
-        super().log(name, value, **how)
-
-
-class RenamesWhatItLogs(DCGAN):
-    """Gives all that it logs names of its own."""
-
-    asked: list[str]
-
-    def log_dict(self, dictionary: Any, **how: Any) -> None:  # type: ignore[override]
-        self.asked += dictionary
-        super().log_dict({name.replace("train/", "mine/"): value for name, value in dictionary.items()}, **how)
-
-
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The steps that are logged."""
     steps: list[int] = []
-    log = step_values.log
+    log_dict = DCGAN.log_dict
 
     def noted(game: Any, values: Any) -> None:
         steps.append(game.global_step)
-        log(game, values)
+        log_dict(game, values)
 
-    monkeypatch.setattr(step_values, "log", noted)
+    monkeypatch.setattr(DCGAN, "log_dict", noted)
     return steps
 
 
@@ -92,32 +72,6 @@ def test_callbacks_find_the_newest_logged_loss_at_every_step(tmp_path: Path, log
     run(tmp_path, watch, max_steps=12, log_every_n_steps=5)
     newest = [max(step for step in logged if step <= at) for at in range(1, 13)]
     assert watch.found == [watch.losses[step - 1] for step in newest]
-
-
-def test_the_short_way_to_log_leaves_the_same_rows_and_metrics_as_lightnings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found, rows = [], []
-    for way in (step_values.log, lambda game, values: game.log_dict(values)):
-        monkeypatch.setattr(step_values, "log", way)
-        monkeypatch.setattr(training_health, "log", way)
-        watch, folder = Watch(), tmp_path / str(len(rows))
-        pl.seed_everything(0)
-        run(folder, watch, TrainingHealth(diversity_every_n_steps=3), max_steps=12, log_every_n_steps=1)
-        header, *values = (line.split(",") for line in metrics_file(folder).splitlines())
-        clock = header.index("train/images_per_second")
-        rows.append([header, *(row[:clock] + row[clock + 1 :] for row in values)])
-        found.append(watch.found)
-    assert rows[0] == rows[1]
-    assert found[0] == found[1]
-
-
-@pytest.mark.parametrize("kind", [LogsByItself, RenamesWhatItLogs])
-def test_a_game_that_logs_by_itself_is_asked_every_time(tmp_path: Path, kind: Any) -> None:
-    game: Any = small(kind)
-    game.asked = []
-    run(tmp_path, game=game, max_steps=4, log_every_n_steps=1)
-    assert game.asked.count("train/generator/loss") == 4
 
 
 def test_a_stop_between_two_logged_steps_logs_no_old_value(tmp_path: Path) -> None:

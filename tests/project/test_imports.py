@@ -28,7 +28,9 @@ ROOMS = (
     "datamodules",
 )
 """From top to bottom, as in the README. A module imports from its own room and from those below."""
-INTERNALS = "gan_lightning.trainer.internals"
+INTERNALS = ("gan_lightning.trainer.internals", "gan_lightning.commands.parser_internals")
+DOCUMENTED = {"_exit"}
+"""Names of Python's own library that are public all the same: ``os._exit``."""
 
 
 @cache
@@ -137,15 +139,14 @@ def own_private_names() -> set[str]:
     return names
 
 
-@pytest.mark.xfail(strict=True, reason="they are being gathered")
 def test_private_parts_of_libraries_stay_in_one_room() -> None:
     own = own_private_names()
     foreign = [
         f"{name}:{line} uses {used}"
         for name, tree in modules().items()
-        if name != INTERNALS
+        if name not in INTERNALS
         for used, line in private_names(tree)
-        if used.startswith("_") and not used.startswith("__") and used not in own
+        if used.startswith("_") and not used.startswith("__") and used not in own | DOCUMENTED
     ]
     assert not foreign, "\n".join(foreign)
 

@@ -1,31 +1,23 @@
 """Each way to train faster by itself: that it computes the same, and that it does what it says."""
 
-import inspect
-import os
 import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import LambdaCallback
 from torch import nn
 
 from gan_lightning.cli import main
 from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.trainer.speed import (
-    _HOOKS_OF_A_STEP,
-    ask_less_for_gpus,
     eagerly,
     fuse,
     lay_out,
     multiplies_bf16,
-    skip_empty_hooks,
 )
-from gan_lightning.variants import DCGAN
 from tests.helpers.command_line import TINY
 
 
@@ -152,84 +144,9 @@ def test_kept_memory_is_not_asked_for_again(program: str, tmp_path: Path) -> Non
     assert faults_after(program, tmp_path) * 10 < faults_after("", tmp_path)
 
 
-def test_a_gpu_that_is_not_there_is_not_looked_for_in_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    for there in (True, False):
-        monkeypatch.setenv("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
-        ask_less_for_gpus()
-        assert ("PYTORCH_NVML_BASED_CUDA_CHECK" in os.environ) == there
-
-
-@pytest.mark.parametrize("profiler", [[], ["--trainer.profiler", "simple"]], ids=["none", "simple"])
-def test_a_profiler_that_was_asked_for_measures(profiler: list[str], caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level("INFO"):
-        assert main(["fit", *TINY, "--trainer.fast_dev_run", "1", *profiler]) == 0
-    assert ("training_step" in caplog.text) == bool(profiler)
-
-
 @pytest.mark.parametrize("command", ["fit", "validate"])
 def test_the_trainer_alone_can_be_measured(command: str, tmp_path: Path) -> None:
     place = ["--trainer.default_root_dir", str(tmp_path), "--trainer.barebones", "true"]
     arguments = [command, *TINY[:-2], *place]  # without its log_every_n_steps
     assert main([*arguments, *(["--trainer.max_steps", "2"] if command == "fit" else [])]) == 0
     assert not [*tmp_path.iterdir()]
-
-
-class Listener(Callback):
-    """Notes the hooks of a step that it is asked at."""
-
-    heard: ClassVar[list[str]] = []
-
-
-def _noting(hook: str) -> Any:
-    def note(self: Listener, *_: Any) -> None:
-        self.heard.append(hook)
-
-    return note
-
-
-for _hook in _HOOKS_OF_A_STEP:
-    setattr(Listener, _hook, _noting(_hook))
-
-
-class Listening(DCGAN):
-    """A game that has hooks of its own."""
-
-    heard: ClassVar[list[str]] = []
-
-    def on_after_backward(self) -> None:
-        super().on_after_backward()
-        self.heard.append("on_after_backward")
-
-
-def test_who_does_something_in_a_step_is_asked_and_nobody_else() -> None:
-    Listener.heard, Listening.heard = [], []
-    game = ["--model", f"{__name__}.Listening", *TINY[2:], "--trainer.callbacks", f"{__name__}.Listener"]
-    assert main(["fit", *game, "--trainer.fast_dev_run", "1"]) == 0
-    player = ["on_before_backward", "on_after_backward", "on_before_optimizer_step"]
-    assert Listener.heard == ["on_train_batch_start", *player, *player, "on_train_batch_end"]
-    assert Listening.heard == ["on_after_backward"] * 2
-
-
-def test_hooks_that_do_nothing_are_not_called() -> None:
-    said: list[str] = []
-    spoken = LambdaCallback(on_after_backward=lambda *_: said.append("after"))
-    empty, listener = Callback(), Listener()
-    skip_empty_hooks([spoken, empty, listener], Callback)
-    assert not any(callable(getattr(empty, hook)) for hook in _HOOKS_OF_A_STEP)
-    assert all(callable(getattr(listener, hook)) for hook in _HOOKS_OF_A_STEP)
-    spoken.on_after_backward(None, None)  # type: ignore[arg-type]
-    assert said == ["after"]
-
-
-class Longer(DCGAN):
-    """Its step has another signature."""
-
-    def training_step(self, batches: Any, batch_idx: int, why: str = "") -> Any:  # type: ignore[override]
-        return super().training_step(batches, batch_idx)
-
-
-def test_a_signature_that_is_remembered_is_the_methods_own() -> None:
-    assert "__signature__" in vars(DCGAN.training_step)
-    assert list(inspect.signature(DCGAN.training_step).parameters) == ["self", "batches", "batch_idx"]
-    assert list(inspect.signature(Longer.training_step).parameters) == ["self", "batches", "batch_idx", "why"]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from gan_lightning.arguments.recipes import resolve
 from gan_lightning.networks.dcgan import ConvDiscriminator, ConvGenerator
+from gan_lightning.trainer.layer_kinds import BATCH_NORMS
 
 
 class VirtualBatchNorm(nn.Module):
@@ -38,7 +39,7 @@ class VirtualBatchNorm(nn.Module):
         super().__init__()
         if n_reference < 1:
             raise ValueError(f"n_reference is {n_reference}: it must be at least 1.")
-        norms = [name for name, part in network.named_modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+        norms = [name for name, part in network.named_modules() if isinstance(part, BATCH_NORMS)]
         if not norms:
             raise ValueError(f"{type(network).__name__} has no BatchNorm layer that a reference batch could serve.")
         for name in norms:
@@ -78,7 +79,7 @@ class ReferenceNorm(nn.Module):
 
     def __init__(self, norm: nn.Module, n_reference: int) -> None:
         super().__init__()
-        assert isinstance(norm, nn.modules.batchnorm._BatchNorm)
+        assert isinstance(norm, BATCH_NORMS)
         self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
         self.n_reference = n_reference
 

@@ -1,0 +1,247 @@
+"""Private parts of other libraries, all in one place: what they are used for, and why nothing public does it.
+
+Looked up in the sources of lightning 2.6.1 (the lowest that ``pyproject.toml`` allows) and 2.6.6, and in torch 2.14.
+``tests/trainer/test_internals.py`` has a line for each name, and says which one a new version no longer has. The
+private parts of argparse and jsonargparse are in ``commands/parser_internals.py``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.core.optimizer import LightningOptimizer, do_nothing_closure
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
+from lightning.pytorch.trainer import call
+from torch import Tensor, nn
+
+
+def trainer_of(module: LightningModule) -> Trainer | None:
+    """The trainer that a module is attached to, or None, where ``module.trainer`` raises. Nothing private."""
+    try:
+        return module.trainer
+    except RuntimeError:
+        return None
+
+
+# What is logged, and under which number. Lightning 2.6.1 and later.
+
+
+def log_metrics(trainer: Trainer, metrics: Mapping[str, Tensor], step: int) -> None:
+    """Hand metrics to all loggers, as numbers, outside of a hook, where ``LightningModule.log`` refuses to."""
+    trainer._logger_connector.log_metrics(dict(metrics), step)
+
+
+def number_rows(trainer: Trainer, number: Callable[[], int]) -> None:
+    """Let the rows of all loggers have a number of our own.
+
+    Lightning numbers them by the steps of its loop, counted from 0. A metric called ``step``, its public way, would
+    take the place of the epoch.
+    """
+    connector, loop = trainer._logger_connector, trainer.fit_loop.epoch_loop
+
+    def log_metrics(metrics: Any, step: int | None = None) -> None:
+        before, loop._batches_that_stepped = loop._batches_that_stepped, number()
+        try:
+            type(connector).log_metrics(connector, metrics, step)
+        finally:
+            loop._batches_that_stepped = before
+
+    connector.log_metrics = log_metrics  # type: ignore[method-assign]
+
+
+def log_step_now(trainer: Trainer) -> None:
+    """Log the step that was just made, and not a second time when Lightning comes to it, after all callbacks."""
+    connector = trainer._logger_connector
+    connector.update_train_step_metrics()
+
+    def logged_already() -> None:
+        del connector.update_train_step_metrics  # the method of the class is back
+
+    connector.update_train_step_metrics = logged_already  # type: ignore[method-assign]
+
+
+def expire_logged_values(trainer: Trainer, prefix: str) -> None:
+    """Mark logged values as old, so that no row repeats them: Lightning logs them again until the epoch ends.
+
+    Args:
+        trainer: Within its training step.
+        prefix: Of the names meant.
+    """
+    results: Any = trainer._results
+    for metric in results.values():
+        if not metric.has_reset:
+            metric.has_reset = metric.meta.name.startswith(prefix)
+
+
+# The loop. Lightning 2.6.1 and later.
+
+
+def do_not_count_steps(optimizer: LightningOptimizer) -> None:
+    """Let an optimiser's steps leave ``trainer.global_step`` as it is, until the end of this training step.
+
+    In manual optimisation Lightning counts the steps of every optimiser, and sets these two anew for every batch.
+    """
+    optimizer._on_before_step = do_nothing_closure
+    optimizer._on_after_step = do_nothing_closure
+
+
+def validation_is_due(trainer: Trainer) -> bool:
+    """Whether Lightning would validate between this training step and the next, but for a request to stop."""
+    loop = trainer.fit_loop
+    if loop._data_fetcher is None:  # Nothing is trained.
+        return False
+    # Lightning validates once more before it obeys should_stop; when the run is resumed, none is due there.
+    stop, trainer.should_stop = trainer.should_stop, False
+    due = loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
+    trainer.should_stop = stop
+    return due
+
+
+def reloads_train_loader(trainer: Trainer) -> bool:
+    """Whether the training loader at hand is about to be made anew (``reload_dataloaders_every_n_epochs``)."""
+    return trainer.fit_loop._should_reload_train_dl
+
+
+def before_batch_transfer(game: LightningModule, batch: Any) -> Any:
+    """Call ``on_before_batch_transfer`` of the data module or, where it has none, of the game, as Lightning does."""
+    return game._on_before_batch_transfer(batch)
+
+
+def end_as_interrupted(trainer: Trainer, error: BaseException) -> None:
+    """End a run as Lightning does where an error is raised: callbacks hear of it, and loggers are closed."""
+    call._interrupt(trainer, error)
+
+
+# Signals, clusters and processes. Lightning 2.6.1 and later.
+
+
+def stop_after_step(trainer: Trainer) -> None:
+    """End the run after this step, as by SIGTERM. ``should_stop`` would end it as a finished one."""
+    trainer._signal_connector.received_sigterm = True
+
+
+def when_signals_are_registered(trainer: Trainer, then: Callable[[], None]) -> None:
+    """Call something each time that Lightning has installed its signal handlers, before the first hook."""
+    connector = trainer._signal_connector
+    register = connector.register_signal_handlers
+
+    def register_and_call() -> None:
+        register()
+        then()
+
+    connector.register_signal_handlers = register_and_call  # type: ignore[method-assign]
+
+
+def cluster_environment(trainer: Trainer) -> Any:
+    """The cluster that a trainer found itself in, which only strategies of several devices tell publicly."""
+    return trainer._accelerator_connector.cluster_environment
+
+
+def ddp_options(strategy: DDPStrategy) -> dict[str, Any]:
+    """What torch's ``DistributedDataParallel`` is to be made with, such as ``find_unused_parameters``."""
+    return strategy._ddp_kwargs
+
+
+MultiProcessingLauncher = _MultiProcessingLauncher
+"""Starts the processes of ``ddp_fork``, ``ddp_spawn`` and ``ddp_notebook``; a strategy takes no other launcher."""
+
+
+def start_method(launcher: MultiProcessingLauncher) -> str:
+    """How a launcher starts its processes: ``fork``, ``spawn`` or ``forkserver``."""
+    return launcher._start_method
+
+
+# Callbacks and loggers. Lightning 2.6.1 and later, tensorboard of torch 2.13 and later.
+
+
+def seconds_between_checkpoints(callback: object) -> float | None:
+    """``train_time_interval`` of a ``ModelCheckpoint``, which it keeps to itself. None: it saves by steps or epochs."""
+    interval = getattr(callback, "_train_time_interval", None)
+    return None if interval is None else interval.total_seconds()
+
+
+def seconds_since_checkpoint(callback: ModelCheckpoint) -> float | None:
+    """Seconds since a callback that saves by the clock has done so. None: its training has not begun."""
+    last = callback._last_time_checked
+    return None if last is None else time.monotonic() - last
+
+
+def restart_clock(callback: ModelCheckpoint) -> None:
+    """Let a callback that saves by the clock count its interval from now on."""
+    callback._last_time_checked = time.monotonic()
+
+
+def would_save(callback: ModelCheckpoint, trainer: Trainer, hook: str) -> bool:
+    """Whether a callback saves in a hook of this step or epoch; Lightning decides so within the hook.
+
+    Args:
+        callback: It watches a name.
+        trainer: Within the hook.
+        hook: ``on_train_batch_end``, ``on_validation_end`` or ``on_train_epoch_end``.
+    """
+    if hook == "on_train_batch_end":
+        return callback._every_n_train_steps > 0 and trainer.global_step % callback._every_n_train_steps == 0
+    at_epoch_end = callback._should_save_on_train_epoch_end(trainer)
+    in_its_hook = at_epoch_end == (hook == "on_train_epoch_end")
+    every = callback._every_n_epochs
+    return in_its_hook and every > 0 and (trainer.current_epoch + 1) % every == 0
+
+
+def save_now(callback: ModelCheckpoint, trainer: Trainer) -> None:
+    """Let a callback save, if it has not saved this step: it has no public way to do so outside of its hooks."""
+    if not callback._should_skip_saving_checkpoint(trainer):
+        candidates = callback._monitor_candidates(trainer)
+        callback._save_topk_checkpoint(trainer, candidates)
+        callback._save_last_checkpoint(trainer, candidates)
+
+
+def log_offline(logger: WandbLogger) -> None:
+    """Let a logger whose run has not begun begin it offline; the public ``offline`` is for its constructor only."""
+    logger._wandb_init["mode"] = "offline"
+
+
+def add_summary(writer: Any, summary: Any, step: int) -> None:
+    """Write a record of TensorBoard as it is: ``SummaryWriter.add_image`` would decode a GIF to one picture."""
+    writer._get_file_writer().add_summary(summary, step)
+
+
+# torch 2.13 and later.
+
+foreach_add_ = torch._foreach_add_
+foreach_copy_ = torch._foreach_copy_
+foreach_div_ = torch._foreach_div_
+foreach_lerp_ = torch._foreach_lerp_
+foreach_norm = torch._foreach_norm
+foreach_sub = torch._foreach_sub
+"""One kernel for a list of tensors, as torch's own optimisers use them; on a GPU one for each would be launched."""
+
+WRAPPED = "_orig_mod"
+"""The attribute in which what ``torch.compile(network)`` returns holds the network, and so a part of weights' names."""
+
+
+def metadata_of(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What a state dict says of its modules, such as the version of BatchNorm's, by their names."""
+    return getattr(state, "_metadata", {})
+
+
+def take_compiled_call(module: nn.Module) -> Any:
+    """Undo ``module.compile()`` for now. Returns what :func:`give_compiled_call` takes; None: it is not compiled."""
+    compiled, module._compiled_call_impl = module._compiled_call_impl, None
+    return compiled
+
+
+def give_compiled_call(module: nn.Module, compiled: Any) -> None:
+    """Undo :func:`take_compiled_call`."""
+    module._compiled_call_impl = compiled
+
+
+def cpu_multiplies_bf16() -> bool:
+    """Whether this CPU has instructions for bfloat16: AVX-512's or AMX."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
