@@ -1,4 +1,4 @@
-"""Attributes that an image has or has not: which of them exclude each other, and what it takes to change one."""
+"""Binary attributes of images (StarGAN), some of which exclude each other, and edits of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,46 +10,48 @@ from gan_lightning.games.translation import AttributeEdits
 
 @dataclass(frozen=True)
 class Attributes:
-    """Labels by name. The methods take labels as N x A zeros and ones and return new ones.
+    """Names of binary attributes and the groups that exclude each other, such as hair colours.
+
+    Labels are N x A zeros and ones; the methods return new tensors.
 
     Attributes:
-        names: Of the A attributes, in the order of the labels.
-        exclusive: Groups of which an image has one at most; names that are not among ``names`` do not matter.
+        names: Names of the A attributes, in the order of the labels.
+        exclusive: Groups of names of which an image has at most one; other names in them are ignored.
     """
 
     names: Sequence[str]
     exclusive: Sequence[Sequence[str]] = ()
 
-    def check(self, wishes: AttributeEdits) -> None:
-        """Refuse wishes that exclude each other.
+    def check(self, edits: AttributeEdits) -> None:
+        """Refuse edits that exclude each other.
 
         Raises:
-            ValueError: Two of one group are asked for.
+            ValueError: Two attributes of one group are to be set.
         """
         for group in self.exclusive:
-            asked = [name for name, wish in wishes.items() if wish and name in group]
+            asked = [name for name, value in edits.items() if value and name in group]
             if len(asked) > 1:
                 raise ValueError(f"{' and '.join(asked)} exclude each other: ask for one of them.")
 
-    def edited(self, labels: Tensor, wishes: AttributeEdits) -> Tensor:
-        """With what is wished for, and without what that excludes."""
-        labels = labels.clone()
-        for name, wish in wishes.items():
-            if wish:
-                labels[:, self._places(self._excluded_by(name))] = 0
-            labels[:, self._places([name])] = float(wish)
+    def edited(self, labels: Tensor, edits: AttributeEdits) -> Tensor:
+        """Set the given attributes of all labels, and clear those that they exclude."""
+        labels = labels.clone()  # N x A
+        for name, value in edits.items():
+            if value:
+                labels[:, self._columns(self._excluded_by(name))] = 0
+            labels[:, self._columns([name])] = float(value)
         return labels
 
     def flipped(self, labels: Tensor, name: str) -> Tensor:
-        """With the other value of one attribute; with the attribute, if it excludes others."""
+        """Flip one attribute of all labels; set it, if it excludes others."""
         if self._excluded_by(name):
             return self.edited(labels, {name: True})
-        labels, place = labels.clone(), self._places([name])
-        labels[:, place] = 1 - labels[:, place]
+        labels, column = labels.clone(), self._columns([name])
+        labels[:, column] = 1 - labels[:, column]
         return labels
 
     def _excluded_by(self, name: str) -> list[str]:
         return [other for group in self.exclusive if name in group for other in group if other != name]
 
-    def _places(self, names: Sequence[str]) -> list[int]:
-        return [place for place, name in enumerate(self.names) if name in names]
+    def _columns(self, names: Sequence[str]) -> list[int]:
+        return [column for column, name in enumerate(self.names) if name in names]

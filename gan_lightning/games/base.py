@@ -1,4 +1,4 @@
-"""The two-player game: who moves when, on which images, and what is remembered. Nothing about any loss.
+"""The two-player game: alternating updates, their batches, the state of a run. Nothing about any loss.
 
 A variant subclasses :class:`AdversarialModule` and says what each player minimises; see ``variants/dcgan.py``.
 """
@@ -52,41 +52,40 @@ from gan_lightning.trainer.speed import eagerly
 from gan_lightning.trainer.state_dict import keep_plain
 from gan_lightning.trainer.step_batches import batch_sizes, gather_rounds, side_by_side
 
-Move = Callable[["GameBatch"], Terms]
+LossFunction = Callable[["GameBatch"], Terms]
 
 
 class AdversarialModule(Looking, Noting, Checked):
-    """Two players that take turns. One step is one update of the generator.
+    """Alternating updates of a generator and a discriminator. One step is one update of the generator.
 
-    A step makes ``n_critic`` updates of the discriminator, each on fresh real images, then one of the generator.
-    While one player moves, the other's weights are frozen. The last discriminator update and the generator's share
-    their fakes, unless ``shares_fakes`` is False.
+    A step makes ``n_critic`` updates of the discriminator, each on fresh real images, then one of the generator, each
+    with the other player's weights frozen. The last discriminator update and the generator's share their fakes, unless
+    ``shares_fakes`` is False.
 
-    Every draw of a step (latents, dropout, penalties) is a function of the run's seed, the step and the rank, so a
-    run that is killed and resumed ends in the same bits. The step is the game's own count, ``game_step``: it travels
-    with the weights, so that a second ``fit`` goes on where the first one ended, whatever its trainer counts.
+    All random numbers of a step (latents, dropout, penalties) are a function of the seed, the step and the rank, so a
+    resumed run is bit-identical. The step is ``game_step``, kept with the weights: a second ``fit`` continues it.
 
     Args:
-        generator: Makes the fakes. Several networks go into one ``nn.ModuleDict``.
-        discriminator: Judges real and fake.
+        generator: Network that makes the fakes; several go into one ``nn.ModuleDict``.
+        discriminator: Network that judges real and fake images.
         generator_optimizer: Makes the generator's optimiser from its parameters.
         discriminator_optimizer: Makes the discriminator's optimiser from its parameters.
         generator_scheduler: Makes a learning-rate scheduler from the generator's optimiser; it counts steps.
         discriminator_scheduler: The same for the discriminator; it counts steps too, not discriminator updates.
         n_critic: Discriminator updates in a step.
         accumulate: Batches whose gradients are averaged into one update of either player.
-        penalty_interval: Compute the penalties at every so many updates of the player, times this number.
-        gradient_clip_norm: Scale a player's gradients down to this norm before its update. None: never.
-        ema_decay: Decay of the average of the generator's weights that makes all samples. None: no average.
+        penalty_interval: Compute a player's penalties at every so many of its updates, multiplied by this number.
+        gradient_clip_norm: Clip the norm of a player's gradients to this before its update. None: no clipping.
+        ema_decay: Decay of the moving average of the generator's weights, which makes all samples. None: no average.
 
     Attributes:
         game_step: Updates of the generator so far, in all fits; ``trainer.global_step`` counts those of a trainer.
-        number_type: Of the generator's kernels, and so of the images in a step. Averages and statistics keep float32's
-            digits where it has fewer.
+        number_type: dtype of the generator's kernels, and so of the images in a step. Averages and statistics are in
+            float32 where this has fewer digits.
     """
 
     shares_fakes: bool = True
-    """False for papers whose generator is judged on fakes of its own, drawn after the discriminator has moved."""
+    """False: the generator's update has fakes of its own, of latents drawn after the discriminator's update."""
 
     def __init__(
         self,
@@ -140,37 +139,38 @@ class AdversarialModule(Looking, Noting, Checked):
             )
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> AdversarialModule:
-        # torch's one place for .to(), .half(), .double() and .cuda(): what needs the digits stays in float32.
+        # .to(), .half(), .double() and .cuda() all end here. Averages and statistics stay in float32.
         super()._apply(with_digits(fn, needing_digits(self)), recurse)
         self.number_type = number_type(self.generator)
         take_own_type(self)
         return self
 
-    # What a variant says. Terms are already weighted; they are summed for the gradient and logged one by one.
+    # Hooks of a variant. Losses return weighted terms, which are summed for the gradient and logged one by one.
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
-        """What the discriminator minimises; {}: it stays as it is. ``batch.fake`` carries no gradient here."""
+        """Loss of the discriminator by terms; {}: no update. ``batch.fake`` is detached."""
         raise NotImplementedError(
             f"{type(self).__name__} must say what its discriminator minimises: discriminator_loss."
         )
 
     def generator_loss(self, batch: GameBatch) -> Terms:
-        """What the generator minimises. The discriminator's weights take no gradient here."""
+        """Loss of the generator by terms. The discriminator is frozen."""
         raise NotImplementedError(f"{type(self).__name__} must say what its generator minimises: generator_loss.")
 
     def discriminator_penalty(self, batch: GameBatch) -> Terms:
-        """What is added to the discriminator's loss at every ``penalty_interval``-th of its updates."""
+        """Terms added to the discriminator's loss at every ``penalty_interval``-th of its updates."""
         return {}
 
     def generator_penalty(self, batch: GameBatch) -> Terms:
-        """What is added to the generator's loss at every ``penalty_interval``-th of its updates."""
+        """Terms added to the generator's loss at every ``penalty_interval``-th of its updates."""
         return {}
 
     def prepare_batch(self, raw: Any) -> GameBatch:
-        """Turn what the loader yields into an exchange; uint8 becomes [-1, 1].
+        """Turn a batch of the loader into a ``GameBatch``; uint8 images are scaled to [-1, 1].
 
-        It takes images, [images], (images, condition, ...), and a dictionary with ``image`` and ``label``; see
-        :func:`gan_lightning.trainer.loader_batches.parted`.
+        Args:
+            raw: Images, [images], (images, condition, ...), or a dictionary with ``image`` and ``label``; see
+                :func:`gan_lightning.trainer.loader_batches.parted`.
         """
         images, condition = parted(raw)
         return GameBatch(self.scaled(images), condition)
@@ -182,25 +182,29 @@ class AdversarialModule(Looking, Noting, Checked):
         return batch
 
     def draw_latents(self, batch: GameBatch) -> GameBatch:
-        """Add what chance decides, such as the latents."""
+        """Add the latents, or whatever else is sampled."""
         return batch
 
     def generate_fakes(self, batch: GameBatch) -> Any:
-        """The generator's answer to an exchange."""
+        """Make the fakes of a batch: the forward pass of the generator."""
         return self.generator(batch.latent)
 
     def after_discriminator_update(self) -> None:
-        """Called when the discriminator has moved, for example to clip its weights."""
+        """Called after each update of the discriminator, for example to clip its weights."""
 
     @property
     def averaged_generator(self) -> nn.Module:
-        """The network that makes samples: the generator's average if there is one."""
+        """Network that makes samples: the moving average of the generator if there is one."""
         return self.generator if self.ema is None else self.ema.module
 
     # The step.
 
     def training_step(self, batches: list[Any], batch_idx: int) -> dict[str, Tensor]:
-        """Play one step. Callbacks get each player's loss, the last one if it moved several times, by its name."""
+        """Make one step: ``n_critic`` updates of the discriminator, one of the generator.
+
+        Returns:
+            The last loss of each player by its name, for callbacks.
+        """
         step = self.game_step
         terms: dict[str, Tensor] = {}
         if not self._is_set_up or self.seed is None or self.buffers_of_ranks:
@@ -208,22 +212,23 @@ class AdversarialModule(Looking, Noting, Checked):
         batches = side_by_side(self.trainer.train_dataloader, batches)
         seed_draws(fold(cast(int, self.seed), step, self.global_rank), self.device)
         discriminator_optimizer, generator_optimizer = map(self.optimizer_of, PLAYERS)
-        # Lightning counts every optimiser's step; leaving the discriminator's out makes a step a generator update.
+        # Lightning counts the steps of every optimiser; without the discriminator's, global_step counts generator
+        # updates.
         do_not_count_steps(discriminator_optimizer)
         expire_logged_values(self.trainer, "train/")
 
-        # One graph may serve both players only if it need not be kept for several batches at once.
+        # The last fakes serve both players, with one graph, unless several batches' graphs would be kept at once.
         one_graph = self.shares_fakes and self.accumulate == 1
         for update in range(self.n_critic):
-            hand = batches[update * self.accumulate : (update + 1) * self.accumulate]
-            exchanges = [self.draw_latents(self.checked_batch(raw)) for raw in hand]
+            raw_batches = batches[update * self.accumulate : (update + 1) * self.accumulate]
+            drawn = [self.draw_latents(self.checked_batch(raw)) for raw in raw_batches]
             with torch.set_grad_enabled(one_graph and update == self.n_critic - 1):
-                exchanges = [replace(exchange, fake=self.generate_fakes(exchange)) for exchange in exchanges]
+                played = [replace(batch, fake=self.generate_fakes(batch)) for batch in drawn]
             with frozen(self.generator):
                 terms |= self._update(
                     "discriminator",
                     discriminator_optimizer,
-                    (exchange.detached() for exchange in exchanges),
+                    (batch.detached() for batch in played),
                     self.discriminator_loss,
                     self.discriminator_penalty,
                     step * self.n_critic + update,
@@ -234,7 +239,7 @@ class AdversarialModule(Looking, Noting, Checked):
             terms |= self._update(
                 "generator",
                 generator_optimizer,
-                exchanges if one_graph else self._replay(exchanges),
+                played if one_graph else self._with_fresh_fakes(played),
                 self.generator_loss,
                 self.generator_penalty,
                 step,
@@ -247,7 +252,7 @@ class AdversarialModule(Looking, Noting, Checked):
         return {player: terms[loss] for player in PLAYERS if (loss := f"train/{player}/loss") in terms}
 
     def _begin(self) -> None:
-        """Make up for hooks that were not called: a tuner tries steps before the fit begins, a subclass forgets one."""
+        """Call on_fit_start where it was not: a tuner makes steps before the fit, a subclass may forget super()."""
         if not self._is_set_up:
             raise TypeError(
                 f"{type(self).__name__} was not set up, as Lightning's Trainer does before it trains: where its class "
@@ -255,34 +260,43 @@ class AdversarialModule(Looking, Noting, Checked):
             )
         AdversarialModule.on_fit_start(self)
 
-    def _replay(self, exchanges: list[GameBatch]) -> Iterator[GameBatch]:
-        """Make fakes with a gradient, one batch at a time: of the same latents again, or of fresh ones."""
-        for exchange in exchanges:
-            drawn = exchange if self.shares_fakes else self.draw_latents(exchange)
+    def _with_fresh_fakes(self, batches: list[GameBatch]) -> Iterator[GameBatch]:
+        """Generate fakes with a gradient, one batch at a time: of the same latents, or of new ones."""
+        for batch in batches:
+            drawn = batch if self.shares_fakes else self.draw_latents(batch)
             yield replace(drawn, fake=self.generate_fakes(drawn))
 
     def _update(
         self,
         player: str,
         optimizer: LightningOptimizer,
-        exchanges: Iterable[GameBatch],
-        loss: Move,
-        penalty: Move,
+        batches: Iterable[GameBatch],
+        loss: LossFunction,
+        penalty: LossFunction,
         number: int,
     ) -> dict[str, Tensor]:
-        """Move one player once. ``number`` counts its updates from 0. Returns its terms by the names they have in logs.
+        """Update one player once.
 
-        They are means over the batches of the update; none if the player did not move.
+        Args:
+            player: Its name.
+            optimizer: Its optimiser.
+            batches: ``accumulate`` batches with fakes.
+            loss: Its loss.
+            penalty: Its penalty.
+            number: Of the update, counted from 0.
+
+        Returns:
+            Its terms by their names in the log, means over the batches; {} if there was no update.
         """
         means: dict[str, Tensor] = {}
-        for exchange in exchanges:
-            terms = loss(exchange)
+        for batch in batches:
+            terms = loss(batch)
             if player == "discriminator" and terms == {}:
                 return {}
             total = _sum(terms, loss)
             if number % self.penalty_interval == 0:
                 with eagerly(self.generator, self.discriminator):
-                    penalties = penalty(exchange)
+                    penalties = penalty(batch)
                 if penalties:
                     total = total + _sum(penalties, penalty) * self.penalty_interval
                     terms = {**terms, **penalties}
@@ -295,15 +309,15 @@ class AdversarialModule(Looking, Noting, Checked):
         return means
 
     def _share(self, term: Tensor) -> Tensor:
-        """What one batch contributes to the mean over the batches of an update."""
+        """Contribution of one batch to the mean over the batches of an update."""
         return term if self.accumulate == 1 else term / self.accumulate
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        # Here and not in the step: under fp16 the gradients have just been unscaled.
+        # Here and not in the step: under fp16 the gradients are unscaled only now.
         if self.gradient_clip_norm is not None:
             self.clip_gradients(optimizer, self.gradient_clip_norm, "norm")
 
-    # What Lightning asks for.
+    # Hooks of Lightning.
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         optimizers, schedulers = [], []
@@ -321,7 +335,7 @@ class AdversarialModule(Looking, Noting, Checked):
             TypeError,
             ValueError,
             ZeroDivisionError,
-        ) as error:  # torch tells neither whose setting it is nor its name
+        ) as error:  # torch names neither the player nor the setting
             raise ValueError(f"{name} cannot be made: {str(error).rstrip('.')}.") from error
         if name.endswith("_optimizer"):
             check_optimizer(name, made)
@@ -329,7 +343,7 @@ class AdversarialModule(Looking, Noting, Checked):
         return made
 
     def optimizer_of(self, player: str) -> LightningOptimizer:
-        """The optimiser that holds a player's weights, in whatever order ``configure_optimizers`` returns them.
+        """Optimiser of a player, found by its weights: ``configure_optimizers`` may return any order.
 
         Args:
             player: One of ``PLAYERS``.
@@ -365,14 +379,14 @@ class AdversarialModule(Looking, Noting, Checked):
 
     def on_fit_start(self) -> None:
         if self.seed is None:
-            # One for all: where a cluster starts the processes, each may have drawn its own.
+            # Rank 0's for all: processes started by a cluster may have different seeds.
             self.seed = self.trainer.strategy.broadcast(torch.initial_seed())
         give_back(self, self.buffers_of_ranks)
         self.buffers_of_ranks = []
 
     @property
     def smallest_batch(self) -> int:
-        """Images that a batch needs at least: BatchNorm of vectors has no variance in a batch of one."""
+        """Smallest batch size: BatchNorm of vectors has no variance in a batch of one."""
         players = (*self.generator.modules(), *self.discriminator.modules())
         return 2 if any(isinstance(part, nn.BatchNorm1d) for part in players) else 1
 
@@ -385,19 +399,20 @@ class AdversarialModule(Looking, Noting, Checked):
             )
 
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Nothing: callbacks judge the samples. It is here because Lightning validates only what has this method."""
+        """Check the range of the images; callbacks measure. Lightning validates only modules with this method."""
         self.look_at(batch, batch)
 
     def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Nothing, as in validation."""
+        """Check the range of the images, as in validation."""
         self.look_at(batch, batch)
 
-    # Processes have seen different images. They agree on what they judge and keep, and train on as before.
+    # Ranks have different buffers (BatchNorm's statistics). A validation and a checkpoint use their mean, and training
+    # continues with each rank's own.
 
     def on_validation_start(self) -> None:
         self._agreement.enter_context(agreed(self))
 
-    def on_validation_epoch_end(self) -> None:  # Callbacks have measured, and have not saved yet.
+    def on_validation_epoch_end(self) -> None:  # After the measurements and before any checkpoint.
         self._agreement.close()
 
     def on_train_end(self) -> None:
@@ -405,7 +420,7 @@ class AdversarialModule(Looking, Noting, Checked):
         agree(self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self._agreement.close()  # A validation may have been interrupted.
+        self._agreement.close()  # In case a validation was interrupted.
         save_state(self, checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -415,12 +430,17 @@ class AdversarialModule(Looking, Noting, Checked):
 alias_old_hooks(AdversarialModule)
 
 
-def _sum(terms: Terms, move: Move) -> Tensor:
-    """The sum of a variant's terms; a slip in writing one is told here, where its name is known."""
+def _sum(terms: Terms, loss: LossFunction) -> Tensor:
+    """Sum the terms that a variant's loss returned.
+
+    Raises:
+        TypeError: It returned no dictionary, or an empty one.
+        ValueError: A term is no scalar.
+    """
     if not isinstance(terms, dict) or not terms:
-        raise TypeError(f"{move.__qualname__} returned {type(terms).__name__}: it must return named scalars.")
+        raise TypeError(f"{loss.__qualname__} returned {type(terms).__name__}: it must return named scalars.")
     for name, term in terms.items():
         if term.ndim > 0:
-            raise ValueError(f"{move.__qualname__}: {name!r} has the shape {tuple(term.shape)}, and must be a scalar.")
+            raise ValueError(f"{loss.__qualname__}: {name!r} has the shape {tuple(term.shape)}, and must be a scalar.")
     first, *others = terms.values()
     return torch.stack([first, *others]).sum() if others else first

@@ -1,4 +1,4 @@
-"""What the players see of one batch."""
+"""The batch that both players' losses receive."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class GameBatch:
-    """One exchange between the players.
+    """Real images, their condition, latents and fakes of one update of a player.
 
     Attributes:
-        real: What the data shows. Images are N x C x H x W, float, in [-1, 1].
-        condition: What both players are told beforehand: labels (N,), images, text; None if nothing.
-        latent: What the generator is fed, None if nothing.
-        fake: What the generator answers, shaped like ``real``. None before it has moved.
+        real: Real images, N x C x H x W, float, in [-1, 1]; a dictionary of them in games of several domains.
+        condition: Condition of both players: labels (N,), images, text; None if there is none.
+        latent: Input of the generator beside the condition, N x ...; None if there is none.
+        fake: Output of the generator, shaped like ``real``; None before :meth:`AdversarialModule.generate_fakes`.
     """
 
     real: Any
@@ -27,11 +27,11 @@ class GameBatch:
 
     @property
     def examples(self) -> Any:
-        """The real images; those of the first domain where there are several."""
+        """Real images, of the first domain where there are several."""
         return next(iter(self.real.values())) if isinstance(self.real, dict) else self.real
 
     def detached(self) -> GameBatch:
-        """The same exchange, with no path from the fakes back into the generator."""
+        """Return the batch with detached fakes, through which no gradient reaches the generator."""
         fake = self.fake
         alone = isinstance(fake, Tensor)  # Fast path: a plain tensor needs no traversal, a dict of fakes does.
         return replace(self, fake=fake.detach() if alone else apply_to_collection(fake, Tensor, Tensor.detach))

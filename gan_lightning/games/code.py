@@ -1,4 +1,4 @@
-"""Games whose generator is fed codes beside the noise: a category and numbers that come to mean something."""
+"""Games with latent codes beside the noise (InfoGAN): a category and continuous codes."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class CodeGame(ImageGame):
         self.n_continuous = n_continuous
 
     def parts(self, latent: Tensor) -> tuple[Tensor, ...]:
-        """Noise, category and continuous codes of latents, N x ... each."""
+        """Split latents into noise, one-hot category and continuous codes, N x ... each."""
         return latent.split([self.latent_dim, self.n_categories, self.n_continuous], dim=1)
 
     def join(self, noise: Tensor, category: Tensor, continuous: Tensor) -> Tensor:
-        """Latents of noise (N x latent_dim), categories (N,) and continuous codes (N x n_continuous)."""
+        """Join noise (N x latent_dim), categories (N,) and continuous codes (N x n_continuous) to latents."""
         return torch.cat([noise, F.one_hot(category, self.n_categories).to(noise.dtype), continuous], dim=1)
 
     def draw_latents(self, batch: GameBatch) -> GameBatch:
@@ -72,14 +72,14 @@ class CodeGame(ImageGame):
         return replace(batch, latent=self.join(noise, category, continuous))
 
     def indexed_latents(self, start: int, stop: int, seed: int) -> Tensor:
-        chance = indexed_uniform(start, stop, 1 + self.n_continuous, fold(seed, _CODE_STREAM))
-        category = (chance[:, 0] * self.n_categories).long()
-        return self.join(super().indexed_latents(start, stop, seed), category, 2 * chance[:, 1:] - 1)
+        uniform = indexed_uniform(start, stop, 1 + self.n_continuous, fold(seed, _CODE_STREAM))
+        category = (uniform[:, 0] * self.n_categories).long()
+        return self.join(super().indexed_latents(start, stop, seed), category, 2 * uniform[:, 1:] - 1)
 
-    # Codes of one's choice.
+    # Given codes.
 
     def check_codes(self, codes: Codes) -> None:
-        """Refuse codes that no sample can have.
+        """Refuse codes that do not exist, and values out of their range.
 
         Raises:
             ValueError: There is no code of that name or no such category, or a code has no value or an infinite one.
@@ -101,7 +101,7 @@ class CodeGame(ImageGame):
                     raise ValueError(f"{name} is {value:g}: it must be a finite number, and training drew -1 to 1.")
 
     def _choose(self, latents: Tensor, codes: Codes | None, start: int) -> Tensor:
-        """Latents number ``start`` and on, with the codes that are given; the others stay."""
+        """Replace the given codes in latents, N x ..., of which the first has the number ``start``."""
         noise, category, continuous = (part.clone() for part in self.parts(latents))
         self.check_codes(codes or {})
         for name, values in (codes or {}).items():
@@ -115,17 +115,17 @@ class CodeGame(ImageGame):
     def sample(
         self, n: int, seed: int = 0, start: int = 0, batch_size: int = 256, codes: Codes | None = None
     ) -> Tensor:
-        """Samples number ``start`` to ``start + n - 1`` of the sequence that ``seed`` names.
+        """Samples ``start`` to ``start + n - 1`` of the sequence given by ``seed``.
 
         Sample ``i`` depends on the seed and ``i`` alone, its codes included.
 
         Args:
-            n: How many.
-            seed: Which sequence.
+            n: Number of samples.
+            seed: Seed of the sequence.
             start: Number of the first.
-            batch_size: Made at a time.
-            codes: Values by the code's name: sample ``i`` has number ``i % len`` of each. Codes that are not named
-                are drawn as in training.
+            batch_size: Samples per forward pass.
+            codes: Values by the code's name: sample ``i`` has value ``i % len`` of each. Other codes are drawn as in
+                training.
 
         Returns:
             n x C x H x W on the model's device, in [-1, 1].
@@ -141,17 +141,17 @@ class CodeGame(ImageGame):
     def interpolate_between(
         self, a: int, b: int, ways: Sequence[float], seed: int = 0, codes: Codes | None = None
     ) -> Tensor:
-        """Images on the way from sample ``a`` to sample ``b``: on the sphere for the noise and straight for the codes.
+        """Interpolate between samples ``a`` and ``b``: noise on the sphere, codes linearly.
 
-        Between two categories the generator is fed a mixture of both, which training never did.
+        Between two categories the input is a mixture of two one-hot vectors, which does not occur in training.
 
         Args:
-            a: Number of the sample at the beginning.
-            b: Number of the sample at the end.
-            ways: N numbers, how far on the way an image is: 0 is sample ``a``, 1 is sample ``b``.
-            seed: Which sequence.
-            codes: By the code's name one value for the whole way, or those of its two ends. Codes that are not named
-                are those of the two samples. From a sample to itself only these change.
+            a: Number of the first sample.
+            b: Number of the last sample, perhaps the same.
+            ways: N positions between them: 0 is sample ``a``, 1 is sample ``b``.
+            seed: Seed of the samples.
+            codes: By the code's name, one value for all images, or those of the two ends. Other codes are those of the
+                two samples.
 
         Returns:
             N x C x H x W on the model's device, in [-1, 1].
@@ -169,17 +169,17 @@ class CodeGame(ImageGame):
         return torch.cat([slerp(noise, noise_end, way), *straight], dim=1)
 
     def row_condition(self, row: int) -> dict[str, Any]:
-        """Row ``i`` is of category ``i``, and on from 0 again."""
+        """Row ``i`` has category ``i`` modulo the number of categories."""
         return {"codes": {"category": [row % self.n_categories]}}
 
     def traverse(self, code: int = 0, columns: int = 10, seed: int = 0, limit: float = 2.0) -> Tensor:
-        """Images of one noise that differ in two codes: row by row the category, along a row a continuous code.
+        """Images of one noise vector: the category changes from row to row, a continuous code along each row.
 
         Args:
-            code: Which continuous code; the others are 0.
+            code: Number of the continuous code; the others are 0.
             columns: Images in a row.
-            seed: Which noise.
-            limit: The code runs from minus this to this; InfoGAN's paper draws 2, beyond what training saw.
+            seed: Seed of the noise.
+            limit: Range of the code, [-limit, limit]; InfoGAN's figures have 2, while training draws from [-1, 1].
 
         Returns:
             (n_categories * columns) x C x H x W.
@@ -192,7 +192,7 @@ class CodeGame(ImageGame):
         return self.render(self.join(noise, category, continuous))
 
     def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
-        """One row a category, along which the first continuous code grows; see :meth:`traverse`."""
+        """One row per category, along which the first continuous code grows; see :meth:`traverse`."""
         columns = max(1, n // self.n_categories)
         return self.traverse(columns=columns, seed=seed), columns
 

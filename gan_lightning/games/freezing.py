@@ -1,4 +1,4 @@
-"""Networks put into a mode for a while, and back."""
+"""Context managers that freeze a network's weights, or put it into evaluation mode."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """Let no gradient reach the module's weights; those that were frozen before stay so afterwards."""
+    """Set ``requires_grad`` of the weights to False within, and restore it afterwards."""
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     for weight in weights:
         weight.requires_grad_(False)
@@ -24,7 +24,7 @@ def frozen(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradient, for making samples; the modes of the parts come back as they were."""
+    """Evaluation mode without gradients, for sampling; each submodule's own mode is restored afterwards."""
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:

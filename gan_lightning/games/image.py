@@ -1,4 +1,4 @@
-"""The shape that most papers share: a generator that turns a latent vector into an image."""
+"""Games whose generator maps a latent vector to an image."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DiscriminatorFactory = Callable[[ImageShape], nn.Module]
 
 
 class ImageGame(AdversarialModule):
-    """A game whose generator makes images from a normal latent vector.
+    """A game whose generator maps a standard normal latent vector to an image.
 
     Args:
         image_shape: Channels, height, width of an image. The command line takes it from the data.
@@ -90,13 +90,13 @@ class ImageGame(AdversarialModule):
         return replace(batch, latent=latent)
 
     def indexed_latents(self, start: int, stop: int, seed: int) -> Tensor:
-        """Latents number ``start`` to ``stop - 1`` of the sequence that ``seed`` names, whoever asks, on the CPU."""
+        """Latents ``start`` to ``stop - 1`` of the sequence given by ``seed``, N x latent_dim on the CPU."""
         return indexed_normal(start, stop, self.latent_dim, seed)
 
     def sample(self, n: int, seed: int = 0, start: int = 0, batch_size: int = 256) -> Tensor:
-        """Samples number ``start`` to ``start + n - 1`` of the sequence that ``seed`` names.
+        """Samples ``start`` to ``start + n - 1`` of the sequence given by ``seed``.
 
-        Sample ``i`` depends on the seed and ``i`` alone (up to the last bits that a batch size can change).
+        Sample ``i`` depends on the seed and ``i`` alone, up to rounding that depends on the batch size.
 
         Returns:
             n x C x H x W on the model's device, in [-1, 1].
@@ -105,11 +105,11 @@ class ImageGame(AdversarialModule):
 
     @property
     def image_generator(self) -> nn.Module:
-        """What makes images of latents: the averaged generator, or the part of it that does."""
+        """Network from latents to images: the averaged generator, or the part of it that makes images."""
         return self.averaged_generator
 
     def render(self, *inputs: Tensor, batch_size: int = 256, generator: nn.Module | None = None) -> Tensor:
-        """What the generator makes of its inputs, N x ... each, so many at a time; on the model's device."""
+        """Run the generator on inputs, N x ... each, in batches: N x C x H x W on the model's device."""
         generator = self.image_generator if generator is None else generator
         images = [torch.empty(0, *self.image_shape, device=self.device)]
         with evaluating(generator):
@@ -119,27 +119,27 @@ class ImageGame(AdversarialModule):
         return torch.cat(images)
 
     def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
-        """About ``n`` samples for a picture, row by row, and how many stand in a row; None: as many as there are rows.
+        """About ``n`` samples for a picture, row by row, and the number of columns; None: a square.
 
-        A game whose samples have kinds puts one kind in a row.
+        Games of classes or codes have one class or category per row.
         """
         return self.sample(n, seed=seed), None
 
     def table_captions(self, n: int) -> tuple[list[str], list[str]]:
-        """What the columns and the rows of :meth:`sample_table` are called in a picture; empty: nothing."""
+        """Captions of the columns and the rows of :meth:`sample_table`; empty: no captions."""
         return [], []
 
     def interpolate_between(self, a: int, b: int, ways: Sequence[float], seed: int = 0) -> Tensor:
-        """Images on the way from sample ``a`` to sample ``b`` of the sequence that ``seed`` names.
+        """Interpolate between samples ``a`` and ``b`` of the sequence given by ``seed``.
 
-        The way is along the sphere, where normal vectors live, and not through its empty middle (White, 2016,
-        arXiv 1609.04468).
+        Latents are interpolated on the sphere, near which normal vectors lie, not on the straight line through its
+        empty interior (White, 2016, arXiv 1609.04468).
 
         Args:
-            a: Number of the sample at the beginning.
-            b: Number of the sample at the end.
-            ways: N numbers, how far on the way an image is: 0 is sample ``a``, 1 is sample ``b``.
-            seed: Which sequence.
+            a: Number of the first sample.
+            b: Number of the last sample.
+            ways: N positions between them: 0 is sample ``a``, 1 is sample ``b``.
+            seed: Seed of the samples.
 
         Returns:
             N x C x H x W on the model's device, in [-1, 1].
@@ -148,15 +148,15 @@ class ImageGame(AdversarialModule):
         return self.render(self.latent_path(start, end, ways))
 
     def latent_path(self, start: Tensor, end: Tensor, ways: Sequence[float]) -> Tensor:
-        """The latents (N x ...) at N places from one latent (1 x ...) to another."""
+        """Interpolated latents, N x d, at N positions between two latents, 1 x d each."""
         return torch.cat([self.interpolate_latents(start, end, way) for way in ways])
 
     def interpolate_latents(self, start: Tensor, end: Tensor, way: float) -> Tensor:
-        """The latents this far on the way, from 0 to 1."""
+        """Interpolate latents, N x d each; ``way`` is from 0 (start) to 1 (end)."""
         return slerp(start, end, way)
 
     def interpolation_table(self, rows: int, frames: int, seed: int = 0) -> Tensor:
-        """Walks from one sample to another, for a picture: row ``i`` leads from sample ``2 i`` to sample ``2 i + 1``.
+        """Interpolations for a picture: row ``i`` leads from sample ``2 i`` to sample ``2 i + 1``.
 
         Returns:
             rows x frames images in one batch, row by row, in [-1, 1].
@@ -168,7 +168,7 @@ class ImageGame(AdversarialModule):
         return torch.cat(walks)
 
     def row_condition(self, row: int) -> dict[str, Any]:
-        """What a row of :meth:`interpolation_table` keeps from end to end, as :meth:`interpolate_between` takes it."""
+        """Keyword arguments of :meth:`interpolate_between` that row ``row`` of a picture has, such as its class."""
         return {}
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -177,18 +177,18 @@ class ImageGame(AdversarialModule):
             return self.image_generator(latent)
 
     def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
-        """As many samples as the batch has examples, N x C x H x W in [-1, 1]; no two batches or ranks share one."""
+        """As many samples as the batch has examples, N x C x H x W in [-1, 1], all different over batches and ranks."""
         self.look_at(batch, batch)
         n = count(batch)
-        return self.sample(n, start=self._first_to_predict(n, anew=batch_idx == 0 and dataloader_idx == 0))
+        return self.sample(n, start=self._first_to_predict(n, restart=batch_idx == 0 and dataloader_idx == 0))
 
-    def _first_to_predict(self, n: int, anew: bool) -> int:
-        """Number of the first of ``n`` samples to be predicted.
+    def _first_to_predict(self, n: int, restart: bool) -> int:
+        """Number of the first of ``n`` samples to predict; ``restart`` counts from 0 again.
 
-        One process counts on. Several cannot know what the others have made: they take turns in blocks as long as the
-        largest batches that the loaders name, in which a shorter batch leaves a gap.
+        A single process counts on. Several take turns in blocks of the loaders' batch size, since none knows how many
+        samples the others have made; a shorter batch leaves a gap.
         """
-        self._predicted = (0, 0) if anew else self._predicted
+        self._predicted = (0, 0) if restart else self._predicted
         batches, samples = self._predicted
         self._predicted = (batches + 1, samples + n)
         if trainer_of(self) is None or self.trainer.world_size == 1:
@@ -197,9 +197,9 @@ class ImageGame(AdversarialModule):
 
 
 def _block(loaders: Any) -> int:
-    """The longest batch of some loaders; more than any where one of them does not say."""
+    """Largest batch size of some loaders; a huge number if one of them has none."""
     loaders = loaders if isinstance(loaders, list | tuple) else [loaders]
-    # Lightning rebuilds a loader to predict, and what it builds has its batch size in its sampler only.
+    # Lightning rebuilds loaders for prediction, and the new ones have the batch size in their sampler only.
     sizes = [getattr(loader, "batch_size", None) or getattr(_sampler(loader), "batch_size", None) for loader in loaders]
     return max(size or _ENDLESS for size in sizes)
 
@@ -209,10 +209,10 @@ def _sampler(loader: Any) -> Any:
 
 
 def repeat_cyclically(values: Sequence[float], start: int, stop: int) -> Tensor:
-    """Numbers ``start`` to ``stop - 1`` of values that are repeated endlessly."""
+    """Elements ``start`` to ``stop - 1`` of the periodic sequence of ``values``."""
     return torch.as_tensor(values)[torch.arange(start, stop) % len(values)]
 
 
 def unit_linspace(frames: int) -> list[float]:
-    """The places of frames on a way, at even distances, both ends included."""
+    """Return ``frames`` equally spaced numbers from 0 to 1, both included."""
     return [frame / max(frames - 1, 1) for frame in range(frames)]

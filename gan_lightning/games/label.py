@@ -1,4 +1,4 @@
-"""Games that are told a class: of every real image, and of every image to be made."""
+"""Class-conditional games: every real image has a label, and every sample a class."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _LABEL_STREAM = 1
 
 
 class LabelGame(ImageGame):
-    """A game whose generator makes an image of a class. The label of a real image is that of the fake beside it.
+    """A game whose generator makes images of a given class.
 
-    So the labels of fakes follow the data's frequencies, and no player can tell real from fake by them. The labels
-    of samples follow them too, once training has begun; before, and where the loader does not tell the labels of
-    its data, all classes are equally frequent.
+    Fakes have the labels of the batch's real images, so that labels alone do not separate real from fake. Labels of
+    samples have the frequencies of the training data; before training, and for loaders without ``labels`` or
+    ``targets``, they are uniform.
 
     Args:
         image_shape: Channels, height, width of an image. The command line takes it from the data.
@@ -38,9 +38,8 @@ class LabelGame(ImageGame):
         generator: Makes the generator from the image shape, the latent length and the number of classes; it is
             called with latents and labels.
         discriminator: Makes the discriminator from the image shape and the number of classes.
-        class_names: The name of each class, for those who ask for samples. The command line takes it from the data.
-            None: they have none but their numbers.
-        **game: Arguments of :class:`~gan_lightning.games.base.AdversarialModule`.
+        class_names: Names of the classes, for ``generate``. The command line takes them from the data. None: numbers
+        only. **game: Arguments of :class:`~gan_lightning.games.base.AdversarialModule`.
     """
 
     class_counts: Tensor
@@ -107,13 +106,14 @@ class LabelGame(ImageGame):
         self.class_counts.copy_(torch.bincount(labels.long(), minlength=self.num_classes))
 
     def indexed_labels(self, start: int, stop: int, seed: int) -> Tensor:
-        """Labels number ``start`` to ``stop - 1`` of the sequence that ``seed`` names, as frequent as in the data."""
+        """Labels ``start`` to ``stop - 1`` of the sequence given by ``seed``, N, as frequent as in the data."""
+        # Inverse of the cumulative distribution: a uniform number falls into the interval of a class.
         ends = self.class_counts.cpu().cumsum(0)
         place = indexed_uniform(start, stop, 1, fold(seed, _LABEL_STREAM))[:, 0].double() * ends[-1]
         return torch.searchsorted(ends.double(), place, right=True)
 
     def check_classes(self, labels: Sequence[int] | None) -> None:
-        """Refuse classes that no sample can have; None: those of the data.
+        """Refuse classes that do not exist; None stands for those of the data.
 
         Raises:
             ValueError: There is no such class, or none is given.
@@ -131,15 +131,15 @@ class LabelGame(ImageGame):
         batch_size: int = 256,
         labels: Sequence[int] | None = None,
     ) -> Tensor:
-        """Samples number ``start`` to ``start + n - 1`` of the sequence that ``seed`` names.
+        """Samples ``start`` to ``start + n - 1`` of the sequence given by ``seed``.
 
         Sample ``i`` depends on the seed and ``i`` alone, its class included.
 
         Args:
-            n: How many.
-            seed: Which sequence.
+            n: Number of samples.
+            seed: Seed of the sequence.
             start: Number of the first.
-            batch_size: Made at a time.
+            batch_size: Samples per forward pass.
             labels: Sample ``i`` is of class ``labels[i % len(labels)]``. None: classes as frequent as in the data.
 
         Returns:
@@ -154,7 +154,7 @@ class LabelGame(ImageGame):
         return self.render(self.indexed_latents(start, stop, seed), chosen, batch_size=batch_size)
 
     def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
-        """One row a class, of the first classes if there are more than ``n``."""
+        """One row per class, of the first classes if there are more than ``n``."""
         rows = self._rows(n)
         columns = n // rows
         labels = [row for row in range(rows) for _ in range(columns)]
@@ -169,15 +169,14 @@ class LabelGame(ImageGame):
     def interpolate_between(
         self, a: int, b: int, ways: Sequence[float], seed: int = 0, labels: Sequence[int] | None = None
     ) -> Tensor:
-        """Images on the way from sample ``a`` to sample ``b``; the class changes half-way.
+        """Interpolate between samples ``a`` and ``b``; the class changes half-way.
 
         Args:
-            a: Number of the sample at the beginning.
-            b: Number of the sample at the end.
-            ways: N numbers, how far on the way an image is: 0 is sample ``a``, 1 is sample ``b``.
-            seed: Which sequence.
-            labels: The class of the whole way, or those of its two ends, as there is none in between. None: those that
-                the two samples have.
+            a: Number of the first sample.
+            b: Number of the last sample.
+            ways: N positions between them: 0 is sample ``a``, 1 is sample ``b``.
+            seed: Seed of the samples.
+            labels: One class for all images, or those of the two ends. None: those of the two samples.
 
         Returns:
             N x C x H x W on the model's device, in [-1, 1].
@@ -193,7 +192,7 @@ class LabelGame(ImageGame):
         return self.render(self.latent_path(start, end, ways), chosen)
 
     def row_condition(self, row: int) -> dict[str, Any]:
-        """Row ``i`` is of class ``i``, and on from 0 again."""
+        """Row ``i`` has class ``i`` modulo the number of classes."""
         return {"labels": [row % self.num_classes]}
 
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
@@ -203,10 +202,10 @@ class LabelGame(ImageGame):
 
 
 def named_classes(class_names: Sequence[str] | None, num_classes: int) -> tuple[str, ...] | None:
-    """The names of the classes.
+    """Check the names of the classes.
 
     Raises:
-        ValueError: There are not as many as classes, or one of them is there twice.
+        ValueError: Their number is not that of the classes, or a name occurs twice.
     """
     if class_names is None:
         return None
@@ -216,8 +215,10 @@ def named_classes(class_names: Sequence[str] | None, num_classes: int) -> tuple[
 
 
 def _labels_of(loader: Any) -> Tensor | None:
-    """All labels of what a loader draws from, if it tells: ours and torchvision's do."""
-    loader = getattr(loader, "loader", loader)  # A game's loader hands out rounds of another's batches.
+    """All labels of a loader's data set, as our data sets and torchvision's have them; None of others."""
+    loader = getattr(
+        loader, "loader", loader
+    )  # The trainer's loader wraps the user's: it yields the batches of a step.
     labels = getattr(getattr(loader, "source", None), "labels", None)
     if labels is None:
         labels = getattr(getattr(loader, "dataset", None), "targets", None)

@@ -1,4 +1,4 @@
-"""Whose optimiser is whose: found by the weights that it holds, in whatever order they are given."""
+"""Assignment of optimisers to players by the weights that they hold."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ PLAYERS = ("discriminator", "generator")
 
 
 def places_of_players(game: nn.Module, optimizers: Sequence[Optimizer]) -> dict[str, int]:
-    """The place of each player's optimiser in a list.
+    """Index of each player's optimiser in a list.
 
     Args:
         game: Has the players as attributes. Frozen weights (``requires_grad=False``) may be in any optimiser or none.
         optimizers: What ``configure_optimizers`` returned; Lightning's wrappers will do.
 
     Raises:
-        ValueError: Weights of a player are in no optimiser or in several, one holds those of both players, or one
-            those of neither, which nobody would step; or both players hold weights that are to move.
+        ValueError: A player's weights are in no optimiser or in several, an optimiser holds weights of both players or
+            of neither, or both players share trainable weights.
     """
+    # Weights by identity: tensors compare by value, and a weight may be in several modules.
     weights = {player: {id(weight) for weight in getattr(game, player).parameters()} for player in PLAYERS}
     shared = set.intersection(*weights.values())
     held = [{id(weight) for group in optimizer.param_groups for weight in group["params"]} for optimizer in optimizers]
@@ -58,7 +59,7 @@ def places_of_players(game: nn.Module, optimizers: Sequence[Optimizer]) -> dict[
 
 
 def _check_the_rest(game: nn.Module, shared: set[int], held: set[int]) -> None:
-    """Tell of weights that no player alone could move, or that no optimiser holds."""
+    """Refuse trainable weights shared by both players; warn of weights in no optimiser."""
     to_move = {id(weight) for weight in game.parameters() if weight.requires_grad}
     if shared & to_move:
         raise ValueError(
@@ -75,16 +76,16 @@ def _check_the_rest(game: nn.Module, shared: set[int], held: set[int]) -> None:
 
 
 def _named(game: nn.Module, weights: Iterable[int]) -> str:
-    """Weights by the name of the first, and how many more there are."""
+    """Describe weights by the name of the first and the number of the others."""
     names = [name for name, weight in game.named_parameters() if id(weight) in weights]
     return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def check_optimizer(name: str, optimizer: object) -> None:
-    """Refuse what cannot move a player.
+    """Refuse an optimiser that cannot update a player.
 
     Raises:
-        ValueError: It is no optimiser, or one that a step of two players cannot serve.
+        ValueError: It is no optimiser, needs a closure (LBFGS), or has an eps that rounds to 0 in the weights' dtype.
     """
     if not isinstance(optimizer, Optimizer):
         raise ValueError(f"{name} made {type(optimizer).__name__}: it must make a torch.optim.Optimizer.")

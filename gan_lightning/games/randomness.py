@@ -15,10 +15,9 @@ def fold(*parts: int) -> int:
 
 
 def seed_draws(seed: int, device: torch.device) -> None:
-    """Let all draws on the CPU and on a device follow from a seed, like ``torch.manual_seed``.
+    """Seed the generators of the CPU and of a device, as ``torch.manual_seed`` does.
 
-    That one also notes the seed for every kind of device that the process has not used, with the stack it was called
-    from, which in a step of a small game is felt.
+    On a CPU this is faster: torch.manual_seed also records the seed, with a stack trace, for device types not in use.
     """
     if device.type == "cpu":
         torch.default_generator.manual_seed(seed)
@@ -27,10 +26,10 @@ def seed_draws(seed: int, device: torch.device) -> None:
 
 
 def indexed_normal(start: int, stop: int, dim: int, seed: int, block: int = 256) -> Tensor:
-    """Standard normal vectors number ``start`` to ``stop - 1`` of the endless sequence that ``seed`` names.
+    """Standard normal vectors ``start`` to ``stop - 1`` of an infinite sequence given by ``seed``.
 
-    Vector ``i`` is the same whoever asks for it and with however many neighbours, so processes can share out
-    one set of samples and a longer set begins with the shorter one.
+    Vector ``i`` depends on the seed and ``i`` alone, so ranks can divide a set of samples among them, and a longer set
+    begins with the shorter one.
 
     Returns:
         ``stop - start`` x ``dim`` on the CPU, float32.
@@ -39,34 +38,35 @@ def indexed_normal(start: int, stop: int, dim: int, seed: int, block: int = 256)
 
 
 def indexed_uniform(start: int, stop: int, dim: int, seed: int, block: int = 256) -> Tensor:
-    """The same for vectors that are uniform in [0, 1)."""
+    """Vectors uniform in [0, 1), otherwise as :func:`indexed_normal`."""
     return _indexed(torch.rand, start, stop, dim, seed, block)
 
 
 def _indexed(draw: Callable[..., Tensor], start: int, stop: int, dim: int, seed: int, block: int) -> Tensor:
+    # A block of vectors has a generator of its own, seeded by its number: none before it need be drawn.
     blocks = []
     for number in range(start // block, (stop + block - 1) // block):
         generator = torch.Generator().manual_seed(fold(seed, number))
-        # Whatever the default type: within a step of Lightning's "bf16-true" it is bfloat16.
+        # float32 explicitly: within a step of Lightning's "bf16-true" the default dtype is bfloat16.
         blocks.append(draw(block, dim, generator=generator, dtype=torch.float32))
     offset = start - start // block * block
     return torch.cat(blocks)[offset : offset + stop - start] if blocks else torch.empty(0, dim, dtype=torch.float32)
 
 
 def slerp(start: Tensor, end: Tensor, way: float) -> Tensor:
-    """The vectors that are ``way`` (0 to 1) of the angle from ``start`` to ``end``, N x d each.
+    """Interpolate on the sphere from ``start`` (``way`` 0) to ``end`` (``way`` 1), N x d each.
 
     ``sin((1 - t) a) / sin(a) * start + sin(t a) / sin(a) * end``, a the angle between the two (Shoemake, 1985).
     """
     cosine = torch.cosine_similarity(start, end, dim=1).clamp(-1, 1)
     angle = cosine.arccos()[:, None].clamp(min=1e-6)
-    # Divided first, the weights are exactly 1 and 0 at the ends, so that a way begins and ends with the very vectors.
+    # Divided first, the weights at the ends are exactly 1 and 0, and so the ends are the given vectors bit for bit.
     return ((1 - way) * angle).sin() / angle.sin() * start + (way * angle).sin() / angle.sin() * end
 
 
 @contextmanager
 def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
-    """Draw from a sequence of its own; the one outside goes on where it stood."""
+    """Seed the random number generators within, and restore them afterwards."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed % 2**64)  # any integer names a sequence, as it does for `fold`
+        torch.manual_seed(seed % 2**64)  # any integer is a seed, as for `fold`
         yield

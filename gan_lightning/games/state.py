@@ -1,4 +1,4 @@
-"""What a checkpoint holds of a game beside weights and optimisers: seed, count of updates, buffers of each rank."""
+"""State of a game in a checkpoint beside weights and optimisers: seed, step, buffers of each rank."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def save_state(game: AdversarialModule, checkpoint: dict[str, Any]) -> None:
     state: dict[str, Any] = {"variant": public_name(type(game)), "version": __version__}
     state |= {"seed": game.seed, "game_step": game.game_step}
     if any(apart := buffers_apart(game)):
-        # Whoever loads the weights gets buffers that all ranks agree on. To train on in the same bits, each rank needs
-        # its own, such as the statistics of its BatchNorm.
+        # The state dict holds synchronised buffers, for sampling. To resume bit for bit, each rank needs its own, such
+        # as the statistics of its BatchNorm.
         with agreed(game):
             shared = {plain(name): buffer.clone() for name, buffer in game.named_buffers()}
         checkpoint["state_dict"].update({name: shared[name] for name in apart[0]})
@@ -38,26 +38,26 @@ def save_state(game: AdversarialModule, checkpoint: dict[str, Any]) -> None:
 
 
 def load_state(game: AdversarialModule, checkpoint: Mapping[str, Any]) -> None:
-    """Take a game's own state from a checkpoint, and warn of arguments that have changed since.
+    """Restore a game's own state from a checkpoint, and warn of hyper-parameters that differ from it.
 
     Args:
         game: The game, changed in place.
         checkpoint: Of any version.
 
     Raises:
-        ValueError: A run is to be continued with another kind of optimiser or scheduler, which cannot take over the
-            state of the one before.
+        ValueError: A run is resumed with an optimiser or scheduler of another class, which cannot load the state of the
+            first.
     """
     state = checkpoint.get("gan_lightning", {})
     seed = state.get("seed")
-    game.seed = game.seed if seed is None else seed  # A tuner goes back to a state from before it was drawn.
+    game.seed = game.seed if seed is None else seed  # A tuner restores a state without a seed.
     game.updates_loaded = checkpoint.get("global_step", 0)
     game.buffers_of_ranks = state.get("buffers", [])
-    # Until 0.2 the trainer alone counted.
+    # Checkpoints before 0.2 have the trainer's count alone.
     game.game_step = state.get("game_step", checkpoint.get("global_step", 0))
     before = _with_current_names(checkpoint.get("hyper_parameters", {}))
     for name in sorted(name for name in game.hparams if name in before and before[name] != game.hparams[name]):
-        # Lightning loads the states of optimisers and schedulers after this, and these hold their settings.
+        # Lightning loads the states of optimisers and schedulers after this, settings included: the checkpoint's win.
         kept = name.endswith(("_optimizer", "_scheduler"))
         continues = _is_trained(game)
         was, now = (_kind(recipes[name]) if kept else "" for recipes in (before, game.hparams))
@@ -68,23 +68,23 @@ def load_state(game: AdversarialModule, checkpoint: Mapping[str, Any]) -> None:
 
 
 def _is_trained(game: AdversarialModule) -> bool:
-    """Whether a trainer fits the game, rather than somebody loads it to sample from it."""
+    """Whether the game is loaded by ``Trainer.fit``, and not for sampling."""
     try:
         return game.trainer.state.fn == TrainerFn.FITTING
-    except RuntimeError:  # It has no trainer.
+    except RuntimeError:  # There is no trainer.
         return False
 
 
 def _with_current_names(value: Any) -> Any:
-    """Hyper-parameters with the import paths that the classes in them have today."""
+    """Replace old import paths of classes in hyper-parameters by today's."""
     if isinstance(value, Mapping):
         renamed = {name: _with_current_names(part) for name, part in value.items()}
-        with suppress(ImportError, AttributeError, ValueError):  # What is not there any more keeps its name.
+        with suppress(ImportError, AttributeError, ValueError):  # A class that is gone keeps its name.
             renamed |= {"class_path": public_name(find_name(renamed["class_path"]))} if "class_path" in renamed else {}
         return renamed
     return [_with_current_names(part) for part in value] if isinstance(value, list) else value
 
 
 def _kind(recipe: Any) -> str:
-    """The name of the class that a checkpoint's record of a recipe makes."""
+    """Class name of an optimiser or scheduler in recorded hyper-parameters."""
     return str(recipe["class_path"]).rpartition(".")[2] if recipe else "none"

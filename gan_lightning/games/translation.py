@@ -1,4 +1,4 @@
-"""The shape that image-to-image papers share: a generator that is given an image and makes another of it."""
+"""Image-to-image games: a generator that maps an image to an image."""
 
 from __future__ import annotations
 
@@ -28,52 +28,52 @@ class TranslationGame(AdversarialModule):
     :meth:`validation_metrics`.
 
     Args:
-        generator: Makes images of images.
-        discriminator: Judges them.
-        ema_decay: Decay of the average of the generator's weights that makes all translations. None, as in the
+        generator: Network from images to images.
+        discriminator: Network that judges them.
+        ema_decay: Decay of the moving average of the generator's weights, which makes all translations. None, as in the
             papers: no average.
         **game: Arguments of :class:`~gan_lightning.games.base.AdversarialModule`.
     """
 
     directions: ClassVar[tuple[str, ...]] = ()
-    """Names of the ways it translates, if there are several; the first is taken unless another is asked for."""
+    """Names of the directions of translation, if there are several; the first is the default."""
 
     def __init__(
         self, generator: nn.Module, discriminator: nn.Module, ema_decay: float | None = None, **game: Any
     ) -> None:
         super().__init__(generator=generator, discriminator=discriminator, ema_decay=ema_decay, **game)
 
-    # What a variant says.
+    # Hooks of a variant.
 
     def translate_batch(self, images: Tensor, direction: str | None, attributes: AttributeEdits) -> Tensor:
         """Translate images, N x C x H x W, whose sides are multiples of :attr:`side_multiple`."""
         return self.averaged_generator(images)
 
     def validation_metrics(self, batch: GameBatch) -> Terms:
-        """What validation measures of an exchange without fakes: named scalars, the mean over its examples."""
+        """Metrics of a validation batch, which has no fakes: named scalars, means over its examples."""
         return {}
 
     def picture_columns(self, batch: GameBatch) -> list[Tensor]:
-        """What a picture shows of every example, from left to right: images, N x C x H x W each."""
+        """Columns of a picture with a row per example: images, N x C x H x W each."""
         raise NotImplementedError(
             f"{type(self).__name__} must say what a picture of an example shows: picture_columns."
         )
 
     @property
     def column_captions(self) -> Sequence[str]:
-        """The captions of :meth:`picture_columns`, a name each; none: the picture has no captions."""
+        """Captions of :meth:`picture_columns`, one each; empty: no captions."""
         return ()
 
-    # What follows from it.
+    # Translation of images of any size.
 
     @property
     def side_multiple(self) -> int:
-        """Height and width that the generator takes are multiples of this."""
-        return self._demanded("side_multiple")
+        """Number of which the generator's input sides must be multiples."""
+        return self._largest("side_multiple")
 
     @property
     def given_channels(self) -> int:
-        """Channels of the images it is given: 1, grey, or 3, RGB."""
+        """Channels of the input images: 1 (grey) or 3 (RGB)."""
         shape = self.hparams.get("condition_shape") or self.hparams.get("image_shape") or (3,)
         return int(shape[0])
 
@@ -82,32 +82,31 @@ class TranslationGame(AdversarialModule):
     ) -> Tensor:
         """Translate images of any size by the averaged generator.
 
-        Where a side is no multiple of what the generator takes, or too small for it, the image is mirrored at its
-        borders, and the result cut back.
+        Sides that are too small, or no multiple of :attr:`side_multiple`, are padded by reflection, and the result is
+        cropped.
 
         Args:
             images: N x C x H x W in [-1, 1].
             direction: One of :attr:`directions`. None: the first, or the only one.
-            attributes: What the results are to have, for a game that knows attributes.
-            seed: Of what chance decides in the generator, if anything; it goes on from image to image of a batch.
+            attributes: Attributes to set (True) or to clear (False), for games that have attributes.
+            seed: Seed of random numbers in the generator, if any; one sequence for the whole batch.
 
         Returns:
-            N x C' x H' x W' on the model's device, in [-1, 1]: of the same size, or as many times larger as the
-            generator enlarges.
+            N x C' x s H x s W on the model's device, in [-1, 1], where s is the generator's scale (1 but for SRGAN).
 
         Raises:
             ValueError: The game has no such direction or attribute.
         """
         self.check_translation(direction, attributes)
         height, width = images.shape[2:]
-        fitted = mirrored_to_multiple(images.to(self.device), self.side_multiple, self._demanded("smallest_side"))
+        fitted = mirrored_to_multiple(images.to(self.device), self.side_multiple, self._largest("smallest_side"))
         with own_randomness(seed, self.device), evaluating(self.averaged_generator):
-            answer = self.translate_batch(fitted, direction or next(iter(self.directions), None), attributes or {})
-        scale = answer.shape[2] // fitted.shape[2]
-        return answer[:, :, : height * scale, : width * scale]
+            made = self.translate_batch(fitted, direction or next(iter(self.directions), None), attributes or {})
+        scale = made.shape[2] // fitted.shape[2]
+        return made[:, :, : height * scale, : width * scale]
 
     def check_translation(self, direction: str | None, attributes: AttributeEdits | None) -> None:
-        """Refuse what the game cannot do.
+        """Refuse a direction or an attribute that the game does not have.
 
         Raises:
             ValueError: The game has no such direction or attribute.
@@ -122,38 +121,41 @@ class TranslationGame(AdversarialModule):
                 known = f"it knows {', '.join(known_attributes)}" if known_attributes else "it knows none"
                 raise ValueError(f"{name} has no attribute {attribute!r}: {known}.")
 
-    def _demanded(self, name: str) -> int:
-        """What the most demanding part of the generator says of the sides that it takes."""
+    def _largest(self, name: str) -> int:
+        """Largest value of an attribute over the generator's modules; 1 if none has it."""
         return max(getattr(part, name, 1) for part in self.generator.modules())
 
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self._log_judgement(batch, "val")
+        self._log_metrics(batch, "val")
 
     def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self._log_judgement(batch, "test")
+        self._log_metrics(batch, "test")
 
-    def _log_judgement(self, raw: Any, split: str) -> None:
+    def _log_metrics(self, raw: Any, split: str) -> None:
         batch = self.checked_batch(raw)
         terms = {f"{split}/{name}": term for name, term in self.validation_metrics(batch).items()}
         self.log_dict(terms, batch_size=len(batch.examples), sync_dist=True)
 
     def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
-        """The translations of what the batch gives, N x C x H x W in [-1, 1]."""
+        """Translations of the condition images of a batch, N x C x H x W in [-1, 1]."""
         return self.translate(self.checked_batch(batch).condition)
 
 
 def mirrored_to_multiple(images: Tensor, multiple: int, smallest: int = 1) -> Tensor:
-    """Continue images to the right and downwards, mirrored as often as it takes, to multiples of a number.
+    """Pad images by reflection at the right and at the bottom, up to multiples of a number.
+
+    Unlike ``F.pad(mode="reflect")`` it reflects as often as needed, so the padding may exceed the image.
 
     Args:
         images: N x C x H x W.
         multiple: At least 1.
-        smallest: Sides are made at least as large.
+        smallest: Smallest side of the result.
     """
     for axis in (2, 3):
         size = images.shape[axis]
         places = torch.arange(-(-max(size, smallest) // multiple) * multiple, device=images.device)
         period = max(2 * (size - 1), 1)
+        # Position within a reflection's period: 0 1 2 3 2 1 | 0 1 2 ... for a side of 4.
         bounced = places % period
         images = images.index_select(axis, torch.where(bounced < size, bounced, period - bounced))
     return images
@@ -161,7 +163,7 @@ def mirrored_to_multiple(images: Tensor, multiple: int, smallest: int = 1) -> Te
 
 @contextmanager
 def published_mode(network: nn.Module) -> Iterator[None]:
-    """Dropout on and the batch's own statistics, as in training, for papers that test so; nothing is remembered."""
+    """Dropout and batch statistics as in training, without updates of running statistics: how pix2pix tests."""
     dropouts = [part for part in network.modules() if isinstance(part, DROPOUTS)]
     norms = [part for part in network.modules() if isinstance(part, BATCH_NORMS)]
     before = [(part, part.training) for part in (*dropouts, *norms)]
