@@ -2,7 +2,7 @@
 
 ``image_shape`` (channels, height, width) and ``num_classes`` are known right after construction, before any file is
 read. Most yield uint8 images, N x C x H x W, with int64 labels, N (no labels where there are no classes);
-where another does, its docstring says so.
+the docstring of a module states any other form.
 """
 
 from importlib import import_module
@@ -58,6 +58,7 @@ _HOMES = {
 }
 
 
+# PEP 562: a data module is imported on first use, so lmdb or litdata is needed only by those who use it.
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,7 +19,7 @@ _SPLIT_SEED = 0
 
 @dataclass(frozen=True)
 class Splits:
-    """The images of each split; a split may have length 0, except train."""
+    """Images of each split; val and test may be empty."""
 
     train: ImageSource
     val: ImageSource
@@ -71,6 +71,7 @@ class ImageDataModule(Annotated, LightningDataModule, ABC):
         self.flip = flip
         self.seed = seed
         self.n_labels = n_labels
+        # Read on first use, in every process.
         self._splits: Splits | None = None
 
     @property
@@ -130,6 +131,7 @@ class ImageDataModule(Annotated, LightningDataModule, ABC):
         # Overfitting a few batches is only possible if they are the same ones every epoch.
         overfitting = trainer is not None and trainer.overfit_batches > 0  # type: ignore[attr-defined]
         order = self.make_order(source, training and not overfitting, rank, world_size)
+        # Page-locked memory, for asynchronous copies to a GPU.
         pin_memory = trainer is not None and trainer.strategy.root_device.type == "cuda"
         return self.make_loader(source, order, training, pin_memory)
 
@@ -172,7 +174,7 @@ def held_out(size: int, location: str, **counts: int) -> list[torch.Tensor]:
     Args:
         size: Number of images.
         location: Where they are, for the message.
-        counts: How many to hold out, by the name of the argument that says so.
+        counts: Numbers of images to hold out, by argument name.
 
     Returns:
         The rest, then one tensor for each count; each sorted, int64.

@@ -140,7 +140,7 @@ class CelebADataModule(FileDataModule):
         return found
 
     def _partition(self, images: Mapping[str, Path]) -> tuple[dict[str, str], bool]:
-        """The split of every image, by the name of its file, and whether a list says so."""
+        """Split of every image by file name, and whether it comes from CelebA's list."""
         file = self._find(self._home, "list_eval_partition.txt", "list_eval_partition.csv")
         if file is None:
             rank_zero_warn(

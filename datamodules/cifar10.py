@@ -46,4 +46,5 @@ class CIFAR10DataModule(TorchvisionDataModule):
         self.class_names = _CLASSES
 
     def to_images(self, data: Any) -> Tensor:
+        # N x 32 x 32 x 3 to N x 3 x 32 x 32
         return resize(torch.from_numpy(data).permute(0, 3, 1, 2), self.image_shape[1])

@@ -46,6 +46,7 @@ class DigitsDataModule(ImageDataModule):
         from sklearn.datasets import load_digits
 
         digits = load_digits()
+        # N x 8 x 8 in 0 ... 16 to N x 1 x 8 x 8 in 0 ... 255
         images = torch.from_numpy(digits.images * (255 / 16)).round().to(torch.uint8)[:, None]
         source = TensorImages(resize(images, self.image_shape[1]), torch.from_numpy(digits.target).long())
         return Splits(*(Subset(source, part) for part in self._parts))

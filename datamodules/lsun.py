@@ -123,6 +123,7 @@ class LMDBImages(Dataset[Tensor]):
         self.size = size
         self.channels = channels
         self.num_workers = num_workers
+        # All keys of all databases as one array; ``_ends`` finds the database of a position.
         keys = [_keys(folder) for folder in folders]
         self._keys = np.concatenate([np.empty(0, "S1"), *keys])  # one block, which workers share
         self._ends = np.cumsum([len(each) for each in keys])
@@ -133,7 +134,7 @@ class LMDBImages(Dataset[Tensor]):
         return len(self._keys)
 
     def __getitems__(self, indices: Sequence[int]) -> Tensor:
-        """A whole batch at once, n x C x H x W: the unit in which DataLoader asks its workers."""
+        """One batch, n x C x H x W: the unit of work of a DataLoader worker."""
         images = np.empty((len(indices), self.channels, self.size, self.size), np.uint8)
         # Open each database once a batch: group the keys by database.
         keys, places = self._keys[indices], np.searchsorted(self._ends, indices, side="right")
@@ -180,6 +181,7 @@ def _opened(folder: Path) -> Iterator["Transaction"]:
         ) from error
     with environment:
         # Where the file ends too early, LMDB would not raise: the operating system would kill the process.
+        # Last page number times page size: the smallest complete file.
         there, least = file.stat().st_size, (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
         if there < least:
             raise ValueError(

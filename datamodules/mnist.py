@@ -13,8 +13,8 @@ _GARMENTS = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "S
 class MNISTDataModule(TorchvisionDataModule):
     """The 70,000 handwritten digits, grey: 60,000 to train on and 10,000 to test on, ten classes.
 
-    Networks for powers of two want 32 x 32. A border of zeros, two pixels wide, gets there without blurring the
-    28 x 28 originals. Never flipped: a mirrored digit is no digit.
+    Many networks need sides of a power of two: a border of two zero pixels makes 28 x 28 images 32 x 32, without blur.
+    Never flipped: a mirrored digit is no digit.
 
     Args:
         data_dir: Folder that holds ``MNIST/raw``; the files are downloaded into it where they are missing.
@@ -50,8 +50,7 @@ class MNISTDataModule(TorchvisionDataModule):
 class FashionMNISTDataModule(TorchvisionDataModule):
     """The 70,000 garments of Fashion-MNIST, grey: 60,000 to train on and 10,000 to test on, ten classes.
 
-    Networks for powers of two want 32 x 32. A border of zeros, two pixels wide, gets there without blurring the
-    28 x 28 originals.
+    Many networks need sides of a power of two: a border of two zero pixels makes 28 x 28 images 32 x 32, without blur.
 
     Args:
         data_dir: Folder that holds ``FashionMNIST/raw``; the files are downloaded into it where they are missing.
@@ -93,5 +92,6 @@ def _shape(image_size: int | None) -> tuple[int, int, int]:
 
 
 def _fit(data: Tensor, size: int) -> Tensor:
+    # N x 28 x 28 to N x 1 x 28 x 28
     images = data[:, None]
     return images if size == 28 else resize(pad_to(images, 32), size)

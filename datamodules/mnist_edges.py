@@ -15,8 +15,8 @@ from datamodules.unpaired import DomainOrder
 class MNISTEdgesDataModule(MNISTDataModule):
     """The digits of MNIST as domain A and the edges of digits as domain B, for CoGAN; no digit is in both.
 
-    Of every split the first, third, ... image is shown in A, the second, fourth, ... in B, so that nothing tells a
-    pair. Edges are the dilation of a digit by 3 x 3 minus the digit: its outline.
+    The first, third, ... image of a split belongs to A, the others to B, so no digit is in both. Edges are the dilation of a digit by 3 x
+    3 minus the digit: its outline.
 
     The batches are ``{"A": images, "B": images}``, uint8, n x 1 x H x W. The domains are shuffled independently, and an
     epoch shows each digit once.
@@ -64,7 +64,7 @@ class DigitsAndEdges:
 
     def __init__(self, source: ImageSource) -> None:
         self.a, self.b = (_taken(source, torch.arange(len(source))[first::2]) for first in (0, 1))
-        # Odd images become edges: no digit is in both domains.
+        # The second, fourth, ... image becomes edges: no digit is in both domains.
         self.b = TensorImages(edges(self.b.images), self.b.labels)
         self.labels = self.a.labels
 
@@ -76,6 +76,7 @@ class DigitsAndEdges:
 
     def domain_batches(self, batches: Sequence[Tensor]) -> Iterator[dict[str, Tensor]]:
         """Yields, for each tensor of indices into both domains, n x 2, the images of both."""
+        # n x 2 indices: one column a domain
         of_a, of_b = ([batch[:, domain] for batch in batches] for domain in (0, 1))
         for a, b in zip(self.a.image_batches(of_a), self.b.image_batches(of_b), strict=True):
             yield {"A": a, "B": b}

@@ -108,6 +108,7 @@ class PairedImageDataModule(ExampleDataModule):
                 f"`train/{a}` and `train/{b}`, or set folder_a and folder_b to what these two are called; "
                 f"{folders_in_words(self.root)}."
             )
+        # Everything else under ``root`` is reported, not ignored silently.
         used = [*wholes.values(), *(folder for two in folders.values() for folder in two)]
         warn_of_unread("PairedImageDataModule", self.root, used)
         pairs = [pair for split in splits.values() for pair in split]
@@ -176,6 +177,7 @@ def _read(file: str) -> Pixels:
 
 def _halves(pixels: Pixels) -> tuple[Pixels, Pixels]:
     middle = pixels.shape[1] // 2
+    # H x 2W x C to two images of H x W x C
     return pixels[:, :middle], pixels[:, middle:]
 
 

@@ -130,7 +130,7 @@ class SuperResolutionDataModule(ExampleDataModule):
         return images
 
     def _check(self, path: Path, split: str, twins: Sequence[Path]) -> None:
-        """Raise what is wrong with a photograph; ``twins`` have the same name but for what tells a resolution."""
+        """Raise an error for an unusable photograph; ``twins`` differ from it only in the resolution suffix."""
         width, height = check(path)
         least, what = (self.image_shape[1], "a crop") if split == "train" else (self.scale, "the scale")
         if min(width, height) < least:
@@ -150,7 +150,7 @@ class SuperResolutionDataModule(ExampleDataModule):
 
 
 def _twins(files: Sequence[Path]) -> list[list[Path]]:
-    """For each photograph, the others of the same name but for what usually tells a resolution."""
+    """For each photograph, the others whose name differs only in a resolution suffix (x4, LR, HR)."""
     names = [_RESOLUTION.sub("", file.stem.lower()) or file.stem for file in files]
     alike: dict[str, list[Path]] = {}
     for file, name in zip(files, names, strict=True):
@@ -198,6 +198,7 @@ class Photographs(Examples):
         # H x W x 3 to 3 x H x W
         pixels = read_again(unpack(self.paths[index % len(self.paths)]), lambda file: read_pixels(file, 3))
         whole = pixels.transpose(2, 0, 1)
+        # Whole photograph in evaluation, a random crop in training.
         high = self._fitted(whole) if chances is None else self._crop(whole, chances)
         return high, downscale(torch.from_numpy(high[None].copy()), self.scale)[0].numpy()
 
@@ -207,6 +208,7 @@ class Photographs(Examples):
 
     def _crop(self, whole: Pixels, chances: Chances) -> Pixels:
         _, height, width = whole.shape
+        # Uniform position of a crop_size x crop_size window.
         top = int(chances[0] * (height - self.crop_size + 1))
         left = int(chances[1] * (width - self.crop_size + 1))
         crop = whole[:, top : top + self.crop_size, left : left + self.crop_size]

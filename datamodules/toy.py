@@ -106,6 +106,7 @@ class Points:
             numbers, places = torch.unique(indices.div(_BLOCK, rounding_mode="floor"), return_inverse=True)
             known = {number: known[number] if number in known else self._block(number) for number in numbers.tolist()}
             blocks = torch.stack([*known.values()])
+            # n x 2 to n x 2 x 1 x 1
             yield blocks[places, indices % _BLOCK][..., None, None]
 
     def _block(self, number: int) -> Tensor:

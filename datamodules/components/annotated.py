@@ -69,6 +69,7 @@ def fits(value: Any, kind: Any) -> bool:
     if kind is Any:  # a class since Python 3.11, of which nothing is an instance
         return True
     if origin in (Union, UnionType):
+        # ``int | None``: one match is enough.
         return any(fits(value, part) for part in parts)
     if origin is Literal:
         return value in [*parts] if isinstance(value, str) else False

@@ -64,6 +64,7 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
         with open(beside, "wb") as file:
             yield file
             file.flush()
+            # On the disk before it gets its final name.
             os.fsync(file.fileno())
         os.replace(beside, target)
     except BaseException:
@@ -77,7 +78,7 @@ def exclusive_lock(target: Path, wait: bool = True) -> Iterator[None]:
     """Hold a file lock, which the system releases when the process dies.
 
     Raises:
-        BlockingIOError: Another process holds it, and this one shall not wait.
+        BlockingIOError: Another process holds it, and ``wait`` is False.
     """
     import fcntl  # absent on Windows
 

@@ -54,8 +54,7 @@ class MappedImages:
         cached: The images.
         labels: As in ``ImageSource``.
         decode: Makes image i from its own file, where the cache is damaged.
-        listing: The files, where nobody has asked since for the size and time of each: it is done when an image is
-            first asked for.
+        listing: The files, if their sizes and times have not been compared yet: each is, on first use of its image.
     """
 
     def __init__(
@@ -121,7 +120,7 @@ class ImageCache:
     """A file of decoded images, N x C x H x W, with a checksum for each.
 
     Args:
-        file: Where it is or shall be.
+        file: Path of the cache file.
         key: Names what it is made from.
         shape: N x C x H x W.
         decode: Makes image i; whatever it raises marks that image as broken.
@@ -170,6 +169,7 @@ class ImageCache:
             return None, ""
         try:
             sums, description = read_end(self.file)
+            # Another key: names, sizes, times or the decoder have changed.
             if description["key"] != self.key or tuple(description["shape"]) != self.shape:
                 return None, "is stale, files have changed since"
             pixels = np.asarray(np.memmap(self.file, np.uint8, "r", 0, self.shape))
@@ -193,6 +193,7 @@ class ImageCache:
         sums = np.zeros(count, np.uint32)
         failed: list[OSError] = []
         with replacing(self.file) as file:
+            # Image i lies at byte i * C * H * W.
             _reserve(file.fileno(), count * one)
 
             def keep(i: int) -> None:

@@ -181,6 +181,7 @@ def check(path: str | Path) -> tuple[int, int]:
     """
     with open_image(path) as image:
         width, height = image.size
+        # Checking needs no full resolution.
         image.draft(None, (max(1, width // 8), max(1, height // 8)))  # JPEG only: skips most of the arithmetic
         image.load()
         lies = image.getexif().get(_ORIENTATION, 1) >= 5  # PIL has turned a TIFF already, and says so now
@@ -230,6 +231,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         raise ValueError("its pixels are whole numbers with a sign or of 32 bits: save it with 8 or 16 bits a channel")
     else:
         bits = tags.get(_BITS, (16,))[0]
+        # The upper 8 bits
         grey = (pixels >> (bits - 8)).astype(np.uint8)
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # PIL inverts only those of 8 bits
         grey = 255 - grey

@@ -93,6 +93,7 @@ class ExampleLoader(EpochLoader):
         self.training = training
 
     def batches(self, todo: slice) -> Iterator[Batch]:
+        # Index and random numbers of an example depend on its position in the epoch alone, whatever worker makes it.
         indices = self.sampler.indices().split(self.batch_size)[todo]
         chances = self.sampler.chances(self.source.n_chances).split(self.batch_size)[todo] if self.training else None
         return self.source.batches(indices, chances)

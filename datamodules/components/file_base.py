@@ -30,8 +30,8 @@ class FolderScan:
 
     Attributes:
         folders: All that were visited, as ``walk`` returns them.
-        began: When that began, in nanoseconds.
-        notes: What else is to be known again without looking, in JSON.
+        began: Start of the search, in nanoseconds.
+        notes: Further results of the search, JSON.
     """
 
     folders: dict[str, FolderState | None]
@@ -82,6 +82,7 @@ class FileDataModule(ImageDataModule, ABC):
         """The number of worker processes."""
         if self.num_workers is not None:
             return self.num_workers
+        # Cores are shared by the training processes of this machine.
         processes = 1 if self.trainer is None else self.trainer.num_devices
         return max(1, min(8, cpu_count() // processes))
 

@@ -86,6 +86,7 @@ def _enter(
     folders[here] = None
     try:
         state = os.stat(here)
+        # Links may form cycles: a folder is identified by device and inode.
         place = (state.st_dev, state.st_ino)
         with nullcontext(()) if place in entered else os.scandir(here) as entries:
             shown = sorted(((entry.name, entry) for entry in entries if entry.name[0] != "."), key=itemgetter(0))
@@ -120,7 +121,7 @@ def is_file(entry: "os.DirEntry[str]") -> bool:
 
 
 def is_image(path: str) -> bool:
-    """Whether its name says that a file is one."""
+    """Whether a file name has an image suffix."""
     return path.lower().endswith(SUFFIXES)
 
 
@@ -161,9 +162,10 @@ def in_workers(dataset: Dataset[Any], requests: Sequence[Any], num_workers: int)
 
     Args:
         dataset: Its ``__getitems__`` makes a whole batch at once.
-        requests: What it is asked for, one for each batch.
+        requests: Arguments of the calls, one for each batch.
         num_workers: Processes; 0: this one.
     """
+    # torch's DataLoader only for its worker processes: batches are made by ``__getitems__``.
     loader = DataLoader(
         dataset,
         batch_sampler=requests,
@@ -245,7 +247,7 @@ class FileImages(Dataset[Tensor]):
         return len(self.paths)
 
     def __getitems__(self, indices: Sequence[int]) -> Tensor:
-        """A whole batch at once, n x C x H x W: the unit in which DataLoader asks its workers."""
+        """One batch, n x C x H x W: the unit of work of a DataLoader worker."""
         return torch.from_numpy(resized_all((self._square(unpack(self.paths[i])) for i in indices), self.size))
 
     def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:

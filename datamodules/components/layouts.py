@@ -61,6 +61,7 @@ def split_like(names: Collection[str]) -> list[str]:
         All of these names; none unless both kinds are there, since a class may be called ``train``.
     """
     words = {name: set(re.findall("[a-z]+", name.lower())) for name in names}
+    # train2017 and val2017: the same word in more than one folder name
     training = [name for name, parts in words.items() if parts & _TRAINING]
     held_out = [name for name, parts in words.items() if parts & _HELD_OUT and name not in training]
     return sorted(training + held_out) if training and held_out else []

@@ -83,6 +83,7 @@ class Listing:
             folders: All that were looked into, as they were before that, by path.
             began: When the first was looked into, in nanoseconds.
         """
+        # A change within the same clock tick would be invisible.
         if any(state is None or max(state[1:]) > began - _TICK for state in folders.values()):
             return
         home = os.fsdecode(self.home)

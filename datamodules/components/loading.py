@@ -221,6 +221,7 @@ class EpochLoader(ABC):
 
     def _start_epoch(self) -> None:
         """Count from 0, unless a state of this very epoch was loaded and the epoch was not over."""
+        # A state counts once, and only for its own epoch.
         continued = self._resuming and self._epoch == self.sampler.epoch and self._yielded < len(self)
         self._epoch = self.sampler.epoch
         self._yielded = self._yielded if continued else 0
@@ -276,4 +277,5 @@ def _pinned(batch: Batch) -> Batch:
 def _mirror(images: Tensor, chosen: Tensor) -> None:
     """Mirror the chosen images horizontally, in place."""
     pixels, mask = images.numpy(), chosen.numpy()
+    # Last axis: width
     pixels[mask] = pixels[mask][..., ::-1]

@@ -28,6 +28,7 @@ def choose_labelled(labels: Tensor, n_labels: int, num_classes: int, seed: int, 
     Raises:
         ValueError: N_labels is no multiple of num_classes, or a class has too few images.
     """
+    # Equally many of each class
     each, rest = divmod(n_labels, num_classes)
     if each < 1 or rest:
         raise ValueError(
@@ -58,6 +59,7 @@ class RepeatedOrder(EpochOrder):
 
     def indices(self) -> Tensor:
         draws = self._draws(_REPEATS_STREAM)
+        # ceil(size / n_labels) permutations
         rounds = [draws.permutation(self.chosen.numpy()) for _ in range(-(-self.size // len(self.chosen)))]
         return self._share(np.concatenate(rounds)[: self.size])
 

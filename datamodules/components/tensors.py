@@ -1,4 +1,4 @@
-"""Reshaping whole uint8 datasets at once."""
+"""Resizing and padding of whole uint8 datasets."""
 
 import torch
 from torch import Tensor

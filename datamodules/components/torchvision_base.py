@@ -61,6 +61,7 @@ class TorchvisionDataModule(ImageDataModule):
             ValueError: They are damaged.
         """
         try:
+            # Both splits are in the same files.
             self._open(train=False)
         except FileNotFoundError as missing:
             rank_zero_info(f"Downloading {self.dataset} to {self._home}.")

@@ -57,6 +57,7 @@ def shielded_iterator(loader: Iterable[Any]) -> Iterator[Any]:
     """Iterator of a loader whose workers are shielded from signals from their start."""
     if not hasattr(signal, "pthread_sigmask"):
         return iter(loader)
+    # Children inherit the mask: no moment without protection.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # What is started now inherits it.
     try:
         return iter(loader)

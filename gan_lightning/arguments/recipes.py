@@ -91,6 +91,7 @@ def record(value: Any) -> Any:
     Raises:
         TypeError: The value has no primitive form, for example a lambda.
     """
+    # NumPy's scalars would need code to be unpickled.
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
@@ -103,6 +104,7 @@ def record(value: Any) -> Any:
         # The command line's parser binds the class as an argument of its own instantiator.
         function = next((part for part in (*value.args, value.func) if isinstance(part, type)), value.func)
         return {**record(function), "init_args": record(value.keywords)}
+    # No lambdas and no local functions: they have no import path.
     if callable(value) and "<" not in getattr(value, "__qualname__", "<"):
         return {"class_path": public_name(cast(type, value)), "init_args": {}}
     raise TypeError(f"{value!r} cannot be written into a checkpoint.")
@@ -139,6 +141,7 @@ def find_name(path: Any) -> Any:
     module = path.rpartition(".")[0] if isinstance(path, str) else ""
     if not module:
         raise ValueError(f"{path!r} is no import path.")
+    # A package allows its sub-modules.
     opened = any(f"{module}.".startswith(f"{package}.") for package in _OPEN)
     if module not in sys.modules and not opened:
         raise ValueError(

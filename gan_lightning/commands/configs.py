@@ -57,6 +57,7 @@ def home() -> Path:
 
 def names() -> list[str]:
     """The names of the shipped configs, whole ones first and then pieces such as ``trainer/gpu``."""
+    # quickstart first, then all others, then the pieces with a slash
     found = [path.relative_to(home()).with_suffix("").as_posix() for path in home().rglob("*.yaml")]
     return sorted(found, key=lambda name: ("/" in name, name != "quickstart", name))
 

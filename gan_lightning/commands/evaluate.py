@@ -130,6 +130,7 @@ def _weights(given: Sequence[str] | None) -> str | dict[str, str] | None:
     """One file, or files by the names of their extractors."""
     if given is None:
         return None
+    # A path may have an equals sign in it.
     if len(given) == 1 and ("=" not in given[0] or Path(given[0]).is_file()):
         return given[0]
     pairs = [text.partition("=") for text in given]

@@ -64,6 +64,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
         refuse_to_overwrite(options.out)
         # Continue at the batch of the first missing file: batches are a function of the seed.
         start = first_missing(options) // options.batch_size * options.batch_size
+        # Nothing is computed yet: batches are a generator.
         model, n, batches = make(options, start)
         points = are_points(getattr(model, "image_shape", ()))
         if points and (options.grid or options.video or options.scale > 1):

@@ -118,6 +118,7 @@ class RunRecord(Callback):
 
 def sizes(model: LightningModule) -> str:
     """How many parameters are trained: ``DCGAN: generator 26,212 parameters, discriminator 10,272``."""
+    # Trainable parameters only: a frozen network has none.
     counts = {
         name: sum(parameter.numel() for parameter in child.parameters() if parameter.requires_grad)
         for name, child in model.named_children()

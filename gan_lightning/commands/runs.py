@@ -60,6 +60,7 @@ def save_config(directory: Path, text: str, step: int) -> None:
             # A resumed run keeps both configs.
             path = directory / f"config_from_step_{step:08d}.yaml"
     directory.mkdir(parents=True, exist_ok=True)
+    # Atomic: a kill leaves the old config or the new one.
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text)
     os.replace(partial, path)

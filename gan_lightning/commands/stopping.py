@@ -33,6 +33,7 @@ def exit_code_after_signals(command: str, work: Callable[[], int]) -> int:
 
     ours: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
+        # Python's defaults only: whoever set another handler keeps it.
         ours = {number: way for number, way in _DEFAULTS.items() if signal.getsignal(number) == way}
     for number in ours:
         signal.signal(number, stop)

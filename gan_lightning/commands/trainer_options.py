@@ -116,6 +116,7 @@ def check_monitors(model: Any, callbacks: Iterable[Callback]) -> None:
 
 def measures_nothing(command: str, model: Any, callbacks: Iterable[Callback]) -> bool:
     """Whether ``validate`` or ``test`` would compute nothing; classes of the user's own may compute anything."""
+    # Silent if no callback measures and the model does not override the hooks.
     stage = "validation" if command == "validate" else "test"
     hooks = (f"{stage}_step", f"on_{stage}_epoch_end")
     silent = [not isinstance(each, Measurement) and type(each).__module__.startswith(_OURS) for each in callbacks]

@@ -230,6 +230,7 @@ class TrainingCLI(LightningCLI):
             config["logger"] = _loggers(config["logger"], directory)
             if not config["logger"]:
                 config["default_root_dir"] = directory
+        # config.yaml of the run, complete with defaults
         config_of_run = self.config.clone()
         config_of_run.ckpt_path = None  # Where a run was continued from is no part of what it is.
         self.record.config = self.parser.dump(config_of_run, skip_unset=False)
@@ -296,6 +297,7 @@ class TrainingCLI(LightningCLI):
                 f"No --ckpt_path was given: {self.command} takes the weights that the model begins with."
             )
         if directory is not None:  # The run has been rolled back.
+            # Rolled back: the same directory, from its last checkpoint.
             resumable = (directory / runs.LAST).is_file()
             path = directory / runs.LAST if resumable else None if path == "last" else path
         elif path == "last":
@@ -341,6 +343,7 @@ class TrainingCLI(LightningCLI):
     # Running.
 
     def run(self) -> None:
+        # Predictions go to files as they are made, not into memory.
         extra = {"return_predictions": False} if self.command == "predict" else {}
         if self.trainer.strategy.root_device.type == "cpu":
             keep_freed_memory()

@@ -152,6 +152,7 @@ def _check_options(model: "AdversarialModule", options: argparse.Namespace) -> N
 
     names = [name for name, _ in options.attributes]
     for name in names:
+        # Smiling Smiling=0 would contradict itself.
         if names.count(name) > 1:
             raise ValueError(f"--attributes names {name} {names.count(name)} times: say once what it is to be.")
     inference.check_translation(model, options.direction, dict(options.attributes))

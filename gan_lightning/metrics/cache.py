@@ -61,6 +61,7 @@ class TensorCache:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # A name of its own for every writer.
+            # Beside the target, so that the rename is atomic.
             descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
             try:
                 with open(descriptor, "wb") as file:

@@ -89,6 +89,7 @@ def _train(images: ImageSource, labels: Tensor, steps: int) -> Classifier:
     first = next(iter(images.image_batches([order[:1]])))
     classifier = Classifier(first.shape[1], int(labels.max()) + 1)
     optimizer = torch.optim.Adam(classifier.parameters(), lr=_LEARNING_RATE)
+    # Cross-entropy on uint8 images; labels 0 ... num_classes - 1
     title = "Training the classifier that judges the samples"
     for indices, batch in zip(batches, tqdm(images.image_batches(batches), title, len(batches)), strict=True):
         loss = F.cross_entropy(classifier(batch).logits, labels[indices])

@@ -30,7 +30,7 @@ class Evaluator:
         options: How to compute the metrics.
 
     Raises:
-        ValueError: There is no such metric, or the extractor knows no classes to score.
+        ValueError: There is no such metric, or the extractor has no classifier.
     """
 
     def __init__(
@@ -100,6 +100,7 @@ class Evaluator:
                 stacklevel=2,
             )
             return dict.fromkeys(self._called.values(), math.nan)
+        # Before the metrics: a clear message instead of a matrix product's.
         _check_dimensions(embedded, reference)
         _warn_of_rank(embedded)
         scores: dict[str, float] = {}

@@ -31,7 +31,7 @@ class Embedding:
 
     Attributes:
         features: n x d, float32.
-        logits: Class scores, n x classes; None from an extractor that knows no classes.
+        logits: Class scores, n x classes; None if the extractor has no classifier.
     """
 
     features: Tensor
@@ -43,7 +43,7 @@ class FeatureExtractor(nn.Module, ABC):
 
     Attributes:
         name: Names the extractor in the cache.
-        class_score: What the score of its classes is called; None if it knows none.
+        class_score: Name of the score of its classes; None if it has no classifier.
     """
 
     name: str
@@ -73,7 +73,7 @@ class RegisteredExtractor(FeatureExtractor):
     Inception has torch-fidelity's weights and its resize to 299 x 299, TensorFlow's. Grey images are shown as RGB.
 
     Args:
-        name: Under which torch-fidelity knows it.
+        name: Its name in torch-fidelity's registry.
         weights_path: File with its weights. None: they are downloaded.
 
     Raises:

@@ -27,6 +27,7 @@ def frechet_distance(mean1: Tensor, cov1: Tensor, mean2: Tensor, cov2: Tensor) -
 def covariance_root(cov: Tensor) -> Tensor:
     """The symmetric square root of a covariance, (d, d), float64: what is worth keeping of the real images."""
     eigenvalues, eigenvectors = torch.linalg.eigh(cov.double())
+    # V sqrt(L) V^T
     return eigenvectors * _significant(eigenvalues).sqrt() @ eigenvectors.T
 
 

@@ -54,6 +54,7 @@ class Samples:
 
     def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
         for indices in batches:
+            # Indices of a batch are consecutive.
             yield self.sample(len(indices), seed=self.seed, start=int(indices[0]))
 
 

@@ -17,7 +17,7 @@ class JointEvaluator:
         arguments: Of each :class:`Evaluator`, beside its metrics and its extractor.
 
     Raises:
-        ValueError: There is no such metric, or the extractor knows no classes to score.
+        ValueError: There is no such metric, or the extractor has no classifier.
     """
 
     def __init__(self, extractors: Mapping[str, FeatureExtractor], **arguments: Any) -> None:
@@ -30,11 +30,11 @@ class JointEvaluator:
         ]
 
     def describe(self, real: Images, label: str = "images", title: str | None = None) -> list[Reference]:
-        """What each extractor's metrics need to know of the real images; see :meth:`Evaluator.describe`."""
+        """Statistics of the real images for each extractor; see :meth:`Evaluator.describe`."""
         return [evaluator.describe(real, label, title) for evaluator in self.evaluators]
 
     def score(self, samples: Images, references: Sequence[Reference], title: str | None = None) -> dict[str, float]:
-        """The metrics of samples by name, in the order in which they were asked for; see :meth:`Evaluator.score`."""
+        """The metrics of samples by name, in the order requested; see :meth:`Evaluator.score`."""
         scores: dict[str, float] = {}
         for evaluator, reference in zip(self.evaluators, references, strict=True):
             scores |= evaluator.score(samples, reference, title)

@@ -34,6 +34,7 @@ def mode_coverage(samples: Tensor, centres: Tensor, std: float, min_share: float
     """
     # Nearest centre of each sample: N x D against K x D.
     nearest = torch.cdist(samples.flatten(1).double(), centres.to(samples.device).double()).min(dim=1)
+    # Within three standard deviations (VEEGAN)
     near = nearest.values <= 3 * std
     counts = torch.bincount(nearest.indices[near], minlength=len(centres))
     # Number of samples of a mode if all had the same.

@@ -45,8 +45,8 @@ class Metric:
     """One metric, or several that share their work.
 
     Attributes:
-        names: Of the numbers that it gives.
-        extractor: torch-fidelity's name of the one whose features it is of, unless another is asked for.
+        names: Of the numbers that it computes.
+        extractor: torch-fidelity's name of the default extractor.
         samples: Parts of :class:`Embedded` that it needs of the samples.
         real: Keys of ``REFERENCE_PARTS`` that it needs of the real images.
         score: Computes them.

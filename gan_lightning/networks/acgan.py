@@ -1,4 +1,4 @@
-"""The discriminator of ACGAN (Odena, Olah, Shlens, 2017, arXiv 1610.09585), which also names the class."""
+"""The discriminator of ACGAN (Odena, Olah, Shlens, 2017, arXiv 1610.09585), with a classifier head."""
 
 from itertools import pairwise
 
@@ -14,7 +14,7 @@ class ClassifyingDiscriminator(nn.Module):
 
     Args:
         image_shape: Channels, height and width of the images judged.
-        num_classes: Classes that it tells apart.
+        num_classes: Number of classes.
         width: Channels of the first layer; they double with every layer.
         dropout: Probability of dropping a unit.
     """
@@ -45,5 +45,6 @@ class ClassifyingDiscriminator(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Map images (N, C, H, W) to logits of being real (N,) and of the classes (N, num_classes)."""
+        # N x (1 + num_classes)
         outputs = self.linear(self.features(image))
         return outputs[:, 0], outputs[:, 1:]

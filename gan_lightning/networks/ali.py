@@ -44,7 +44,7 @@ class BiGANEncoder(nn.Module):
 
     Args:
         image_shape: Channels, height and width of the images read.
-        outputs: Numbers that it says of an image.
+        outputs: Length of the output.
         hidden: Units in each hidden layer.
     """
 
@@ -143,7 +143,7 @@ class ALIEncoder(nn.Module):
 
     Args:
         image_shape: Channels, height and width of the images read; the sides are multiples of 4 from 20 up.
-        outputs: Numbers that it says of an image: the means and the log-deviations of the latent.
+        outputs: Length of the output: the means and the log-deviations of the latent.
         width: Channels of the first layer.
 
     Raises:
@@ -159,6 +159,7 @@ class ALIEncoder(nn.Module):
 
         self.layers = nn.Sequential(
             *_convolutions(activated, image_shape, width, _core("ALIEncoder", image_shape)),
+            # 512 x 1 x 1, mixed once more
             *activated(16 * width, 16 * width, 1),
             nn.Conv2d(16 * width, outputs, kernel_size=1),
             nn.Flatten(),
@@ -211,6 +212,7 @@ class ALIDiscriminator(nn.Module):
         self.latent = nn.Sequential(
             *dense(latent_dim, 16 * width, input_dropout), *dense(16 * width, 16 * width, hidden_dropout)
         )
+        # Image and latent, 512 each at width 32, joined to 1024
         self.joint = nn.Sequential(
             *dense(32 * width, 32 * width, hidden_dropout),
             *dense(32 * width, 32 * width, hidden_dropout),
@@ -228,6 +230,7 @@ class _Pieces(nn.Module):
     """Maxout: the larger one of two channels."""
 
     def forward(self, x: Tensor) -> Tensor:
+        # N x 2C x ... to N x C x ...
         return x.unflatten(1, (-1, 2)).amax(dim=2)
 
 

@@ -1,7 +1,7 @@
 """The networks of BEGAN (Berthelot, Schumm, Metz, 2017, arXiv 1703.10717): an auto-encoder, and its decoder alone.
 
 3 x 3 convolutions with ELU throughout, without BatchNorm, between the image and 8 x 8. Weights are drawn from Glorot's
-uniform distribution and biases are 0: the paper does not say. Its vanishing residuals and skip connections, which it
+uniform distribution and biases are 0: the paper gives none. Its vanishing residuals and skip connections, which it
 found helpful and not needed, are left out.
 """
 
@@ -39,6 +39,7 @@ class BEGANAutoencoder(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Map images (N, C, H, W) to their reconstructions (N, C, H, W) and their codes (N, code_dim)."""
+        # N x C x H x W to N x code_dim
         code = self.encoder(image)
         return self.decoder(code), code
 

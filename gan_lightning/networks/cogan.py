@@ -61,6 +61,7 @@ class CoupledGenerator(nn.Module):
 
     def forward(self, latent: Tensor) -> dict[str, Tensor]:
         """Map latents (N, latent_dim) to an image (N, C, H, W) in [-1, 1] in each domain."""
+        # One latent, one image in each domain: the shared layers decide what is shown.
         features = self.shared(latent)
         return {domain: head(features) for domain, head in self.heads.items()}
 

@@ -67,6 +67,7 @@ class ConvGenerator(nn.Module):
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Map latents (N, latent_dim), with labels (N,) if there are classes, to images (N, C, H, W) in [-1, 1]."""
         if self.num_classes is not None:
+            # N x (latent_dim + num_classes)
             latent = torch.cat([latent, one_hot(labels, latent, self.num_classes)], dim=1)
         return self.layers(latent)
 

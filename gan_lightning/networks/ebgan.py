@@ -54,5 +54,6 @@ class ConvAutoencoder(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Map images (N, C, H, W) to their reconstructions (N, C, H, W) and their codes (N, C', H / 8, W / 8)."""
+        # The energy is the reconstruction error; the codes serve the repelling term (section 2.4).
         code = self.encoder(image)
         return self.decoder(code), code

@@ -100,6 +100,7 @@ class InfoGANDiscriminator(nn.Module):
             Logits of being real (N,), of the categories (N, n_categories), and the means and log-variances of the
             continuous codes (N, n_continuous).
         """
+        # N x 1024, shared by D and Q
         features = self.trunk(image)
         category, mean, log_variance = self.q(features).split(self.parts, dim=1)
         return self.judge(features).squeeze(1), category, mean, log_variance
@@ -107,6 +108,7 @@ class InfoGANDiscriminator(nn.Module):
 
 def _quarters(network: str, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
     channels, height, width = image_shape
+    # Two convolutions of stride 2
     if height < 4 or width < 4 or height % 4 or width % 4:
         raise ValueError(f"{network} works on images whose sides are multiples of 4, not {height} x {width}.")
     return channels, height // 4, width // 4

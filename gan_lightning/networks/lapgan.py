@@ -123,6 +123,7 @@ class LaplacianGenerator(nn.Module):
 
     def noises(self, latent: Tensor) -> dict[int, Tensor]:
         """Split latents (N, sum of ``lengths``): a vector for the coarsest level, a plane for each other one."""
+        # N x latent_dim, then N x side^2 for each finer level
         coarsest, *planes = latent.split(self.lengths, dim=1)
         sides = self.sides[1:]
         return {self.sides[0]: coarsest} | {
@@ -142,7 +143,7 @@ class LaplacianGenerator(nn.Module):
         noises = self.noises(latent)
         images = self.at(self.sides[0], noises[self.sides[0]], None)
         for side in self.sides[1:]:
-            # I_k = up(I_{k-1}) + G_k(z_k, up(I_{k-1})), equation 4
+            # I_k = up(I_{k-1}) + G_k(z_k, up(I_{k-1}))
             images = self.at(side, noises[side], up(images, side))
         return images.clamp(-1, 1)
 

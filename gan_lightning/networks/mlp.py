@@ -65,6 +65,7 @@ class MLPDiscriminator(nn.Module):
         self.layers = nn.Sequential(
             nn.Flatten(),
             nn.Dropout(input_dropout),
+            # N x C H W to N x 240, five pieces a unit
             Maxout(math.prod(image_shape), hidden, pieces),
             nn.Dropout(hidden_dropout),
             Maxout(hidden, hidden, pieces),
@@ -121,6 +122,7 @@ class ConditionalMLPGenerator(nn.Module):
 
     def forward(self, latent: Tensor, labels: Tensor) -> Tensor:
         """Map latents (N, latent_dim) and labels (N,) to images (N, C, H, W) in [-1, 1]."""
+        # N x num_classes to N x 1000
         label = self.label(one_hot(labels, latent, self.num_classes))
         return self.layers(torch.cat([self.latent(latent), label], dim=1))
 
@@ -161,6 +163,7 @@ class ConditionalMLPDiscriminator(nn.Module):
 
     def forward(self, image: Tensor, labels: Tensor) -> Tensor:
         """Map images (N, C, H, W) and labels (N,) to logits (N,)."""
+        # N x num_classes to N x 50
         label = self.label(one_hot(labels, image, self.num_classes))
         return self.layers(torch.cat([self.image(image), label], dim=1)).squeeze(1)
 

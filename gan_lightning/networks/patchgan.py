@@ -33,6 +33,7 @@ class PatchDiscriminator(nn.Module):
         normalization: Literal["batch", "instance"] = "batch",
     ) -> None:
         super().__init__()
+        # Smaller maps would be empty after the two layers with stride 1.
         least = 2**n_layers * 3
         if n_layers < 1 or min(image_shape[1:]) < least:
             raise ValueError(

@@ -101,6 +101,7 @@ class ResNetDiscriminator(nn.Module):
             nn.ReLU(inplace=True),
         )
         self.linear = nn.Linear(width, 1, bias=bias)
+        # A vector e_y for each class: phi . e_y is added to the logit (projection).
         self.embedding = None if num_classes is None else nn.Embedding(num_classes, width)
         self.pool = {"mean": torch.mean, "sum": torch.sum}[pooling]
         self.apply(glorot_init)

@@ -46,6 +46,7 @@ class ResidualTranslator(nn.Module):
                 "image_size."
             )
         if n_blocks is None:
+            # Section 7.2
             n_blocks = 9 if min(height, breadth) >= 256 else 6
 
         def activated(layer: nn.Module, outputs: int) -> list[nn.Module]:
@@ -60,6 +61,7 @@ class ResidualTranslator(nn.Module):
 
         self.layers = nn.Sequential(
             nn.ReflectionPad2d(3),
+            # C x H x W to width x H x W
             *activated(nn.Conv2d(condition_shape[0], width, kernel_size=7), width),
             *down(width),
             # H/4 x W/4 with 4 width channels: here are the residual blocks.

@@ -108,6 +108,7 @@ class PyramidDiscriminator(nn.Module):
         super().__init__()
         n_blocks = log2_side("PyramidDiscriminator", image_shape, smallest=16) - 1
         channels = [width * min(2**level, _WIDEST) for level in range(n_blocks)]
+        # The first block has no ReLU before the image.
         blocks: list[nn.Module] = [DownBlock(image_shape[0], width, first=True)]
         for inputs, outputs in pairwise(channels):
             blocks.append(

@@ -49,7 +49,7 @@ class NoisyClassifier(nn.Module):
 
     The noise is normal, and only there in training. Weights are normalised, ``w = g v / ||v||``, and only the last
     layer's g learns, as in the authors' code: grown weights would drown the noise. They start from He's normal
-    distribution, where the authors fit g to a first batch. They see images in [0, 1], and so do the layers here.
+    distribution, where the authors fit g to a first batch. Inputs are rescaled to [0, 1], as there.
 
     Args:
         image_shape: Channels, height and width of the images.
@@ -102,6 +102,7 @@ class FixedLength(nn.Module):
 
     def forward(self, direction: Tensor) -> Tensor:
         """Map v to w, outputs x inputs."""
+        # outputs x 1 times unit rows
         return self.lengths * F.normalize(direction, dim=1)
 
 

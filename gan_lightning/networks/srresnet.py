@@ -12,10 +12,9 @@ class SRResNet(nn.Module):
     9 x 9 kernels at both ends, 3 x 3 else, zeros around the image; BatchNorm in the blocks and after them; one slope
     for all channels in each PReLU. Layers, weights and their order are the paper's: 1,549,462 at x4.
 
-    As in the paper, the network itself sees images in [0, 1] and makes images in [-1, 1]: what it is given in [-1, 1]
-    is converted first. There is no activation at the end, as the paper names none: a tanh would flatten the gradient
-    of the mean squared error at black and at white. So values can lie a little outside of [-1, 1]. Weights begin as
-    torch's own, as the paper names no others.
+    As in the paper, the layers map [0, 1] to [-1, 1]; inputs in [-1, 1] are rescaled first. There is no activation at
+    the end, as the paper names none: a tanh would flatten the gradient of the mean squared error at black and at white.
+    So values can lie a little outside of [-1, 1]. Weights begin as torch's own, as the paper names no others.
 
     Args:
         condition_shape: Channels, height and width of the images given.
@@ -48,6 +47,7 @@ class SRResNet(nn.Module):
         n_doublings = scale.bit_length() - 1
         self.first = nn.Sequential(nn.Conv2d(condition_shape[0], width, 9, padding=4), nn.PReLU())
         self.blocks = nn.Sequential(*(PlainBlock(width) for _ in range(n_blocks)))
+        # The skip connection of figure 4 adds the first layer's output after this.
         self.after_blocks = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width))
         self.upsampling = nn.Sequential(
             *(

@@ -116,6 +116,7 @@ class StarGANDiscriminator(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Map images (N, C, H, W) to the scores of their patches (N, 1, H', W') and logits (N, n_attributes)."""
+        # N x 2048 x 2 x 2 at 128 x 128
         features = self.layers(image)
         return self.patches(features), self.attributes(features).flatten(start_dim=1)
 

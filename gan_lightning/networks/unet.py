@@ -50,6 +50,7 @@ class UNet(nn.Module):
         def down(level: int) -> nn.Module:
             inputs = channels[level - 1] if level else condition_shape[0]
             layer = nn.Conv2d(inputs, channels[level], kernel_size=4, stride=2, padding=1, bias=False)
+            # Activation before the convolution, as in the authors' code
             before = [nn.LeakyReLU(0.2)] if level else []
             after = [nn.BatchNorm2d(channels[level])] if 0 < level < depth - 1 else []
             return nn.Sequential(*before, layer, *after)

@@ -79,7 +79,7 @@ def _convolutions(weights: Mapping[str, Tensor], source: str) -> list[nn.Conv2d]
 
 
 def _imagenet_statistics() -> nn.Conv2d:
-    """(x - mean) / deviation of ImageNet's colours: what torchvision's weights want of x in [0, 1]."""
+    """(x - mean) / deviation of ImageNet's colours: the input of torchvision's weights, x in [0, 1]."""
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     layer = nn.utils.skip_init(nn.Conv2d, 3, 3, 1)
     layer.load_state_dict({"weight": torch.diag(1 / deviation)[:, :, None, None], "bias": -mean / deviation})

@@ -1,4 +1,4 @@
-"""Tensors of images to pictures a person can look at."""
+"""Tensors of images to grids, PNG and GIF files."""
 
 import io
 import math
@@ -16,17 +16,18 @@ _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """From [-1, 1] to 0 ... 255, the inverse of what the game does to the images of a loader."""
+    """Map [-1, 1] to 0 ... 255, the inverse of a game's scaling of uint8 images."""
+    # Rounded, not cut: uint8 to [-1, 1] and back is the identity.
     return ((images.detach().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def are_points(image_shape: Sequence[int]) -> bool:
-    """Whether images of this shape (C, H, W) are points in the plane, which no picture shows as pixels."""
+    """Whether images of this shape (C, H, W) are points in the plane, drawn as a scatter plot."""
     return tuple(image_shape) == (2, 1, 1)
 
 
 def stack(images: Sequence[Tensor]) -> Tensor:
-    """One batch of images, C x H x W, of any sizes, cut to the smallest in the middle; grey ones become colourful."""
+    """Stack images, C x H x W of any sizes: centre-cropped to the smallest, grey ones repeated to RGB."""
     channels = max(len(image) for image in images)
     height, width = (min(image.shape[axis] for image in images) for axis in (1, 2))
     cut = []
@@ -37,7 +38,7 @@ def stack(images: Sequence[Tensor]) -> Tensor:
 
 
 def grid(images: Tensor, columns: int | None = None, gap: int = 1) -> Tensor:
-    """Lay images out row by row, black between them and around them.
+    """Arrange images in a grid, row by row, with black gaps.
 
     Args:
         images: N x C x H x W, N at least 1.
@@ -50,9 +51,11 @@ def grid(images: Tensor, columns: int | None = None, gap: int = 1) -> Tensor:
     n, channels, height, width = images.shape
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
+    # Each cell has its gap above and at the left; empty cells at the end stay black.
     cells = images.new_zeros(rows * columns, channels, height + gap, width + gap)
     cells[:n, :, gap:, gap:] = images
     cells = cells.view(rows, columns, channels, height + gap, width + gap)
+    # rows x columns x C x h x w to C x (rows h) x (columns w)
     whole = cells.permute(2, 0, 3, 1, 4).reshape(channels, rows * (height + gap), columns * (width + gap))
     return torch.nn.functional.pad(whole, (0, gap, 0, gap))
 
@@ -63,7 +66,7 @@ def enlarge(image: Tensor, scale: int) -> Tensor:
 
 
 def to_pil(image: Tensor) -> Image.Image:
-    """A uint8 image, C x H x W, as PIL has it: grey, RGB or RGBA by its number of channels.
+    """Convert a uint8 image, C x H x W, to PIL: grey, RGB or RGBA by its number of channels.
 
     Raises:
         ValueError: No picture has that many channels.
@@ -71,6 +74,7 @@ def to_pil(image: Tensor) -> Image.Image:
     channels = image.shape[0]
     if channels not in _MODES:
         raise ValueError(f"An image of {channels} channels cannot be drawn: it takes 1 (grey), 3 (RGB) or 4 (RGBA).")
+    # C x H x W to H x W x C
     pixels = image.permute(1, 2, 0).cpu().numpy()
     return Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
 
@@ -81,7 +85,7 @@ def write_png(path: Path, image: Tensor) -> None:
 
 
 def write_gif(path: Path, frames: Sequence[Image.Image], durations: Sequence[int]) -> None:
-    """Write an animation without end, of frames that are shown for so many milliseconds each, at least one.
+    """Write an endless animation of at least one frame; durations are in milliseconds.
 
     GIF has 256 colours a frame. The file appears when it is complete.
     """
@@ -90,6 +94,7 @@ def write_gif(path: Path, frames: Sequence[Image.Image], durations: Sequence[int
 
 
 def _write(path: Path, picture: Image.Image, **options: Any) -> None:
+    # Encode in memory first: the file appears complete or not at all.
     content = io.BytesIO()
     picture.save(content, **options)
     write_atomically(path, content.getvalue())

@@ -1,4 +1,4 @@
-"""Points in the plane to a picture a person can look at."""
+"""Scatter plots of points in the plane."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ class Window:
 
     @classmethod
     def around(cls, points: Tensor, margin: float = 1.25) -> "Window":
-        """A window with room to spare on all sides of the points, N x 2; those that are no numbers do not matter."""
+        """Window around the finite points, N x 2, with a margin on all sides."""
         points = points[points.isfinite().all(dim=1)]
         if not len(points):
             return cls((0.0, 0.0), 1.0)
@@ -38,19 +38,19 @@ class Window:
         return cls((x, y), max((high - low).max().item() / 2, 1e-3) * margin)
 
     def cells(self) -> Tensor:
-        """The middles of the cells of a grid over the window, row by row from the top, _CELLS ** 2 x 2."""
+        """Centres of a grid of cells over the window, row by row from the top, _CELLS ** 2 x 2."""
         ways = self.half * ((torch.arange(_CELLS) + 0.5) * 2 / _CELLS - 1)
         return torch.cartesian_prod(self.centre[1] - ways, self.centre[0] + ways).flip(1)
 
 
 def draw_scatter(samples: Tensor, window: Window, real: Tensor | None = None, verdicts: Tensor | None = None) -> Tensor:
-    """Samples in blue over real points in orange, over bands of the discriminator's verdict, the lighter the more real.
+    """Plot samples in blue over real points in orange, over contours of the discriminator's output (light: real).
 
     Args:
-        samples: N x 2. What is outside the window lies on its edge; what is no number is left out.
-        window: What is shown; y grows upwards.
-        real: M x 2, if they are to be shown.
-        verdicts: Of the window's ``cells()``, if they are to be shown.
+        samples: N x 2. Points outside the window are moved to its edge, NaN and infinite ones left out.
+        window: The part of the plane that is shown; y grows upwards.
+        real: M x 2. None: no real points.
+        verdicts: Discriminator's output at the window's ``cells()``. None: a white background.
 
     Returns:
         uint8, 3 x 512 x 512.
@@ -58,19 +58,22 @@ def draw_scatter(samples: Tensor, window: Window, real: Tensor | None = None, ve
     picture = _bands(verdicts)
     for points, colour in [(real, _REAL), (samples, _SAMPLE)]:
         if points is not None:
+            # A layer for each set: overlapping points of one set do not add up their opacity.
             layer = Image.new("RGBA", picture.size, (*colour[:3], 0))
             _dots(ImageDraw.Draw(layer), points, window, colour)
             picture.alpha_composite(layer)
+    # Anti-aliasing by a factor of two
     small = picture.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX)
     return torch.from_numpy(np.array(small)).permute(2, 0, 1)
 
 
 def _bands(verdicts: Tensor | None) -> Image.Image:
-    """A background, the lines between whose shades are contours."""
+    """Background in twelve shades of grey, whose borders are contours of the discriminator's output."""
     size = (_SIDE * _FINE, _SIDE * _FINE)
     if verdicts is None or not verdicts.isfinite().all():
         return Image.new("RGBA", size, "white")
     values = verdicts.double().view(_CELLS, _CELLS).cpu().numpy()
+    # To [0, 1], interpolated to pixels, then quantised: smooth contours from 128 x 128 values.
     way = (values - values.min()) / max(values.max() - values.min(), 1e-12)
     smooth = np.asarray(Image.fromarray(way.astype(np.float32)).resize(size, Image.Resampling.BILINEAR))
     band = np.floor(smooth * _BANDS).clip(0, _BANDS - 1)[..., None] / (_BANDS - 1)
@@ -80,6 +83,7 @@ def _bands(verdicts: Tensor | None) -> Image.Image:
 def _dots(draw: ImageDraw.ImageDraw, points: Tensor, window: Window, colour: tuple[int, int, int, int]) -> None:
     side, radius = _SIDE * _FINE, 2.5 * _FINE
     points = points.detach().double().cpu()
+    # Plane to pixels: [-half, half] to [0, side], with y downwards.
     ways = (points[points.isfinite().all(dim=1)] - torch.tensor(window.centre)) / window.half
     for x, y in ((1 + ways.clamp(-1, 1) * torch.tensor([1, -1])) * side / 2).tolist():
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)

@@ -99,6 +99,7 @@ def write_shards(data: ImageDataModule, folder: Path, shard_size: int | None = N
     checksum = 0
     with tqdm(total=sum(counts.values()), desc="Writing shards", unit=" images") as bar:
         for name, count in counts.items():
+            # Training images in random order: a shard then is a random sample of them.
             order = np.random.default_rng(_WRITING_SEED).permutation(count) if name == "train" else np.arange(count)
             checksum = _write_split(sources[name], torch.from_numpy(order), unfinished / name, size, bar, checksum)
     index = ShardIndex(data.image_shape, data.num_classes, size, counts, checksum, data.class_names)
@@ -120,6 +121,7 @@ def _write_split(source: ImageSource, order: Tensor, folder: Path, shard_size: i
     written = 0
     for images in source.image_batches(order.split(64)):
         for image in images.numpy():
+            # C x H x W bytes, then their CRC-32
             pixels = image.tobytes()
             shards[written] = pixels + checksum_of(pixels)
             checksum = zlib.crc32(pixels, checksum)
@@ -209,7 +211,7 @@ def read_index(folder: str) -> ShardIndex:
 
 
 def _check_index(index: ShardIndex) -> None:
-    """Raise a ValueError that says which of its values no set can have."""
+    """Raise a ValueError that names an invalid value."""
 
     def is_count(value: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and value > 0

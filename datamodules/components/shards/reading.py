@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 class ShardImages(Dataset[Tensor]):
     """The images of a split, read from its shards by worker processes.
 
-    Whatever order it is asked for, it reads ``buffer`` images at a time and these in the order in which they lie, so an
-    order that stays within few shards for so long, as ``ShardOrder`` does, opens each shard about once.
+    Reads ``buffer`` images at a time, sorted by position, whatever the order. An order that stays within few shards for
+    so long, as ``ShardOrder`` does, opens each shard about once.
 
     Args:
         folder: The set, or its address.
@@ -76,7 +76,7 @@ class ShardImages(Dataset[Tensor]):
         return self._size
 
     def __getitems__(self, indices: Sequence[int]) -> Tensor:
-        """Images of one shard, in the order in which they lie, n x C x H x W: what a worker is asked for."""
+        """Images of one shard, sorted by position, n x C x H x W: the unit of work of a worker."""
         shape = (len(indices), *self.index.image_shape)
         images = np.empty(shape, np.uint8).reshape(len(indices), -1)
         for row, i in enumerate(indices):
@@ -114,6 +114,7 @@ class ShardImages(Dataset[Tensor]):
 
     def _runs(self, window: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """The indices sorted, and cut between the shards."""
+        # One run of indices for each shard
         window = np.sort(window)
         return np.split(window, np.flatnonzero(np.diff(window // self.index.shard_size)) + 1)
 
@@ -167,8 +168,8 @@ class _LocalShards:
 class ShardCache:
     """A folder that keeps copies of shards until it is full; what it has it keeps.
 
-    Where not all shards fit, that is the best there is: each is asked for once in an epoch, so the one that was used
-    last is the one that is not needed for longest. No process ever takes a file away from another.
+    If not all shards fit, keeping the first is optimal: each is used once an epoch, so the most recent is needed last.
+    No process deletes a file that another one reads.
 
     Args:
         folder: Of this set.
@@ -187,7 +188,7 @@ class _RemoteShards:
     """The shards of a split at an address: each process copies those that it reads, and has one of them at a time.
 
     litdata's own cache, which all processes of a machine share, deletes shards that another process reads (seen with
-    two workers and a cache smaller than the set), unless litdata decides who reads what.
+    two workers and a cache smaller than the set), unless litdata itself assigns the shards.
 
     Args:
         place: The address of the split.
@@ -226,6 +227,7 @@ class _RemoteShards:
         if self.cache is None:
             copy(self.place, name, here)
             return
+        # Copy into the cache while there is room, else into a temporary file.
         kept = self.cache.folder / self.place.rpartition("/")[2] / name
         if not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True)

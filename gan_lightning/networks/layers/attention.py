@@ -22,6 +22,7 @@ class SelfAttention(nn.Module):
         self.key = nn.Conv2d(channels, channels // 8, kernel_size=1, bias=False)
         self.value = nn.Conv2d(channels, channels // 2, kernel_size=1, bias=False)
         self.output = nn.Conv2d(channels // 2, channels, kernel_size=1, bias=False)
+        # Starts at 0: the layer is the identity.
         self.gamma = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -39,9 +39,11 @@ class ImageBuffer(nn.Module):
     def _exchange_one(self, image: Tensor) -> Tensor:
         # Tensors instead of ``if``: a branch would wait for the device.
         is_filling = self.count < self.size
+        # Probability 1/2 of a swap with a random older image
         swaps = torch.rand(1, device=image.device) < 0.5
         place = torch.where(is_filling, self.count, torch.randint(self.size, (1,), device=image.device))
         old = self.images.index_select(0, place)
+        # The stored image is rounded to the buffer's type.
         new = image.to(old.dtype)
         self.images.index_copy_(0, place, torch.where(is_filling | swaps, new, old))
         self.count.add_(is_filling)

@@ -22,6 +22,7 @@ def log2_side(network: str, image_shape: tuple[int, int, int], smallest: int) ->
             f"{network} works on square images whose side is a power of two from {smallest} up, and the data has "
             "points: take networks of points, such as PointGenerator and PointDiscriminator."
         )
+    # Suggest the closest power of two.
     nearest = 2 ** round(math.log2(max(smallest, min(height, width))))
     raise ValueError(
         f"{network} works on square images whose side is a power of two from {smallest} up, "

@@ -49,6 +49,7 @@ class ConditionalBatchNorm2d(Labelled):
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         """Map (N, channels, H, W) with labels (N,) to the same shape."""
+        # N x C x 1 x 1: gamma_y and beta_y
         scale, offset = (F.embedding(labels, table)[:, :, None, None] for table in (self.scale, self.offset))
         return scale * self.norm(x) + offset
 
@@ -74,5 +75,6 @@ def project(features: Tensor, linear: nn.Linear, embedding: nn.Embedding | None,
     Returns:
         Logits (N,).
     """
+    # w . phi(x), (N,)
     logits = linear(features).squeeze(1)
     return logits if embedding is None else logits + (embedding(labels) * features).sum(1)

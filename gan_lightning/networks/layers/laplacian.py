@@ -29,6 +29,7 @@ def up(images: Tensor, side: int) -> Tensor:
 
 def gaussian_pyramid(images: Tensor, sides: Sequence[int]) -> list[Tensor]:
     """The images at growing sides, the last of which is their own: ``I_k = down(I_{k+1})``."""
+    # From fine to coarse, then reversed
     levels = [images]
     for side in reversed(sides[:-1]):
         levels.append(down(levels[-1], side))

@@ -94,6 +94,7 @@ def _with_minibatch_features(last: nn.Linear | nn.Conv2d, n_kernels: int, kernel
         nn.init.zeros_(linear.weight)[:, :inputs].copy_(weight)
         if last.bias is not None:
             linear.bias.copy_(last.bias)
+    # A spectrally normalised layer stays one.
     if parametrize.is_parametrized(last):
         parametrizations.spectral_norm(linear)
     shape = nn.Unflatten(1, (outputs, 1, 1)) if isinstance(last, nn.Conv2d) else nn.Identity()

@@ -22,6 +22,7 @@ def spectral_norm(network: Network) -> Network:
     Returns:
         The network.
     """
+    # A list first: parametrisations add modules while the loop runs.
     for layer in list(network.modules()):
         if isinstance(layer, nn.Linear | nn.Embedding | nn.Conv2d | nn.ConvTranspose2d):
             parametrizations.spectral_norm(layer)

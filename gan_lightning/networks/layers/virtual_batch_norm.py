@@ -73,7 +73,7 @@ class ReferenceNorm(nn.Module):
     """Replacement of a BatchNorm layer; its input begins with the reference batch.
 
     Args:
-        norm: The BatchNorm layer; its scale and offset go on.
+        norm: The BatchNorm layer; its scale and offset are kept.
         n_reference: Samples of the reference batch.
     """
 
@@ -94,6 +94,7 @@ class ReferenceNorm(nn.Module):
         # Sample i counts once, the reference n times.
         mixed = (moments[:, n:] + n * reference) / (n + 1)
         mean, square = torch.cat([reference.expand(-1, n, -1), mixed], dim=1)[..., None]
+        # var = E[x^2] - E[x]^2, not below 0 by rounding
         y = (places - mean) * ((square - mean.square()).clamp(min=0) + self.eps).rsqrt()
         if self.weight is not None:
             y = torch.addcmul(self.bias[:, None], y, self.weight[:, None])
