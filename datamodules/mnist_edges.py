@@ -15,8 +15,8 @@ from datamodules.unpaired import DomainOrder
 class MNISTEdgesDataModule(MNISTDataModule):
     """The digits of MNIST as domain A and the edges of digits as domain B, for CoGAN; no digit is in both.
 
-    The first, third, ... image of a split belongs to A, the others to B, so no digit is in both. Edges are the dilation of a digit by 3 x
-    3 minus the digit: its outline.
+    The first, third, ... image of a split belongs to A, the others to B, so there are no pairs. Edges are the 3 x 3
+    dilation of a digit minus the digit: its outline.
 
     The batches are ``{"A": images, "B": images}``, uint8, n x 1 x H x W. The domains are shuffled independently, and an
     epoch shows each digit once.
