@@ -1,4 +1,4 @@
-"""From a checkpoint to images, with no dataset and no trainer."""
+"""From a checkpoint to images, without data and without a trainer: load, generate, interpolate, encode, translate."""
 
 from gan_lightning.inference.checkpoint import CheckpointError, load, read_checkpoint
 from gan_lightning.inference.published_generator import load_reference, reference_network

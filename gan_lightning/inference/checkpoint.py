@@ -1,4 +1,4 @@
-"""From a checkpoint to the model in it, with no dataset and no trainer."""
+"""Loading of a model from a checkpoint, without data and without a trainer."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from gan_lightning.games.base import AdversarialModule
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is missing, broken or not one of ours. The message is a sentence for the user."""
+    """A checkpoint is missing, damaged or of another program. The message is a sentence for the user."""
 
 
 def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """Read a checkpoint of an :class:`AdversarialModule`; no code that it may carry is run.
+    """Read a checkpoint of an :class:`AdversarialModule` without running any code in it.
 
     Raises:
-        CheckpointError: It is missing, truncated, or something else.
+        CheckpointError: The file is missing, truncated, damaged or of another kind.
     """
     path = local_path(path)
     if path.is_dir():
@@ -32,12 +32,12 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
     if not path.is_file():
         raise CheckpointError(f"There is no checkpoint {path}.")
     broken = f"{path} is no complete checkpoint: it was cut short, or it is another kind of file."
-    if not zipfile.is_zipfile(path):  # The table of contents is at the end of the file.
+    if not zipfile.is_zipfile(path):  # A zip file's directory is at its end: a truncated file has none.
         raise CheckpointError(broken)
     try:
-        with zipfile.ZipFile(path) as parts:  # torch itself does not compare the checksums.
+        with zipfile.ZipFile(path) as parts:  # torch.load does not verify the checksums.
             damaged = parts.testzip()
-    except Exception as error:  # A damaged table of contents breaks the reader in any of many ways.
+    except Exception as error:  # A damaged directory raises any of many errors.
         raise CheckpointError(broken) from error
     if damaged is not None:
         raise CheckpointError(f"{path} is damaged: the checksum of {damaged} in it is wrong.")
@@ -48,7 +48,7 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
             f"{path} is no checkpoint of GAN Lightning: it holds more than numbers and names, and such a file could "
             "run code of its author, so it is not read."
         ) from error
-    except Exception as error:  # A damaged file breaks torch's reader in any of many ways.
+    except Exception as error:  # A damaged file raises any of many errors.
         raise CheckpointError(broken) from error
     if not isinstance(checkpoint, dict) or "variant" not in (checkpoint.get("gan_lightning") or {}):
         raise CheckpointError(
@@ -58,14 +58,14 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
 
 
 def local_path(path: str | Path) -> Path:
-    """The file that is meant, also where a checkpoint is given as ``file://...``.
+    """Path of a checkpoint that may be given as ``file://...``.
 
     Raises:
-        CheckpointError: It is an address on another machine.
+        CheckpointError: It is empty, or a URL of another machine.
     """
     if str(path) == "":
         raise CheckpointError("The path of the checkpoint is empty.")
-    address = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", str(path))  # Path has made one slash of two.
+    address = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", str(path))  # Path has replaced // by /.
     if address is None or Path(path).exists():
         return Path(path)
     if address[1].lower() != "file":
@@ -74,14 +74,14 @@ def local_path(path: str | Path) -> Path:
 
 
 def load(path: str | Path, map_location: Any = "cpu") -> AdversarialModule:
-    """The model in a checkpoint, in evaluation mode, made with the arguments that it was trained with.
+    """Load the model of a checkpoint, with the hyper-parameters of its training, in evaluation mode.
 
     Args:
-        path: A file that training wrote.
-        map_location: Device to put the weights on.
+        path: Checkpoint file of a run.
+        map_location: Device of the model.
 
     Raises:
-        CheckpointError: The file is missing, truncated or foreign.
+        CheckpointError: The file is missing, damaged or of another program, or does not fit this version.
     """
     checkpoint = read_checkpoint(path, map_location)
     variant = _find(checkpoint["gan_lightning"]["variant"], path)
@@ -100,7 +100,7 @@ def load(path: str | Path, map_location: Any = "cpu") -> AdversarialModule:
 
 
 def other_version(checkpoint: dict[str, Any]) -> str:
-    """What to add to the news that a checkpoint does not fit; nothing if this very version wrote it."""
+    """Note for an error message that another version wrote the checkpoint; empty if this one did."""
     written = checkpoint["gan_lightning"].get("version", __version__)
     if written == __version__:
         return ""

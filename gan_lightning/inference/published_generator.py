@@ -1,4 +1,4 @@
-"""A generator that the authors of pix2pix and CycleGAN trained, ready to translate."""
+"""Translation by generators that the authors of pix2pix and CycleGAN published."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from gan_lightning.networks import PatchDiscriminator
 
 
 class ReferenceTranslator(TranslationGame):
-    """One generator of pix2pix or CycleGAN by itself: it translates one way, and is not there to be trained.
+    """A single generator of pix2pix or CycleGAN, for translation only.
 
-    As in the authors' tests, images are translated one by one with dropout and the batch's statistics on, as in
-    training; the generators of CycleGAN have neither.
+    As in the authors' tests, images are translated one at a time with dropout and batch statistics as in training; the
+    generators of CycleGAN have neither.
 
     Args:
-        generator: Makes images of images.
-        condition_shape: Channels, height, width of the images given.
+        generator: Network from images to images.
+        condition_shape: Channels, height, width of the input images.
     """
 
     def __init__(self, generator: nn.Module, condition_shape: ImageShape) -> None:
@@ -36,14 +36,14 @@ class ReferenceTranslator(TranslationGame):
 
 
 def load_reference(path: str | Path, map_location: Any = "cpu") -> ReferenceTranslator:
-    """The generator in a file that the authors' PyTorch code wrote: ``latest_net_G.pth``, ``latest_net_G_A.pth``.
+    """Load a generator that the authors' PyTorch code saved: ``latest_net_G.pth``, ``latest_net_G_A.pth``.
 
     Args:
         path: See :func:`reference_network`.
         map_location: Device to put the weights on.
 
     Raises:
-        CheckpointError: It holds something else, or a generator whose images are neither grey nor RGB.
+        CheckpointError: The file holds something else, or a generator whose images are neither grey nor RGB.
     """
     network = reference_network(path)
     if isinstance(network, PatchDiscriminator):
@@ -58,19 +58,19 @@ def load_reference(path: str | Path, map_location: Any = "cpu") -> ReferenceTran
 
 
 def reference_network(path: str | Path) -> nn.Module:
-    """The network in a file that the authors' PyTorch code wrote, a generator or a discriminator, to train on with.
+    """Load a generator or discriminator that the authors' PyTorch code saved, for example to fine-tune it.
 
     ``Pix2Pix().generator.load_state_dict(reference_network("latest_net_G.pth").state_dict())``
 
     Args:
-        path: The weights of one network; no code that the file may carry is run. Which networks are known, see
+        path: File with the weights of one network; no code in it is run. For the networks that are recognised see
             :func:`~gan_lightning.inference.published_weights.network_of`.
 
     Returns:
         A :class:`UNet`, a :class:`ResidualTranslator` or a :class:`PatchDiscriminator`, in evaluation mode.
 
     Raises:
-        CheckpointError: The file is missing, broken or of another kind, or its network is not known.
+        CheckpointError: The file is missing, damaged or of another kind, or its network is not recognised.
     """
     weights = bare_weights(path)
     if weights is None:
@@ -82,14 +82,14 @@ def reference_network(path: str | Path) -> nn.Module:
 
 
 def bare_weights(path: str | Path) -> Weights | None:
-    """What a file holds that is nothing but tensors by their names, by whichever version of torch; None of others."""
+    """Read a file that holds a state dict and nothing else, of any version of torch; None for other files."""
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as parts:
                 if parts.testzip() is not None:
                     return None
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # A file of another kind breaks torch's reader in any of many ways.
+    except Exception:  # A file of another kind raises any of many errors.
         return None
     is_bare = isinstance(content, dict) and all(isinstance(value, Tensor) for value in content.values())
     return content if is_bare and content else None

@@ -1,7 +1,7 @@
-"""Weights of the PyTorch code by the authors of pix2pix and CycleGAN, github.com/junyanz/pytorch-CycleGAN-and-pix2pix.
+"""Conversion of weights from github.com/junyanz/pytorch-CycleGAN-and-pix2pix, the authors' code.
 
-A file of theirs holds the weights of one network by the names of its layers, and nothing else: names and shapes tell
-which network it is. What is said here holds for that code since October 2017; its U-Net was another one before.
+Such a file is a state dict without any description of its network, which is recognised by the names and shapes of the
+layers. This holds for that code since October 2017; its U-Net was a different one before.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,20 +12,20 @@ from gan_lightning.networks import PatchDiscriminator, ResidualTranslator, UNet
 
 Weights = Mapping[str, Tensor]
 _Recognised = tuple[nn.Module, Callable[[str], str]]
-"""A network that is yet without its weights, and what a weight is called here."""
+"""A network without its weights yet, and the function from their names of weights to ours."""
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def network_of(weights: Weights) -> nn.Module:
-    """The network that these weights belong to, with the weights, in evaluation mode.
+    """Build the network that weights belong to, and load them; in evaluation mode.
 
-    It knows ``unet_256`` and ``unet_128`` with BatchNorm, ``resnet_9blocks`` and ``resnet_6blocks`` with InstanceNorm,
-    and the discriminators ``basic`` and ``n_layers`` with either, of any width and channels. The U-Net has its dropout
-    where they have it; that in residual blocks is left out, and so is what old versions of InstanceNorm remembered.
+    Recognised are ``unet_256`` and ``unet_128`` with BatchNorm, ``resnet_9blocks`` and ``resnet_6blocks`` with
+    InstanceNorm, and the discriminators ``basic`` and ``n_layers`` with either norm, of any width and channels. The
+    U-Net keeps its dropout; dropout in residual blocks and running statistics of old InstanceNorm are dropped.
 
     Args:
-        weights: By the names that they have there, with or without the ``module.`` of ``DataParallel``.
+        weights: Their state dict, with or without the ``module.`` of ``DataParallel``.
 
     Returns:
         A :class:`UNet`, a :class:`ResidualTranslator` or a :class:`PatchDiscriminator`.
@@ -73,7 +73,7 @@ def _unet(weights: Weights) -> _Recognised:
 
 
 def _unet_layers(depth: int) -> dict[str, str]:
-    """Our layers by the names that they have there, where each level is a sequence with the next one in its middle."""
+    """Our layers by their names there, where each level's sequence contains the next level."""
     names: dict[str, str] = {}
     inside = "model.model."
     for level in range(depth):
@@ -95,7 +95,7 @@ def _resnet(weights: Weights) -> _Recognised:
     shapes = (first.shape[1], 256, 256), (last.shape[0], 256, 256)
 
     def rename(name: str) -> str:
-        # A dropout between them moves a block's second convolution by one.
+        # With dropout, the second convolution of a block has index 6 instead of 5.
         name = name.replace(".conv_block.6.", ".conv_block.5.").replace(".conv_block.", ".layers.")
         return name.replace("model.", "layers.", 1)
 

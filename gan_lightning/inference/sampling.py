@@ -1,4 +1,4 @@
-"""From a checkpoint to images, with no dataset and no trainer."""
+"""Samples, interpolations and reconstructions of a loaded model."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.code import Codes
 from gan_lightning.games.image import unit_linspace
 
-_NAMED = 20  # as many classes are named in a message
+_NAMED = 20  # largest number of classes listed in a message
 
 
 def check_labels(model: AdversarialModule, labels: Sequence[int | str]) -> list[int]:
-    """The numbers of classes that are given by name or by number.
+    """Numbers of classes given by name or number.
 
-    A text is the name of a class, as the training data called it, or else its number.
+    A string is taken for the name of a class in the training data first, and then for its number.
 
     Raises:
-        ValueError: The model knows no classes, or not these.
+        ValueError: The model has no classes, or not these.
     """
     num_classes = getattr(model, "num_classes", None)
     name = type(model).__name__
     if num_classes is None:
-        raise ValueError(f"{name} was not told any classes, so its samples cannot be chosen by label.")
+        raise ValueError(f"{name} has no classes, so its samples cannot be chosen by label.")
     names = list(getattr(model, "class_names", None) or ())
     numbers = []
     for label in labels:
@@ -40,10 +40,10 @@ def check_labels(model: AdversarialModule, labels: Sequence[int | str]) -> list[
 
 
 def check_codes(model: AdversarialModule, codes: Codes) -> None:
-    """Refuse codes that the model's samples cannot have.
+    """Refuse codes that the model does not have.
 
     Raises:
-        ValueError: The model knows no codes, or not these.
+        ValueError: The model has no codes, or not these.
     """
     if not hasattr(model, "check_codes"):
         raise ValueError(f"{type(model).__name__} knows no codes, so its samples cannot be chosen by them.")
@@ -51,12 +51,12 @@ def check_codes(model: AdversarialModule, codes: Codes) -> None:
 
 
 def encode(model: AdversarialModule, images: Tensor, batch_size: int = 256) -> Tensor:
-    """The latents of images, for a model that has an encoder, such as ALI.
+    """Encode images to latents, for a model that has an encoder, such as ALI.
 
     Args:
         model: The game.
         images: N x C x H x W, uint8 or in [-1, 1].
-        batch_size: Read at a time.
+        batch_size: Images per forward pass.
 
     Returns:
         N x latent_dim on the model's device.
@@ -68,7 +68,7 @@ def encode(model: AdversarialModule, images: Tensor, batch_size: int = 256) -> T
 
 
 def reconstruct(model: AdversarialModule, images: Tensor, batch_size: int = 256) -> Tensor:
-    """What a model that has an encoder makes of the latents of images; in [-1, 1], otherwise as :func:`encode`."""
+    """Reconstruct images, G(E(x)), N x C x H x W in [-1, 1]; arguments as in :func:`encode`."""
     return _encoding(model).reconstruct(images, batch_size)
 
 
@@ -79,10 +79,10 @@ def _encoding(model: AdversarialModule) -> Any:
 
 
 def check_domain(model: AdversarialModule, domain: str) -> None:
-    """Refuse a domain that the model's samples cannot be of.
+    """Refuse a domain that the model does not have.
 
     Raises:
-        ValueError: The model knows no domains, or not this one.
+        ValueError: The model has a single domain, or not this one.
     """
     domains = getattr(model, "domains", None)
     name = type(model).__name__
@@ -102,26 +102,27 @@ def generate(
     domain: str | None = None,
     start: int = 0,
 ) -> Iterator[Tensor]:
-    """Samples ``start`` to ``n - 1`` of the sequence that ``seed`` names, in batches.
+    """Yield samples ``start`` to ``n - 1`` of the sequence given by ``seed``, in batches.
 
     Args:
         model: The game.
-        n: How many.
-        seed: Which sequence.
-        batch_size: Made at a time.
-        labels: The classes of the samples, by name or number, repeated as often as it takes. None: as the model likes.
-        codes: The values of the samples' codes by name, repeated as often as it takes, such as
-            ``{"category": [3], "continuous0": [-1, 0, 1]}``. Codes that are not named are drawn as in training.
-        domain: The domain of the images, for a game of several such as CoGAN. None: the first.
-        start: Begin with this sample, a multiple of ``batch_size``: what follows is what it is from 0 on.
+        n: Number of the sample after the last.
+        seed: Seed of the sequence.
+        batch_size: Samples per batch.
+        labels: Classes of the samples, by name or number, repeated cyclically. None: as frequent as in the data.
+        codes: Values of the samples' codes by name, repeated cyclically, such as
+            ``{"category": [3], "continuous0": [-1, 0, 1]}``. Other codes are drawn as in training.
+        domain: Domain of the images, for a game of several such as CoGAN. None: the first.
+        start: Number of the first sample, a multiple of ``batch_size``; the samples are those of a run from 0.
 
     Returns:
         Batches of at most ``batch_size`` x C x H x W images in [-1, 1], on the model's device.
 
     Raises:
-        ValueError: The model has no such labels, codes or domain. This is noticed at once, before the first batch.
+        ValueError: The model has no such labels, codes or domain. Raised by the call, before the first batch.
     """
     chosen = _chosen(model, labels, codes, domain)
+    # A generator expression and no `yield`, so that errors are raised by the call.
     return (
         model.sample(min(batch_size, n - first), seed=seed, start=first, **chosen)  # type: ignore[operator]
         for first in range(start, n, batch_size)
@@ -139,29 +140,29 @@ def interpolate(
     codes: Codes | None = None,
     domain: str | None = None,
 ) -> Iterator[Tensor]:
-    """The way from sample ``a`` to sample ``b`` of the sequence that ``seed`` names, in batches.
+    """Yield an interpolation from sample ``a`` to sample ``b`` of the sequence given by ``seed``, in batches.
 
-    The first frame is sample ``a`` and the last one sample ``b``. A class changes half-way; codes change evenly, the
-    category by mixtures of both.
+    The first frame is sample ``a``, the last one sample ``b``. Latents are interpolated on the sphere, codes linearly
+    (a category by mixtures of two); a class changes half-way.
 
     Args:
         model: The game.
-        a: Number of the sample at the beginning.
-        b: Number of the sample at the end. From a sample to itself only the labels or codes change.
-        frames: How many images, both ends included.
-        seed: Which sequence.
-        batch_size: Made at a time.
-        labels: The class of the whole way, or those of its two ends. None: those of the two samples.
-        codes: By the code's name one value for the whole way, or those of its two ends. Codes that are not named are
-            those of the two samples.
-        domain: The domain of the images, for a game of several such as CoGAN. None: the first.
+        a: Number of the first sample.
+        b: Number of the last sample. If it is ``a``, only labels or codes change.
+        frames: Number of images, both ends included.
+        seed: Seed of the samples.
+        batch_size: Images per batch.
+        labels: One class for all images, or those of the two ends. None: those of the two samples.
+        codes: By the code's name, one value for all images, or those of the two ends. Other codes are those of the two
+            samples.
+        domain: Domain of the images, for a game of several such as CoGAN. None: the first.
 
     Returns:
         Batches of at most ``batch_size`` x C x H x W images in [-1, 1], on the model's device.
 
     Raises:
         ValueError: The model cannot interpolate, has no such labels, codes or domain, or a number is out of its range.
-            This is noticed at once, before the first batch.
+            Raised by the call, before the first batch.
     """
     if not hasattr(model, "interpolate_between"):
         raise ValueError(f"{type(model).__name__} cannot interpolate: it knows no way from one sample to another.")
@@ -183,7 +184,7 @@ def interpolate(
 def _chosen(
     model: AdversarialModule, labels: Sequence[int | str] | None, codes: Codes | None, domain: str | None
 ) -> dict[str, Any]:
-    """What is asked of the samples, as the model's own methods take it."""
+    """Checked keyword arguments of the model's ``sample`` and ``interpolate_between``."""
     chosen: dict[str, Any] = {}
     if labels is not None:
         chosen["labels"] = check_labels(model, labels)

@@ -1,4 +1,4 @@
-"""Large images piece by piece, so that memory does not grow with them."""
+"""Processing of large images in tiles, in constant memory."""
 
 from collections.abc import Callable
 
@@ -7,15 +7,15 @@ from torch import Tensor
 
 
 def in_tiles(network: Callable[[Tensor], Tensor], images: Tensor, tile_size: int, overlap: int) -> Tensor:
-    """What a network makes of images, computed tile by tile.
+    """Apply a network to images tile by tile.
 
-    It is what the network makes of the whole images if ``overlap`` is as far as the network looks around a pixel.
+    The result is that for the whole images if ``overlap`` is at least the radius of the network's receptive field.
 
     Args:
-        network: Maps images N x C x H x W, of any size, to images an integer times as large.
+        network: Maps images N x C x H x W, of any size, to images larger by an integer factor, ``scale``.
         images: N x C x H x W.
         tile_size: Side of a tile, at least 1.
-        overlap: Pixels more that the network is given on every side of a tile, where the image has them.
+        overlap: Margin in pixels that a tile has on every side as input, within the image.
 
     Returns:
         N x C' x H * scale x W * scale.
@@ -28,6 +28,7 @@ def in_tiles(network: Callable[[Tensor], Tensor], images: Tensor, tile_size: int
             piece = images[:, :, y : top + tile_size + overlap, x : left + tile_size + overlap]
             made = network(piece)
             scale = made.shape[2] // piece.shape[2]
+            # Without the margin, whose pixels have not seen all of their neighbours.
             inner_y, inner_x, side = (top - y) * scale, (left - x) * scale, tile_size * scale
             row.append(made[:, :, inner_y : inner_y + side, inner_x : inner_x + side])
         rows.append(torch.cat(row, dim=3))

@@ -1,4 +1,4 @@
-"""From image files to their translations, with no dataset and no trainer."""
+"""Translation of image files by a loaded model."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class ImageError(ValueError):
 def check_translation(
     model: AdversarialModule, direction: str | None = None, attributes: AttributeEdits | None = None
 ) -> TranslationGame:
-    """Refuse what the model cannot do.
+    """Refuse a model that translates no images, and directions and attributes that it does not have.
 
     Returns:
         The model.
 
     Raises:
-        ValueError: It translates no images, or knows no such direction or attribute.
+        ValueError: It translates no images, or has no such direction or attribute.
     """
     if not isinstance(model, TranslationGame):
         raise ValueError(f"{type(model).__name__} makes images out of nothing: use `gan-lightning generate`.")
@@ -45,25 +45,25 @@ def translate(
 
     Args:
         model: A :class:`TranslationGame`.
-        file: In one of ``datamodules.components.decoding.FORMATS``. It is turned upright as its EXIF data say, put on
-            white where it is transparent, and made grey or RGB as the model takes it.
+        file: In one of ``datamodules.components.decoding.FORMATS``. It is rotated by its EXIF orientation, composed on
+            white where it is transparent, and converted to grey or RGB as the model needs it.
         direction: One of the model's directions. None: the first, or the only one.
-        attributes: What the result is to have, for a model that knows attributes.
-        seed: Of what chance decides in the generator, if anything.
+        attributes: Attributes to set (True) or to clear (False), for a model that has attributes.
+        seed: Seed of random numbers in the generator, if any.
 
     Returns:
-        C x H x W in [-1, 1] on the model's device: of the image's size, or as many times larger as the model enlarges.
+        C x s H x s W in [-1, 1] on the model's device, where s is the model's scale (1 but for SRGAN).
 
     Raises:
         ImageError: The file cannot be read, or the image is too large for the device.
-        ValueError: The model cannot do it, see :func:`check_translation`.
+        ValueError: The model has no such direction or attribute, see :func:`check_translation`.
     """
     game = check_translation(model, direction, attributes)
     image = game.scaled(_pixels(file, game.given_channels))
     try:
         return game.translate(image[None], direction, attributes, seed)[0]
     except RuntimeError as error:
-        # torch has a class of its own for a GPU's memory, and none for the CPU's.
+        # torch raises OutOfMemoryError for a GPU and a plain RuntimeError for the CPU.
         if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
             raise
         height, width = image.shape[1:]

@@ -5,7 +5,7 @@ mean over every axis (the batch, and the patches where there are any), ``sp(t) =
 softplus, so that ``-log sigmoid(s) = sp(-s)`` and ``-log(1 - sigmoid(s)) = sp(s)``.
 
 Every function takes tensors of any shape, (N,), (N, 1) or (N, 1, h, w) alike, and returns named scalars to
-minimise: the player's loss is their sum. The discriminators' also tell whoever listens how each image was judged.
+minimise: the player's loss is their sum. The discriminators' losses also report accuracies, see ``losses/accuracy.py``.
 """
 
 import torch.nn.functional as F
@@ -19,22 +19,21 @@ def minimax_discriminator(real: Tensor, fake: Tensor, real_target: float = 1.0) 
     """Discriminator's loss of the original game (Goodfellow et al., 2014, arXiv 1406.2661).
 
     ``L_D = -V(D, G) = E sp(-s_r) + E sp(s_f)``, the binary cross-entropy with real = 1 and fake = 0, without
-    the factor 1/2 of the authors' code. It serves the non-saturating game as well: the two differ in the
-    generator only.
+    the factor 1/2 of the authors' code. The non-saturating game has the same discriminator's loss.
 
-    With ``a = real_target`` below 1 real images are not to be called real with certainty: one-sided label smoothing
-    (Salimans et al., 2016, arXiv 1606.03498, section 3.4), ``a E sp(-s_r) + (1 - a) E sp(s_r)``. Fakes stay 0.
+    ``a = real_target`` below 1 is one-sided label smoothing (Salimans et al., 2016, arXiv 1606.03498, section 3.4):
+    ``a E sp(-s_r) + (1 - a) E sp(s_r)`` on real images; the target of fakes stays 0.
 
     Args:
         real: Logits on real images, any shape.
         fake: Logits on generated images, any shape.
-        real_target: ``a``, the probability of being real that real images are to be given, in (0, 1].
+        real_target: ``a``, the target probability of real images, in (0, 1].
 
     Returns:
         ``real`` and ``fake``, each in [0, inf).
     """
-    judged(real, fake, boundary=0.0)
-    cost = F.softplus(-real)
+    judged(real, fake, boundary=0.0)  # D = 1/2 at a logit of 0
+    cost = F.softplus(-real)  # -log D(x)
     if real_target != 1:
         cost = cost + (1 - real_target) * real  # sp(s) = sp(-s) + s
     return {"real": batch_mean(cost), "fake": batch_mean(F.softplus(fake))}
@@ -43,9 +42,8 @@ def minimax_discriminator(real: Tensor, fake: Tensor, real_target: float = 1.0) 
 def minimax_generator(fake: Tensor) -> Terms:
     """Generator's loss of the minimax game, which saturates (Goodfellow et al., 2014, arXiv 1406.2661).
 
-    ``L_G = E log(1 - D(G(z))) = -E sp(s_f)``. Its gradient vanishes where the discriminator is sure that an
-    image is generated, which is where learning starts; ``non_saturating_generator`` is the paper's own
-    remedy.
+    ``L_G = E log(1 - D(G(z))) = -E sp(s_f)``. Its gradient vanishes where the discriminator recognises fakes with
+    certainty, as it does early in training; ``non_saturating_generator`` is the paper's own remedy.
 
     Args:
         fake: Logits on generated images, any shape.
@@ -81,8 +79,8 @@ def least_squares_discriminator(
     Args:
         real: Outputs on real images, any shape.
         fake: Outputs on generated images, any shape.
-        real_target: ``b``, what the discriminator should say of a real image.
-        fake_target: ``a``, what it should say of a generated one; -1 gives the Pearson chi-squared game.
+        real_target: ``b``, target of the output on a real image.
+        fake_target: ``a``, target on a generated image; -1 gives the Pearson chi-squared game.
 
     Returns:
         ``real`` and ``fake``, each in [0, inf).

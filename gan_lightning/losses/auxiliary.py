@@ -1,4 +1,4 @@
-"""Losses beside the adversarial one: feature matching, the likelihood of a code."""
+"""Auxiliary losses: feature matching, the likelihood of a continuous code."""
 
 import math
 
@@ -9,7 +9,7 @@ from gan_lightning.losses.terms import batch_mean
 
 
 def feature_matching(real: Tensor, fake: Tensor) -> Tensor:
-    """How far apart the mean features of real and of generated images are (Salimans et al., 2016, arXiv 1606.03498).
+    """Squared distance between mean features of real and generated images (Salimans et al., 2016, arXiv 1606.03498).
 
     ``||E f(x) - E f(G(z))||^2``, section 3.1.
 
@@ -20,12 +20,13 @@ def feature_matching(real: Tensor, fake: Tensor) -> Tensor:
     Returns:
         A scalar, at least 0.
     """
+    # The means in float32: in bfloat16 their difference would be mostly rounding.
     dtype = torch.promote_types(fake.dtype, torch.float32)
     return (real.mean(dim=0, dtype=dtype) - fake.mean(dim=0, dtype=dtype)).square().sum()
 
 
 def gaussian_nll(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Minus the log-density of values under independent normal distributions: InfoGAN's continuous codes.
+    """Negative log-likelihood of values under independent normal distributions: InfoGAN's continuous codes.
 
     ``E sum_k 1/2 (log(2 pi) + log v_k + (c_k - m_k)^2 / v_k)`` (Chen et al., 2016, arXiv 1606.03657).
 

@@ -51,7 +51,7 @@ def energy_balance_discriminator(real: Tensor, fake: Tensor, k: Tensor) -> Terms
     Args:
         real: L(x), energies of real images, at least 0, any shape.
         fake: L(G(z)), energies of generated images.
-        k: How much of the discriminator's attention goes to the generated images, a scalar in [0, 1].
+        k: k_t, weight of the generated images in the discriminator's loss, a scalar in [0, 1].
 
     Returns:
         ``real`` in [0, inf) and ``fake`` in (-inf, 0].
@@ -61,7 +61,7 @@ def energy_balance_discriminator(real: Tensor, fake: Tensor, k: Tensor) -> Terms
 
 
 def next_balance(k: Tensor, real: Tensor, fake: Tensor, gamma: float, rate: float) -> Tensor:
-    """The control of the boundary equilibrium game (Berthelot et al., 2017, arXiv 1703.10717, section 3.4).
+    """Update of k in the boundary equilibrium game (Berthelot et al., 2017, arXiv 1703.10717, section 3.4).
 
     ``k_{t+1} = k_t + rate (gamma L(x) - L(G(z)))``, kept within [0, 1].
 
@@ -69,8 +69,8 @@ def next_balance(k: Tensor, real: Tensor, fake: Tensor, gamma: float, rate: floa
         k: k_t, a scalar.
         real: L(x), the mean energy of real images, a scalar.
         fake: L(G(z)), the mean energy of generated images, a scalar.
-        gamma: The ratio L(G(z)) / L(x) to be held; the lower, the better and the less varied the images.
-        rate: lambda_k of the paper, how fast k follows.
+        gamma: Target of the ratio L(G(z)) / L(x), the diversity ratio; lower values give better and less varied images.
+        rate: lambda_k of the paper, the learning rate of k.
 
     Returns:
         k_{t+1}, a scalar in [0, 1].
@@ -79,14 +79,14 @@ def next_balance(k: Tensor, real: Tensor, fake: Tensor, gamma: float, rate: floa
 
 
 def convergence(real: Tensor, fake: Tensor, gamma: float) -> Tensor:
-    """The measure of convergence of BEGAN (Berthelot et al., 2017, arXiv 1703.10717, section 3.4.1).
+    """Convergence measure of BEGAN (Berthelot et al., 2017, arXiv 1703.10717, section 3.4.1).
 
     ``M = L(x) + |gamma L(x) - L(G(z))|``, which falls as the images become better and the players balanced.
 
     Args:
         real: L(x), the mean energy of real images, a scalar.
         fake: L(G(z)), the mean energy of generated images, a scalar.
-        gamma: The ratio L(G(z)) / L(x) to be held.
+        gamma: Target of the ratio L(G(z)) / L(x).
 
     Returns:
         A scalar in [0, inf).
@@ -106,11 +106,12 @@ def pulling_away(codes: Tensor) -> Tensor:
         A scalar in [0, 1].
 
     Raises:
-        ValueError: There is one code only.
+        ValueError: N is 1.
     """
     n = len(codes)
     if n < 2:
         raise ValueError("pulling_away compares the images of a batch, so a batch needs 2 at least: raise batch_size.")
+    # Cosines of all pairs, N x N; the diagonal, each code with itself, is subtracted below.
     unit = F.normalize(codes.flatten(1).to(torch.promote_types(codes.dtype, torch.float32)), dim=1)
     squares = (unit @ unit.T).square()
     return (squares.sum() - squares.diagonal().sum()) / (n * (n - 1))

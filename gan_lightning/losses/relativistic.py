@@ -11,10 +11,10 @@ from gan_lightning.losses.terms import batch_mean, half_square
 
 
 def relativistic(own: Tensor, other: Tensor) -> Tensor:
-    """RSGAN: an image is to look more real than another (Jolicoeur-Martineau, 2019, arXiv 1807.00734, section 4).
+    """RSGAN: each image is compared with another (Jolicoeur-Martineau, 2019, arXiv 1807.00734, section 4).
 
-    ``E sp(-(s - s'))`` over the pairs of a batch. The discriminator's own images are the real ones, and the generator's
-    the fakes: here and in the three forms below, one player's loss is the other's with the roles exchanged.
+    ``E sp(-(s - s'))`` over the pairs of a batch. For the discriminator, ``own`` are the real images; for the
+    generator, the fakes. The three functions below have the same symmetry.
 
     Args:
         own: s, logits on the images that are to look more real, any shape.
@@ -35,10 +35,10 @@ def relativistic(own: Tensor, other: Tensor) -> Tensor:
 
 
 def relativistic_average(own: Tensor, other: Tensor) -> Tensor:
-    """RaSGAN: an image is to look more real than the mean of the others (Jolicoeur-Martineau, 2019, arXiv 1807.00734).
+    """RaSGAN: each image is compared with the mean of the others (Jolicoeur-Martineau, 2019, arXiv 1807.00734).
 
-    ``1/2 E sp(-(s - E s')) + 1/2 E sp(s' - E s)``. The factors 1/2, here and in the forms below, are the author's
-    code's. The means carry a gradient.
+    ``1/2 E sp(-(s - E s')) + 1/2 E sp(s' - E s)``. The factors 1/2, here and below, are those of the author's
+    code. The means carry a gradient.
 
     Args:
         own: s, logits on the images that are to look more real, any shape.

@@ -1,4 +1,4 @@
-"""What a loss returns, and the means that losses are made of."""
+"""The return type of losses, and the means that they share."""
 
 from typing import TypeAlias
 
@@ -10,11 +10,11 @@ Terms: TypeAlias = dict[str, Tensor]
 
 
 def batch_mean(values: Tensor) -> Tensor:
-    """The mean over every axis, in float32 at least."""
+    """Mean over every axis, in float32 at least: a scalar."""
     # Critic scores in bfloat16 have three digits: the difference of two such means would be mostly rounding.
     return values.mean(dtype=torch.promote_types(values.dtype, torch.float32))
 
 
 def half_square(error: Tensor) -> Tensor:
-    """Half the mean square, ``1/2 E e^2``."""
+    """Half the mean square over every axis, ``1/2 E e^2``: a scalar."""
     return 0.5 * batch_mean(error.square())

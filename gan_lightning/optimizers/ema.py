@@ -1,4 +1,4 @@
-"""An exponential moving average of a network's weights."""
+"""Exponential moving average (EMA) of a network's weights."""
 
 import copy
 from typing import Self
@@ -11,7 +11,7 @@ from gan_lightning.trainer.number_types import Conversion, has_few_digits, take_
 
 
 class ExponentialMovingAverage(nn.Module):
-    """Keeps a copy of a network whose weights follow the network's slowly.
+    """Copy of a network whose weights are a moving average of the network's.
 
     After update ``t`` (from 1): ``average = decay_t * average + (1 - decay_t) * weights`` with
     ``decay_t = min(decay, t / (t + 9))``. The ramp lets the average leave the random initial weights at once; it

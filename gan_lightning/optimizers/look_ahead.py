@@ -1,4 +1,4 @@
-"""Steps of a network's optimiser that are only thought: differentiable, and gone when the thought is over."""
+"""Differentiable optimiser steps on a functional copy of a network (unrolled GAN)."""
 
 import inspect
 from collections.abc import Callable
@@ -24,26 +24,26 @@ def looked_ahead(
     steps: int,
     clip_norm: float | None = None,
 ) -> Judge:
-    """The network as it will be after some steps of its optimiser down a loss.
+    """The network after some steps of its optimiser on a loss, as a function.
 
-    ``theta^{k+1} = theta^k - step(grad L(theta^k))`` (Metz et al., 2017, arXiv 1611.02163, section 2): the optimiser
-    is the network's own, whose momenta go on from where they are, and every step is differentiable, so that what the
-    result says has a gradient with respect to all that the loss was computed from. Network, gradients, buffers such
-    as BatchNorm's, and optimiser stay as they are; the buffers move with the thought, as they would in earnest.
+    ``theta^{k+1} = theta^k - step(grad L(theta^k))`` (Metz et al., 2017, arXiv 1611.02163, section 2). The steps are
+    those of the network's own optimiser, from its present state, and differentiable: outputs of the result have a
+    gradient with respect to all inputs of the loss. Network, gradients, buffers and optimiser are left unchanged; the
+    copy has buffers of its own, which its forward passes update.
 
     Args:
-        network: All of its weights that the optimiser holds take part, whether they are frozen at the moment or not.
-        optimizer: SGD, Adam or AdamW, or a class derived from one that changes only defaults.
-        loss: What is minimised, a scalar, given the network as it is in the middle of the thought.
-        steps: How many; after 0 it is the network as it is.
-        clip_norm: Scale the gradient down to this norm before each step, as the engine does. None: never.
+        network: Network whose weights take part if the optimiser holds them, frozen or not.
+        optimizer: SGD, Adam or AdamW, or a subclass that changes only defaults.
+        loss: Scalar loss as a function of the copy.
+        steps: Number of steps; 0 gives the network itself.
+        clip_norm: Clip the gradient's norm to this before each step, as the engine does. None: no clipping.
 
     Returns:
-        The network's function at ``theta^steps``. Compiled networks run as they were written: compiled code has no
+        The network's function at ``theta^steps``. Compiled networks run in eager mode, since compiled code has no
         second derivative.
 
     Raises:
-        ValueError: The optimiser, or an option of it, is not one that can be differentiated here.
+        ValueError: The optimiser, or one of its options, is not supported.
     """
     check_unrollable(optimizer)
     weights = {name: weight.detach().requires_grad_() for name, weight in network.named_parameters()}
@@ -66,7 +66,7 @@ def looked_ahead(
         found = torch.autograd.grad(
             loss(at(weights)), [weights[name] for name in moving], create_graph=True, allow_unused=True
         )
-        # As in earnest, a weight that the loss does not know stays, whatever its momentum.
+        # A weight without a gradient is not updated, whatever its momentum, as in torch.
         gradients = {name: gradient for name, gradient in zip(moving, found, strict=True) if gradient is not None}
         if clip_norm is not None:
             norm = torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients.values()]).norm()
@@ -77,10 +77,10 @@ def looked_ahead(
 
 
 def check_unrollable(optimizer: Optimizer) -> None:
-    """Refuse an optimiser whose steps cannot be thought.
+    """Refuse an optimiser whose steps are not implemented here.
 
     Raises:
-        ValueError: It is neither SGD nor Adam, or it has an option that is not known here.
+        ValueError: It is neither SGD nor Adam, or has an unsupported option.
     """
     kind = type(optimizer).__name__
     own = inspect.unwrap(type(optimizer).step)  # torch wraps a class's step when it first makes one
@@ -93,7 +93,7 @@ def check_unrollable(optimizer: Optimizer) -> None:
 
 @dataclass
 class _Step:
-    """One weight's way through its optimiser: the options, and what is remembered, never changed in place."""
+    """Functional optimiser step of one weight: options and state, never changed in place."""
 
     options: dict[str, Any]
     memory: dict[str, Any]
@@ -118,11 +118,11 @@ class _Step:
     def _adam(self, gradient: Tensor) -> Tensor:
         (beta1, beta2), memory = self.options["betas"], self.memory
         zeros = torch.zeros_like(gradient)
-        # In double, since 1 - beta2 would lose four digits; where the count lies on a device, it is not read.
+        # In double: in float32, 1 - beta2^t would lose four digits. The count stays on its device.
         count = memory["step"] = torch.as_tensor(memory.get("step", 0)).double() + 1
         mean = memory["exp_avg"] = torch.lerp(memory.get("exp_avg", zeros), gradient, 1 - beta1)
         square = memory["exp_avg_sq"] = beta2 * memory.get("exp_avg_sq", zeros) + (1 - beta2) * gradient * gradient
-        # The root's slope is infinite at 0, where the gradient of a dead unit is; 0 times it would be NaN.
+        # The square root has an infinite slope at 0, and dead units have a gradient of 0: 0 times inf is NaN.
         alive = square > 0
         root = torch.where(alive, torch.where(alive, square, 1).sqrt(), 0)
         return mean / (1 - beta1**count) / (root / (1 - beta2**count).sqrt() + self.options["eps"])

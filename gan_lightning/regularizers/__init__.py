@@ -1,4 +1,4 @@
-"""What restrains a discriminator: penalties on its gradients, clipped weights."""
+"""Regularisers of a discriminator: penalties on its gradients, weight clipping."""
 
 from gan_lightning.regularizers.gradient_penalties import (
     dragan_penalty,

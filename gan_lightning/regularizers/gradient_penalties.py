@@ -4,10 +4,9 @@
 Where the output is a map of patches, it is the gradient of the sum over that image's patches. The
 discriminator must judge each image by itself: BatchNorm in it would mix the gradients of the batch.
 
-Penalties are computed in float32 outside autocast (a double input stays double), because a second derivative
-taken through bfloat16 is off by a percent. They are differentiable with respect to the discriminator's
-weights, and leave the images given to them without a gradient. Give them the eager network: a compiled one
-has no double backward.
+Penalties are computed in float32 outside autocast (double inputs stay double), because second derivatives in
+bfloat16 are off by a percent. They have a gradient with respect to the discriminator's weights, not to the images.
+They need the eager network: compiled code has no double backward.
 """
 
 from collections.abc import Callable
@@ -30,19 +29,20 @@ def gradient_penalty(
         discriminator: Maps images to outputs (N,), (N, 1) or (N, 1, h, w).
         real: Real images, (N, ...).
         fake: Generated images, of the same shape.
-        target: Gradient norm that costs nothing.
+        target: Gradient norm without a penalty.
 
     Returns:
         A scalar in [0, inf).
 
     Raises:
-        ValueError: If ``real`` and ``fake`` differ in shape, which would broadcast in silence.
+        ValueError: The shapes of ``real`` and ``fake`` differ, and would be broadcast silently.
     """
     if real.shape != fake.shape:
         raise ValueError(
             f"gradient_penalty mixes real and generated images one by one, so their shapes must agree: "
             f"got {tuple(real.shape)} and {tuple(fake.shape)}."
         )
+    # x = x_r + eps (x_f - x_r), algorithm 1; eps is N x 1 x 1 x 1.
     real, fake = _at_least_float32(real), _at_least_float32(fake)
     return _norm_penalty(discriminator, torch.lerp(real, fake, _uniform_per_image(real)), target)
 
@@ -60,7 +60,7 @@ def dragan_penalty(
     Args:
         discriminator: Maps images to outputs (N,), (N, 1) or (N, 1, h, w).
         real: Real images, (N, ...).
-        perturbation: How far from the data the gradient is looked at, in standard deviations; 0: at the data.
+        perturbation: Largest distance from the data, in standard deviations; 0: gradients at the data.
         target: Gradient norm that costs nothing.
 
     Returns:
@@ -103,14 +103,14 @@ def r2_penalty(discriminator: Callable[[Tensor], Tensor], fake: Tensor) -> Tenso
 
 
 def refuse_batch_norm(discriminator: nn.Module, game: str) -> None:
-    """Let no BatchNorm into a discriminator whose gradient is penalised at each image by itself.
+    """Refuse BatchNorm in a discriminator whose gradient is penalised per image.
 
     Args:
         discriminator: The network.
-        game: Who penalises it, for the message.
+        game: Name of the game, for the message.
 
     Raises:
-        ValueError: There is BatchNorm in it.
+        ValueError: It contains BatchNorm.
     """
     if any(isinstance(part, BATCH_NORMS) for part in discriminator.modules()):
         raise ValueError(
@@ -131,10 +131,10 @@ def _uniform_per_image(images: Tensor) -> Tensor:
 
 
 def _input_gradient(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Gradient of each image's summed output with respect to that image, as (N, elements of an image)."""
+    """Gradient of each image's summed output with respect to that image, N x (C H W)."""
     x = x.detach().requires_grad_()
     with torch.autocast(x.device.type, enabled=False):
-        # Images are judged one by one, so the gradient of the batch's sum holds each image's own gradient.
+        # Without BatchNorm an output depends on its own image alone, so one backward of the sum gives all N gradients.
         (gradient,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
     return gradient.flatten(start_dim=1)
 

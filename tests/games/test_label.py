@@ -172,7 +172,7 @@ class TestGenerate:
         checkpoint = run_directory(tmp_path) / "checkpoints" / "last.ckpt"
         with pytest.raises(SystemExit, match="2"):
             main(["generate", "--ckpt", str(checkpoint), "--out", str(tmp_path / "out"), "--labels", "3"])
-        assert "DCGAN was not told any classes" in capsys.readouterr().err
+        assert "DCGAN has no classes" in capsys.readouterr().err
 
 
 @pytest.mark.slow
