@@ -89,6 +89,8 @@ def fits(value: Any, kind: Any) -> bool:
         return isinstance(value, kinds) and not isinstance(value, str) and _are(value, origin, parts)
     if origin is Mapping:
         return isinstance(value, Mapping)
+    if getattr(kind, "takes_record", False) and _is_record(value):
+        return True
     return isinstance(value, kind) if isinstance(kind, type) else True
 
 

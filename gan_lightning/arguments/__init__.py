@@ -1,5 +1,23 @@
 """Constructor arguments: checks of types and ranges, and their record in a checkpoint."""
 
 from gan_lightning.arguments.annotations import Checked, check_arguments, checked
+from gan_lightning.arguments.schedules import (
+    ConstantSchedule,
+    CosineSchedule,
+    LinearSchedule,
+    Schedule,
+    StepSchedule,
+    value_of,
+)
 
-__all__ = ["Checked", "check_arguments", "checked"]
+__all__ = [
+    "Checked",
+    "ConstantSchedule",
+    "CosineSchedule",
+    "LinearSchedule",
+    "Schedule",
+    "StepSchedule",
+    "check_arguments",
+    "checked",
+    "value_of",
+]

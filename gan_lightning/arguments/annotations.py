@@ -11,6 +11,7 @@ from datamodules.components.annotated import Annotated, annotated, described, fi
 from gan_lightning.arguments.class_defaults import ClassDefaults
 from gan_lightning.arguments.network_forms import check_network
 from gan_lightning.arguments.ranges import check_limits
+from gan_lightning.arguments.schedules import Schedule
 
 Class = TypeVar("Class", bound=type)
 
@@ -58,7 +59,8 @@ def check_arguments(
         if not fits(value, kind) or (name.endswith("_shape") and value is not None and _is_empty(value, least_side)):
             raise ValueError(f"{name} is {shown(value)}: it must be {described(name, kind)}.")
         if name not in left:
-            check_limits({name: value})
+            for each in value.bounds if isinstance(value, Schedule) else (value,):
+                check_limits({name: each})
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{name} is {value}: it must be a finite number.")
 

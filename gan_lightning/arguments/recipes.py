@@ -19,6 +19,7 @@ from torch import nn
 
 from gan_lightning.arguments.class_defaults import OWN_CONSTRUCTOR
 from gan_lightning.arguments.ranges import check_limits
+from gan_lightning.arguments.schedules import Schedule
 
 _OPEN = {"gan_lightning", "torch"}
 """Packages that may be imported because a file names them; importing others would run their code."""
@@ -63,6 +64,16 @@ def resolve(recipe: Any, kind: type = nn.Module) -> Callable[..., Any]:
     raise TypeError(f"{recipe!r} is no class, no partial of a class and no record with a 'class_path'.")
 
 
+def resolve_number(value: Schedule | float | Mapping[str, Any]) -> Schedule | float:
+    """A number or a schedule as it is; the record of a schedule, as a checkpoint holds it, is made into one.
+
+    Raises:
+        ValueError: The record names something else.
+    """
+    made: Schedule | float = resolve(value, Schedule)() if isinstance(value, Mapping) else value
+    return made
+
+
 def check_maker(maker: Any, kinds: type | tuple[type, ...], name: object) -> None:
     """Refuse to call a name from a file unless it makes an object of the wanted kind.
 
@@ -100,6 +111,8 @@ def record(value: Any) -> Any:
         return [record(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): record(item) for key, item in value.items()}
+    if isinstance(value, Schedule):
+        return {**record(type(value)), "init_args": record(value.arguments())}
     if isinstance(value, partial):
         # The command line's parser binds the class as an argument of its own instantiator.
         function = next((part for part in (*value.args, value.func) if isinstance(part, type)), value.func)

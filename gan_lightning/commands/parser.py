@@ -91,8 +91,8 @@ class Parser(LightningArgumentParser):
         no_class = _NO_CLASS.search(message)
         keys = _KEY.findall(message[: no_class.start()]) if no_class else []
         action = next((action for action in options_of(self) if keys and action.dest in keys[-1]), None)
-        if no_class is None or action is None:
-            return self._of_a_value(message)
+        if no_class is None or action is None or float in alternatives(type_of(action)):
+            return self._of_a_value(message)  # What takes a number too may have been given no class at all.
         option = action.dest.rpartition(".")[2]
         name = no_class["name"] or f"{no_class['path']} ({no_class['why'].strip().rstrip('.')})"
         return (

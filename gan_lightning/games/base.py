@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from gan_lightning.arguments import Checked
+from gan_lightning.arguments import Checked, Schedule
 from gan_lightning.arguments.ranges import check_limits
-from gan_lightning.arguments.recipes import primitive_arguments, resolve
+from gan_lightning.arguments.recipes import primitive_arguments, resolve, resolve_number
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import frozen
 from gan_lightning.games.old_hooks import alias_old_hooks
@@ -34,12 +34,12 @@ from gan_lightning.loggers.guards import count_updates, guard_loggers, log_at_le
 from gan_lightning.loggers.step_values import log_terms
 from gan_lightning.losses import Terms
 from gan_lightning.optimizers import DCGANAdam
-from gan_lightning.optimizers.ema import ExponentialMovingAverage
+from gan_lightning.optimizers.ema import average_of
 from gan_lightning.optimizers.schedulers import Schedules, check_scheduler
 from gan_lightning.trainer.atomic_checkpoint import use_atomic_saves
 from gan_lightning.trainer.ddp import adopt, agree, agreed, give_back, leave_group_at_exit
 from gan_lightning.trainer.internals import do_not_count_steps, expire_logged_values
-from gan_lightning.trainer.loader_batches import Looking, parted
+from gan_lightning.trainer.loader_batches import Looking, count, parted
 from gan_lightning.trainer.monitors import Noting, guard_monitors
 from gan_lightning.trainer.number_types import (
     needing_digits,
@@ -70,16 +70,23 @@ class AdversarialModule(Looking, Noting, Checked):
         discriminator: Network that judges real and fake images.
         generator_optimizer: Makes the generator's optimiser from its parameters.
         discriminator_optimizer: Makes the discriminator's optimiser from its parameters.
-        generator_scheduler: Makes a learning-rate scheduler from the generator's optimiser; it counts steps.
+        generator_scheduler: Makes a learning-rate scheduler from the generator's optimiser; it counts steps,
+            or real images, as :class:`~gan_lightning.optimizers.schedulers.ScheduledRate` does.
         discriminator_scheduler: The same for the discriminator; it counts steps too, not discriminator updates.
         n_critic: Discriminator updates in a step.
         accumulate: Batches whose gradients are averaged into one update of either player.
         penalty_interval: Compute a player's penalties at every so many of its updates, multiplied by this number.
         gradient_clip_norm: Clip the norm of a player's gradients to this before its update. None: no clipping.
-        ema_decay: Decay of the moving average of the generator's weights, which makes all samples. None: no average.
+        ema_decay: Decay per update of the moving average of the generator's weights, which makes all samples. None: no
+            average.
+        ema_half_life: Half-life of that average in real images, or its schedule, in place of ``ema_decay``, which is
+            None then: another batch size keeps the same average.
+        ema_ramp_up: The half-life is at most this share of ``images_seen``; 0.05 in StyleGAN2. None: no ramp.
 
     Attributes:
         game_step: Updates of the generator so far, in all fits; ``trainer.global_step`` counts those of a trainer.
+        images_seen: Real images that the discriminator's updates have taken so far, in all fits and processes, each
+            rank as many. Every :class:`~gan_lightning.arguments.Schedule` is a function of it; within a step it stays.
         number_type: dtype of the generator's kernels, and so of the images in a step. Averages and statistics are in
             float32 where this has fewer digits.
     """
@@ -100,6 +107,8 @@ class AdversarialModule(Looking, Noting, Checked):
         penalty_interval: int = 1,
         gradient_clip_norm: float | None = None,
         ema_decay: float | None = 0.999,
+        ema_half_life: Schedule | float | None = None,
+        ema_ramp_up: float | None = None,
     ) -> None:
         super().__init__()
         arguments = primitive_arguments(inspect.currentframe())
@@ -108,7 +117,8 @@ class AdversarialModule(Looking, Noting, Checked):
         self.automatic_optimization = False
         self.generator = generator
         self.discriminator = discriminator
-        self.ema = None if ema_decay is None else ExponentialMovingAverage(generator, ema_decay)
+        half_life = None if ema_half_life is None else resolve_number(ema_half_life)
+        self.ema = average_of(generator, ema_decay, half_life, ema_ramp_up)
         self.generator_optimizer = resolve(generator_optimizer, Optimizer)
         self.discriminator_optimizer = resolve(discriminator_optimizer, Optimizer)
         self.generator_scheduler = generator_scheduler and resolve(generator_scheduler, LRScheduler)
@@ -120,6 +130,7 @@ class AdversarialModule(Looking, Noting, Checked):
         self.number_type = number_type(generator)
         self.seed: int | None = None
         self.game_step = 0
+        self.images_seen = 0
         keep_plain(self)
         self._schedules = Schedules()
         self._sorted: tuple[Any, dict[str, LightningOptimizer]] | None = None
@@ -210,6 +221,7 @@ class AdversarialModule(Looking, Noting, Checked):
         if not self._is_set_up or self.seed is None or self.buffers_of_ranks:
             self._begin()
         batches = side_by_side(self.trainer.train_dataloader, batches)
+        images = self.trainer.world_size * sum(map(count, batches))
         seed_draws(fold(cast(int, self.seed), step, self.global_rank), self.device)
         discriminator_optimizer, generator_optimizer = map(self.optimizer_of, PLAYERS)
         # Lightning counts the steps of every optimiser; without the discriminator's, global_step counts generator
@@ -245,8 +257,9 @@ class AdversarialModule(Looking, Noting, Checked):
                 step,
             )
         if self.ema is not None:
-            self.ema.update(self.generator, step + 1)
+            self.ema.update(self.generator, step + 1, images, self.images_seen)
         self.game_step = step + 1
+        self.images_seen += images
         self._schedules.step(self)
         log_terms(self, terms)
         return {player: terms[loss] for player in PLAYERS if (loss := f"train/{player}/loss") in terms}

@@ -26,7 +26,7 @@ def save_state(game: AdversarialModule, checkpoint: dict[str, Any]) -> None:
         checkpoint: As Lightning is about to write it; changed in place.
     """
     state: dict[str, Any] = {"variant": public_name(type(game)), "version": __version__}
-    state |= {"seed": game.seed, "game_step": game.game_step}
+    state |= {"seed": game.seed, "game_step": game.game_step, "images_seen": game.images_seen}
     if any(apart := buffers_apart(game)):
         # The state dict holds synchronised buffers, for sampling. To resume bit for bit, each rank needs its own, such
         # as the statistics of its BatchNorm.
@@ -55,6 +55,7 @@ def load_state(game: AdversarialModule, checkpoint: Mapping[str, Any]) -> None:
     game.buffers_of_ranks = state.get("buffers", [])
     # Checkpoints before 0.2 have the trainer's count alone.
     game.game_step = state.get("game_step", checkpoint.get("global_step", 0))
+    game.images_seen = state.get("images_seen", 0)  # Until 0.2 nobody counted.
     before = _with_current_names(checkpoint.get("hyper_parameters", {}))
     for name in sorted(name for name in game.hparams if name in before and before[name] != game.hparams[name]):
         # Lightning loads the states of optimisers and schedulers after this, settings included: the checkpoint's win.

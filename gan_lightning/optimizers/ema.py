@@ -6,6 +6,8 @@ from typing import Self
 import torch
 from torch import nn
 
+from gan_lightning.arguments import Schedule, value_of
+from gan_lightning.arguments.ranges import check_limits
 from gan_lightning.trainer.internals import foreach_lerp_
 from gan_lightning.trainer.number_types import Conversion, has_few_digits, take_own_type, with_digits
 
@@ -20,16 +22,41 @@ class ExponentialMovingAverage(nn.Module):
     are frozen, their average stays. The average has float32's digits at least, whatever the number type of the network
     and whatever it is converted to, since in bfloat16 a step of less than half a percent is none.
 
+    With a half-life instead, ``decay_t = 0.5 ** (images / half_life)`` where ``images`` are those of one update, so
+    that another batch size averages over the same images (Karras et al., 2020, arXiv 1912.04958, and EDM2).
+
     Args:
         module: The network to follow. It is copied; the copy takes no gradient.
-        decay: Between 0 (no memory) and 1 (excluded).
+        decay: Between 0 (no memory) and 1 (excluded). None: there is a half-life.
+        half_life: Real images after which a weight counts half, above 0, or a schedule of that.
+        ramp_up: The half-life is at most this share of the images seen before an update; 0.05 in StyleGAN2, where the
+            first update copies the weights. None: it is what it is from the beginning.
+
+    Raises:
+        ValueError: There are both a decay and a half-life or neither, a ramp without a half-life, or one is out of its
+            range.
     """
 
-    def __init__(self, module: nn.Module, decay: float) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        decay: float | None = None,
+        half_life: Schedule | float | None = None,
+        ramp_up: float | None = None,
+    ) -> None:
         super().__init__()
-        if not 0 <= decay < 1:
-            raise ValueError(f"ema_decay is {decay}: it must be at least 0 and less than 1 (None turns EMA off).")
+        if (decay is None) == (half_life is None):
+            raise ValueError(
+                f"ema_decay is {decay} and ema_half_life is {half_life}: give one of them, and null for the other."
+            )
+        if ramp_up is not None and half_life is None:
+            raise ValueError(f"ema_ramp_up is {ramp_up}, and it limits an ema_half_life: give that too.")
+        check_limits({"ema_decay": decay, "ema_ramp_up": ramp_up})
+        for each in half_life.bounds if isinstance(half_life, Schedule) else (half_life,):
+            check_limits({"ema_half_life": each})
         self.decay = decay
+        self.half_life = half_life
+        self.ramp_up = ramp_up
         self.module = copy.deepcopy(module).requires_grad_(False)
         if any(has_few_digits(weight) for weight in module.parameters()):
             self.module._apply(lambda tensor: tensor.float() if has_few_digits(tensor) else tensor)
@@ -42,13 +69,39 @@ class ExponentialMovingAverage(nn.Module):
             take_own_type(self.module, always=True)
         return self
 
+    def decay_at(self, step: int, images: int, seen: int) -> float:
+        """The share of the average that stays in an update; arguments as of :meth:`update`."""
+        if self.decay is not None:
+            return min(self.decay, step / (step + 9))
+        assert self.half_life is not None
+        half_life = value_of(self.half_life, seen)
+        if self.ramp_up is not None:
+            half_life = min(half_life, seen * self.ramp_up)
+        return 0.5 ** (images / half_life) if half_life > 0 else 0.0
+
     @torch.no_grad()
-    def update(self, module: nn.Module, step: int) -> None:
-        """Move the average towards ``module`` after its update number ``step``, counted from 1."""
-        decay = min(self.decay, step / (step + 9))
+    def update(self, module: nn.Module, step: int, images: int = 0, seen: int = 0) -> None:
+        """Move the average towards ``module`` after one of its updates.
+
+        Args:
+            module: The network that it follows.
+            step: Number of the update, counted from 1.
+            images: Real images that the update took, in all processes. A half-life needs them.
+            seen: Real images before that, in all processes.
+        """
+        decay = self.decay_at(step, images, seen)
         pairs = zip(self.module.parameters(), module.parameters(), strict=True)
         moving = [(mine, theirs) for mine, theirs in pairs if theirs.requires_grad]
         targets = [theirs if theirs.dtype == mine.dtype else theirs.to(mine.dtype) for mine, theirs in moving]
         foreach_lerp_([mine for mine, _ in moving], targets, 1 - decay)
         for mine, theirs in zip(self.module.buffers(), module.buffers(), strict=True):
             mine.copy_(theirs)
+
+
+def average_of(
+    module: nn.Module, decay: float | None, half_life: Schedule | float | None, ramp_up: float | None
+) -> ExponentialMovingAverage | None:
+    """The average of a network's weights by a game's arguments; None where these want none."""
+    if decay is None and half_life is None and ramp_up is None:
+        return None
+    return ExponentialMovingAverage(module, decay, half_life, ramp_up)

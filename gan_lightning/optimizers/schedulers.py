@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
-from gan_lightning.arguments import checked
+from gan_lightning.arguments import Schedule, checked, value_of
 from gan_lightning.arguments.ranges import check_whole
+from gan_lightning.arguments.recipes import record, resolve_number
 
 _OF_AN_OPTIMISER = ("optimizer", "lr_scheduler", "monitor")
 _OF_A_SCHEDULER = ("scheduler", "name", "interval", "frequency", "monitor", "strict", "reduce_on_plateau")
@@ -41,6 +43,37 @@ class LinearDecay(LambdaLR):
         )
 
 
+@checked
+class ScheduledRate(LRScheduler):
+    """The full rate times a schedule of the real images seen, whatever the batch size and the number of processes.
+
+    Args:
+        optimizer: Whose rate.
+        factor: What its rate, that of each parameter group, is multiplied by.
+    """
+
+    def __init__(self, optimizer: Optimizer, factor: Schedule | float) -> None:
+        self.factor = resolve_number(factor)
+        self.images_seen = 0
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float | Tensor]:
+        factor = value_of(self.factor, self.images_seen)
+        return [rate * factor for rate in self.base_lrs]
+
+    def begin_at(self, images: int) -> None:
+        """Set the rate of the step that comes after so many real images, as a second fit does."""
+        self.images_seen = images
+        for group, rate in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
+            group["lr"] = rate
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "factor": record(self.factor)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict({**state_dict, "factor": resolve_number(state_dict["factor"])})
+
+
 class Schedules:
     """When the schedulers of a fit are stepped: after every ``frequency``-th step, or epoch, counted from 1.
 
@@ -61,7 +94,11 @@ class Schedules:
 
             def read() -> Any:
                 given = configure()
-                self._of_epochs = {id(one["scheduler"]) for one in _schedules(given) if one["interval"] == "epoch"}
+                schedules = [*_schedules(given)]
+                self._of_epochs = {id(one["scheduler"]) for one in schedules if one["interval"] == "epoch"}
+                for one in schedules:
+                    if isinstance(one["scheduler"], ScheduledRate):
+                        one["scheduler"].begin_at(cast(int, game.images_seen))
                 return given
 
             game.configure_optimizers = read  # type: ignore[method-assign]
@@ -81,6 +118,8 @@ class Schedules:
         for config in trainer.lr_scheduler_configs:
             by_epoch = id(config.scheduler) in self._of_epochs
             count = trainer.current_epoch + 1 if by_epoch else trainer.global_step
+            if isinstance(config.scheduler, ScheduledRate):
+                config.scheduler.images_seen = cast(int, game.images_seen)
             if count % config.frequency == 0 and (trainer.is_last_batch or not by_epoch):
                 game.lr_scheduler_step(config.scheduler, None)
 
@@ -121,6 +160,8 @@ def _schedules(given: Any) -> Iterator[dict[str, Any]]:
             yield from _schedules(each)
     else:
         check_scheduler(given)
+        if isinstance(given, LRScheduler):
+            yield {"scheduler": given, "interval": "step"}
 
 
 _WHO = "configure_optimizers"

@@ -22,14 +22,15 @@ def plain(name: str) -> str:
 def keep_plain(game: nn.Module) -> None:
     """Let a game's state dict have the names of one that is not compiled, and take such names.
 
-    The count of its steps, ``game_step``, stands in what the state dict says of itself, so that names stay as they are.
+    Its counts, ``game_step`` and ``images_seen``, stand in what the state dict says of itself, so that names stay as
+    they are.
     """
     game.register_state_dict_post_hook(_given)
     game.register_load_state_dict_pre_hook(_taken)
 
 
 def _given(game: nn.Module, state: dict[str, Any], prefix: str, about: dict[str, Any]) -> None:
-    about["game_step"] = game.game_step
+    about |= {"game_step": game.game_step, "images_seen": game.images_seen}
     metadata = metadata_of(state)
     for record in (state, metadata):
         if any(WRAPPED in name for name in record):
@@ -40,6 +41,7 @@ def _given(game: nn.Module, state: dict[str, Any], prefix: str, about: dict[str,
 
 def _taken(game: nn.Module, state: dict[str, Any], prefix: str, about: dict[str, Any], *_: Any) -> None:
     game.game_step = about.get("game_step", game.game_step)
+    game.images_seen = about.get("images_seen", game.images_seen)
     numbers = [*game.named_parameters(prefix[:-1], remove_duplicate=False)]
     buffers = [*game.named_buffers(prefix[:-1], remove_duplicate=False)]
     here = {plain(name): name for name, _ in (*numbers, *buffers) if WRAPPED in name}

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from gan_lightning.arguments import Schedule, value_of
+from gan_lightning.arguments.recipes import resolve_number
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import ImageGame
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
@@ -26,22 +28,23 @@ class DCGAN(
     the discriminator then.
 
     Args:
-        r1_weight: Gamma of R1. 0, the paper's game, turns it off.
+        r1_weight: Gamma of R1, or its schedule. 0, the paper's game, turns it off.
         real_target: Target of the real images' probability; below 1: one-sided label smoothing.
     """
 
-    def __init__(self, r1_weight: float = 0.0, real_target: float = 1.0, **game: Any) -> None:
+    def __init__(self, r1_weight: Schedule | float = 0.0, real_target: float = 1.0, **game: Any) -> None:
         super().__init__(**game)
-        self.r1_weight = r1_weight
+        self.r1_weight = resolve_number(r1_weight)
         self.real_target = real_target
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         return minimax_discriminator(self.discriminator(batch.real), self.discriminator(batch.fake), self.real_target)
 
     def discriminator_penalty(self, batch: GameBatch) -> Terms:
-        if self.r1_weight == 0:
+        weight = value_of(self.r1_weight, self.images_seen)
+        if weight == 0:
             return {}
-        return {"r1": self.r1_weight * r1_penalty(self.discriminator, batch.real)}
+        return {"r1": weight * r1_penalty(self.discriminator, batch.real)}
 
     def generator_loss(self, batch: GameBatch) -> Terms:
         return non_saturating_generator(self.discriminator(batch.fake))

@@ -16,6 +16,7 @@ from gan_lightning.variants import DCGAN, SRGAN
 from tests.helpers.command_line import LAST, TINY, fit, printed_config, refused
 
 SCHEDULE = ["--model.generator_scheduler"]
+RAMP = ["--model.r1_weight=LinearSchedule", "--model.r1_weight.start=0", "--model.r1_weight.end=1"]
 
 
 @pytest.fixture(autouse=True)
@@ -254,7 +255,12 @@ class TestRefusals:
             (callback("SampleGrid", "evry=3"), "SampleGrid has no option evry: it has every_n_steps,"),
             # Of another type.
             (["--model.n_critic", "many"], "model.n_critic is many: it must be a whole number."),
-            (["--model.r1_weight", "nan"], "model.r1_weight is nan: it must be a number."),
+            (["--model.r1_weight", "nan"], "r1_weight is nan: it must be a class or a number: choose from ConstantSch"),
+            ([*RAMP, "--model.r1_weight.images=-4"], "images is -4: it must be a whole number, at least 1."),
+            (
+                [*RAMP, "--model.r1_weight.images=9", "--model.r1_weight.end=-1"],
+                "r1_weight is -1.0: it must be at least",
+            ),
             (["--model.r1_weight", ".nan"], "r1_weight is nan: it must be at least 0."),
             (["--model.ema_decay", "high"], "model.ema_decay is high: it must be a number or null."),
             (["--model.generator.width", "1.5"], "model.generator.width is 1.5: it must be a whole number."),

@@ -94,7 +94,9 @@ def test_the_average_of_a_discriminator_counts_on_too(tmp_path: Path, monkeypatc
     counts: list[int] = []
     update = ExponentialMovingAverage.update
     monkeypatch.setattr(
-        ExponentialMovingAverage, "update", lambda self, of, step: (counts.append(step), update(self, of, step))[1]
+        ExponentialMovingAverage,
+        "update",
+        lambda self, of, step, *images: (counts.append(step), update(self, of, step, *images))[1],
     )
     model = small(SemiSupervisedGAN, discriminator_ema_decay=0.9)
     play(model, 1, tmp_path / "first")
