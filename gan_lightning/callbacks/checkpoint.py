@@ -71,6 +71,7 @@ class LastCheckpoint(ModelCheckpoint):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         others = (each for each in trainer.checkpoint_callbacks if isinstance(each, ModelCheckpoint))
+        # Callbacks with a monitor: theirs is the best checkpoint.
         self._compared = [each for each in others if each.monitor is not None and each is not self]
         if stage == "fit":
             self.path = _path_of_last(trainer)
@@ -158,6 +159,7 @@ class LastCheckpoint(ModelCheckpoint):
     def _save(self, trainer: Trainer) -> None:
         self._due = False
         fitting = trainer.state.fn == TrainerFn.FITTING
+        # No file outside of fit, none twice for a step, none in a trial run.
         if not fitting or trainer.global_step == self._saved_step or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         self.path = self.path or _path_of_last(trainer)

@@ -67,4 +67,5 @@ class ModeCoverage(Measurement):
             modes, high_quality = mode_coverage(samples, data.centres, data.std, self.min_share)
             return {"modes": float(modes), "high_quality": high_quality}
 
+        # Rank 0 measures and broadcasts: the samples are the same on all ranks.
         return on_rank_zero(cover)

@@ -99,6 +99,7 @@ class DivergenceGuard(Callback):
         }
         self._sums = {}
         totals = torch.stack([total.float() for total in watched.values()])
+        # NaN and infinity survive the mean over ranks, so all ranks see the same failure.
         average_over_processes([totals])
         bad = [name for name, fine in zip(watched, totals.isfinite().tolist(), strict=True) if not fine]
         if not bad:

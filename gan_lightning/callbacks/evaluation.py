@@ -115,6 +115,7 @@ class GenerativeMetrics(Measurement):
         ingredients = Ingredients(self.weights_path, lambda: real_images(data, "train"), self._cache)
         with without_side_effects(torch.device("cpu")):
             self._extractors = extractors_of(self.metrics, self.extractor, ingredients)
+            # If the size of the split is known beforehand, settings that cannot work are refused before the run.
             n_real = count_of(data, self.split)
             if n_real is not None:
                 n_real = min(n_real, self.num_real or n_real)
@@ -136,6 +137,7 @@ class GenerativeMetrics(Measurement):
         super()._log(pl_module, scores, **how)
         # Plain names as well, for monitors alone: in a log they are kept for the published features.
         prefix = next(iter(scores)).partition("/")[0]
+        # scores and self.metrics have the same order.
         plain = {f"{prefix}/{name}": score for name, score in zip(self.metrics, scores.values(), strict=True)}
         others = {name: score for name, score in plain.items() if name not in scores}
         pl_module.log_dict(others, **{**how, "logger": False})

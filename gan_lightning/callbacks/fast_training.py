@@ -78,6 +78,7 @@ class FastTraining(Callback):
         self._set_up(trainer, pl_module)
         batches = side_by_side(trainer.train_dataloader, batch)
         self._choose("channels_last", trainer, pl_module, batches)
+        # Another precision is the user's own choice.
         if trainer.precision == "32-true":  # Another one has been asked for.
             self._choose("bf16", trainer, pl_module, batches)
         chosen = [f"{name} {'on' if on else 'off'} ({self._why[name]})" for name, on in self.chosen.items()]
@@ -175,6 +176,7 @@ def _gradients(game: AdversarialModule, batches: list[Any]) -> None:
         (game.discriminator, game.generator, batch.detached(), game.discriminator_loss),
         (game.generator, game.discriminator, batch, game.generator_loss),
     ):
+        # As in a step: the other player is frozen.
         with frozen(rival):
             if terms := loss(shown):
                 torch.stack(list(terms.values())).sum().backward()
@@ -184,6 +186,7 @@ def _gradients(game: AdversarialModule, batches: list[Any]) -> None:
 @contextmanager
 def _state_restored(game: AdversarialModule) -> Iterator[None]:
     """Restore the buffers and the random number generators after a trial."""
+    # Buffers such as BatchNorm's statistics change in every forward pass; weights do not, without an update.
     before = [(buffer, buffer.clone()) for buffer in game.buffers()]
     with own_randomness(0, game.device):
         yield

@@ -47,6 +47,7 @@ class Measurement(Callback, ABC):
         reason, short = self._never(trainer), self._too_short(trainer)
         if not (reason or short):
             return
+        # A callback that monitors a value which never comes is a mistake: raise before training.
         for other in trainer.callbacks if reason else []:  # type: ignore[attr-defined]
             if (monitor := getattr(other, "monitor", None)) in [f"val/{name}" for name in self._known_as()]:
                 raise ValueError(
@@ -94,6 +95,7 @@ class Measurement(Callback, ABC):
         pl_module.is_measured_at_steps = pl_module.is_measured_at_steps or self.every_n_steps is not None
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # `validate` always measures; within fit only without every_n_steps, and not in the sanity check.
         standing_alone = trainer.state.fn == TrainerFn.VALIDATING
         if standing_alone or (self.every_n_steps is None and not trainer.sanity_checking):
             self._log(pl_module, self._measure(trainer, pl_module, "val"), sync_dist=True)

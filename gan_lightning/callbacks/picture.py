@@ -81,6 +81,7 @@ class Picture(Callback, ABC):
             self._folder = None
         else:
             alike = [each for each in trainer.callbacks if isinstance(each, Picture) and each.subject == self.subject]  # type: ignore[attr-defined]
+            # Position among the callbacks of the same kind.
             number = next((i for i, each in enumerate(alike) if each is self), 0)
             # A second callback of the same kind gets a folder of its own: samples_2.
             self._folder = Path(log_dir) / (f"{self.subject}_{number + 1}" if number else self.subject)
@@ -105,6 +106,7 @@ class Picture(Callback, ABC):
             return
         step = self._written_step = trainer.global_step
         images, columns = self.images(pl_module)
+        # C x H x W, uint8; enlarged by whole pixels, so that small images stay sharp.
         image = grid(to_uint8(images).cpu(), columns)
         picture = enlarge(image, self.scale or -(-_COMFORTABLE_SIDE // image.shape[2]))
         picture = captioned(picture, *self.captions(pl_module, columns, len(images)))

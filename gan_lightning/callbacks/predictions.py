@@ -52,6 +52,7 @@ class PredictionWriter(BasePredictionWriter):
         several = len(trainer.num_predict_batches) > 1
         folder = self._folder / str(dataloader_idx) if several else self._folder
         folder.mkdir(parents=True, exist_ok=True)
+        # Ranks take batches in turn, so this number is unique over all of them.
         number = batch_idx * trainer.world_size + trainer.global_rank
         for i, image in enumerate(to_uint8(prediction).cpu()):
             write_png(folder / f"{number:05d}_{i:03d}.png", image)

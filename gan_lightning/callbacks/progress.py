@@ -150,6 +150,7 @@ class RunProgressBar(ProgressBar):
 
 def _figures(trainer: Trainer, losses: Mapping[str, Any]) -> dict[str, str]:
     """Losses, training health and the newest validation metrics, read off the device."""
+    # The losses of this step last: callback_metrics may hold older ones.
     metrics = {**trainer.callback_metrics, **losses}
     shown = {label: metrics[name] for name, label in _LABELS.items() if name in metrics}
     shown |= _accuracies(metrics)

@@ -54,6 +54,7 @@ class ScatterPlot(Picture):
     def images(self, game: Any) -> tuple[Tensor, int | None]:
         with own_randomness(self.seed, game.device), torch.no_grad():
             if self._real is None:
+                # Real points, M x 2, read once.
                 batches = first_batches(game.trainer, self.n)
                 self._real = torch.cat([game.prepare_batch(raw).real.flatten(1) for raw in batches]).cpu()
             samples = game.sample(self.n, seed=self.seed).flatten(1).cpu()
@@ -65,6 +66,7 @@ class ScatterPlot(Picture):
         """Output of the discriminator at each point, N; None if it takes other inputs or has another output."""
         with evaluating(game.discriminator):
             try:
+                # Points as images, N x 2 x 1 x 1.
                 verdicts = game.discriminator(points.to(game.device)[..., None, None])
             except (AttributeError, TypeError, ValueError, RuntimeError):  # It needs labels, pairs, ...
                 verdicts = None

@@ -52,6 +52,7 @@ class TranslationGrid(Picture):
                 panels = self.picture_columns(
                     game, game.prepare_batch(game.trainer.strategy.batch_to_device(hooked, game.device))
                 )
+                # From columns of N images to rows of one example each.
                 rows += [[panel[i] for panel in panels] for i in range(len(panels[0]))]
         return stack([image for row in rows for image in row]), len(rows[0])
 

@@ -111,9 +111,11 @@ class AdversarialModule(Looking, Noting, Checked):
         ema_ramp_up: float | None = None,
     ) -> None:
         super().__init__()
+        # Hyper-parameters of a checkpoint are primitive values: classes are recorded by their import paths.
         arguments = primitive_arguments(inspect.currentframe())
         check_limits(arguments)
         self.save_hyperparameters(arguments)
+        # Two optimisers in one step: Lightning's automatic optimisation has one.
         self.automatic_optimization = False
         self.generator = generator
         self.discriminator = discriminator
@@ -222,6 +224,7 @@ class AdversarialModule(Looking, Noting, Checked):
             self._begin()
         batches = side_by_side(self.trainer.train_dataloader, batches)
         images = self.trainer.world_size * sum(map(count, batches))
+        # Random numbers depend on (seed, step, rank) alone, not on what was drawn before.
         seed_draws(fold(cast(int, self.seed), step, self.global_rank), self.device)
         discriminator_optimizer, generator_optimizer = map(self.optimizer_of, PLAYERS)
         # Lightning counts the steps of every optimiser; without the discriminator's, global_step counts generator
@@ -232,8 +235,10 @@ class AdversarialModule(Looking, Noting, Checked):
         # The last fakes serve both players, with one graph, unless several batches' graphs would be kept at once.
         one_graph = self.shares_fakes and self.accumulate == 1
         for update in range(self.n_critic):
+            # Fresh real images for every update of the discriminator.
             raw_batches = batches[update * self.accumulate : (update + 1) * self.accumulate]
             drawn = [self.draw_latents(self.checked_batch(raw)) for raw in raw_batches]
+            # A graph of the generator only where its own update will use it.
             with torch.set_grad_enabled(one_graph and update == self.n_critic - 1):
                 played = [replace(batch, fake=self.generate_fakes(batch)) for batch in drawn]
             with frozen(self.generator):
@@ -247,6 +252,7 @@ class AdversarialModule(Looking, Noting, Checked):
                 )
             self.after_discriminator_update()
 
+        # The discriminator passes gradients on to the fakes and takes none.
         with frozen(self.discriminator):
             terms |= self._update(
                 "generator",
@@ -304,9 +310,11 @@ class AdversarialModule(Looking, Noting, Checked):
         means: dict[str, Tensor] = {}
         for batch in batches:
             terms = loss(batch)
+            # The discriminator rests: no backward, no optimiser step, no log.
             if player == "discriminator" and terms == {}:
                 return {}
             total = _sum(terms, loss)
+            # Lazy regularisation: rarer penalties, multiplied by the interval, have the same mean (StyleGAN2).
             if number % self.penalty_interval == 0:
                 with eagerly(self.generator, self.discriminator):
                     penalties = penalty(batch)
@@ -404,6 +412,7 @@ class AdversarialModule(Looking, Noting, Checked):
         return 2 if any(isinstance(part, nn.BatchNorm1d) for part in players) else 1
 
     def on_train_start(self) -> None:
+        # Before the first step: the last batch of an epoch may be the small one.
         few = [size for size in batch_sizes(self.trainer.train_dataloader) if size < self.smallest_batch]
         if few:
             raise ValueError(
@@ -455,5 +464,6 @@ def _sum(terms: Terms, loss: LossFunction) -> Tensor:
     for name, term in terms.items():
         if term.ndim > 0:
             raise ValueError(f"{loss.__qualname__}: {name!r} has the shape {tuple(term.shape)}, and must be a scalar.")
+    # One kernel for the sum of several terms.
     first, *others = terms.values()
     return torch.stack([first, *others]).sum() if others else first

@@ -66,6 +66,7 @@ class CodeGame(ImageGame):
         return torch.cat([noise, F.one_hot(category, self.n_categories).to(noise.dtype), continuous], dim=1)
 
     def draw_latents(self, batch: GameBatch) -> GameBatch:
+        # z: N x latent_dim; the category is uniform over n_categories, the codes are U(-1, 1).
         noise = super().draw_latents(batch).latent
         category = torch.randint(self.n_categories, (len(noise),), device=noise.device)
         continuous = 2 * torch.rand(len(noise), self.n_continuous, device=noise.device, dtype=noise.dtype) - 1
@@ -102,6 +103,7 @@ class CodeGame(ImageGame):
 
     def _choose(self, latents: Tensor, codes: Codes | None, start: int) -> Tensor:
         """Replace the given codes in latents, N x ..., of which the first has the number ``start``."""
+        # Clones: split() returns views of the latents.
         noise, category, continuous = (part.clone() for part in self.parts(latents))
         self.check_codes(codes or {})
         for name, values in (codes or {}).items():
@@ -165,6 +167,7 @@ class CodeGame(ImageGame):
 
     def interpolate_latents(self, start: Tensor, end: Tensor, way: float) -> Tensor:
         (noise, *codes), (noise_end, *codes_end) = self.parts(start), self.parts(end)
+        # Codes are uniform, not normal: straight lines stay within their range.
         straight = [torch.lerp(code, code_end, way) for code, code_end in zip(codes, codes_end, strict=True)]
         return torch.cat([slerp(noise, noise_end, way), *straight], dim=1)
 
@@ -184,6 +187,7 @@ class CodeGame(ImageGame):
         Returns:
             (n_categories * columns) x C x H x W.
         """
+        # n_categories rows of `columns` images with the same noise.
         category = torch.arange(self.n_categories).repeat_interleave(columns)
         noise = super().indexed_latents(0, 1, seed).expand(len(category), -1)
         continuous = torch.zeros(len(category), self.n_continuous)

@@ -64,6 +64,7 @@ class ImageGame(AdversarialModule):
         return batch
 
     def look_at(self, raw: Any, real: Any, condition: Any = None) -> None:
+        # A game whose fakes depend on the latent alone ignores a second image of a pair.
         plays_alone = type(self).generate_fakes is AdversarialModule.generate_fakes
         if self.training not in self._looked and plays_alone and are_images(condition):
             rank_zero_warn(
@@ -111,6 +112,7 @@ class ImageGame(AdversarialModule):
     def render(self, *inputs: Tensor, batch_size: int = 256, generator: nn.Module | None = None) -> Tensor:
         """Run the generator on inputs, N x ... each, in batches: N x C x H x W on the model's device."""
         generator = self.image_generator if generator is None else generator
+        # An empty start, so that zero inputs give zero images of the right shape.
         images = [torch.empty(0, *self.image_shape, device=self.device)]
         with evaluating(generator):
             for first in range(0, len(inputs[0]), batch_size):
@@ -189,6 +191,7 @@ class ImageGame(AdversarialModule):
         samples the others have made; a shorter batch leaves a gap.
         """
         self._predicted = (0, 0) if restart else self._predicted
+        # Batches and samples predicted so far in this process.
         batches, samples = self._predicted
         self._predicted = (batches + 1, samples + n)
         if trainer_of(self) is None or self.trainer.world_size == 1:

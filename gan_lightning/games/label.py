@@ -90,6 +90,7 @@ class LabelGame(ImageGame):
                 f"{type(self).__name__} needs the class of every image, and there are {len(labels)} labels for "
                 f"{len(batch.examples)} images."
             )
+        # Reading labels off a device synchronises: those on a GPU are checked in the first batch only.
         if self.are_looked_at(labels):
             check_labels(labels, self.num_classes)
         return replace(batch, condition=labels.long())
@@ -99,6 +100,7 @@ class LabelGame(ImageGame):
 
     def on_train_start(self) -> None:
         super().on_train_start()
+        # Class frequencies of the training data, for the labels of samples; a buffer, so checkpoints keep them.
         labels = _labels_of(self.trainer.train_dataloader)
         if labels is None or labels.ndim != 1 or labels.is_floating_point():
             return
@@ -188,6 +190,7 @@ class LabelGame(ImageGame):
         start, end = (self.indexed_latents(i, i + 1, seed) for i in (a, b))
         if labels is None:
             labels = [int(self.indexed_labels(i, i + 1, seed)) for i in (a, b)]
+        # A discrete class cannot be interpolated: one for each half of the way.
         chosen = torch.tensor([labels[0] if way < 0.5 else labels[-1] for way in ways])
         return self.render(self.latent_path(start, end, ways), chosen)
 

@@ -32,6 +32,7 @@ def places_of_players(game: nn.Module, optimizers: Sequence[Optimizer]) -> dict[
     )
     places: dict[str, int] = {}
     for player in PLAYERS:
+        # Weights of both players decide nothing here; _check_the_rest refuses them if they are trainable.
         own = weights[player] - shared
         holding = [place for place, some in enumerate(held) if some & own]
         if len(holding) != 1:
@@ -41,6 +42,7 @@ def places_of_players(game: nn.Module, optimizers: Sequence[Optimizer]) -> dict[
                 "its own if they are to differ."
             )
         places[player] = holding[0]
+        # Trainable weights of the player that its optimiser lacks.
         left = {id(weight) for weight in getattr(game, player).parameters() if weight.requires_grad} - held[holding[0]]
         if left - shared:
             raise ValueError(
@@ -92,6 +94,7 @@ def check_optimizer(name: str, optimizer: object) -> None:
     if isinstance(optimizer, torch.optim.LBFGS):
         raise ValueError(f"{name} is LBFGS, which asks for the loss several times in a step: choose another.")
     for group in optimizer.param_groups:
+        # An eps that rounds to 0 divides 0 by 0 at the first gradient of 0: 1e-8 in float16.
         eps = group.get("eps")
         for kind in {weight.dtype for weight in group["params"]}:
             if isinstance(eps, float) and eps > 0 and torch.tensor(eps).to(kind) == 0:

@@ -58,6 +58,7 @@ def slerp(start: Tensor, end: Tensor, way: float) -> Tensor:
 
     ``sin((1 - t) a) / sin(a) * start + sin(t a) / sin(a) * end``, a the angle between the two (Shoemake, 1985).
     """
+    # The angle is clamped away from 0, where sin(a) would divide by 0: parallel vectors are interpolated linearly.
     cosine = torch.cosine_similarity(start, end, dim=1).clamp(-1, 1)
     angle = cosine.arccos()[:, None].clamp(min=1e-6)
     # Divided first, the weights at the ends are exactly 1 and 0, and so the ends are the given vectors bit for bit.

@@ -55,7 +55,8 @@ def load_state(game: AdversarialModule, checkpoint: Mapping[str, Any]) -> None:
     game.buffers_of_ranks = state.get("buffers", [])
     # Checkpoints before 0.2 have the trainer's count alone.
     game.game_step = state.get("game_step", checkpoint.get("global_step", 0))
-    game.images_seen = state.get("images_seen", 0)  # Until 0.2 nobody counted.
+    game.images_seen = state.get("images_seen", 0)  # Checkpoints before 0.3 have no count.
+    # Compare today's arguments with those of the checkpoint.
     before = _with_current_names(checkpoint.get("hyper_parameters", {}))
     for name in sorted(name for name in game.hparams if name in before and before[name] != game.hparams[name]):
         # Lightning loads the states of optimisers and schedulers after this, settings included: the checkpoint's win.

@@ -74,6 +74,7 @@ class TranslationGame(AdversarialModule):
     @property
     def given_channels(self) -> int:
         """Channels of the input images: 1 (grey) or 3 (RGB)."""
+        # The condition's shape where the game has one, such as pix2pix; else that of its images; else RGB.
         shape = self.hparams.get("condition_shape") or self.hparams.get("image_shape") or (3,)
         return int(shape[0])
 
@@ -99,6 +100,7 @@ class TranslationGame(AdversarialModule):
         """
         self.check_translation(direction, attributes)
         height, width = images.shape[2:]
+        # N x C x H' x W', with sides that the generator takes.
         fitted = mirrored_to_multiple(images.to(self.device), self.side_multiple, self._largest("smallest_side"))
         with own_randomness(seed, self.device), evaluating(self.averaged_generator):
             made = self.translate_batch(fitted, direction or next(iter(self.directions), None), attributes or {})
@@ -153,6 +155,7 @@ def mirrored_to_multiple(images: Tensor, multiple: int, smallest: int = 1) -> Te
     """
     for axis in (2, 3):
         size = images.shape[axis]
+        # Coordinates of the padded side: ceil(size / multiple) * multiple of them.
         places = torch.arange(-(-max(size, smallest) // multiple) * multiple, device=images.device)
         period = max(2 * (size - 1), 1)
         # Position within a reflection's period: 0 1 2 3 2 1 | 0 1 2 ... for a side of 4.

@@ -65,6 +65,7 @@ def local_path(path: str | Path) -> Path:
     """
     if str(path) == "":
         raise CheckpointError("The path of the checkpoint is empty.")
+    # A URL: scheme:/path.
     address = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", str(path))  # Path has replaced // by /.
     if address is None or Path(path).exists():
         return Path(path)
@@ -88,6 +89,7 @@ def load(path: str | Path, map_location: Any = "cpu") -> AdversarialModule:
     if not (isinstance(variant, type) and issubclass(variant, AdversarialModule)):
         raise CheckpointError(f"{path} says that its model is {variant!r}, which is no AdversarialModule.")
     try:
+        # The order of Lightning's load_from_checkpoint: arguments, own state, weights.
         model = variant(**checkpoint.get("hyper_parameters", {}))
         model.on_load_checkpoint(checkpoint)
         model.load_state_dict(checkpoint["state_dict"])

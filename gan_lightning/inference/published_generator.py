@@ -48,6 +48,7 @@ def load_reference(path: str | Path, map_location: Any = "cpu") -> ReferenceTran
     network = reference_network(path)
     if isinstance(network, PatchDiscriminator):
         raise CheckpointError(f"{path} holds a discriminator, which makes no images: give the file of a generator.")
+    # The first weight has the shape out x in x k x k; the last bias has one entry per output channel.
     first, *_, last_bias = network.parameters()
     given, made = first.shape[1], len(last_bias)
     if not {given, made} <= {1, 3}:

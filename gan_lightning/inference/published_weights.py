@@ -53,6 +53,7 @@ def network_of(weights: Weights) -> nn.Module:
 
 
 def _unet(weights: Weights) -> _Recognised:
+    # A convolution down and one up at each level.
     depth = sum(weight.ndim == 4 for weight in weights.values()) // 2
     first, last = weights["model.model.0.weight"], weights["model.model.3.weight"]
     side = 2**depth
@@ -90,6 +91,7 @@ def _unet_layers(depth: int) -> dict[str, str]:
 
 
 def _resnet(weights: Weights) -> _Recognised:
+    # The authors' nn.Sequential: layers 0 to 9, n_blocks blocks, 7 layers, the last convolution.
     n_blocks = len({name.split(".")[1] for name in weights if ".conv_block." in name})
     first, last = weights["model.1.weight"], weights[f"model.{17 + n_blocks}.weight"]
     shapes = (first.shape[1], 256, 256), (last.shape[0], 256, 256)
@@ -104,6 +106,7 @@ def _resnet(weights: Weights) -> _Recognised:
 
 def _patch(weights: Weights) -> _Recognised:
     first = weights["model.0.weight"]
+    # A first and a last convolution beside n_layers strided or widening ones.
     n_layers = sum(weight.ndim == 4 for weight in weights.values()) - 2
     shape = (first.shape[1], 3 * 2**n_layers, 3 * 2**n_layers)
     network = PatchDiscriminator(

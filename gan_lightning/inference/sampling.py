@@ -26,6 +26,7 @@ def check_labels(model: AdversarialModule, labels: Sequence[int | str]) -> list[
     name = type(model).__name__
     if num_classes is None:
         raise ValueError(f"{name} has no classes, so its samples cannot be chosen by label.")
+    # Names before numbers: a class may be named "3" and have another number.
     names = list(getattr(model, "class_names", None) or ())
     numbers = []
     for label in labels:

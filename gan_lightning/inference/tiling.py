@@ -24,6 +24,7 @@ def in_tiles(network: Callable[[Tensor], Tensor], images: Tensor, tile_size: int
     for top in range(0, images.shape[2], tile_size):
         row = []
         for left in range(0, images.shape[3], tile_size):
+            # Corner of the tile with its margin; slices end at the image's border by themselves.
             y, x = max(top - overlap, 0), max(left - overlap, 0)
             piece = images[:, :, y : top + tile_size + overlap, x : left + tile_size + overlap]
             made = network(piece)

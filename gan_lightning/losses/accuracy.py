@@ -24,6 +24,7 @@ def judged(real: Tensor, fake: Tensor, boundary: float | None = None, real_is_hi
     """
     if not is_wanted(*ACCURACIES):
         return
+    # One output per image, N: patches are averaged.
     real, fake = (outputs.detach().reshape(len(outputs), -1).float().mean(dim=1) for outputs in (real, fake))
     limit = (real.mean() + fake.mean()) / 2 if boundary is None else boundary
     if not real_is_higher:

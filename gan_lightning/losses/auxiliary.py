@@ -38,5 +38,6 @@ def gaussian_nll(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     Returns:
         A scalar: summed over K, the mean over N.
     """
+    # N x K; the variance as exp of a logarithm is always positive.
     terms = math.log(2 * math.pi) + log_variance + (value - mean).square() / log_variance.exp()
     return 0.5 * batch_mean(terms.sum(dim=1))

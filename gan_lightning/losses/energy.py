@@ -75,6 +75,7 @@ def next_balance(k: Tensor, real: Tensor, fake: Tensor, gamma: float, rate: floa
     Returns:
         k_{t+1}, a scalar in [0, 1].
     """
+    # Integral control: k grows while the fakes' energy is below gamma times the real one's.
     return (k + rate * (gamma * real - fake)).clamp(0, 1)
 
 

@@ -26,6 +26,7 @@ def relativistic(own: Tensor, other: Tensor) -> Tensor:
     Raises:
         ValueError: The shapes differ, which would pair every image with every other.
     """
+    # (N,) against (N, 1) would broadcast to N x N.
     if own.shape != other.shape:
         raise ValueError(
             f"relativistic compares images pair by pair, so the shapes of the logits must agree: got "

@@ -49,6 +49,7 @@ class HistoricalAveragingAdam(DCGANAdam):
             with torch.enable_grad():
                 loss = closure()
         moving = [weight for group in self.param_groups for weight in group["params"] if weight.grad is not None]
+        # The first update has no mean yet.
         self._pull([weight for weight in moving if "mean" in self.state[weight]])
         super().step()
         self._remember(moving)

@@ -46,6 +46,7 @@ def looked_ahead(
         ValueError: The optimiser, or one of its options, is not supported.
     """
     check_unrollable(optimizer)
+    # Leaves of a graph of their own: gradients do not reach the network's weights.
     weights = {name: weight.detach().requires_grad_() for name, weight in network.named_parameters()}
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     groups = {weight: group for group in optimizer.param_groups for weight in group["params"]}
@@ -69,6 +70,7 @@ def looked_ahead(
         # A weight without a gradient is not updated, whatever its momentum, as in torch.
         gradients = {name: gradient for name, gradient in zip(moving, found, strict=True) if gradient is not None}
         if clip_norm is not None:
+            # torch.nn.utils.clip_grad_norm_, differentiable.
             norm = torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients.values()]).norm()
             scale = (clip_norm / (norm + 1e-6)).clamp(max=1)
             gradients = {name: gradient * scale for name, gradient in gradients.items()}

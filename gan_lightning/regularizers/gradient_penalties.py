@@ -67,6 +67,7 @@ def dragan_penalty(
         A scalar in [0, inf).
     """
     real = _at_least_float32(real)
+    # alpha (N x 1 x 1 x 1) times u (N x C x H x W).
     noise = _uniform_per_image(real) * torch.rand(real.shape, dtype=real.dtype, device=real.device)
     return _norm_penalty(discriminator, real + perturbation * real.std(correction=0) * noise, target)
 

@@ -14,5 +14,6 @@ def clip_weights(module: nn.Module, limit: float) -> None:
         module: The critic, changed in place.
         limit: The paper's ``c``, 0.01 there.
     """
+    # After every update of the critic: see WGAN.after_discriminator_update.
     for parameter in module.parameters():
         parameter.clamp_(-limit, limit)
