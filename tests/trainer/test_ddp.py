@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.testing import assert_close
 
 from gan_lightning.callbacks import GenerativeMetrics
 from gan_lightning.games.base import AdversarialModule
@@ -19,7 +20,7 @@ from gan_lightning.games.batch import GameBatch
 from gan_lightning.networks.semi_supervised import Noise
 from gan_lightning.trainer.ddp import AlternatingDDPStrategy
 from gan_lightning.variants import BEGAN, DCGAN, DRAGAN, EBGAN, WGANGP, CycleGAN, RelativisticGAN, UnrolledGAN
-from tests.helpers.games import VARIANTS, assert_same_bits, flat, play, small
+from tests.helpers.games import VARIANTS, assert_same_bits, flat, last_state, play, small
 
 STEPS = 20
 FORK: dict[str, Any] = {"devices": 2, "strategy": "ddp_fork"}  # forked: to import everything again takes longer
@@ -256,6 +257,18 @@ class Judge:
     def score(self, samples: Any, reference: Any) -> dict[str, float]:
         torch.save(samples.sample(4), self.folder / f"samples_{torch.distributed.get_rank()}.pt")
         return {}
+
+
+def test_images_of_all_processes_count(tmp_path: Path) -> None:
+    """Two times 20 images are one half-life: the average is half-way between the first weights and the new ones."""
+    model = small(DCGAN, ema_decay=None, ema_half_life=40.0)
+    begin = {name: weight.detach().clone() for name, weight in model.generator.named_parameters()}
+    two_processes(model, tmp_path, steps=1)
+    state = last_state(tmp_path)
+    assert state["gan_lightning"]["images_seen"] == 40
+    for name, weight in begin.items():
+        expected = (weight + state["state_dict"][f"generator.{name}"]) / 2
+        assert_close(state["state_dict"][f"ema.module.{name}"], expected)
 
 
 def test_all_processes_measure_the_same_samples(tmp_path: Path) -> None:
