@@ -22,11 +22,10 @@ JointDiscriminatorFactory = Callable[[ImageShape, int], nn.Module]
 class ALI(ImageGame, generator_optimizer=ALIAdam, discriminator_optimizer=ALIAdam):
     """Dumoulin et al., *Adversarially Learned Inference*, ICLR 2017, arXiv 1606.00704, algorithm 1.
 
-    The discriminator sees an image and a latent. Of one pair the image is real and the latent the encoder's, of the
-    other the latent is drawn and the image the generator's: ``L_D = -E log D(x, E(x)) - E log(1 - D(G(z), z))``. The
-    generator and the encoder play together, with both labels swapped:
-    ``L_{G, E} = -E log(1 - D(x, E(x))) - E log D(G(z), z)``. Where D can tell nothing, the pairs are distributed alike,
-    so E is the way back of G. No term compares pixels.
+    The discriminator judges pairs of an image and a latent, (x, E(x)) against (G(z), z):
+    ``L_D = -E log D(x, E(x)) - E log(1 - D(G(z), z))``. Generator and encoder minimise the same with labels swapped:
+    ``L_{G, E} = -E log(1 - D(x, E(x))) - E log D(G(z), z)``. At the optimum both pairs have one joint distribution, and
+    E inverts G. No term compares pixels.
 
     ``E(x) = mu(x) + sigma(x) * e`` with normal e; without e, ``stochastic=False``, it is BiGAN (Donahue, Krähenbühl,
     Darrell, ICLR 2017, arXiv 1605.09782), but for its uniform z and its factor 1/2. The default networks are small and
@@ -39,8 +38,7 @@ class ALI(ImageGame, generator_optimizer=ALIAdam, discriminator_optimizer=ALIAda
         generator: Makes the generator from the image shape and the latent length.
         encoder: Makes the encoder from the image shape and the number of its outputs: mu and log sigma, or mu alone.
         discriminator: Makes the discriminator of pairs from the image shape and the latent length.
-        stochastic: Whether the encoder's answer is drawn from a normal distribution, as in ALI, or is one point, as in
-            BiGAN.
+        stochastic: Whether E(x) is sampled from a normal distribution, as in ALI, or deterministic, as in BiGAN.
         generator_optimizer: Makes the generator's and the encoder's optimiser from their parameters.
     """
 

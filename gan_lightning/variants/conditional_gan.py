@@ -1,4 +1,4 @@
-"""Conditional GAN: both players are told the class."""
+"""Conditional GAN: the class is an input of both players."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ class ConditionalGAN(
     the discriminator can only win by the images and by how they match; there are no mismatched pairs.
 
     The networks are the paper's for MNIST. Adam takes the place of its SGD, z is normal instead of uniform, and
-    images are in [-1, 1] instead of [0, 1]. These networks are slow to heed the class: the label enters beside 784
+    images are in [-1, 1] instead of [0, 1]. These networks learn to use the class slowly: the label enters beside 784
     pixels, through weights as small as theirs, and after 3,000 steps the discriminator still judges by the image
     alone. So the configs take ``ConvGenerator`` and ``ConvDiscriminator``.
 

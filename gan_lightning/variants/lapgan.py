@@ -32,14 +32,13 @@ class LAPGAN(ImageGame):
 
     At each side k of the pyramid ``L_Dk = E -log D_k(I_k) + E -log(1 - D_k(l_k + G_k(z_k, l_k)))`` and
     ``L_Gk = E -log D_k(l_k + G_k(z_k, l_k))`` with ``l_k = up(I_{k-1})``, ``I_{k-1} = down(I_k)``; at the coarsest
-    ``G(z)`` alone. The paper's D_k is given low-pass image and residual and adds them up: it is shown the image. In
-    training the low-pass images are those of the data, never generated ones, so the levels learn nothing of each other
-    and may learn in one run or each in its own. A sample goes through all levels, with the same ``up``, and is cut off
-    to [-1, 1] at its end only.
+    ``G(z)`` alone. The paper's D_k adds low-pass image and residual before anything else: its input is the image.
+    In training the low-pass images are the data's, so the levels are independent and may be trained in one run or in
+    several. A sample passes through all levels and is clamped to [-1, 1] at the end only.
 
-    The networks are the authors' for CIFAR-10, of 8, 16 and 32 pixels as in their code. Adam takes the place of SGD
-    (0.02, momentum .5 rising to .8): one rate serves all levels, whatever the size of their gradients. Noise is normal
-    instead of uniform, and images are in [-1, 1] instead of standardised.
+    The networks are the authors' for CIFAR-10, of 8, 16 and 32 pixels. Departures: Adam instead of SGD (0.02, momentum
+    .5 rising to .8), so that one rate serves all levels; normal instead of uniform noise; images in [-1, 1] instead of
+    standardised ones.
 
     Args:
         image_shape: Channels, height, width of an image, which is square. The command line takes it from the data.
@@ -50,8 +49,8 @@ class LAPGAN(ImageGame):
         discriminator: Makes a level's discriminator from the shape of its images.
         coarse_generator: Makes the coarsest level's generator from image shape and latent length.
         coarse_discriminator: Makes the coarsest level's discriminator from its image shape.
-        levels: Sides of the levels that learn in this run; the others stay as they are. None: all.
-        from_levels: By the side of a level the checkpoint of the run from which it is taken when training begins.
+        levels: Sides of the levels to train in this run. None: all.
+        from_levels: Checkpoints that levels are loaded from when training begins, by the side of the level.
 
     Raises:
         ValueError: The sides make no pyramid, or there are no such levels.

@@ -1,4 +1,4 @@
-"""SNGAN that is told the class, by a projection in the discriminator."""
+"""Class-conditional SNGAN with a projection discriminator."""
 
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.label import LabelGame

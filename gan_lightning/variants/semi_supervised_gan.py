@@ -31,8 +31,8 @@ class SemiSupervisedGAN(ImageGame, generator_optimizer=ImprovedGANAdam, discrimi
     the authors' code; here it leaves the initial weights faster, see
     :class:`~gan_lightning.optimizers.ema.ExponentialMovingAverage`.
 
-    The data give beside a batch of images as many labelled ones: ``MNISTDataModule(n_labels=100)``. Where they tell
-    every label, all images are both. ``condition`` is the labelled images and their classes.
+    A batch of the data has as many labelled images as unlabelled ones: ``MNISTDataModule(n_labels=100)``. If all images
+    have labels, they serve as both. ``condition`` is the labelled images and their classes.
 
     Args:
         image_shape: Channels, height, width of an image. The command line takes it from the data.
@@ -40,8 +40,8 @@ class SemiSupervisedGAN(ImageGame, generator_optimizer=ImprovedGANAdam, discrimi
         num_classes: K. The command line takes it from the data.
         generator: Makes the generator from the image shape and the latent length.
         discriminator: Makes the discriminator from the image shape and the number of classes; it returns their logits.
-        unsupervised_weight: Weight of what D learns from images without labels. 0: it learns from the others alone.
-        discriminator_ema_decay: Decay of the average of D's weights that names the classes. None: D itself does.
+        unsupervised_weight: Weight of D's unsupervised loss. 0: D is trained on labelled images alone.
+        discriminator_ema_decay: Decay of the moving average of D's weights, which classifies. None: D itself does.
 
     Raises:
         ValueError: There are no classes.

@@ -30,15 +30,13 @@ class SRGAN(TranslationGame, generator_optimizer=SRGANAdam, discriminator_optimi
     arXiv 1609.04802, equations 3 to 6.
 
     ``L_D = E -log D(y) + E -log(1 - D(G(x)))`` and ``L_G = content + 1e-3 E -log D(G(x))`` with
-    ``content = 1 / (W H) sum |phi(y) / 12.75 - phi(G(x)) / 12.75|^2``: the difference of VGG19's maps, summed over
-    their channels, the mean over their places and the batch. Before that, ``L_G = E (y - G(x))^2`` alone for
-    ``warm_up_steps``, while the discriminator sits out: the paper's SRResNet, from which its SRGAN begins. The mean
-    is over pixels and channels. At the change the generator's optimiser forgets its moments, as the paper's SRGAN is a
-    training of its own, with the weights of another.
+    ``content = 1 / (W H) sum |phi(y) / 12.75 - phi(G(x)) / 12.75|^2``: the squared distance of VGG19's feature
+    maps, summed over channels, averaged over positions and batch. For the first ``warm_up_steps``,
+    ``L_G = E (y - G(x))^2`` alone, the mean over pixels and channels, without updates of the discriminator: the paper's
+    SRResNet, which its SRGAN starts from. Adam's moments are reset after the warm-up.
 
-    In the game all images are in [-1, 1]; the network converts what it is given to the paper's [0, 1]. VGG19 sees
-    colours normalised as it was trained, which the paper leaves open. It is loaded when training begins, and is in
-    no checkpoint.
+    Images are in [-1, 1]; the network converts its input to the paper's [0, 1]. VGG19's input is normalised as in its
+    training, which the paper leaves open. VGG19 is loaded when training begins and is in no checkpoint.
 
     Args:
         image_shape: Channels, height, width of the crops made. The command line takes it from the data.
@@ -46,9 +44,9 @@ class SRGAN(TranslationGame, generator_optimizer=SRGANAdam, discriminator_optimi
         generator: Makes the generator from the shapes of the images given and made.
         discriminator: Makes the discriminator from the image shape.
         warm_up_steps: Steps on the mean squared error alone; a million in the paper.
-        content: What is compared after these: the maps of VGG19 that the paper calls VGG54 or VGG22, or the pixels.
+        content: Content loss after the warm-up: on the paper's VGG54 or VGG22 feature maps, or on pixels (mse).
         adversarial_weight: Weight of the adversarial term.
-        vgg_scale: What VGG19's maps are multiplied by.
+        vgg_scale: Factor of VGG19's feature maps.
         vgg_weights: File with VGG19's weights: torchvision's, or AdaIN's ``vgg_normalized.pth``, whose maps have
             another scale. None: torchvision's, downloaded when training begins.
         tile_size: Side of the tiles, in pixels of the image given, by which larger images are enlarged.
@@ -109,7 +107,7 @@ class SRGAN(TranslationGame, generator_optimizer=SRGANAdam, discriminator_optimi
     def setup(self, stage: str) -> None:
         super().setup(stage)
         if stage == "fit" and self.content in _MAPS:
-            self.features()  # Weights that are missing are told now, and not after the warm-up.
+            self.features()  # Missing weights raise now, and not after the warm-up.
 
     def features(self) -> nn.Module:
         """VGG19's maps by which the content is compared; loaded when they are first asked for."""

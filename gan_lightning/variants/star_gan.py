@@ -31,16 +31,14 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
     """Choi et al., *StarGAN: Unified Generative Adversarial Networks for Multi-Domain Image-to-Image Translation*,
     CVPR 2018, arXiv 1711.09020, equations 5 and 6 with the gradient penalty of equation 8.
 
-    With s the scores of patches, c an image's attributes and c' those wanted, a permutation of the batch's own,
+    With patch scores s, an image's attributes c and target attributes c', a permutation of the batch's,
     ``L_D = E s(G(x, c')) - E s(x) + 10 E (||grad s(x~)||_2 - 1)^2 + cls(x, c)`` and
     ``L_G = -E s(G(x, c')) + cls(G(x, c'), c') + 10 E |x - G(G(x, c'), c)|``. ``cls`` is the binary cross-entropy summed
-    over the attributes, its mean over the batch; of classes, of which an image has one, it is the softmax's. The
-    penalty is on the gradient of an image's summed patches.
+    over the attributes and averaged over the batch, or the softmax cross-entropy if labels are classes. The penalty is
+    on the gradient of an image's summed patch scores. ``latent`` of a batch is c'.
 
-    ``latent`` is what the generator is fed beside the image: c'.
-
-    An image to be translated comes without its attributes: those that are not wished for are taken as the
-    discriminator sees them in the image, resized to the size it was trained with.
+    To translate an image, the attributes that are not given are predicted by the discriminator, from the image resized
+    to the training size.
 
     Args:
         image_shape: Channels, height, width of the images. The command line takes it from the data.
@@ -50,8 +48,8 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
             the data.
         class_names: The name of each class, where there are no attributes. The command line takes it from the data.
             None: "0", "1", ...
-        exclusive: Groups of attributes of which an image has one at most: to ask for one is to switch off the others.
-            Those that are not among ``attributes`` do not matter. By default CelebA's colours of hair.
+        exclusive: Groups of attributes of which an image has at most one: setting one clears the others. Names that are
+            not in ``attributes`` are ignored. By default CelebA's hair colours.
         generator: Makes the generator from the image shape and the number of attributes; it is called with images and
             attributes.
         discriminator: Makes the discriminator from the same; it returns scores of patches and logits of attributes.

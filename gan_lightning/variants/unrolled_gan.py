@@ -27,16 +27,16 @@ class UnrolledGAN(
 
     With ``f = E log D(x) + E log(1 - D(G(z)))`` the discriminator D of weights ``theta`` maximises f, and the
     generator minimises ``f(G, theta^K)`` where ``theta^0 = theta`` and ``theta^{k+1} = theta^k + step(grad f(G,
-    theta^k))``: it sees K steps of D's optimiser ahead, and its gradient passes through all of them (section 2). What
-    was seen ahead is forgotten: D learns as it does in ``GAN``.
+    theta^k))``: its gradient passes through K steps of D's optimiser (section 2). These steps are discarded: D is
+    trained as in ``GAN``.
 
     As in the authors' notebook, both terms of f stand in the generator's loss: the term of the real images depends on
     G through ``theta^K``. With ``saturating`` off it minimises ``-E log D(G(z))`` under ``theta^K`` instead. With
     ``n_unrolled`` 0 the game is ``MinimaxGAN`` or ``GAN``, to the bit.
 
-    D moves first, then G looks ahead from where D is, on the same images, with D's own optimiser and its momenta; in
-    the notebook both move at once. D's step is taken on the batch at hand: each process, and each batch of those
-    that are accumulated, looks ahead on its own images. D's dropout is drawn anew for each step.
+    D is updated first, and G unrolls from the new D, on the same images, with the state of D's optimiser; in the
+    notebook both updates are simultaneous. Each rank, and each accumulated batch, unrolls on its own images. Every
+    unrolled step has dropout masks of its own.
 
     Args:
         discriminator: Makes the discriminator from the image shape. It must have second derivatives.
