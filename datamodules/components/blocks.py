@@ -5,9 +5,9 @@ import math
 import os
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -54,23 +54,6 @@ def read_end(path: Path) -> tuple[NDArray[np.uint32], dict[str, Any]]:
     if math.prod(description["shape"]) != block:
         raise ValueError("a part of it is missing")
     return np.frombuffer(end, np.uint32, count), description
-
-
-@contextmanager
-def replacing(target: Path) -> Iterator[IO[bytes]]:
-    """A new file, which takes the place of ``target`` when it is whole. Hold ``exclusive_lock`` while you write."""
-    beside = target.with_name(f".{target.name}.partial")  # one name: what a killed process left is overwritten
-    try:
-        with open(beside, "wb") as file:
-            yield file
-            file.flush()
-            # On the disk before it gets its final name.
-            os.fsync(file.fileno())
-        os.replace(beside, target)
-    except BaseException:
-        with suppress(OSError):
-            beside.unlink()
-        raise
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from lightning.pytorch.utilities import rank_zero_warn
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datamodules.components.blocks import end_of, exclusive_lock, read_end, replacing
+from datamodules.components.atomic_write import replacing
+from datamodules.components.blocks import end_of, exclusive_lock, read_end
 from datamodules.components.files import find_broken
 from datamodules.components.listing import Listing
 

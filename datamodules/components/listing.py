@@ -16,7 +16,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.components.blocks import end_of, exclusive_lock, read_end, replacing
+from datamodules.components.atomic_write import replacing
+from datamodules.components.blocks import end_of, exclusive_lock, read_end
 from datamodules.components.decoding import DECODER
 from datamodules.components.files import FolderState, folder_state
 

@@ -1,11 +1,12 @@
 """Layout of a run's directory, ``<root>/<name>/version_N``."""
 
-import os
 import re
 import secrets
 from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_only
+
+from datamodules.components.atomic_write import replacing
 
 CONFIG = "config.yaml"
 LAST = Path("checkpoints") / "last.ckpt"
@@ -54,16 +55,14 @@ def save_config(directory: Path, text: str, step: int) -> None:
     """
     path = directory / CONFIG
     if path.is_file():
-        if path.read_text() == text:
+        if path.read_text(encoding="utf-8") == text:
             return
         if step > 0:
             # A resumed run keeps both configs.
             path = directory / f"config_from_step_{step:08d}.yaml"
     directory.mkdir(parents=True, exist_ok=True)
-    # Atomic: a kill leaves the old config or the new one.
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text)
-    os.replace(partial, path)
+    with replacing(path) as file:
+        file.write(text.encode())
 
 
 def run_id(directory: Path | None) -> str:

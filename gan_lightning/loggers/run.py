@@ -1,6 +1,7 @@
 """The run's own log: ``metrics.csv`` in the run directory, continued when the run is."""
 
 import csv
+import io
 import os
 import warnings
 from itertools import count
@@ -12,6 +13,7 @@ from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
+from datamodules.components.atomic_write import replacing
 from gan_lightning.trainer import run_lock
 
 
@@ -105,12 +107,12 @@ class _ContinuingWriter(ExperimentWriter):
         self.metrics_keys = keys
 
     def _replace_file(self, rows: list[dict[str, Any]], fieldnames: list[str]) -> None:
-        partial = f"{self.metrics_file_path}.partial"
-        with open(partial, "w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=fieldnames)
-            writer.writeheader()
-            writer.writerows(rows)
-        os.replace(partial, self.metrics_file_path)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, fieldnames=fieldnames)
+        writer.writeheader()
+        writer.writerows(rows)
+        with replacing(Path(self.metrics_file_path)) as file:
+            file.write(text.getvalue().encode())
 
 
 def _header(path: Path) -> list[str] | None:

@@ -2,15 +2,14 @@
 
 import os
 import re
-import tempfile
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from datamodules.components.atomic_write import replacing
 from gan_lightning.trainer.disk import error_of_disk
 
 FORMAT = 1  # raise it when what is stored changes its meaning
@@ -60,19 +59,8 @@ class TensorCache:
         path = self._path(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # A name of its own for every writer.
-            # Beside the target, so that the rename is atomic.
-            descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-            try:
-                with open(descriptor, "wb") as file:
-                    torch.save({"key": {"format": FORMAT, **key}, "tensors": tensors}, file)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(partial, path)
-            except BaseException:
-                with suppress(OSError):
-                    Path(partial).unlink()
-                raise
+            with replacing(path, concurrent=True) as file:
+                torch.save({"key": {"format": FORMAT, **key}, "tensors": tensors}, file)
         except Exception as error:
             disk = error_of_disk(error)
             if disk is None:

@@ -1,7 +1,5 @@
 """Write checkpoints so that a crash leaves either the old file or the new one, never half of one."""
 
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +7,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.strategies import Strategy
 
+from datamodules.components.atomic_write import replacing
 from gan_lightning.trainer.disk import error_of_disk
 from gan_lightning.trainer.readable_checkpoint import readable
 
@@ -37,7 +36,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         except ValueError as error:
             raise SaveError(f"{target} could not be saved: {error}") from error
         try:
-            _replace(target, checkpoint)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(target) as file:
+                torch.save(checkpoint, file)
         except Exception as error:
             disk = error_of_disk(error)
             if disk is None:
@@ -48,34 +49,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             ) from error
 
 
-def _replace(target: Path, checkpoint: dict[str, Any]) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # One name for each target: what a killed run left is overwritten by the next save.
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        with open(partial, "wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    except BaseException:
-        with suppress(OSError):
-            partial.unlink()
-        raise
-    _sync_folder(target.parent)
-
-
 def use_atomic_saves(strategy: Strategy) -> None:
     """Put atomic saves in the place of Lightning's default; anything else that was chosen stays."""
     if type(strategy.checkpoint_io) is TorchCheckpointIO:
         strategy.checkpoint_io = AtomicCheckpointIO()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut, where the system lets a folder be opened."""
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
