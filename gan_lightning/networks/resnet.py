@@ -12,6 +12,8 @@ own there too, which would tie the samples of a batch together.
 """
 
 import math
+from collections.abc import Iterable
+from functools import partial
 from typing import Literal
 
 import torch
@@ -23,7 +25,83 @@ from gan_lightning.networks.layers.labels import Labelled, LabelledSequential, b
 from gan_lightning.networks.layers.spectral import spectral_norm
 
 
-class ResNetGenerator(nn.Module):
+class ResidualGenerator(nn.Module):
+    """A linear layer to 4 x 4, the blocks, then BatchNorm, ReLU, convolution and tanh.
+
+    Args:
+        image_channels: Channels of the images made.
+        latent_dim: Length of the latent vector.
+        in_channels: Channels of the 4 x 4 map, which the first block takes.
+        blocks: From a 4 x 4 map to one of the image's side.
+        out_channels: Channels of the last block's map.
+    """
+
+    norm_eps = 1e-5
+    """What every BatchNorm adds to the variance."""
+    gain = math.sqrt(2)
+    """Multiplies Glorot's weights in the 3 x 3 convolutions of the blocks."""
+
+    def __init__(
+        self, image_channels: int, latent_dim: int, in_channels: int, blocks: Iterable[nn.Module], out_channels: int
+    ) -> None:
+        super().__init__()
+        output = nn.Conv2d(out_channels, image_channels, kernel_size=3, padding=1)
+        self.layers = LabelledSequential(
+            # N x latent_dim to N x in_channels x 4 x 4
+            nn.Linear(latent_dim, in_channels * 4 * 4),
+            nn.Unflatten(1, (in_channels, 4, 4)),
+            *blocks,
+            nn.BatchNorm2d(out_channels, eps=self.norm_eps),
+            nn.ReLU(inplace=True),
+            output,
+            nn.Tanh(),
+        )
+        self.apply(partial(glorot_init, gain=self.gain))
+        nn.init.xavier_uniform_(output.weight)
+
+    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Map latents (N, latent_dim), with labels (N,) if there are classes, to images (N, C, H, W) in [-1, 1]."""
+        return self.layers(latent, labels)
+
+
+class ResidualDiscriminator(nn.Module):
+    """The blocks, ReLU, pooling over space, a linear layer, and a projection on the class if there are classes.
+
+    Args:
+        blocks: From the image to a map of ``channels`` channels.
+        channels: Channels of the last block's map.
+        num_classes: Number of classes. None: none.
+        pooling: How the last feature map becomes a vector: its mean over space, or its sum.
+        bias: Whether the last layer has a bias.
+    """
+
+    gain = math.sqrt(2)
+    """Multiplies Glorot's weights in the 3 x 3 convolutions."""
+
+    def __init__(
+        self,
+        blocks: Iterable[nn.Module],
+        channels: int,
+        num_classes: int | None,
+        pooling: Literal["mean", "sum"] = "sum",
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(*blocks)
+        self.linear = nn.Linear(channels, 1, bias=bias)
+        # A vector e_y for each class: phi . e_y is added to the logit (projection).
+        self.embedding = None if num_classes is None else nn.Embedding(num_classes, channels)
+        self.pool = {"mean": torch.mean, "sum": torch.sum}[pooling]
+        self.apply(partial(glorot_init, gain=self.gain))
+
+    def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Map images (N, C, H, W), with labels (N,) if there are classes, to logits (N,)."""
+        # phi(x): N x channels x h x w to N x channels
+        features = self.pool(F.relu(self.blocks(image), inplace=True), dim=(2, 3))
+        return project(features, self.linear, self.embedding, labels)
+
+
+class ResNetGenerator(ResidualGenerator):
     """A linear layer to 4 x 4, one upsampling block per doubling, then BatchNorm, ReLU, convolution and tanh.
 
     Args:
@@ -36,9 +114,6 @@ class ResNetGenerator(nn.Module):
         ValueError: If the network cannot make images of this shape.
     """
 
-    norm_eps = 1e-5
-    """What every BatchNorm adds to the variance."""
-
     def __init__(
         self,
         image_shape: tuple[int, int, int] = (3, 32, 32),
@@ -46,29 +121,13 @@ class ResNetGenerator(nn.Module):
         num_classes: int | None = None,
         width: int = 128,
     ) -> None:
-        super().__init__()
         # 4 x 4 to the image: one block a doubling
         n_blocks = log2_side("ResNetGenerator", image_shape, smallest=8) - 2
-        output = nn.Conv2d(width, image_shape[0], kernel_size=3, padding=1)
-        self.layers = LabelledSequential(
-            # N x latent_dim to N x width x 4 x 4
-            nn.Linear(latent_dim, width * 4 * 4),
-            nn.Unflatten(1, (width, 4, 4)),
-            *(UpBlock(width, width, num_classes, self.norm_eps) for _ in range(n_blocks)),
-            nn.BatchNorm2d(width, eps=self.norm_eps),
-            nn.ReLU(inplace=True),
-            output,
-            nn.Tanh(),
-        )
-        self.apply(glorot_init)
-        nn.init.xavier_uniform_(output.weight)
-
-    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Map latents (N, latent_dim), with labels (N,) if there are classes, to images (N, C, H, W) in [-1, 1]."""
-        return self.layers(latent, labels)
+        blocks = [UpBlock(width, width, num_classes, self.norm_eps) for _ in range(n_blocks)]
+        super().__init__(image_shape[0], latent_dim, width, blocks, width)
 
 
-class ResNetDiscriminator(nn.Module):
+class ResNetDiscriminator(ResidualDiscriminator):
     """Downsampling blocks to 8 x 8, two plain blocks, ReLU, pooling over space, a linear layer; no norm.
 
     Args:
@@ -90,27 +149,11 @@ class ResNetDiscriminator(nn.Module):
         pooling: Literal["mean", "sum"] = "mean",
         bias: bool = True,
     ) -> None:
-        super().__init__()
         # Down to 8 x 8
         n_down = log2_side("ResNetDiscriminator", image_shape, smallest=16) - 3
-        self.blocks = nn.Sequential(
-            DownBlock(image_shape[0], width, first=True),
-            *(DownBlock(width, width) for _ in range(n_down - 1)),
-            PlainBlock(width),
-            PlainBlock(width),
-            nn.ReLU(inplace=True),
-        )
-        self.linear = nn.Linear(width, 1, bias=bias)
-        # A vector e_y for each class: phi . e_y is added to the logit (projection).
-        self.embedding = None if num_classes is None else nn.Embedding(num_classes, width)
-        self.pool = {"mean": torch.mean, "sum": torch.sum}[pooling]
-        self.apply(glorot_init)
-
-    def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Map images (N, C, H, W), with labels (N,) if there are classes, to logits (N,)."""
-        # N x width x 8 x 8 to N x width
-        features = self.pool(self.blocks(image), dim=(2, 3))
-        return project(features, self.linear, self.embedding, labels)
+        halving = [DownBlock(width, width) for _ in range(n_down - 1)]
+        blocks = [DownBlock(image_shape[0], width, first=True), *halving, PlainBlock(width), PlainBlock(width)]
+        super().__init__(blocks, width, num_classes, pooling, bias)
 
 
 class SNGANGenerator(ResNetGenerator):

@@ -6,23 +6,19 @@ as it is, and its BatchNorm adds 1e-5 to the variance. Its code samples with the
 are made with running ones, so that none depends on the others.
 """
 
-import math
-from functools import partial
 from itertools import pairwise
 
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from gan_lightning.networks.layers.attention import SelfAttention
 from gan_lightning.networks.layers.image_shape import log2_side
-from gan_lightning.networks.layers.labels import LabelledSequential, project
 from gan_lightning.networks.layers.spectral import spectral_norm
-from gan_lightning.networks.resnet import DownBlock, PlainBlock, UpBlock, glorot_init
+from gan_lightning.networks.resnet import DownBlock, PlainBlock, ResidualDiscriminator, ResidualGenerator, UpBlock
 
 _WIDEST = 16
 
 
-class PyramidGenerator(nn.Module):
+class PyramidGenerator(ResidualGenerator):
     """A linear layer to 4 x 4, one upsampling block per doubling, then BatchNorm, ReLU, convolution and tanh.
 
     At 128 x 128 the maps have 1024, 1024, 512, 256, 128 and 64 channels.
@@ -39,9 +35,6 @@ class PyramidGenerator(nn.Module):
     """
 
     norm_eps = 2e-5
-    """What every BatchNorm adds to the variance."""
-    gain = math.sqrt(2)
-    """Multiplies Glorot's weights in the 3 x 3 convolutions of the blocks."""
 
     def __init__(
         self,
@@ -51,7 +44,6 @@ class PyramidGenerator(nn.Module):
         width: int = 64,
         attention: bool = False,
     ) -> None:
-        super().__init__()
         n_blocks = log2_side("PyramidGenerator", image_shape, smallest=16) - 2
         # At 128 x 128: 1024, 1024, 512, 256, 128, 64
         channels = [width * min(2**level, _WIDEST) for level in reversed(range(n_blocks + 1))]
@@ -59,25 +51,10 @@ class PyramidGenerator(nn.Module):
         if attention:
             # At a quarter of the image's side: 32 x 32 of 128 x 128
             blocks.insert(n_blocks - 2, SelfAttention(channels[-3]))
-        output = nn.Conv2d(width, image_shape[0], kernel_size=3, padding=1)
-        self.layers = LabelledSequential(
-            nn.Linear(latent_dim, channels[0] * 4 * 4),
-            nn.Unflatten(1, (channels[0], 4, 4)),
-            *blocks,
-            nn.BatchNorm2d(width, eps=self.norm_eps),
-            nn.ReLU(inplace=True),
-            output,
-            nn.Tanh(),
-        )
-        self.apply(partial(glorot_init, gain=self.gain))
-        nn.init.xavier_uniform_(output.weight)
-
-    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Map latents (N, latent_dim), with labels (N,) if there are classes, to images (N, C, H, W) in [-1, 1]."""
-        return self.layers(latent, labels)
+        super().__init__(image_shape[0], latent_dim, channels[0], blocks, width)
 
 
-class PyramidDiscriminator(nn.Module):
+class PyramidDiscriminator(ResidualDiscriminator):
     """Blocks that widen and halve the side, ReLU, the sum over space, a linear layer; spectrally normalised.
 
     At 128 x 128 the blocks have 64, 128, 256, 512, 1024 and 1024 channels, the last of which keeps its shape; at
@@ -94,9 +71,6 @@ class PyramidDiscriminator(nn.Module):
         ValueError: If the network cannot judge images of this shape.
     """
 
-    gain = math.sqrt(2)
-    """Multiplies Glorot's weights in the 3 x 3 convolutions."""
-
     def __init__(
         self,
         image_shape: tuple[int, int, int] = (3, 64, 64),
@@ -105,7 +79,6 @@ class PyramidDiscriminator(nn.Module):
         attention: bool = False,
         widen_first: bool = False,
     ) -> None:
-        super().__init__()
         n_blocks = log2_side("PyramidDiscriminator", image_shape, smallest=16) - 1
         channels = [width * min(2**level, _WIDEST) for level in range(n_blocks)]
         # The first block has no ReLU before the image.
@@ -117,17 +90,8 @@ class PyramidDiscriminator(nn.Module):
         if attention:
             # After two halvings
             blocks.insert(2, SelfAttention(channels[1]))
-        self.blocks = nn.Sequential(*blocks)
-        self.linear = nn.Linear(channels[-1], 1)
-        self.embedding = None if num_classes is None else nn.Embedding(num_classes, channels[-1])
-        self.apply(partial(glorot_init, gain=self.gain))
+        super().__init__(blocks, channels[-1], num_classes)
         spectral_norm(self)
-
-    def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Map images (N, C, H, W), with labels (N,) if there are classes, to logits (N,)."""
-        # phi(x): N x channels, summed over space
-        features = F.relu(self.blocks(image)).sum(dim=(2, 3))
-        return project(features, self.linear, self.embedding, labels)
 
 
 class SAGANGenerator(PyramidGenerator):
