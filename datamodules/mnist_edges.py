@@ -22,11 +22,8 @@ class MNISTEdgesDataModule(MNISTDataModule):
     epoch shows each digit once.
 
     Args:
-        data_dir: Folder that holds ``MNIST/raw``; the files are downloaded into it where they are missing.
         batch_size: Images of each domain in a batch, in each process.
         image_size: Height and width. 28 or None: as they are; 32: zero-padded; others: padded to 32, then resized.
-        val_size: Images held out of the training images for validation; 0: validation uses the test images.
-        seed: The order of the training images is a function of this seed and the epoch.
 
     Raises:
         ValueError: An argument is out of its range.

@@ -55,6 +55,8 @@ def is_selectable(kind: type) -> bool:
     is_shipped = kind.__module__.startswith(("gan_lightning.", "datamodules.", "lightning.", "torch."))
     if kind in _BASE_CLASSES | _REFUSED or inspect.isabstract(kind) or not is_shipped:
         return False
+    if kind.__module__.startswith("datamodules.components."):
+        return False
     if kind.__module__.startswith("gan_lightning."):
         # The engine's own games play nothing, and what the commands add themselves is not for the user to add.
         is_engine = issubclass(kind, LightningModule) and not kind.__module__.startswith("gan_lightning.variants.")
