@@ -10,7 +10,7 @@ from PIL import Image
 from datamodules.components.decoding import open_image
 from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.callbacks.picture import write_errors_as_warnings
-from gan_lightning.loggers.guards import forgiven
+from gan_lightning.loggers.guards import errors_as_warnings
 from gan_lightning.trainer.internals import add_summary
 from gan_lightning.visualization.images import write_gif
 
@@ -62,7 +62,7 @@ def _frame(picture: Path) -> Image.Image:
 def _send(logger: Logger, path: Path, step: int) -> None:
     """Send the animation to a logger that accepts videos or images."""
     experiment: Any = getattr(logger, "experiment", None)
-    with forgiven(logger, step):
+    with errors_as_warnings(logger, step):
         if hasattr(logger, "log_video"):  # Weights & Biases
             logger.log_video("animation", [str(path)], step=step, format=["gif"])
         elif hasattr(experiment, "add_image"):  # TensorBoard, which plays a GIF where it expects a picture

@@ -6,7 +6,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 
 from gan_lightning.callbacks.checkpoint import LastCheckpoint
-from gan_lightning.loggers.guards import forgiven
+from gan_lightning.loggers.guards import errors_as_warnings
 
 
 class RunArtifacts(Callback):
@@ -31,7 +31,7 @@ class RunArtifacts(Callback):
             files["checkpoint"] = best
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                with forgiven(logger, trainer.global_step):
+                with errors_as_warnings(logger, trainer.global_step):
                     _give(logger, files)
 
 

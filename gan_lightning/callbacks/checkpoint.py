@@ -140,20 +140,20 @@ class LastCheckpoint(ModelCheckpoint):
             self._save(trainer)
             if self._failed is None:
                 exception.add_note(f"Stopped at step {_progress(trainer)}, and saved.")
-            if self._job is not None and self._job.goes_on and self._failed is None and trainer.is_global_zero:
+            if self._job is not None and self._job.will_requeue and self._failed is None and trainer.is_global_zero:
                 self._job.requeue()
 
     def _act_on_signals(self, trainer: Trainer) -> None:
         """Stop the run if a signal, or Slurm's, asks for it. Collective."""
         if trainer.state.fn == TrainerFn.FITTING and trainer.global_step != trainer.max_steps:
-            self._signals.heed(trainer)
+            self._signals.stop_if_requested(trainer)
             if self._job is not None:
-                self._job.heed(trainer)
+                self._job.stop_if_requested(trainer)
 
     def is_stop_pending(self, trainer: Trainer) -> bool:
         """Whether any rank has a pending signal to stop. Collective."""
         pending = trainer.received_sigterm or self._signals.received is not None
-        pending = pending or (self._job is not None and self._job.is_told)
+        pending = pending or (self._job is not None and self._job.is_requested)
         return trainer.strategy.reduce_boolean_decision(pending, all=False)
 
     def _save(self, trainer: Trainer) -> None:

@@ -17,8 +17,8 @@ from gan_lightning.arguments.ranges import check_flag, check_flag_if_given
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.freezing import frozen
 from gan_lightning.games.randomness import own_randomness
-from gan_lightning.trainer.speed import fuse, keep_freed_memory, lay_out, multiplies_bf16, seconds
-from gan_lightning.trainer.step_batches import side_by_side
+from gan_lightning.trainer.speed import fastest_seconds, fuse, keep_freed_memory, lay_out, multiplies_bf16
+from gan_lightning.trainer.step_batches import join_loaders
 
 PAYS = 0.97
 """Largest ratio of the time of a step with an option to that without it at which the option stays on."""
@@ -76,7 +76,7 @@ class FastTraining(Callback):
         self._ready = True
         self._why = dict.fromkeys(self.chosen, "as when the run began")
         self._set_up(trainer, pl_module)
-        batches = side_by_side(trainer.train_dataloader, batch)
+        batches = join_loaders(trainer.train_dataloader, batch)
         self._choose("channels_last", trainer, pl_module, batches)
         # Another precision is the user's own choice.
         if trainer.precision == "32-true":  # Another one has been asked for.
@@ -125,9 +125,9 @@ class FastTraining(Callback):
                 _gradients(game, batches)
 
         with _state_restored(game):
-            without = seconds(step, game.device)
+            without = fastest_seconds(step, game.device)
             self._turn(name, True, trainer, game)
-            with_it = seconds(step, game.device)
+            with_it = fastest_seconds(step, game.device)
             self._turn(name, False, trainer, game)
         return without / with_it
 

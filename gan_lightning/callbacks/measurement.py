@@ -11,7 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 from gan_lightning.arguments.ranges import check_whole_if_given
-from gan_lightning.trainer.ddp import agreed
+from gan_lightning.trainer.ddp import synchronised_buffers
 
 
 class Measurement(Callback, ABC):
@@ -120,7 +120,7 @@ class Measurement(Callback, ABC):
         pl_module.log_dict(scores, prog_bar=True, **how)
 
     def _measure(self, trainer: Trainer, pl_module: LightningModule, prefix: str) -> dict[str, float]:
-        with agreed(pl_module), without_side_effects(pl_module.device):
+        with synchronised_buffers(pl_module), without_side_effects(pl_module.device):
             scores = self.measure(trainer, pl_module)
         return {f"{prefix}/{name}": score for name, score in scores.items()}
 

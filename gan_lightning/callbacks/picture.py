@@ -13,7 +13,7 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
 from gan_lightning.arguments.ranges import check_seed, check_whole, check_whole_if_given
-from gan_lightning.loggers.guards import forgiven
+from gan_lightning.loggers.guards import errors_as_warnings
 from gan_lightning.trainer.step_batches import batches_of
 from gan_lightning.visualization.captions import captioned
 from gan_lightning.visualization.images import are_points, enlarge, grid, to_pil, to_uint8, write_png
@@ -129,7 +129,7 @@ def write_errors_as_warnings(path: Path) -> Iterator[None]:
 
 def _send(logger: Logger, subject: str, picture: Tensor, step: int) -> None:
     """Send a picture to a logger that accepts images."""
-    with forgiven(logger, step):
+    with errors_as_warnings(logger, step):
         if hasattr(logger, "log_image"):  # Weights & Biases
             logger.log_image(subject, [to_pil(picture)], step=step)
         elif add_image := getattr(getattr(logger, "experiment", None), "add_image", None):  # TensorBoard

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.losses.reported import listen, stop_listening
-from gan_lightning.trainer.step_batches import side_by_side
+from gan_lightning.trainer.step_batches import join_loaders
 
 
 class TrainingHealth(Callback):
@@ -75,7 +75,7 @@ class TrainingHealth(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        batches = side_by_side(trainer.train_dataloader, batch)
+        batches = join_loaders(trainer.train_dataloader, batch)
         self._images += sum(_length(raw) for raw in batches)
         if not self._due:
             return

@@ -72,7 +72,7 @@ class RunRecord(Callback):
     def lock(self) -> None:
         """Lock the directory against other runs, before anything writes into it."""
         if self.directory is not None:
-            run_lock.take(self.directory)
+            run_lock.acquire(self.directory)
 
     @rank_zero_only
     def remove_if_empty(self) -> None:

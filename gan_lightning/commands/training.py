@@ -20,7 +20,7 @@ from gan_lightning.commands.rollback import with_rollbacks
 from gan_lightning.commands.run_summary import RunRecord
 from gan_lightning.commands.training_cli import TrainingCLI
 from gan_lightning.trainer.atomic_checkpoint import SaveError
-from gan_lightning.trainer.ddp import lost_another
+from gan_lightning.trainer.ddp import is_lost_process
 
 
 def run(command: str, arguments: Sequence[str]) -> int:
@@ -68,7 +68,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
 def _advice_for(error: RuntimeError) -> str | None:
     """Advice for a RuntimeError that is not a mistake in the code; None: it may be one."""
     said = str(error)
-    if lost_another(error):
+    if is_lost_process(error):
         return (
             f"process {rank_zero_only.rank} lost another one of this run, which was "  # type: ignore[attr-defined]
             "killed or failed: see what it said; continue with --ckpt_path last, on any number of devices."

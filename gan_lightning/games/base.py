@@ -30,32 +30,36 @@ from gan_lightning.games.overridden_hooks import hooks_left_out
 from gan_lightning.games.players import PLAYERS, check_optimizer, places_of_players
 from gan_lightning.games.randomness import fold, seed_draws
 from gan_lightning.games.state import load_state, save_state
-from gan_lightning.loggers.guards import count_updates, guard_loggers, log_at_least_once, log_before_a_stop
+from gan_lightning.loggers.guards import count_updates, guard_loggers, log_before_a_stop, log_last_step_of_short_run
 from gan_lightning.loggers.step_values import log_terms
 from gan_lightning.losses import Terms
 from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.optimizers.ema import average_of
 from gan_lightning.optimizers.schedulers import Schedules, check_scheduler
-from gan_lightning.trainer.atomic_checkpoint import use_atomic_saves
-from gan_lightning.trainer.ddp import adopt, agree, agreed, give_back, leave_group_at_exit
-from gan_lightning.trainer.internals import do_not_count_steps, expire_logged_values
-from gan_lightning.trainer.loader_batches import Looking, count, parted
-from gan_lightning.trainer.monitors import Noting, guard_monitors
-from gan_lightning.trainer.number_types import (
-    needing_digits,
-    number_type,
-    take_own_type,
-    warn_of_few_digits,
-    with_digits,
+from gan_lightning.trainer.ddp import (
+    restore_buffers,
+    synchronise_buffers,
+    synchronised_buffers,
 )
-from gan_lightning.trainer.speed import eagerly
-from gan_lightning.trainer.state_dict import keep_plain
-from gan_lightning.trainer.step_batches import batch_sizes, gather_rounds, side_by_side
+from gan_lightning.trainer.internals import do_not_count_steps, expire_logged_values
+from gan_lightning.trainer.loader_batches import ChecksImages, number_of_examples, split_batch
+from gan_lightning.trainer.monitors import RecordsLogs
+from gan_lightning.trainer.number_types import (
+    convert_layer_inputs,
+    keeping_float32,
+    number_type,
+    tensors_kept_in_float32,
+    warn_of_low_precision,
+)
+from gan_lightning.trainer.setup import prepare
+from gan_lightning.trainer.speed import running_eagerly
+from gan_lightning.trainer.state_dict import keep_uncompiled_names
+from gan_lightning.trainer.step_batches import batch_sizes, join_loaders
 
 LossFunction = Callable[["GameBatch"], Terms]
 
 
-class AdversarialModule(Looking, Noting, Checked):
+class AdversarialModule(ChecksImages, RecordsLogs, Checked):
     """Alternating updates of a generator and a discriminator. One step is one update of the generator.
 
     A step makes ``n_critic`` updates of the discriminator, each on fresh real images, then one of the generator, each
@@ -133,7 +137,7 @@ class AdversarialModule(Looking, Noting, Checked):
         self.seed: int | None = None
         self.game_step = 0
         self.images_seen = 0
-        keep_plain(self)
+        keep_uncompiled_names(self)
         self._schedules = Schedules()
         self._sorted: tuple[Any, dict[str, LightningOptimizer]] | None = None
         self._is_set_up = False
@@ -153,9 +157,9 @@ class AdversarialModule(Looking, Noting, Checked):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> AdversarialModule:
         # .to(), .half(), .double() and .cuda() all end here. Averages and statistics stay in float32.
-        super()._apply(with_digits(fn, needing_digits(self)), recurse)
+        super()._apply(keeping_float32(fn, tensors_kept_in_float32(self)), recurse)
         self.number_type = number_type(self.generator)
-        take_own_type(self)
+        convert_layer_inputs(self)
         return self
 
     # Hooks of a variant. Losses return weighted terms, which are summed for the gradient and logged one by one.
@@ -183,15 +187,15 @@ class AdversarialModule(Looking, Noting, Checked):
 
         Args:
             raw: Images, [images], (images, condition, ...), or a dictionary with ``image`` and ``label``; see
-                :func:`gan_lightning.trainer.loader_batches.parted`.
+                :func:`gan_lightning.trainer.loader_batches.split_batch`.
         """
-        images, condition = parted(raw)
+        images, condition = split_batch(raw)
         return GameBatch(self.scaled(images), condition)
 
     def checked_batch(self, raw: Any) -> GameBatch:
         """:meth:`prepare_batch`, with a look at the range of the images of the first batch."""
         batch = self.prepare_batch(raw)
-        self.look_at(raw, batch.real, batch.condition)
+        self.check_first_batch(raw, batch.real, batch.condition)
         return batch
 
     def draw_latents(self, batch: GameBatch) -> GameBatch:
@@ -222,8 +226,8 @@ class AdversarialModule(Looking, Noting, Checked):
         terms: dict[str, Tensor] = {}
         if not self._is_set_up or self.seed is None or self.buffers_of_ranks:
             self._begin()
-        batches = side_by_side(self.trainer.train_dataloader, batches)
-        images = self.trainer.world_size * sum(map(count, batches))
+        batches = join_loaders(self.trainer.train_dataloader, batches)
+        images = self.trainer.world_size * sum(map(number_of_examples, batches))
         # Random numbers depend on (seed, step, rank) alone, not on what was drawn before.
         seed_draws(fold(cast(int, self.seed), step, self.global_rank), self.device)
         discriminator_optimizer, generator_optimizer = map(self.optimizer_of, PLAYERS)
@@ -316,7 +320,7 @@ class AdversarialModule(Looking, Noting, Checked):
             total = _sum(terms, loss)
             # Lazy regularisation: rarer penalties, multiplied by the interval, have the same mean (StyleGAN2).
             if number % self.penalty_interval == 0:
-                with eagerly(self.generator, self.discriminator):
+                with running_eagerly(self.generator, self.discriminator):
                     penalties = penalty(batch)
                 if penalties:
                     total = total + _sum(penalties, penalty) * self.penalty_interval
@@ -378,31 +382,27 @@ class AdversarialModule(Looking, Noting, Checked):
             places = places_of_players(self, optimizers)
             for name, place in places.items():
                 check_optimizer(f"The {name}'s optimiser", optimizers[place].optimizer)
-            warn_of_few_digits(optimizers)
+            warn_of_low_precision(optimizers)
             self._sorted = given, {name: optimizers[place] for name, place in places.items()}
         return self._sorted[1][player]
 
     def setup(self, stage: str) -> None:
-        leave_group_at_exit()
-        self.look_again()
+        prepare(self.trainer, stage, self.n_critic * self.accumulate)
+        self.check_next_batch()
         if self.trainer.precision == "64-true":
             self.double()  # Lightning does so when it has loaded a checkpoint, which would round the weights.
         if stage == "fit":
-            adopt(self.trainer.strategy)
-            use_atomic_saves(self.trainer.strategy)
             guard_loggers(self.trainer)
-            log_before_a_stop(self.trainer, lambda: self.newest)
-            guard_monitors(self.trainer)
+            log_before_a_stop(self.trainer, lambda: self.last_step)
             self._schedules.read(self.trainer, self)
             self._is_set_up = True
-        gather_rounds(self.trainer, self.n_critic * self.accumulate)
         count_updates(self.trainer, lambda: self.updates_loaded)
 
     def on_fit_start(self) -> None:
         if self.seed is None:
             # Rank 0's for all: processes started by a cluster may have different seeds.
             self.seed = self.trainer.strategy.broadcast(torch.initial_seed())
-        give_back(self, self.buffers_of_ranks)
+        restore_buffers(self, self.buffers_of_ranks)
         self.buffers_of_ranks = []
 
     @property
@@ -422,24 +422,24 @@ class AdversarialModule(Looking, Noting, Checked):
 
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Check the range of the images; callbacks measure. Lightning validates only modules with this method."""
-        self.look_at(batch, batch)
+        self.check_first_batch(batch, batch)
 
     def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Check the range of the images, as in validation."""
-        self.look_at(batch, batch)
+        self.check_first_batch(batch, batch)
 
     # Ranks have different buffers (BatchNorm's statistics). A validation and a checkpoint use their mean, and training
     # continues with each rank's own.
 
     def on_validation_start(self) -> None:
-        self._agreement.enter_context(agreed(self))
+        self._agreement.enter_context(synchronised_buffers(self))
 
     def on_validation_epoch_end(self) -> None:  # After the measurements and before any checkpoint.
         self._agreement.close()
 
     def on_train_end(self) -> None:
-        log_at_least_once(self.trainer, self.newest)
-        agree(self)
+        log_last_step_of_short_run(self.trainer, self.last_step)
+        synchronise_buffers(self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._agreement.close()  # In case a validation was interrupted.

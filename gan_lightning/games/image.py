@@ -17,7 +17,7 @@ from gan_lightning.games.freezing import evaluating
 from gan_lightning.games.randomness import indexed_normal, slerp
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
 from gan_lightning.trainer.internals import trainer_of
-from gan_lightning.trainer.loader_batches import are_images, count, described
+from gan_lightning.trainer.loader_batches import are_images, describe, number_of_examples
 
 _ENDLESS = 2**32
 
@@ -63,15 +63,15 @@ class ImageGame(AdversarialModule):
         self.check_shape(batch.real)
         return batch
 
-    def look_at(self, raw: Any, real: Any, condition: Any = None) -> None:
+    def check_first_batch(self, raw: Any, real: Any, condition: Any = None) -> None:
         # A game whose fakes depend on the latent alone ignores a second image of a pair.
         plays_alone = type(self).generate_fakes is AdversarialModule.generate_fakes
-        if self.training not in self._looked and plays_alone and are_images(condition):
+        if self.training not in self._checked_modes and plays_alone and are_images(condition):
             rank_zero_warn(
-                f"The loader yields {described(raw)}, and {type(self).__name__} learns from the first images alone: "
+                f"The loader yields {describe(raw)}, and {type(self).__name__} learns from the first images alone: "
                 "Pix2Pix and CycleGAN learn from two."
             )
-        super().look_at(raw, real, condition)
+        super().check_first_batch(raw, real, condition)
 
     def check_shape(self, images: Tensor) -> None:
         """Refuse images of another shape than those that the game was made for.
@@ -180,8 +180,8 @@ class ImageGame(AdversarialModule):
 
     def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
         """As many samples as the batch has examples, N x C x H x W in [-1, 1], all different over batches and ranks."""
-        self.look_at(batch, batch)
-        n = count(batch)
+        self.check_first_batch(batch, batch)
+        n = number_of_examples(batch)
         return self.sample(n, start=self._first_to_predict(n, restart=batch_idx == 0 and dataloader_idx == 0))
 
     def _first_to_predict(self, n: int, restart: bool) -> int:

@@ -91,7 +91,7 @@ class LabelGame(ImageGame):
                 f"{len(batch.examples)} images."
             )
         # Reading labels off a device synchronises: those on a GPU are checked in the first batch only.
-        if self.are_looked_at(labels):
+        if self.labels_are_checked(labels):
             check_labels(labels, self.num_classes)
         return replace(batch, condition=labels.long())
 

@@ -11,8 +11,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from gan_lightning import __version__
 from gan_lightning.arguments.recipes import find_name, public_name
-from gan_lightning.trainer.ddp import agreed, buffers_apart
-from gan_lightning.trainer.state_dict import plain
+from gan_lightning.trainer.ddp import buffers_of_ranks, synchronised_buffers
+from gan_lightning.trainer.state_dict import uncompiled_name
 
 if TYPE_CHECKING:
     from gan_lightning.games.base import AdversarialModule
@@ -27,11 +27,11 @@ def save_state(game: AdversarialModule, checkpoint: dict[str, Any]) -> None:
     """
     state: dict[str, Any] = {"variant": public_name(type(game)), "version": __version__}
     state |= {"seed": game.seed, "game_step": game.game_step, "images_seen": game.images_seen}
-    if any(apart := buffers_apart(game)):
+    if any(apart := buffers_of_ranks(game)):
         # The state dict holds synchronised buffers, for sampling. To resume bit for bit, each rank needs its own, such
         # as the statistics of its BatchNorm.
-        with agreed(game):
-            shared = {plain(name): buffer.clone() for name, buffer in game.named_buffers()}
+        with synchronised_buffers(game):
+            shared = {uncompiled_name(name): buffer.clone() for name, buffer in game.named_buffers()}
         checkpoint["state_dict"].update({name: shared[name] for name in apart[0]})
         state["buffers"] = apart
     checkpoint["gan_lightning"] = state

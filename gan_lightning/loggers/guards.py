@@ -1,4 +1,4 @@
-"""A logger's trouble is no reason to stop training."""
+"""Loggers that fail do not stop training, and their rows count generator updates."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -24,29 +24,28 @@ _CALLS = (
     "save",
     "finalize",
 )
-_told: WeakSet[Logger] = WeakSet()
+_warned: WeakSet[Logger] = WeakSet()
 
 
 def count_updates(trainer: Trainer, trained: Callable[[], int]) -> None:
-    """Let all loggers count generator updates that are done, as pictures and checkpoints do.
+    """Number the rows of all loggers by generator updates, like pictures and checkpoints.
 
-    Lightning counts the batch at hand from 0, so the losses of the n-th update would stand at n - 1. When it only
-    judges a checkpoint, it counts nothing. It offers no other place to change the number: a metric called ``step``
-    would take the place of the epoch.
+    Lightning numbers the current batch from 0, so the losses of the n-th update would have number n - 1. In
+    ``validate`` and ``test`` it numbers every row 0.
 
     Args:
         trainer: Its loggers.
-        trained: Updates behind the weights where nothing is trained, as in ``validate``.
+        trained: Returns the updates of the loaded weights, for ``validate`` and ``test``.
     """
     number_rows(trainer, lambda: trainer.global_step or trained())
 
 
-def log_at_least_once(trainer: Trainer, newest: tuple[int, Mapping[str, Tensor]]) -> None:
+def log_last_step_of_short_run(trainer: Trainer, newest: tuple[int, Mapping[str, Tensor]]) -> None:
     """Log the last step of a run that was too short for any row, or was stopped before the first.
 
     Args:
         trainer: Its ``logged_metrics`` are of the last step, unless the run was stopped.
-        newest: The number of the last step, and what came out of it.
+        newest: Number of the last step, and its loss terms.
     """
     interval = trainer.log_every_n_steps  # type: ignore[attr-defined]
     step, terms = newest
@@ -58,13 +57,13 @@ def log_at_least_once(trainer: Trainer, newest: tuple[int, Mapping[str, Tensor]]
 
 
 def log_before_a_stop(trainer: Trainer, newest: Callable[[], tuple[int, Mapping[str, Tensor]]]) -> None:
-    """Let a run that a signal stops leave a row; see :func:`log_at_least_once`. A run that fails logs nothing more."""
+    """Log a row when a signal stops a short run; see :func:`log_last_step_of_short_run`. A failed run logs none."""
     strategy = trainer.strategy
     before = getattr(strategy.on_exception, "before_log", strategy.on_exception)
 
     def on_exception(exception: BaseException) -> None:
         if isinstance(exception, SIGTERMException | KeyboardInterrupt):
-            log_at_least_once(trainer, newest())
+            log_last_step_of_short_run(trainer, newest())
         before(exception)
 
     on_exception.before_log = before  # type: ignore[attr-defined]
@@ -72,10 +71,9 @@ def log_before_a_stop(trainer: Trainer, newest: Callable[[], tuple[int, Mapping[
 
 
 def guard_loggers(trainer: Trainer) -> None:
-    """Let the trainer's loggers fail without an end to training, whoever calls them; see :func:`forgiven`.
+    """Turn errors of the trainer's loggers into warnings, in every call; see :func:`errors_as_warnings`.
 
-    A logger that cannot even begin, with a wrong key or in a folder that cannot be made, still fails at once, before
-    anything is trained.
+    A logger that cannot start, with a wrong key or in a folder that cannot be made, still raises before training.
     """
     for logger in trainer.loggers:
         for name in _CALLS:
@@ -88,7 +86,7 @@ def _guarded(trainer: Trainer, logger: Logger, call: Callable[..., Any]) -> Call
 
     @wraps(call)
     def attempt(*arguments: Any, **named: Any) -> Any:
-        with forgiven(logger, trainer.global_step):
+        with errors_as_warnings(logger, trainer.global_step):
             return call(*arguments, **named)
 
     attempt.before_guard = call  # type: ignore[attr-defined]
@@ -96,19 +94,19 @@ def _guarded(trainer: Trainer, logger: Logger, call: Callable[..., Any]) -> Call
 
 
 @contextmanager
-def forgiven(logger: Logger, step: int) -> Iterator[None]:
-    """Turn what a logger raises into a warning, told once for each logger; it is asked again the next time.
+def errors_as_warnings(logger: Logger, step: int) -> Iterator[None]:
+    """Turn a logger's errors into a warning, once for each logger; its next call is tried again.
 
-    A logger whose attribute ``forgivable`` names kinds of errors is forgiven these only.
+    With an attribute ``errors_to_warn_of``, a class of errors, only these become warnings.
     """
     try:
         yield
-    except getattr(logger, "forgivable", Exception) as error:
-        if logger in _told:
+    except getattr(logger, "errors_to_warn_of", Exception) as error:
+        if logger in _warned:
             return
-        _told.add(logger)
+        _warned.add(logger)
         warnings.warn(
             f"{type(logger).__name__} failed at step {step}: {error or type(error).__name__}. Training goes on, and "
-            "so does the logger if it can; its further failures are not told.",
+            "so does the logger if it can; its further failures are not reported.",
             stacklevel=2,
         )

@@ -1,4 +1,4 @@
-"""The run's own log: ``metrics.csv`` in the run directory, continued when the run is."""
+"""Logger of a run: ``metrics.csv`` in the run directory, continued when the run is resumed."""
 
 import csv
 import io
@@ -18,12 +18,12 @@ from gan_lightning.trainer import run_lock
 
 
 class RunLogger(CSVLogger):
-    """Lightning's CSV logger, made safe for runs that are killed and resumed.
+    """CSV logger for runs that are killed and resumed.
 
     A row is on the disk as soon as it is logged. When a run is resumed in its own directory, the rows of its past
     stay and those that the killed run wrote beyond the resumed step are replaced; Lightning's logger deletes the
-    whole file there. What a full disk refuses is kept in memory and written once there is room. While it is in use,
-    its directory is locked: two processes that write one log would mix two runs.
+    whole file there. Rows that a full disk refuses stay in memory until there is room. The directory is
+    locked while in use: two processes that write one log would mix two runs.
 
     Args:
         save_dir: Folder that holds the runs.
@@ -31,8 +31,8 @@ class RunLogger(CSVLogger):
         version: Number of the run; None takes the next free one.
     """
 
-    forgivable: ClassVar[type[Exception]] = OSError
-    """Trouble with the disk must not stop training. Anything else is a mistake in what resumed runs rest on."""
+    errors_to_warn_of: ClassVar[type[Exception]] = OSError
+    """Disk errors do not stop training. Any other error is a bug that would corrupt resumed runs."""
 
     def __init__(self, save_dir: str = "runs", name: str = "gan", version: int | str | None = None) -> None:
         super().__init__(save_dir, name, version, flush_logs_every_n_steps=1)
@@ -42,7 +42,7 @@ class RunLogger(CSVLogger):
     @rank_zero_experiment
     def experiment(self) -> ExperimentWriter:
         if not self._locked:  # The directory of a run that is over may be another process's by now.
-            run_lock.take(self.log_dir)
+            run_lock.acquire(self.log_dir)
             self._locked = True
         if self._experiment is None:
             os.makedirs(self.root_dir, exist_ok=True)
@@ -57,7 +57,7 @@ class RunLogger(CSVLogger):
 
 
 class _ContinuingWriter(ExperimentWriter):
-    """Writes on where an earlier run in the same directory stopped."""
+    """Appends to the metrics of an earlier run in the same directory."""
 
     def __init__(self, log_dir: str) -> None:
         super().__init__(log_dir)
@@ -67,7 +67,7 @@ class _ContinuingWriter(ExperimentWriter):
         """Lightning deletes the earlier metrics here."""
 
     def save(self) -> None:
-        """Write the new rows, all or none, so that a full disk leaves no piece of a row; none are tried again."""
+        """Write the new rows, all or none, so that a full disk leaves no partial row."""
         if not self.metrics:
             return
         if self._earlier:
@@ -92,7 +92,7 @@ class _ContinuingWriter(ExperimentWriter):
             raise
 
     def _rewind(self) -> None:
-        """Drop the rows that the first new row makes void: what is later, or says the same of the same step."""
+        """Drop the rows that the first new row replaces: later steps, and the same metrics of the same step."""
         new = self.metrics[0]
         names = set(new) - {"step", "epoch"}
         kept = [
@@ -116,7 +116,7 @@ class _ContinuingWriter(ExperimentWriter):
 
 
 def _header(path: Path) -> list[str] | None:
-    """The names of the columns as they are in the file now; None: there is no file."""
+    """Column names in the file; None if there is no file."""
     if not path.is_file():
         return None
     with open(path, newline="", errors="replace") as file:
@@ -124,10 +124,10 @@ def _header(path: Path) -> list[str] | None:
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    """The rows of a metrics file, without one that a kill cut short.
+    """Rows of a metrics file, without an incomplete last line.
 
-    A file that a person has edited and that has no number of a step in every row is no log to write on: it is moved
-    aside, with a warning, and a new one begins.
+    A file that was edited and lacks a step number in some row cannot be continued: it is renamed, with a warning, and a
+    new one begins.
     """
     if not path.is_file():
         return []

@@ -11,12 +11,12 @@ from gan_lightning.trainer.internals import log_offline
 
 
 class SteadyWandbLogger(WandbLogger):
-    """Lightning's logger for Weights & Biases, which goes on offline where the service cannot be reached at the start.
+    """Weights & Biases logger that falls back to offline mode if the service cannot be reached at the start.
 
-    The command line takes it for Lightning's own; its arguments are the same.
+    The command line uses it in place of Lightning's own; its arguments are the same.
 
     Raises:
-        ValueError: Weights & Biases does not let anybody in without a key, or with this one.
+        ValueError: Weights & Biases rejects the key, or there is none.
     """
 
     @property

@@ -9,7 +9,7 @@ from torch import nn
 from gan_lightning.arguments import Schedule, value_of
 from gan_lightning.arguments.ranges import check_limits
 from gan_lightning.trainer.internals import foreach_lerp_
-from gan_lightning.trainer.number_types import Conversion, has_few_digits, take_own_type, with_digits
+from gan_lightning.trainer.number_types import Conversion, convert_layer_inputs, is_low_precision, keeping_float32
 
 
 class ExponentialMovingAverage(nn.Module):
@@ -58,15 +58,15 @@ class ExponentialMovingAverage(nn.Module):
         self.half_life = half_life
         self.ramp_up = ramp_up
         self.module = copy.deepcopy(module).requires_grad_(False)
-        if any(has_few_digits(weight) for weight in module.parameters()):
-            self.module._apply(lambda tensor: tensor.float() if has_few_digits(tensor) else tensor)
-            take_own_type(self.module, always=True)
+        if any(is_low_precision(weight) for weight in module.parameters()):
+            self.module._apply(lambda tensor: tensor.float() if is_low_precision(tensor) else tensor)
+            convert_layer_inputs(self.module, always=True)
 
     def _apply(self, fn: Conversion, recurse: bool = True) -> Self:
         # torch's one place for .to(), .half(), .double() and .cuda().
-        super()._apply(with_digits(fn, (*self.parameters(), *self.buffers())), recurse)
-        if has_few_digits(fn(torch.empty(0))):
-            take_own_type(self.module, always=True)
+        super()._apply(keeping_float32(fn, (*self.parameters(), *self.buffers())), recurse)
+        if is_low_precision(fn(torch.empty(0))):
+            convert_layer_inputs(self.module, always=True)
         return self
 
     def decay_at(self, step: int, images: int, seen: int) -> float:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim import SGD, Adam, Optimizer
 
-from gan_lightning.trainer.speed import eagerly
+from gan_lightning.trainer.speed import running_eagerly
 
 Weights = dict[str, Tensor]
 Judge = Callable[..., Any]
@@ -58,7 +58,7 @@ def looked_ahead(
 
     def at(weights: Weights) -> Judge:
         def judge(*inputs: Any) -> Any:
-            with eagerly(network):
+            with running_eagerly(network):
                 return functional_call(network, {**weights, **buffers}, inputs)
 
         return judge

@@ -1,4 +1,4 @@
-"""Write checkpoints so that a crash leaves either the old file or the new one, never half of one."""
+"""Atomic checkpoints: a crash leaves either the old file or the new one."""
 
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,15 @@ from lightning.pytorch.strategies import Strategy
 
 from datamodules.components.atomic_write import replacing
 from gan_lightning.trainer.disk import error_of_disk
-from gan_lightning.trainer.readable_checkpoint import readable
+from gan_lightning.trainer.readable_checkpoint import without_unreadable
 
 
 class SaveError(OSError):
-    """A checkpoint could not be written; the one before it is whole. The message is a sentence for the user."""
+    """A checkpoint could not be written; the previous one is intact. The message is for the user."""
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Saves beside the target, flushes to the disk, then replaces the target in one step.
+    """Writes beside the target, syncs to the disk, then replaces the target in one step.
 
     Lightning's own save writes into the system's temporary folder and moves the file: between file systems that is
     a copy, which a kill can cut short. Remote paths (``s3://...``) are left to Lightning.
@@ -32,7 +32,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             return
         target = Path(path)
         try:
-            checkpoint = readable(checkpoint)
+            checkpoint = without_unreadable(checkpoint)
         except ValueError as error:
             raise SaveError(f"{target} could not be saved: {error}") from error
         try:
@@ -50,6 +50,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def use_atomic_saves(strategy: Strategy) -> None:
-    """Put atomic saves in the place of Lightning's default; anything else that was chosen stays."""
+    """Replace Lightning's default checkpoint IO; any other choice stays."""
     if type(strategy.checkpoint_io) is TorchCheckpointIO:
         strategy.checkpoint_io = AtomicCheckpointIO()

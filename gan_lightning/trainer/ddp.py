@@ -1,4 +1,4 @@
-"""Data-parallel training of players that take turns."""
+"""Data-parallel training of two players that are updated in turn, and of their buffers."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from torch.optim import Optimizer
 from gan_lightning.trainer.internals import ddp_options, foreach_copy_
 from gan_lightning.trainer.layer_kinds import BATCH_NORMS
 from gan_lightning.trainer.processes import rank_and_size
-from gan_lightning.trainer.state_dict import plain
+from gan_lightning.trainer.state_dict import uncompiled_name
 
 
 class AlternatingDDPStrategy(DDPStrategy):
-    """Distributed data parallel for games: a player's gradients are averaged over the processes just before it moves.
+    """Distributed data parallel for GANs: a player's gradients are averaged over the ranks just before its update.
 
-    The weights of the first process are broadcast once, at the start. From then on one flat gradient is exchanged for
-    each update, that of the player which moves: with accumulation once for all batches of the update. Losses are means
-    over a process's batch, so the players move as one process would on all batches joined, but for what looks across a
-    batch: BatchNorm's statistics in training, EBGAN's repelling term, a relativistic loss's mean, DRAGAN's spread.
+    The weights of rank 0 are broadcast once, at the start. Each update then all-reduces one flat gradient, that of the
+    player which is updated; with accumulation, once for all batches of the update. Losses are means over a rank's
+    batch, so an update equals that of one process on the joined batch, except for terms across a batch: BatchNorm's
+    statistics in training, EBGAN's repelling term, a relativistic loss's mean, DRAGAN's standard deviation.
 
-    torch's own wrapper averages in every backward pass: it fails on players that take turns, unless it is told to
-    look for unused parameters, and then it exchanges the gradients of both players each time.
+    torch's own wrapper all-reduces in every backward pass: it fails on alternating players without
+    ``find_unused_parameters``, and with it exchanges the gradients of both players each time.
 
-    A run on several devices takes this strategy unless it asks for another; by its class it can be configured:
+    It is the default of a run on several devices. To configure it:
     ``Trainer(devices=2, strategy=AlternatingDDPStrategy(timeout=...))``.
 
     Attributes:
-        bytes_averaged: Of gradients, that this process has given to be averaged so far.
+        bytes_averaged: Bytes of gradients that this rank has all-reduced so far.
     """
 
     bytes_averaged: int = 0
 
     def configure_ddp(self) -> None:
         assert self.model is not None
-        synchronise(self.model)
+        broadcast_module(self.model)
 
     def optimizer_step(self, optimizer: Optimizer, closure: Callable[[], Any], model: Any = None, **kwargs: Any) -> Any:
         def averaged() -> Any:
@@ -59,38 +59,38 @@ class AlternatingDDPStrategy(DDPStrategy):
         self.bytes_averaged += sum(gradient.numel() * gradient.element_size() for gradient in gradients)
 
 
-def adopt(strategy: Strategy) -> None:
-    """Make plain DDP alternate: it cannot train two players, and Lightning takes it unless told otherwise."""
+def use_alternating_ddp(strategy: Strategy) -> None:
+    """Turn plain DDP, Lightning's default, into :class:`AlternatingDDPStrategy`: it cannot train two players."""
     if type(strategy) is DDPStrategy and not ddp_options(strategy).get("find_unused_parameters"):
         strategy.__class__ = AlternatingDDPStrategy
 
 
 def leave_group_at_exit() -> None:
-    """Leave the process group before Python ends, whatever the strategy; it may be called any number of times.
+    """Destroy the process group before the interpreter exits, whatever the strategy. Idempotent.
 
-    gloo's threads give back the tensors of the last exchange when they come to it. If the interpreter is gone by then,
-    the process aborts (SIGABRT) after all its work is done. Lightning leaves NCCL's groups only.
+    gloo's threads free the tensors of the last collective late. If the interpreter is gone by then, the process aborts
+    (SIGABRT) after all its work is done. Lightning destroys NCCL's groups only.
     """
     if rank_and_size()[1] > 1:
-        atexit.unregister(_leave)
-        atexit.register(_leave)
+        atexit.unregister(_leave_group)
+        atexit.register(_leave_group)
 
 
-def _leave() -> None:
+def _leave_group() -> None:
     if distributed.is_initialized():
         distributed.destroy_process_group()
 
 
-def lost_another(error: BaseException) -> bool:
-    """Whether an error says that another process of the run is gone, or does not answer."""
+def is_lost_process(error: BaseException) -> bool:
+    """Whether an error says that another rank has exited or does not respond."""
     return isinstance(error, distributed.DistError) or "gloo/transport" in str(error)
 
 
-def agree(module: nn.Module) -> None:
-    """Make the buffers of a module the same in all processes; all of them must call this. One process: nothing.
+def synchronise_buffers(module: nn.Module) -> None:
+    """Make the buffers of a module equal on all ranks. Collective; no effect on one rank.
 
-    The statistics of BatchNorm become the mean over the processes, which have seen different images. Other buffers
-    become those of the first process.
+    BatchNorm's running statistics become their mean over the ranks, which have seen different images. Other buffers
+    become those of rank 0.
     """
     if rank_and_size()[1] == 1:
         return
@@ -102,10 +102,10 @@ def agree(module: nn.Module) -> None:
 
 
 @contextmanager
-def agreed(module: nn.Module) -> Iterator[None]:
-    """Within it the buffers are the same in all processes, as by :func:`agree`; afterwards each has its own again."""
+def synchronised_buffers(module: nn.Module) -> Iterator[None]:
+    """Keep buffers equal on all ranks within the context, then restore each rank's own. Collective."""
     own = [(buffer, buffer.clone()) for buffer in module.buffers()] if rank_and_size()[1] > 1 else []
-    agree(module)
+    synchronise_buffers(module)
     try:
         yield
     finally:
@@ -114,39 +114,41 @@ def agreed(module: nn.Module) -> Iterator[None]:
                 buffer.copy_(value)
 
 
-def buffers_apart(module: nn.Module) -> list[dict[str, Tensor]]:
-    """Of each process, its buffers that are not the same in all; all of them must call this. One process: none."""
+def buffers_of_ranks(module: nn.Module) -> list[dict[str, Tensor]]:
+    """Collect the buffers whose values differ between ranks, one dictionary a rank. Collective; empty on one rank."""
     world_size = rank_and_size()[1]
     if world_size == 1:
         return [{}]
     everyone: list[dict[str, Tensor]] = [{}] * world_size
-    distributed.all_gather_object(everyone, {plain(name): buffer.cpu() for name, buffer in module.named_buffers()})
+    distributed.all_gather_object(
+        everyone, {uncompiled_name(name): buffer.cpu() for name, buffer in module.named_buffers()}
+    )
     first = everyone[0]
     apart = {name for name in first if not all(torch.equal(first[name], other[name]) for other in everyone)}
     return [{name: other[name] for name in first if name in apart} for other in everyone]
 
 
 @torch.no_grad()
-def give_back(module: nn.Module, apart: list[dict[str, Tensor]]) -> None:
-    """Give each process the buffers that it had in :func:`buffers_apart`, if there are as many processes as then."""
+def restore_buffers(module: nn.Module, apart: list[dict[str, Tensor]]) -> None:
+    """Restore the buffers of each rank from :func:`buffers_of_ranks`, if the number of ranks is unchanged."""
     rank, world_size = rank_and_size()
     if len(apart) == world_size:
-        buffers = {plain(name): buffer for name, buffer in module.named_buffers()}
+        buffers = {uncompiled_name(name): buffer for name, buffer in module.named_buffers()}
         for name, value in apart[rank].items():
             buffers[name].copy_(value)
 
 
-def synchronise(module: nn.Module) -> None:
-    """Give all processes the first one's parameters and buffers; all of them must call this."""
+def broadcast_module(module: nn.Module) -> None:
+    """Broadcast rank 0's parameters and buffers to all ranks. Collective."""
     _broadcast([*(parameter.detach() for parameter in module.parameters()), *module.buffers()])
 
 
 @torch.no_grad()
 def average_over_processes(tensors: Iterable[Tensor]) -> None:
-    """Replace tensors by their mean over the processes, all at once. Every process gives as many, of the same shapes.
+    """Replace tensors by their mean over the ranks, with one all-reduce for each dtype. Collective.
 
     Args:
-        tensors: Of floats, changed in place.
+        tensors: Floating-point, changed in place; of the same number and shapes on every rank.
     """
     world_size = rank_and_size()[1]
 
@@ -155,16 +157,16 @@ def average_over_processes(tensors: Iterable[Tensor]) -> None:
         flat.div_(world_size)
 
     if world_size > 1:
-        _flatly(tensors, average)
+        _exchange_flat(tensors, average)
 
 
 def _broadcast(tensors: Iterable[Tensor]) -> None:
-    _flatly(tensors, lambda flat: distributed.broadcast(flat, src=0))
+    _exchange_flat(tensors, lambda flat: distributed.broadcast(flat, src=0))
 
 
 @torch.no_grad()
-def _flatly(tensors: Iterable[Tensor], exchange: Callable[[Tensor], Any]) -> None:
-    """Exchange tensors as one flat tensor of each dtype, and put back what has become of them."""
+def _exchange_flat(tensors: Iterable[Tensor], exchange: Callable[[Tensor], Any]) -> None:
+    """Apply a collective to one flat tensor of each dtype, and copy the result back."""
     kinds: dict[torch.dtype, list[Tensor]] = defaultdict(list)
     for tensor in tensors:
         kinds[tensor.dtype].append(tensor)

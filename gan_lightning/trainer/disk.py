@@ -1,8 +1,8 @@
-"""What a disk answers when it is full, read-only or gone."""
+"""Errors of a disk that is full, read-only or gone."""
 
 
 def error_of_disk(error: BaseException) -> OSError | None:
-    """The disk's own error behind one that was raised while saving; None: it was something else.
+    """The ``OSError`` behind an error that was raised while saving; None if there is none.
 
     On a full disk ``torch.save`` ends in a ``RuntimeError`` about positions in the file, raised while it handles the
     ``OSError``.

@@ -86,7 +86,7 @@ def expire_logged_values(trainer: Trainer, prefix: str) -> None:
 def do_not_count_steps(optimizer: LightningOptimizer) -> None:
     """Let an optimiser's steps leave ``trainer.global_step`` as it is, until the end of this training step.
 
-    In manual optimisation Lightning counts the steps of every optimiser, and sets these two anew for every batch.
+    In manual optimisation Lightning counts the steps of every optimiser, and resets these two for every batch.
     """
     optimizer._on_before_step = do_nothing_closure
     optimizer._on_after_step = do_nothing_closure
@@ -105,7 +105,7 @@ def validation_is_due(trainer: Trainer) -> bool:
 
 
 def reloads_train_loader(trainer: Trainer) -> bool:
-    """Whether the training loader at hand is about to be made anew (``reload_dataloaders_every_n_epochs``)."""
+    """Whether the training loader at hand is about to be rebuilt (``reload_dataloaders_every_n_epochs``)."""
     return trainer.fit_loop._should_reload_train_dl
 
 
@@ -140,7 +140,7 @@ def when_signals_are_registered(trainer: Trainer, then: Callable[[], None]) -> N
 
 
 def cluster_environment(trainer: Trainer) -> Any:
-    """The cluster that a trainer found itself in, which only strategies of several devices tell publicly."""
+    """The cluster environment that a trainer detected, which only strategies of several devices make public."""
     return trainer._accelerator_connector.cluster_environment
 
 

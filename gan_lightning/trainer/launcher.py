@@ -1,4 +1,4 @@
-"""What becomes of processes that a strategy forks or spawns, for the one that waits for them."""
+"""Report the errors of processes that a strategy forks to the process that waits for them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from gan_lightning.trainer.internals import MultiProcessingLauncher, end_as_inte
 
 
 class ReportingLauncher(MultiProcessingLauncher):
-    """Lightning's launcher for ``ddp_fork``, ``ddp_spawn`` and ``ddp_notebook``, with the ends of its processes.
+    """Lightning's launcher for ``ddp_fork`` and ``ddp_notebook``, which re-raises errors of its processes.
 
-    What is raised in a process ends it there as it ends a run in a single process: callbacks learn of it, loggers
-    are closed. The process that waits raises the same, where Lightning's has only the text of a traceback, or, after a
-    process that left with 0, waits forever. A stop that only the waiting process receives is handed on.
+    An error ends a process as it ends a run in a single one: ``on_exception`` is called, loggers are closed. The
+    waiting process raises the same error; Lightning's has only the text of a traceback, and waits forever after a
+    process that exited with 0. A signal that only the waiting process receives is passed on.
 
-    Lightning offers no place for this but its private launcher; :func:`report_failures` is the only way in.
+    Lightning has no public place for this; :func:`report_failures` installs it.
     """
 
     _raised: Any = None
@@ -45,7 +45,7 @@ class ReportingLauncher(MultiProcessingLauncher):
             raise reported from None
 
     def _report(self) -> BaseException | None:
-        """What the first process to fail has raised."""
+        """Error of the first process that failed."""
         return None if self._raised.empty() else pickle.loads(self._raised.get())
 
     def _wrapping_function(self, process_idx: int, trainer: Any, *args: Any, **kwargs: Any) -> None:
@@ -74,7 +74,7 @@ class ReportingLauncher(MultiProcessingLauncher):
 
 
 def report_failures(trainer: Trainer) -> None:
-    """Let a trainer whose strategy forks processes raise here what is raised there.
+    """Let a trainer whose strategy forks processes raise their errors.
 
     Raises:
         ValueError: It spawns them: the recipes of networks and optimisers, as the command line makes them, cannot be

@@ -1,4 +1,4 @@
-"""The forms in which loaders yield images, and the range that the images are in."""
+"""The forms of batches that loaders yield, and checks of their images, labels and ranges."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _LOWEST_LEVELS = 16.0
 """Images without a negative number that go beyond this are levels, 0 to 255, as floats: no scaling to [0, 1] does."""
 
 
-class OfLoaders(list[Any]):
-    """The batches that several loaders have yielded together."""
+class LoaderBatches(list[Any]):
+    """A batch of each of several loaders, in their order."""
 
 
-class OfNamedLoaders(dict[Any, Any]):
-    """The same by the names of the loaders."""
+class NamedLoaderBatches(dict[Any, Any]):
+    """A batch of each of several loaders, by its name."""
 
 
-def parted(raw: Any) -> tuple[Any, Any]:
-    """The images of a batch and their labels, None if there are none.
+def split_batch(raw: Any) -> tuple[Any, Any]:
+    """Split a batch into its images and their labels; None if it has no labels.
 
     Args:
         raw: Images; ``[images]``; ``(images, labels, ...)``, of which what follows the labels is left out; or a
@@ -38,14 +38,14 @@ def parted(raw: Any) -> tuple[Any, Any]:
     Raises:
         ValueError: It is none of these, or comes from several loaders.
     """
-    if isinstance(raw, OfLoaders | OfNamedLoaders):
-        first, *others = raw.values() if isinstance(raw, OfNamedLoaders) else raw
+    if isinstance(raw, LoaderBatches | NamedLoaderBatches):
+        first, *others = raw.values() if isinstance(raw, NamedLoaderBatches) else raw
         if others:
             raise ValueError(
                 f"The trainer was given {len(raw)} training loaders, and this game takes one: join their data, "
                 "DataLoader(ConcatDataset([first, second]), ...), or give one of them."
             )
-        return parted(first)
+        return split_batch(first)
     if isinstance(raw, Mapping):
         return raw[_name_of_images(raw)], next((raw[name] for name in CONDITIONS if name in raw), None)
     if isinstance(raw, tuple | list):
@@ -57,7 +57,7 @@ def parted(raw: Any) -> tuple[Any, Any]:
 
 def _name_of_images(raw: Mapping[Any, Any]) -> Any:
     known = [name for name in IMAGES if name in raw]
-    found = known or [name for name, value in raw.items() if _holds_images(value)]
+    found = known or [name for name, value in raw.items() if _has_images(value)]
     if not found or (not known and len(found) > 1):
         raise ValueError(
             f"The loader yields dictionaries of {', '.join(map(str, raw)) or 'nothing'}, and it is not clear which of "
@@ -67,8 +67,8 @@ def _name_of_images(raw: Mapping[Any, Any]) -> Any:
     return found[0]
 
 
-def paired(raw: Any, game: str) -> tuple[Tensor, Tensor]:
-    """The images of a batch of pairs: those to be made, and those given.
+def image_pair(raw: Any, game: str) -> tuple[Tensor, Tensor]:
+    """Split a batch of pairs into target images and input images, each N x C x H x W.
 
     Raises:
         ValueError: The batch does not begin with two tensors of images.
@@ -77,19 +77,19 @@ def paired(raw: Any, game: str) -> tuple[Tensor, Tensor]:
         return raw[0], raw[1]
     raise ValueError(
         f"{game} needs pairs, (image to be made, image given), N x C x H x W each, and the loader yields "
-        f"{described(raw)}."
+        f"{describe(raw)}."
     )
 
 
-def of_domains(raw: Any, names: Sequence[str], game: str, source: str) -> dict[str, Tensor]:
-    """The images of each domain.
+def images_of_domains(raw: Any, names: Sequence[str], game: str, source: str) -> dict[str, Tensor]:
+    """Split a batch of several domains: the images of each, by the domain's name.
 
     Args:
         raw: A dictionary by the domain's name, or as many batches as there are domains, in their order. Each is a
-            batch as :func:`parted` takes it, whose labels are left out.
+            batch as :func:`split_batch` takes it, whose labels are left out.
         names: Of the domains.
-        game: Who asks, for the message.
-        source: Data that would do, for the message.
+        game: Name of the game, for the error message.
+        source: Data module that fits, for the error message.
 
     Raises:
         ValueError: It is none of these.
@@ -100,18 +100,18 @@ def of_domains(raw: Any, names: Sequence[str], game: str, source: str) -> dict[s
         parts = [*raw]
     else:
         parts = []
-    images = [parted(part)[0] for part in parts]
+    images = [split_batch(part)[0] for part in parts]
     if not images or not all(are_images(each) for each in images):
         shown = ", ".join(f"{name!r}: ..." for name in names)
         raise ValueError(
             f"{game} needs images of two domains, as {source} gives them, {{{shown}}}, and the loader yields "
-            f"{described(raw)}. Two loaders train it as they are, {{{shown}}}; to validate, join them: "
+            f"{describe(raw)}. Two loaders train it as they are, {{{shown}}}; to validate, join them: "
             f'CombinedLoader({{{shown}}}, "min_size").'
         )
     return dict(zip(names, images, strict=True))
 
 
-def _holds_images(value: Any) -> bool:
+def _has_images(value: Any) -> bool:
     found: list[bool] = []
     apply_to_collection(value, Tensor, lambda part: found.append(are_images(part)))
     return any(found)
@@ -121,51 +121,51 @@ def are_images(value: Any) -> bool:
     return isinstance(value, Tensor) and value.ndim == 4
 
 
-def described(raw: Any) -> str:
-    """What a batch is, in a few words."""
+def describe(raw: Any) -> str:
+    """Describe a batch in a few words, for a message."""
     if isinstance(raw, Tensor):
         return f"{tuple(raw.shape)} of {raw.dtype}"
     if isinstance(raw, Mapping):
         return f"a dictionary of {', '.join(map(str, raw)) or 'nothing'}"
     if isinstance(raw, tuple | list):
-        return f"{type(raw).__name__}s of {len(raw)}: {', '.join(described(part) for part in raw[:4])}"
+        return f"{type(raw).__name__}s of {len(raw)}: {', '.join(describe(part) for part in raw[:4])}"
     return type(raw).__name__
 
 
-def count(raw: Any) -> int:
-    """The examples of a batch: the length of the first tensor in it."""
+def number_of_examples(raw: Any) -> int:
+    """Number of examples in a batch: the length of its first tensor."""
     if isinstance(raw, tuple | list) and raw and isinstance(raw[0], Tensor):
-        return len(raw[0])  # What most loaders yield; a search of anything costs a small game time.
+        return len(raw[0])  # Fast path: no traversal of the batch.
     lengths: list[int] = []
     apply_to_collection(raw, Tensor, lambda part: lengths.append(len(part)))
     return lengths[0] if lengths else 0
 
 
-def float_images(value: Any) -> list[Tensor]:
-    """What may be images among the tensors of a batch: floats, N x C x H x W, and no points."""
+def find_float_images(value: Any) -> list[Tensor]:
+    """Find the tensors of a batch that may be images: floats, N x C x H x W, of more than one pixel."""
     found: list[Tensor] = []
     apply_to_collection(value, Tensor, found.append)
     return [each for each in found if each.is_floating_point() and each.ndim == 4 and each[0, 0].numel() > 1]
 
 
 def are_masks(images: Tensor) -> bool:
-    """Whether images hold nothing but 0 and 1, such as a map of classes. This waits for the device."""
+    """Whether images hold only 0 and 1, such as a segmentation map. Synchronises with the device."""
     return bool(((images == 0) | (images == 1)).all())
 
 
-def left_out(raw: Any) -> list[Tensor]:
-    """The tensors of a batch that follow images and labels, or a pair of images, which no game reads."""
-    is_long = isinstance(raw, tuple | list) and not isinstance(raw, OfLoaders)
+def unused_tensors(raw: Any) -> list[Tensor]:
+    """Tensors of a batch after the first two entries, which no game reads."""
+    is_long = isinstance(raw, tuple | list) and not isinstance(raw, LoaderBatches)
     return [part for part in raw[2:] if isinstance(part, Tensor)] if is_long else []
 
 
 def check_labels(labels: Tensor, classes: int, who: str = "the model") -> None:
-    """Look whether labels are classes. This waits for the device.
+    """Check that labels are classes, 0 to ``classes - 1``. Synchronises with the device.
 
     Args:
         labels: Integers of any shape.
-        classes: How many there are; labels are 0 to ``classes - 1``.
-        who: Was made for these classes, for the message.
+        classes: Number of classes.
+        who: What was made for these classes, for the error message.
 
     Raises:
         ValueError: Some are not.
@@ -182,7 +182,7 @@ def check_labels(labels: Tensor, classes: int, who: str = "the model") -> None:
 
 
 def check_attributes(labels: Tensor) -> None:
-    """Look whether attributes, N x A, are from 0 to 1. This waits for the device.
+    """Check that attributes, N x A, lie in [0, 1]. Synchronises with the device.
 
     Raises:
         ValueError: Some are not, as in CelebA's own files, where -1 stands for no.
@@ -197,15 +197,15 @@ def check_attributes(labels: Tensor) -> None:
         )
 
 
-def has_levels(raw: Any) -> bool:
-    """Whether a batch holds images as levels, uint8, which a game scales itself."""
+def has_uint8_images(raw: Any) -> bool:
+    """Whether a batch holds uint8 images, which the game scales to [-1, 1] itself."""
     found: list[bool] = []
     apply_to_collection(raw, Tensor, lambda part: found.append(part.dtype == torch.uint8 and part.ndim > 2))
     return any(found)
 
 
 def check_range(images: Tensor) -> None:
-    """Look whether images are in [-1, 1]. This waits for the device.
+    """Check that images lie in [-1, 1]; warn if they are near it. Synchronises with the device.
 
     Args:
         images: N x C x H x W, float.
@@ -236,21 +236,21 @@ def check_range(images: Tensor) -> None:
         )
 
 
-class Looking(LightningModule):
-    """A module that scales the images it is given, and looks at the range of the first ones.
+class ChecksImages(LightningModule):
+    """A module that scales images to [-1, 1] and checks the range of the first batch.
 
     Attributes:
-        number_type: Of the images in a step.
+        number_type: Dtype of the images within a step.
     """
 
     number_type: torch.dtype
 
     def __init__(self) -> None:
         super().__init__()
-        self._looked: set[bool] = set()
+        self._checked_modes: set[bool] = set()
 
     def scaled(self, images: Tensor) -> Tensor:
-        """Images as the game sees them, in the type of its networks: uint8 becomes [-1, 1], floats keep their range.
+        """Convert images to the dtype of the networks: uint8 becomes [-1, 1], floats keep their range.
 
         Raises:
             ValueError: They are neither uint8 nor floats.
@@ -258,39 +258,47 @@ class Looking(LightningModule):
         if not isinstance(images, Tensor) or not (images.dtype == torch.uint8 or images.is_floating_point()):
             raise ValueError(
                 f"{type(self).__name__} needs images, N x C x H x W, uint8 or floats in [-1, 1], and the loader yields "
-                f"{described(images)}."
+                f"{describe(images)}."
             )
         if images.dtype == torch.uint8:
             images = images.to(torch.promote_types(self.number_type, torch.float32)) / 127.5 - 1
         return images.to(self.number_type)
 
-    def look_again(self) -> None:
-        """Look at the first batch that comes from now on."""
-        self._looked.clear()
+    def check_next_batch(self) -> None:
+        """Check the next batch again, in training and in validation."""
+        self._checked_modes.clear()
 
-    def look_at(self, raw: Any, real: Any, condition: Any = None) -> None:
-        """Look at the range of images, once in training and once in validation: to look at every batch would cost.
+    def check_first_batch(self, raw: Any, real: Any, condition: Any = None) -> None:
+        """Check the range of images once in training and once in validation.
 
-        A condition may be masks, 0 and 1.
+        A check of every batch would synchronise with the device in every step.
+
+        Args:
+            raw: The batch as the loader yields it.
+            real: The images in it.
+            condition: Labels, or images, which may be masks of 0 and 1.
         """
-        if self.training in self._looked:
+        if self.training in self._checked_modes:
             return
-        self._looked.add(self.training)
-        if rest := left_out(raw):
+        self._checked_modes.add(self.training)
+        if rest := unused_tensors(raw):
             rank_zero_warn(
-                f"The loader yields {described(raw)}, of which {type(self).__name__} reads the first two at most: "
+                f"The loader yields {describe(raw)}, of which {type(self).__name__} reads the first two at most: "
                 f"{len(rest)} of them {'is' if len(rest) == 1 else 'are'} left out."
             )
-        if not has_levels(raw):  # The game scales these itself.
-            for each in (*float_images(real), *(given for given in float_images(condition) if not are_masks(given))):
+        if not has_uint8_images(raw):  # The game scales these itself.
+            for each in (
+                *find_float_images(real),
+                *(given for given in find_float_images(condition) if not are_masks(given)),
+            ):
                 self.check_range(each)
 
-    def are_looked_at(self, labels: Tensor) -> bool:
-        """Whether to look at labels: at all that are on the CPU, and elsewhere at the first, for that waits."""
-        return labels.device.type == "cpu" or self.training not in self._looked
+    def labels_are_checked(self, labels: Tensor) -> bool:
+        """Whether labels are checked: always on the CPU, elsewhere only in the first batch, to avoid synchronising."""
+        return labels.device.type == "cpu" or self.training not in self._checked_modes
 
     def check_range(self, images: Tensor) -> None:
-        """Say so where the images of a first batch are not in [-1, 1]; for data of another range override this.
+        """Check that the images of a first batch lie in [-1, 1]. Override it for data of another range.
 
         Args:
             images: N x C x H x W, float.

@@ -1,4 +1,4 @@
-"""A checkpoint is filed under the value that was measured of it, and training stops early by new values only."""
+"""Checkpoints are named after metrics of the same step, and early stopping counts each value once."""
 
 from __future__ import annotations
 
@@ -23,56 +23,56 @@ from gan_lightning.trainer.internals import (
 _HOOKS = ("on_train_batch_end", "on_validation_end", "on_train_epoch_end")
 
 
-class Noting(LightningModule):
-    """A module that notes when each name was logged last.
+class RecordsLogs(LightningModule):
+    """A module that records when each metric was logged last.
 
-    The trainer keeps the newest value of every name for those who watch one, and does not tell how old it is.
+    The trainer keeps the newest value of every metric for callbacks, without its step.
 
     Attributes:
-        noted: The number of the batch, counted over the fit, after or in which a name was logged.
-        newest: The number of the last step, and what came out of it.
+        last_logged: Index of the batch, counted over the fit, at which each metric was logged last.
+        last_step: Number of the last step, and its loss terms.
         is_measured_at_steps: Whether a callback logs ``val/...`` at steps of its own, maybe long after a validation.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.noted: dict[str, int] = {}
-        self.newest: tuple[int, Mapping[str, Tensor]] = (0, {})
+        self.last_logged: dict[str, int] = {}
+        self.last_step: tuple[int, Mapping[str, Tensor]] = (0, {})
         self.is_measured_at_steps = False
 
     def log(self, name: str, *arguments: Any, **options: Any) -> None:
-        note(self, name)
+        record_log(self, name)
         super().log(name, *arguments, **options)
 
 
-def note(game: Any, name: str) -> None:
-    """Note that a name is logged now."""
+def record_log(game: Any, name: str) -> None:
+    """Record that a metric is logged now."""
     if (trainer := trainer_of(game)) is not None:
-        game.noted[name] = trainer.fit_loop.total_batch_idx
+        game.last_logged[name] = trainer.fit_loop.total_batch_idx
 
 
-def watched(trainer: Trainer, prefix: str) -> bool:
-    """Whether a callback watches a name that begins so, and may look at any step."""
+def is_monitored(trainer: Trainer, prefix: str) -> bool:
+    """Whether a callback monitors a metric with this prefix, and may read it at any step."""
     return any(str(getattr(each, "monitor", None)).startswith(prefix) for each in trainer.callbacks)  # type: ignore[attr-defined]
 
 
-def guard_monitors(trainer: Trainer) -> None:
-    """Let the callbacks that watch a name wait for its next value where the one at hand is of an earlier step.
+def delay_outdated_monitors(trainer: Trainer) -> None:
+    """Delay the hooks of callbacks that monitor a metric until it has a value of the current step.
 
     Lightning's ``ModelCheckpoint`` saves step 8 under the FID of step 4, if steps are saved before they are measured,
-    and ``EarlyStopping`` counts one value several times. A checkpoint that was due is saved when the name is measured.
-    Names that nobody has logged through the game are left to Lightning. In manual optimisation Lightning does not look
-    at ``train_time_interval`` either: here a checkpoint is due after the first step behind it.
+    and ``EarlyStopping`` counts one value several times. A checkpoint that was due is saved when the metric is
+    measured. Metrics that are not logged through the game are left to Lightning. Lightning ignores
+    ``train_time_interval`` in manual optimisation: here a checkpoint is due after the first step behind it.
     """
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, ModelCheckpoint | EarlyStopping) and (
             callback.monitor is not None or seconds_between_checkpoints(callback) is not None
         ):
-            _Wait(callback).put_in()
+            _DelayedHooks(callback).put_in()
 
 
-class _Wait:
-    """The hooks of a callback that watches a name or the clock, each held back while the value is old."""
+class _DelayedHooks:
+    """Hooks of a callback that saves by a metric or by time, each delayed while the metric is outdated."""
 
     def __init__(self, callback: ModelCheckpoint | EarlyStopping) -> None:
         self.callback = callback
@@ -118,8 +118,8 @@ class _Wait:
         if self.callback.monitor is None:
             return False
         monitor = str(self.callback.monitor)
-        if monitor in game.noted:
-            return game.noted[monitor] != trainer.fit_loop.total_batch_idx
+        if monitor in game.last_logged:
+            return game.last_logged[monitor] != trainer.fit_loop.total_batch_idx
         if monitor in self._known(trainer):
             return False
         # It may yet come. Where it is due by now and is not there, Lightning says so.
@@ -132,7 +132,7 @@ class _Wait:
         return self.callback.monitor is None or self.callback.monitor in self._known(trainer)
 
     def _is_time(self, trainer: Trainer) -> bool:
-        """Whether the interval of the clock is over, by the clock of the first process; it begins anew then."""
+        """Whether the time interval has passed on rank 0; if so, restart it. Collective."""
         interval = seconds_between_checkpoints(self.callback)
         if interval is None or not isinstance(self.callback, ModelCheckpoint):
             return False

@@ -1,4 +1,4 @@
-"""Number types other than float32: what follows the networks' type, and what keeps float32's digits."""
+"""Reduced precision (bfloat16, float16) of networks, and the tensors that stay in float32."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Conversion = Callable[[Tensor], Tensor]
 
 
 def number_type(network: nn.Module) -> torch.dtype:
-    """The type of a network's kernels; norm layers, whose weights are vectors, may have another. None there: float32.
+    """Dtype of a network's kernels; float32 if it has none. Norm layers, whose weights are vectors, may differ.
 
     Args:
         network: Its first floating-point weight with two dimensions or more decides.
@@ -26,16 +26,16 @@ def number_type(network: nn.Module) -> torch.dtype:
     return next(kinds, torch.float32)
 
 
-def has_few_digits(tensor: Tensor) -> bool:
-    """Whether a tensor is of floats with fewer digits than float32's."""
+def is_low_precision(tensor: Tensor) -> bool:
+    """Whether a tensor is floating-point with fewer bits than float32."""
     return tensor.is_floating_point() and tensor.dtype.itemsize < 4
 
 
-def needing_digits(game: nn.Module) -> Iterator[Tensor]:
-    """What is moved by small steps, and would stand still in bfloat16, whose numbers are a percent apart.
+def tensors_kept_in_float32(game: nn.Module) -> Iterator[Tensor]:
+    """Tensors that small updates would not change in bfloat16, whose numbers are a percent apart.
 
-    These are BatchNorm's statistics (and its scale and offset, which torch wants in the same type), and what a game
-    itself remembers, such as BEGAN's balance. Averages of weights see to it themselves.
+    These are BatchNorm's statistics (with its scale and offset, which torch requires in the same dtype) and a game's
+    own buffers, such as BEGAN's balance. Averages of weights convert themselves.
     """
     yield from game.buffers(recurse=False)
     for part in game.modules():
@@ -44,23 +44,23 @@ def needing_digits(game: nn.Module) -> Iterator[Tensor]:
             yield from part.buffers()
 
 
-def with_digits(convert: Conversion, kept: Iterable[Tensor]) -> Conversion:
-    """A conversion that leaves some tensors at least float32; to another device they go as all others do."""
+def keeping_float32(convert: Conversion, kept: Iterable[Tensor]) -> Conversion:
+    """Wrap a conversion so that some tensors keep at least float32; they follow to another device."""
     names = {id(one) for tensor in kept for one in (tensor, tensor.grad) if one is not None}
 
     def converted(tensor: Tensor) -> Tensor:
         made = convert(tensor)
-        if id(tensor) in names and has_few_digits(made):
+        if id(tensor) in names and is_low_precision(made):
             return tensor.to(made.device, torch.float32)
         return made
 
     return converted
 
 
-def warn_of_few_digits(optimizers: Iterable[Optimizer]) -> None:
-    """Tell of weights that are moved in a type of few digits: what an optimiser remembers of them has the same type."""
+def warn_of_low_precision(optimizers: Iterable[Optimizer]) -> None:
+    """Warn of weights in reduced precision: the moments of their optimisers have the same dtype."""
     weights = [weight for each in optimizers for group in each.param_groups for weight in group["params"]]
-    few = next((weight.dtype for weight in weights if has_few_digits(weight)), None)
+    few = next((weight.dtype for weight in weights if is_low_precision(weight)), None)
     if few is not None:
         rank_zero_warn(
             f"The weights are {str(few).removeprefix('torch.')}, and so are the moments of their optimisers: small "
@@ -69,14 +69,14 @@ def warn_of_few_digits(optimizers: Iterable[Optimizer]) -> None:
         )
 
 
-def take_own_type(game: nn.Module, always: bool = False) -> None:
-    """Let every layer convert what it is given to its own type, once some are not in float32.
+def convert_layer_inputs(game: nn.Module, always: bool = False) -> None:
+    """Let every layer convert its inputs to its own dtype, if any layer is not in float32.
 
-    Latents, averages and the images of penalties have float32's digits, whatever the type of the networks.
+    Latents, averages and the images of penalties are float32, whatever the dtype of the networks.
 
     Args:
         game: A game or a network.
-        always: Also where all layers are in float32, as those of an average whose network is not.
+        always: Also if all layers are in float32, as those of the average of a network that is not.
     """
     layers = [
         part
@@ -85,11 +85,11 @@ def take_own_type(game: nn.Module, always: bool = False) -> None:
     ]
     if always or any(number_type(layer) != torch.float32 for layer in layers):
         for layer in layers:
-            if not getattr(layer, "takes_own_type", False):
-                layer.takes_own_type = True  # type: ignore[assignment]
-                layer.register_forward_pre_hook(_in_own_type)
+            if not getattr(layer, "converts_inputs", False):
+                layer.converts_inputs = True  # type: ignore[assignment]
+                layer.register_forward_pre_hook(_convert_input)
 
 
-def _in_own_type(layer: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+def _convert_input(layer: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
     own = number_type(layer)
     return tuple(one.to(own) if isinstance(one, Tensor) and one.is_floating_point() else one for one in given)

@@ -1,7 +1,7 @@
-"""How processes share out images and put together what they found. Without a process group there is one process.
+"""Share batches between ranks and gather their results. Without a process group there is one rank.
 
-Images are dealt out in whole batches, batch ``k`` to process ``k % world_size``: each process embeds 1 / world_size
-of them (up to a batch), and every batch is the same whoever embeds it, so that features agree in every bit.
+Batch ``k`` goes to rank ``k % world_size``. Batches are never split, so features are bit-identical for any number of
+ranks.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,19 +14,19 @@ T = TypeVar("T")
 
 
 def rank_and_size() -> tuple[int, int]:
-    """This process's number and how many there are."""
+    """Rank of this process, and the number of ranks."""
     if not (distributed.is_available() and distributed.is_initialized()):
         return 0, 1
     return distributed.get_rank(), distributed.get_world_size()
 
 
 def share(batches: Sequence[Tensor], rank: int, world_size: int) -> Sequence[Tensor]:
-    """The batches of a process."""
+    """Batches of one rank."""
     return batches[rank::world_size]
 
 
 def sum_over_ranks(tensor: Tensor) -> Tensor:
-    """The sum over all processes, in every process."""
+    """Sum of a tensor over all ranks, on every rank. Collective."""
     if rank_and_size()[1] > 1:
         tensor = tensor.clone()
         distributed.all_reduce(tensor)
@@ -34,14 +34,14 @@ def sum_over_ranks(tensor: Tensor) -> Tensor:
 
 
 def gather_rows(rows: Tensor, batches: Sequence[Tensor]) -> Tensor:
-    """Put the rows of all processes into the order of the images.
+    """Gather the rows of all ranks in the order of the images. Collective.
 
     Args:
-        rows: One for each image of this process's share of ``batches``, n x d.
+        rows: One for each image of this rank's share of ``batches``, n x d.
         batches: All batches, as indices from 0 to N - 1.
 
     Returns:
-        N x d, in every process.
+        N x d, on every rank.
     """
     _, world_size = rank_and_size()
     if world_size == 1:
@@ -58,7 +58,7 @@ def gather_rows(rows: Tensor, batches: Sequence[Tensor]) -> Tensor:
 
 
 def on_rank_zero(compute: Callable[[], T]) -> T:
-    """Compute in the first process and tell the others, an error too; all processes must call this."""
+    """Compute on rank 0 and broadcast the result, or raise its error on every rank. Collective."""
     rank, world_size = rank_and_size()
     if world_size == 1:
         return compute()

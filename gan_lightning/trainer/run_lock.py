@@ -25,15 +25,15 @@ class RunInUseError(ValueError):
     """Another process trains in this directory. The message is a sentence for the user."""
 
 
-def take(directory: str | Path) -> None:
-    """Lock a directory for this process; where it has the lock already, nothing.
+def acquire(directory: str | Path) -> None:
+    """Lock a directory for this process; no effect if it holds the lock already.
 
-    The system takes the lock from a process that dies, however it dies, and a process that is forked does not inherit
-    it: workers that outlive a killed run do not block the next one. Processes that a strategy starts belong to the one
-    that starts them. Where the file system knows no locks, a warning says so.
+    The system releases the lock when the process dies, and a forked process does not inherit it: workers that outlive a
+    killed run do not block the next one. Processes that a strategy starts share the lock of their parent. Where the
+    file system has no locks, a warning says so.
 
     Raises:
-        RunInUseError: Another process has it, on this machine or, if the disk is shared, on another one.
+        RunInUseError: Another process holds it, on this machine or, on a shared disk, on another one.
         OSError: The directory cannot be written to.
     """
     path = Path(directory).resolve() / NAME
@@ -63,13 +63,13 @@ def take(directory: str | Path) -> None:
             "train into another directory, with --name or without --ckpt_path last."
         ) from error
     _held[path] = descriptor
-    with suppress(OSError):  # Who it is serves the message only.
+    with suppress(OSError):  # The name is only for the error message.
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, _name(os.getpid()).encode(), 0)
 
 
 def release(directory: str | Path) -> None:
-    """Give the lock of a directory back, if this process has it."""
+    """Release the lock of a directory, if this process holds it."""
     descriptor = _held.pop(Path(directory).resolve() / NAME, None)
     if descriptor is not None:
         os.close(descriptor)
@@ -81,6 +81,6 @@ def _name(process: int | None) -> str:
 
 def _warn(directory: str | Path, error: OSError) -> None:
     warnings.warn(
-        f"{directory} cannot be locked ({error.strerror}): see to it that no other process continues this run.",
+        f"{directory} cannot be locked ({error.strerror}): make sure that no other process continues this run.",
         stacklevel=3,
     )

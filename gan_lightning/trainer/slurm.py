@@ -1,4 +1,4 @@
-"""Slurm jobs whose time is over: they stop between two steps, and queue again."""
+"""Stop a Slurm job at its time limit between two steps, and requeue it."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ from gan_lightning.trainer.internals import cluster_environment, stop_after_step
 
 
 class SlurmJob:
-    """Whether Slurm has told this process that the job's time is nearly over, until all processes did the same step.
+    """A Slurm job that is stopped and requeued when its time limit is near.
 
-    Lightning saves in the handler of the signal: in the middle of a step, and each process in a step of its own. It
-    leaves a signal alone that has a handler already.
+    Lightning saves within the signal handler: in the middle of a step, and on each rank in another one. It leaves a
+    signal alone that has a handler already, as this class installs.
 
     Args:
-        environment: Its ``requeue_signal`` is what Slurm sends.
+        environment: Gives the signal that Slurm sends, ``requeue_signal``.
 
     Attributes:
-        is_told: Whether this process has been told.
-        goes_on: Whether the processes have agreed to stop and to be continued.
+        is_requested: Whether this rank has received the signal.
+        will_requeue: Whether the run stops after this step, on all ranks, to be requeued.
     """
 
     def __init__(self, environment: SLURMEnvironment) -> None:
-        self.goes_on = False
-        self.is_told = False
+        self.will_requeue = False
+        self.is_requested = False
         if threading.current_thread() is threading.main_thread():
             assert environment.requeue_signal is not None
             signal.signal(environment.requeue_signal, self._remember)
 
     @classmethod
     def of(cls, trainer: Trainer) -> SlurmJob | None:
-        """The job that a trainer runs in. None: it is in none, or its job is not to be requeued."""
+        """The job of a trainer; None outside of Slurm, or with ``auto_requeue=False``."""
         environment = cluster_environment(trainer)
         is_ours = isinstance(environment, SLURMEnvironment) and environment.auto_requeue
         return cls(environment) if is_ours else None
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
-        self.is_told = True
+        self.is_requested = True
 
-    def heed(self, trainer: Trainer) -> None:
-        """Stop the run if any process has been told to. All of them must ask, after the same step."""
-        if trainer.strategy.reduce_boolean_decision(self.is_told, all=False):
-            self.goes_on = True
+    def stop_if_requested(self, trainer: Trainer) -> None:
+        """Stop the run if any rank has received the signal. Collective: all ranks call it after the same step."""
+        if trainer.strategy.reduce_boolean_decision(self.is_requested, all=False):
+            self.will_requeue = True
             stop_after_step(trainer)
 
     def requeue(self) -> None:
-        """Put the job back into Slurm's queue; one process does it, when the state has been saved."""
+        """Requeue the job with ``scontrol``. Only one rank calls it, after the checkpoint is saved."""
         job = os.environ["SLURM_JOB_ID"]
         if "SLURM_ARRAY_JOB_ID" in os.environ:
             job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"

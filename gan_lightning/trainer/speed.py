@@ -1,4 +1,4 @@
-"""Ways to train faster, each by itself, that leave what is computed as it is, some but for rounding."""
+"""Options for faster training: memory format, fused Adam, kept memory. Results differ by rounding at most."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
 def multiplies_bf16(device: torch.device) -> bool:
-    """Whether the device has instructions for bfloat16, without which it is slower than float32."""
+    """Whether the device has bfloat16 instructions; without them bfloat16 is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     return device.type == "cpu" and cpu_multiplies_bf16()
 
 
 def keep_freed_memory() -> bool:
-    """Let the process keep the memory that large tensors give back, for the next ones; where there is no glibc: False.
+    """Let malloc keep the freed memory of large tensors for the next ones. Returns False without glibc.
 
-    glibc hands it back to the system and asks for it again in every step, which clears each page first.
+    glibc returns it to the system and requests it again in every step, which zeroes each page.
     """
     try:
         libc = ctypes.CDLL("libc.so.6")
@@ -40,9 +40,9 @@ def keep_freed_memory() -> bool:
 
 @torch.no_grad()
 def lay_out(module: nn.Module, memory_format: torch.memory_format, optimizers: Iterable[Optimizer] = ()) -> None:
-    """Lay the weights of convolutions out anew, in place, and with them what the optimisers remember of them.
+    """Change the memory format of convolutions' weights in place, and of their optimiser states.
 
-    A fused optimiser goes through both side by side and does not look how they are laid out.
+    A fused optimiser reads both in memory order and does not check that their formats agree.
 
     Args:
         module: Its weights keep their identity and their values.
@@ -59,7 +59,7 @@ def lay_out(module: nn.Module, memory_format: torch.memory_format, optimizers: I
 
 
 def lay_out_state(optimizer: Optimizer) -> None:
-    """Lay out what an optimiser remembers of its weights as they are laid out themselves."""
+    """Give an optimiser's states the strides of their weights."""
     for weight, state in optimizer.state.items():
         for name, value in state.items():
             if isinstance(value, torch.Tensor) and value.shape == weight.shape and value.stride() != weight.stride():
@@ -67,14 +67,14 @@ def lay_out_state(optimizer: Optimizer) -> None:
 
 
 def fuse(optimizer: Optimizer) -> bool:
-    """Let an Adam go through all weights in one pass.
+    """Switch an Adam optimiser to its fused kernel, if its weights allow it.
 
-    It goes through weights, gradients and moments side by side in memory, so from here on they must be laid out alike:
-    weights with gaps stay as they are. So do other kinds, which torch fuses with limits: its SGD fails where a weight
-    gets its first gradient late, and where one is sparse.
+    The kernel reads weights, gradients and moments in memory order, so they must have equal strides: weights with gaps
+    stay unfused. So do other optimisers: torch's fused SGD fails where a weight gets its first gradient late or a
+    sparse one.
 
     Returns:
-        Whether it does.
+        Whether it is fused now.
     """
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     if not isinstance(optimizer, torch.optim.Adam) or not all(_can_be_fused(weight) for weight in weights):
@@ -96,8 +96,8 @@ def _can_be_fused(weight: torch.Tensor) -> bool:
 
 
 @contextmanager
-def eagerly(*players: nn.Module) -> Iterator[None]:
-    """Run compiled players, or their parts, as they were written: compiled code has no second derivative."""
+def running_eagerly(*players: nn.Module) -> Iterator[None]:
+    """Run compiled networks, or their direct children, eagerly: compiled code has no double backward."""
     parts = [part for player in players for part in (player, *player.children())]
     compiled = [(part, call) for part in parts if (call := take_compiled_call(part)) is not None]
     wrapped = any(is_wrapped(part) for part in parts)
@@ -109,8 +109,8 @@ def eagerly(*players: nn.Module) -> Iterator[None]:
             give_compiled_call(part, call)
 
 
-def seconds(work: Callable[[], object], device: torch.device, repeats: int = 3) -> float:
-    """How long the work takes: the fastest of some repeats, after one that does not count."""
+def fastest_seconds(work: Callable[[], object], device: torch.device, repeats: int = 3) -> float:
+    """Seconds of the fastest of some repeats, after one warm-up."""
     times = []
     for _ in range(repeats + 1):
         start = perf_counter()

@@ -1,4 +1,4 @@
-"""What a game's state dict says: weights by their plain names, and beside them the game's own count."""
+"""State dicts with the names of uncompiled networks, and with the game's step counter."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from gan_lightning.trainer.internals import WRAPPED, metadata_of
 
 
 def is_wrapped(part: nn.Module) -> bool:
-    """Whether a module is what ``torch.compile(network)`` has put around a network."""
+    """Whether a module is the wrapper that ``torch.compile(network)`` returns."""
     return any(name == WRAPPED for name, _ in part.named_children())
 
 
-def plain(name: str) -> str:
-    """The name that a weight has where no network is compiled."""
+def uncompiled_name(name: str) -> str:
+    """Name of a weight without ``torch.compile``'s prefix."""
     return name.replace(f"{WRAPPED}.", "").removesuffix(f".{WRAPPED}")
 
 
-def keep_plain(game: nn.Module) -> None:
-    """Let a game's state dict have the names of one that is not compiled, and take such names.
+def keep_uncompiled_names(game: nn.Module) -> None:
+    """Save and load a game's state dict under uncompiled names, whether its networks are compiled or not.
 
     Its counts, ``game_step`` and ``images_seen``, stand in what the state dict says of itself, so that names stay as
     they are.
     """
-    game.register_state_dict_post_hook(_given)
-    game.register_load_state_dict_pre_hook(_taken)
+    game.register_state_dict_post_hook(_rename_saved)
+    game.register_load_state_dict_pre_hook(_rename_loaded)
 
 
-def _given(game: nn.Module, state: dict[str, Any], prefix: str, about: dict[str, Any]) -> None:
+def _rename_saved(game: nn.Module, state: dict[str, Any], prefix: str, about: dict[str, Any]) -> None:
     about |= {"game_step": game.game_step, "images_seen": game.images_seen}
     metadata = metadata_of(state)
     for record in (state, metadata):
         if any(WRAPPED in name for name in record):
-            renamed = {plain(name): value for name, value in record.items()}
+            renamed = {uncompiled_name(name): value for name, value in record.items()}
             record.clear()
             record.update(renamed)
 
 
-def _taken(game: nn.Module, state: dict[str, Any], prefix: str, about: dict[str, Any], *_: Any) -> None:
+def _rename_loaded(game: nn.Module, state: dict[str, Any], prefix: str, about: dict[str, Any], *_: Any) -> None:
     game.game_step = about.get("game_step", game.game_step)
     game.images_seen = about.get("images_seen", game.images_seen)
     numbers = [*game.named_parameters(prefix[:-1], remove_duplicate=False)]
     buffers = [*game.named_buffers(prefix[:-1], remove_duplicate=False)]
-    here = {plain(name): name for name, _ in (*numbers, *buffers) if WRAPPED in name}
+    here = {uncompiled_name(name): name for name, _ in (*numbers, *buffers) if WRAPPED in name}
     for name in [name for name in state if WRAPPED in name or name in here]:
         value = state.pop(name)
-        state[here.get(plain(name), plain(name))] = value
+        state[here.get(uncompiled_name(name), uncompiled_name(name))] = value

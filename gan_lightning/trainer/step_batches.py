@@ -1,4 +1,4 @@
-"""Gather several batches of any loader into one round of the game."""
+"""Group the batches of any loader by steps: one list of batches for each generator update."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,26 +9,25 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.components.workers import shield_workers, shielded_iterator
 from gan_lightning.trainer.internals import reloads_train_loader
-from gan_lightning.trainer.loader_batches import OfLoaders, OfNamedLoaders
+from gan_lightning.trainer.loader_batches import LoaderBatches, NamedLoaderBatches
 
 _SEEN = "rounds"
 
 
-class Rounds:
-    """A loader that yields lists of ``size`` batches: what one game step needs.
+class StepBatches:
+    """A loader that yields lists of ``size`` batches, one list for each step.
 
     With ``n_critic`` discriminator updates of ``accumulate`` batches each, a game step consumes
-    ``n_critic * accumulate`` fresh batches. Handing them over together makes a step of the trainer, of the progress
-    bar, of the logger and of every interval one generator update. What is left at the end of an epoch and cannot
-    fill a round is not used in that epoch.
+    ``n_critic * accumulate`` fresh batches. As one list they make a step of the trainer, of the progress bar, of the
+    logger and of every interval one generator update. An incomplete list at the end of an epoch is dropped.
 
     Args:
         loader: Any iterable of batches, with a length or without. If it has ``state_dict`` and ``load_state_dict``, a
             run resumes in the middle of an epoch.
-        size: Batches in a round.
+        size: Batches in a list.
 
     Raises:
-        ValueError: The loader cannot fill a single round.
+        ValueError: The loader cannot fill a single list.
     """
 
     def __init__(self, loader: Any, size: int) -> None:
@@ -37,12 +36,12 @@ class Rounds:
             raise ValueError(f"An epoch has {_too_few(batches, size)}")
         self.loader = loader
         self.size = size
-        # Lightning looks for these by name, to tell them the epoch.
+        # Lightning looks these up by name, to set their epoch.
         self.sampler = getattr(loader, "sampler", None)
         self.batch_sampler = getattr(loader, "batch_sampler", None)
         dataset = getattr(loader, "dataset", getattr(loader, "source", None))
         if sized_len(dataset) is not None:
-            self.dataset = _Share(dataset, size)
+            self.dataset = _ShortDataset(dataset, size)
         self._endless = batches is None
         self._has_state = hasattr(loader, "state_dict") and hasattr(loader, "load_state_dict")
         self._continues = self._has_yielded = False
@@ -50,7 +49,7 @@ class Rounds:
         self._states: list[dict[str, Any]] = []
 
     def __len__(self) -> int:
-        return len(self.loader) // self.size  # Of a stream this raises a TypeError, by which it is known.
+        return len(self.loader) // self.size  # Raises TypeError for a stream, which marks it as one.
 
     def __iter__(self) -> Iterator[list[Any]]:
         batches: list[Any] = []
@@ -63,17 +62,17 @@ class Rounds:
                 yield batches
                 batches = []
         if self._rounds == 0 and not continues:
-            # Lightning would begin one epoch after the other, for ever.
+            # Lightning would start empty epochs for ever.
             if self._has_yielded and not batches:
                 raise ValueError(
                     f"The loader, a {type(self.loader).__name__}, is used up and yields nothing a second time: give "
-                    "one that begins again for every epoch, such as a DataLoader, or a max_steps that it can serve."
+                    "one that restarts for every epoch, such as a DataLoader, or a max_steps that it can serve."
                 )
             raise ValueError(f"The loader has come to its end after {_too_few(len(batches), self.size)}")
         self._rounds, self._has_yielded = 0, True
 
     def _remember(self) -> None:
-        """Keep the states behind the last two rounds of a stream: Lightning fetches one ahead to see where it ends."""
+        """Keep a stream's states after the last two lists: Lightning prefetches one list to detect the end."""
         if self._endless and self._has_state:
             self._states = [*self._states[-1:], self.loader.state_dict()]
 
@@ -89,15 +88,15 @@ class Rounds:
         elif not self._has_state and 0 < state.get(_SEEN, 0) != sized_len(self):
             rank_zero_warn(
                 f"The checkpoint was saved in the middle of an epoch, and {type(self.loader).__name__} has no "
-                "state_dict() to go on from there: it begins anew. torchdata's StatefulDataLoader goes on."
+                "state_dict() to go on from there: it starts again. torchdata's StatefulDataLoader goes on."
             )
 
 
-class _Share:
-    """A dataset to those who ask how long it is: twice a batch of that length, and no step could be made.
+class _ShortDataset:
+    """A dataset that reports the length at which a batch of twice that size would leave no complete step.
 
-    Lightning's tuner doubles the size of batches until one is as long as the dataset. It knows nothing of the batches
-    that a step takes, nor of last ones that are left out.
+    Lightning's tuner doubles the batch size until a batch is as long as the dataset. It ignores that a step takes
+    several batches and that incomplete ones are dropped.
     """
 
     def __init__(self, dataset: Any, size: int) -> None:
@@ -118,25 +117,25 @@ def _too_few(batches: int, size: int) -> str:
     )
 
 
-def side_by_side(loaders: Any, rounds: Any) -> list[Any]:
-    """The batches of a round, whatever the loaders: of ``{"A": [a, ...], "B": [b, ...]}`` ``[{"A": a, "B": b}, ...]``.
+def join_loaders(loaders: Any, rounds: Any) -> list[Any]:
+    """Batches of a step for one loader or several: from ``{"A": [a, ...], "B": [b, ...]}`` ``[{"A": a, "B": b}, ...]``.
 
     Args:
-        loaders: The trainer's ``train_dataloader``: rounds, or a dictionary or list of them.
-        rounds: What these have yielded together.
+        loaders: The trainer's ``train_dataloader``: a :class:`StepBatches`, or a dictionary or list of them.
+        rounds: What these have yielded for one step.
     """
     if isinstance(loaders, Mapping) and isinstance(rounds, Mapping):
-        parts = [side_by_side(loaders[name], rounds[name]) for name in loaders]
-        return [OfNamedLoaders(zip(loaders, each, strict=True)) for each in zip(*parts, strict=True)]
+        parts = [join_loaders(loaders[name], rounds[name]) for name in loaders]
+        return [NamedLoaderBatches(zip(loaders, each, strict=True)) for each in zip(*parts, strict=True)]
     if isinstance(loaders, tuple | list) and len(loaders) == len(rounds):
-        parts = [side_by_side(*both) for both in zip(loaders, rounds, strict=True)]
-        return [OfLoaders(each) for each in zip(*parts, strict=True)]
+        parts = [join_loaders(*both) for both in zip(loaders, rounds, strict=True)]
+        return [LoaderBatches(each) for each in zip(*parts, strict=True)]
     return rounds
 
 
 def batches_of(loaders: Any) -> Iterator[Any]:
-    """The batches of a loader, of rounds of it, or of several loaders together, one by one, as a game receives them."""
-    if isinstance(loaders, Rounds):
+    """Iterate over single batches of a loader, of :class:`StepBatches`, or of several loaders together."""
+    if isinstance(loaders, StepBatches):
         yield from loaders.loader
     elif isinstance(loaders, Mapping):
         for each in zip(*map(batches_of, loaders.values()), strict=False):
@@ -148,14 +147,13 @@ def batches_of(loaders: Any) -> Iterator[Any]:
         yield from loaders
 
 
-def gather_rounds(trainer: Trainer, size: int) -> None:
-    """Make the trainer hand out rounds of ``size`` training batches, whatever loader it is given.
+def gather_step_batches(trainer: Trainer, size: int) -> None:
+    """Make the trainer yield lists of ``size`` training batches, whatever loader it is given.
 
-    The workers of every loader are shielded from signals to stop: a run ends between two steps, and needs them till
-    then.
+    Loader workers ignore stop signals: the run stops between two steps and needs them until then.
 
-    ``Strategy.process_dataloader`` is Lightning's place to wrap a loader: it comes after a distributed sampler has
-    been put in, so any loader shares its data among the processes as usual.
+    ``Strategy.process_dataloader`` is Lightning's hook to wrap a loader. It runs after a distributed sampler has been
+    inserted, so the ranks share the data as usual.
     """
     strategy = trainer.strategy
     process = getattr(strategy.process_dataloader, "before_rounds", strategy.process_dataloader)
@@ -165,16 +163,16 @@ def gather_rounds(trainer: Trainer, size: int) -> None:
         shield_workers(loader)
         # A tuner has loaders for validation made in the midst of training, when those for training are there.
         missing = trainer.train_dataloader is None or reloads_train_loader(trainer)
-        return Rounds(loader, size) if trainer.training and missing else loader
+        return StepBatches(loader, size) if trainer.training and missing else loader
 
     process_dataloader.before_rounds = process  # type: ignore[attr-defined]
     strategy.process_dataloader = process_dataloader  # type: ignore[method-assign, assignment]
 
 
 def batch_sizes(loader: Any) -> set[int]:
-    """The sizes of the batches that a loader of rounds hands out in an epoch; empty where it does not say."""
-    size = loader.size if isinstance(loader, Rounds) else 1
-    loader = loader.loader if isinstance(loader, Rounds) else loader
+    """Batch sizes that a loader yields in an epoch; empty if the loader has no ``batch_size``."""
+    size = loader.size if isinstance(loader, StepBatches) else 1
+    loader = loader.loader if isinstance(loader, StepBatches) else loader
     usual, images = getattr(loader, "batch_size", None), sized_len(getattr(loader, "sampler", None))
     if not isinstance(usual, int):
         return set()

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C end a run between two steps, in all of its processes after the same one."""
+"""Stop a run on SIGTERM or Ctrl-C between two steps, on all ranks after the same one."""
 
 import os
 import signal
@@ -11,26 +11,26 @@ from gan_lightning.trainer.internals import stop_after_step, when_signals_are_re
 
 
 class StopSignals:
-    """What this process was told while it trained.
+    """Records SIGTERM and SIGINT during training, and stops the run after the step.
 
-    Lightning stops on SIGTERM between two steps, but only a single process: of several, each exchanges messages in the
-    handler, in the middle of a step, and they wait for each other for ever. On Ctrl-C it stops in the middle of a step.
+    Lightning stops on SIGTERM between two steps only with one rank: with several, its handler starts a collective in
+    the middle of a step, and the ranks deadlock. On Ctrl-C it stops in the middle of a step.
 
     Attributes:
-        received: The number of the first signal; None: there was none.
+        received: Number of the first signal; None if there was none.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
 
     def listen_from_the_start(self, trainer: Trainer) -> None:
-        """Listen as soon as Lightning has put its own handlers in; a run that is told before it trains plays a step."""
+        """Install the handlers right after Lightning's. A run that is stopped before it trains makes one step."""
         when_signals_are_registered(trainer, lambda: self.listen(trainer))
 
     def listen(self, trainer: Trainer) -> None:
-        """From now on, only remember that a signal came; a second Ctrl-C interrupts at once.
+        """Install handlers that only record a signal; a second Ctrl-C interrupts at once.
 
-        When the run is over, Lightning gives all signals back to whom they belonged before it.
+        Lightning restores the handlers from before the run when it ends.
         """
         alone = trainer.world_size == 1
 
@@ -47,7 +47,7 @@ class StopSignals:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, remember)
 
-    def heed(self, trainer: Trainer) -> None:
-        """Stop all processes if one was told to. All of them must ask, after the same step."""
+    def stop_if_requested(self, trainer: Trainer) -> None:
+        """Stop all ranks if one has received a signal. Collective: all ranks call it after the same step."""
         if trainer.world_size > 1 and trainer.strategy.reduce_boolean_decision(self.received is not None, all=False):
             stop_after_step(trainer)

@@ -12,7 +12,7 @@ from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_ge
 from gan_lightning.losses.reported import judge_named
 from gan_lightning.networks import CoupledDiscriminator, CoupledGenerator
 from gan_lightning.optimizers import CoGANAdam
-from gan_lightning.trainer.loader_batches import of_domains
+from gan_lightning.trainer.loader_batches import images_of_domains
 
 
 class CoGAN(
@@ -45,7 +45,7 @@ class CoGAN(
     domains = ("A", "B")
 
     def prepare_batch(self, raw: Any) -> GameBatch:
-        domains = of_domains(raw, self.domains, type(self).__name__, "MNISTEdgesDataModule")
+        domains = images_of_domains(raw, self.domains, type(self).__name__, "MNISTEdgesDataModule")
         for images in domains.values():
             self.check_shape(images)
         return GameBatch({domain: self.scaled(images) for domain, images in domains.items()})

@@ -13,7 +13,7 @@ from gan_lightning.losses import Terms, least_squares_discriminator, least_squar
 from gan_lightning.losses.reported import judge_named
 from gan_lightning.networks import InstancePatchDiscriminator, ResidualTranslator
 from gan_lightning.networks.layers.image_buffer import ImageBuffer
-from gan_lightning.trainer.loader_batches import of_domains
+from gan_lightning.trainer.loader_batches import images_of_domains
 from gan_lightning.variants.pix2pix import TranslatorFactory
 
 Domains = dict[str, Tensor]
@@ -66,7 +66,7 @@ class CycleGAN(TranslationGame):
         self.identity_weight = identity_weight
 
     def prepare_batch(self, raw: Any) -> GameBatch:
-        domains = of_domains(raw, tuple(self.discriminator), type(self).__name__, "UnpairedImageDataModule")
+        domains = images_of_domains(raw, tuple(self.discriminator), type(self).__name__, "UnpairedImageDataModule")
         return GameBatch({domain: self.scaled(images) for domain, images in domains.items()})
 
     def generate_fakes(self, batch: GameBatch) -> Domains:

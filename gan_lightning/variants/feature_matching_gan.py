@@ -7,7 +7,7 @@ from gan_lightning.games.batch import GameBatch
 from gan_lightning.losses import Terms, feature_matching
 from gan_lightning.networks.layers.last_layer import features
 from gan_lightning.trainer.ddp import average_over_processes
-from gan_lightning.trainer.speed import eagerly
+from gan_lightning.trainer.speed import running_eagerly
 from gan_lightning.variants.dcgan import DCGAN
 
 
@@ -28,7 +28,7 @@ class FeatureMatchingGAN(DCGAN):
 
 def match(discriminator: nn.Module, batch: GameBatch) -> Terms:
     """The generator's loss: how far apart the discriminator's mean features of real images and of fakes are."""
-    with eagerly(discriminator):
+    with running_eagerly(discriminator):
         with torch.no_grad():
             real = features(discriminator, batch.real)
         fake = features(discriminator, batch.fake)

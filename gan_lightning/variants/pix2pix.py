@@ -13,7 +13,7 @@ from gan_lightning.games.image import DiscriminatorFactory, ImageShape
 from gan_lightning.games.translation import AttributeEdits, TranslationGame, published_mode
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.networks import PatchDiscriminator, UNet
-from gan_lightning.trainer.loader_batches import paired
+from gan_lightning.trainer.loader_batches import image_pair
 
 TranslatorFactory = Callable[[ImageShape, ImageShape], nn.Module]
 
@@ -63,7 +63,7 @@ class Pix2Pix(TranslationGame):
         self.published_test_mode = published_test_mode
 
     def prepare_batch(self, raw: Any) -> GameBatch:
-        target, condition = paired(raw, type(self).__name__)
+        target, condition = image_pair(raw, type(self).__name__)
         return GameBatch(self.scaled(target), self.scaled(condition))
 
     def generate_fakes(self, batch: GameBatch) -> Tensor:

@@ -82,7 +82,7 @@ class SemiSupervisedGAN(ImageGame, generator_optimizer=ImprovedGANAdam, discrimi
             labelled, labels = batch.real, batch.condition
         if not isinstance(labels, Tensor) or labels.ndim != 1 or labels.is_floating_point():
             raise ValueError("SemiSupervisedGAN needs the classes of some images: take data with labels.")
-        if self.are_looked_at(labels):
+        if self.labels_are_checked(labels):
             check_labels(labels, self.num_classes)
         return replace(batch, condition=(labelled, labels))
 

@@ -18,7 +18,7 @@ from gan_lightning.networks import SRGANDiscriminator, SRResNet
 from gan_lightning.networks.layers.frozen import Frozen
 from gan_lightning.networks.vgg import VGG19Features
 from gan_lightning.optimizers import SRGANAdam
-from gan_lightning.trainer.loader_batches import paired
+from gan_lightning.trainer.loader_batches import image_pair
 from gan_lightning.variants.pix2pix import TranslatorFactory
 from gan_lightning.visualization.images import to_uint8
 
@@ -121,7 +121,7 @@ class SRGAN(TranslationGame, generator_optimizer=SRGANAdam, discriminator_optimi
             self.optimizer_of("generator").optimizer.state.clear()
 
     def prepare_batch(self, raw: Any) -> GameBatch:
-        target, condition = paired(raw, type(self).__name__)
+        target, condition = image_pair(raw, type(self).__name__)
         return GameBatch(self.scaled(target), self.scaled(condition))
 
     def generate_fakes(self, batch: GameBatch) -> Tensor:

@@ -105,11 +105,11 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
         labels, n = batch.condition, len(self.attributes)
         shape = tuple(labels.shape) if isinstance(labels, Tensor) else None
         if self.has_classes and shape == (len(batch.real),) and not labels.is_floating_point():
-            if self.are_looked_at(labels):
+            if self.labels_are_checked(labels):
                 check_labels(labels, n)
             return replace(batch, condition=one_hot(labels, batch.real, n))
         if not self.has_classes and shape == (len(batch.real), n):
-            if self.are_looked_at(labels):
+            if self.labels_are_checked(labels):
                 check_attributes(labels)
             return replace(batch, condition=labels.to(batch.real.dtype))
         wanted = "the class of every image, an integer" if self.has_classes else f"{n} attributes of every image"

@@ -21,7 +21,7 @@ from gan_lightning.games.image import ImageGame
 from gan_lightning.losses import Terms
 from gan_lightning.optimizers import DCGANAdam, WGANGPAdam
 from gan_lightning.optimizers.ema import ExponentialMovingAverage
-from gan_lightning.trainer.step_batches import Rounds
+from gan_lightning.trainer.step_batches import StepBatches
 from gan_lightning.variants import DCGAN
 from tests.helpers.games import assert_same_bits, last_state, metrics_file, play, small
 
@@ -441,11 +441,11 @@ def test_any_loader_will_do(tmp_path: Path) -> None:
 
 
 def test_rounds_gather_and_drop_the_rest() -> None:
-    rounds = Rounds([1, 2, 3, 4, 5, 6, 7], 3)
+    rounds = StepBatches([1, 2, 3, 4, 5, 6, 7], 3)
     assert list(rounds) == [[1, 2, 3], [4, 5, 6]]
     assert len(rounds) == 2
     with pytest.raises(ValueError, match="An epoch has 2 batches, but one step needs n_critic x accumulate = 3"):
-        Rounds([1, 2], 3)
+        StepBatches([1, 2], 3)
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from torch import nn
 from gan_lightning.cli import main
 from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.trainer.speed import (
-    eagerly,
     fuse,
     lay_out,
     multiplies_bf16,
+    running_eagerly,
 )
 from tests.helpers.command_line import TINY
 
@@ -99,7 +99,7 @@ def test_weights_keep_their_identity_and_can_be_laid_back() -> None:
 def test_eagerly_runs_what_was_written_and_gives_the_compiled_back() -> None:
     network = nn.Sequential(nn.Linear(1, 1))
     compiled = network._compiled_call_impl = lambda x: "compiled"
-    with eagerly(network):
+    with running_eagerly(network):
         assert isinstance(network(torch.ones(1)), torch.Tensor)
     assert network._compiled_call_impl is compiled
     assert network(torch.ones(1)) == "compiled"

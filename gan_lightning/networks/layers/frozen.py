@@ -6,7 +6,12 @@ from typing import Any, Self
 
 from torch import nn
 
-from gan_lightning.trainer.number_types import Conversion, needing_digits, take_own_type, with_digits
+from gan_lightning.trainer.number_types import (
+    Conversion,
+    convert_layer_inputs,
+    keeping_float32,
+    tensors_kept_in_float32,
+)
 
 
 class Frozen(nn.Module):
@@ -37,8 +42,8 @@ class Frozen(nn.Module):
     def _apply(self, fn: Conversion, recurse: bool = True) -> Self:
         # torch's one place for .to(), .half(), .double() and .cuda().
         super()._apply(fn, recurse)
-        self.network._apply(with_digits(fn, needing_digits(self.network)))
-        take_own_type(self.network)
+        self.network._apply(keeping_float32(fn, tensors_kept_in_float32(self.network)))
+        convert_layer_inputs(self.network)
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

@@ -20,7 +20,7 @@ def features(network: nn.Module, *inputs: Tensor) -> Tensor:
 
     Reference samples that the network prepends (virtual batch normalisation) are cut off.
 
-    A compiled network skips the hook that this uses: call it within ``speed.eagerly``.
+    A compiled network skips the hook that this uses: call it within ``speed.running_eagerly``.
 
     Args:
         network: Any that has a linear layer or a convolution.

@@ -1,0 +1,24 @@
+"""What every trainer of a game is given before it runs."""
+
+from lightning.pytorch import Trainer
+
+from gan_lightning.trainer.atomic_checkpoint import use_atomic_saves
+from gan_lightning.trainer.ddp import leave_group_at_exit, use_alternating_ddp
+from gan_lightning.trainer.monitors import delay_outdated_monitors
+from gan_lightning.trainer.step_batches import gather_step_batches
+
+
+def prepare(trainer: Trainer, stage: str, batches_per_step: int) -> None:
+    """Prepare a trainer for a game. A game calls it in its ``setup``; it may be called again.
+
+    Args:
+        trainer: Changed in place: its strategy, its checkpoint IO, its callbacks' hooks and its training loader.
+        stage: As Lightning passes it to ``setup``: ``fit``, ``validate``, ``test`` or ``predict``.
+        batches_per_step: Batches that one step takes: ``n_critic * accumulate``.
+    """
+    leave_group_at_exit()
+    if stage == "fit":
+        use_alternating_ddp(trainer.strategy)
+        use_atomic_saves(trainer.strategy)
+        delay_outdated_monitors(trainer)
+    gather_step_batches(trainer, batches_per_step)
