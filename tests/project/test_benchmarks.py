@@ -196,7 +196,7 @@ def test_a_picture_of_25_samples(
     seen: dict[str, Any] = {}
     sample = model.sample
     monkeypatch.setattr(model, "sample", lambda n, **options: seen.update(options) or sample(n, **options))
-    monkeypatch.setattr(pictures.sampling, "load", lambda path: model)
+    monkeypatch.setattr(pictures.inference, "load", lambda path: model)
     pictures.main(["--ckpt", "last.ckpt", "--out", str(tmp_path / "made.png")])
     assert set(seen) == {"seed", *([asked] if asked else [])}
     side = model.image_shape[1] * 5 + 6
@@ -207,7 +207,7 @@ def test_a_picture_of_25_samples(
 def test_no_picture_of_a_game_that_is_given_an_image(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(pictures.sampling, "load", lambda path: small(Pix2Pix, ema_decay=None))
+    monkeypatch.setattr(pictures.inference, "load", lambda path: small(Pix2Pix, ema_decay=None))
     with pytest.raises(SystemExit):
         pictures.main(["--ckpt", "last.ckpt", "--out", "made.png"])
     assert "Pix2Pix draws nothing of a latent alone" in capsys.readouterr().err

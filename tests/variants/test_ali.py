@@ -149,7 +149,7 @@ def test_drawing_leaves_training_as_it_is(tmp_path: Path) -> None:
 def test_each_picture_is_of_the_games_that_can(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="DCGAN has no reconstruct"):
         play(small(DCGAN), 1, tmp_path, callbacks=[Reconstructions()])
-    with pytest.warns(UserWarning, match="ALI has no panels"):
+    with pytest.warns(UserWarning, match="ALI has no picture_columns"):
         play(small(ALI), 1, tmp_path, callbacks=[TranslationGrid()])
 
 
