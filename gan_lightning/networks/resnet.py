@@ -87,7 +87,7 @@ class ResidualDiscriminator(nn.Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = nn.Sequential(*blocks, nn.ReLU(inplace=True))
         self.linear = nn.Linear(channels, 1, bias=bias)
         # A vector e_y for each class: phi . e_y is added to the logit (projection).
         self.embedding = None if num_classes is None else nn.Embedding(num_classes, channels)
@@ -97,7 +97,7 @@ class ResidualDiscriminator(nn.Module):
     def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
         """Map images (N, C, H, W), with labels (N,) if there are classes, to logits (N,)."""
         # phi(x): N x channels x h x w to N x channels
-        features = self.pool(F.relu(self.blocks(image), inplace=True), dim=(2, 3))
+        features = self.pool(self.blocks(image), dim=(2, 3))
         return project(features, self.linear, self.embedding, labels)
 
 
