@@ -1,4 +1,4 @@
-"""ACGAN: the discriminator also names the class, and both players want it to be right."""
+"""ACGAN: the discriminator also classifies, and both players minimise the classification loss."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class ACGAN(
 
     With ``L_S = E log P(real|x) + E log P(fake|G(z, c))`` and ``L_C = E log P(c|x) + E log P(c|G(z, c))`` the
     discriminator maximises ``L_S + L_C`` and the generator ``L_C - L_S``, here in its non-saturating form. The sums
-    have no weights, as in the paper, unless ``class_weight`` says otherwise.
+    have no weights, as in the paper, unless ``class_weight`` is given.
 
     The discriminator is the paper's for CIFAR-10, without its activation noise. The generator is DCGAN's, fed the
     latent and the class, with 4 x 4 kernels where the paper has 5 x 5. z is normal.

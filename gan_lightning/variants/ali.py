@@ -1,4 +1,4 @@
-"""ALI: a generator and an encoder, one the way back of the other, against a discriminator that sees pairs."""
+"""ALI: a generator and an encoder, its inverse, against a discriminator of pairs of image and latent."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -67,7 +67,7 @@ class ALI(ImageGame, generator_optimizer=ALIAdam, discriminator_optimizer=ALIAda
         self.stochastic = stochastic
 
     def draw_latents(self, batch: GameBatch) -> GameBatch:
-        """What is given is an image from the data and a latent from the prior; what is made is one of each too."""
+        """Draw latents from the prior, and the noise of the encoder's reparametrised samples, N x latent_dim each."""
         batch = super().draw_latents(batch)
         prior, noise = batch.latent, torch.randn_like(batch.latent)
         return replace(batch, real={"image": batch.real, "latent": prior}, latent={"prior": prior, "noise": noise})
@@ -93,13 +93,13 @@ class ALI(ImageGame, generator_optimizer=ALIAdam, discriminator_optimizer=ALIAda
         return encoded, self.discriminator(batch.fake["image"], batch.real["latent"])
 
     def _posterior(self, said: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and deviation of the latents of images, by what the encoder says."""
+        """Mean and standard deviation, N x latent_dim each, from the encoder's output."""
         if not self.stochastic:
             return said, torch.zeros_like(said)
         mean, log_deviation = said.chunk(2, dim=1)
         return mean, log_deviation.exp()
 
-    # What the encoder is for.
+    # Inference.
 
     @property
     def image_generator(self) -> nn.Module:
@@ -127,7 +127,7 @@ class ALI(ImageGame, generator_optimizer=ALIAdam, discriminator_optimizer=ALIAda
         return torch.cat(latents)
 
     def reconstruct(self, images: Tensor, batch_size: int = 256) -> Tensor:
-        """There and back: what the generator makes of the latents of images (see :meth:`encode`), in [-1, 1]."""
+        """Reconstruct images with the averaged encoder and generator: N x C x H x W in [-1, 1]; see :meth:`encode`."""
         return self.render(self.encode(images, batch_size), batch_size=batch_size)
 
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
@@ -137,7 +137,7 @@ class ALI(ImageGame, generator_optimizer=ALIAdam, discriminator_optimizer=ALIAda
         self._log_reconstruction(batch, "test")
 
     def _log_reconstruction(self, raw: Any, split: str) -> None:
-        """The mean absolute difference of a pixel, which no loss has asked to be small."""
+        """Log the mean absolute error of the reconstructions, which no loss minimises."""
         images = self.checked_batch(raw).examples
         error = (self.reconstruct(images) - images).abs().mean()
         self.log(f"{split}/reconstruction", error, batch_size=len(images), sync_dist=True)

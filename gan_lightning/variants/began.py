@@ -1,4 +1,4 @@
-"""BEGAN: an auto-encoder as the discriminator, and a control that keeps the two players in balance."""
+"""BEGAN: an auto-encoder as the discriminator, and proportional control of the balance between the players."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ class BEGAN(
         self.register_buffer("energies", torch.zeros(2), persistent=False)
 
     def energy(self, images: Tensor) -> Tensor:
-        """How badly the auto-encoder reconstructs each image (N,)."""
+        """Mean absolute reconstruction error of each image (N,)."""
         reconstruction, _ = self.discriminator(images)
         return (reconstruction - images).float().abs().flatten(1).mean(dim=1)
 

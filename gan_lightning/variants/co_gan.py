@@ -1,4 +1,4 @@
-"""CoGAN: two generators that share their first layers, so that one latent is one thing seen in two ways."""
+"""CoGAN: two generators that share their first layers, so that one latent gives a pair of images of two domains."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -75,7 +75,7 @@ class CoGAN(
 
     @property
     def image_generator(self) -> nn.Module:
-        """That of A, unless the other is asked for."""
+        """The generator of domain A, the default of ``sample``."""
         return self.generator_of(self.domains[0])
 
     def sample(self, n: int, seed: int = 0, start: int = 0, batch_size: int = 256, domain: str = "A") -> Tensor:

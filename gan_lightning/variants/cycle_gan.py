@@ -1,4 +1,4 @@
-"""CycleGAN: translation between two sets of images without pairs; there and back again must be where one was."""
+"""CycleGAN: translation between two domains without pairs, by cycle consistency."""
 
 from typing import Any, cast
 
@@ -104,7 +104,7 @@ class CycleGAN(TranslationGame):
     column_captions = ("A", "as B", "back", "B", "as A", "back")
 
     def picture_columns(self, batch: GameBatch) -> list[Tensor]:
-        """Of A, then of B: given, translated, translated back."""
+        """Image, translation and reconstruction, of A, then of B."""
         return [images for _, cycle in self._cycles(batch) for images in cycle]
 
     def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:

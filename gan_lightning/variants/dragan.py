@@ -1,4 +1,4 @@
-"""DRAGAN: the original game, with the discriminator's gradient penalised around the data."""
+"""DRAGAN: the original game with a gradient penalty around the data."""
 
 from typing import Any
 

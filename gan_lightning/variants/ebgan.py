@@ -1,4 +1,4 @@
-"""EBGAN: the discriminator is an auto-encoder, and what it cannot reconstruct is not real."""
+"""EBGAN: the discriminator is an auto-encoder, and its reconstruction error is the energy."""
 
 from typing import Any
 
@@ -44,14 +44,14 @@ class EBGAN(
         self.pulling_away_weight = pulling_away_weight
 
     def energy(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """How badly the auto-encoder reconstructs each image (N,), and the images' codes."""
+        """Reconstruction error of each image (N,), and the images' codes (N x ...)."""
         reconstruction, code = self.discriminator(images)
         error = (reconstruction - images).flatten(1)
         return torch.linalg.vector_norm(error.float(), dim=1), code
 
     @property
     def smallest_batch(self) -> int:
-        """Two where images are pushed apart."""
+        """Two with the pulling-away term, which compares the images of a batch."""
         return 2 if self.pulling_away_weight else super().smallest_batch
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:

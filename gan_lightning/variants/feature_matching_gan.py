@@ -1,4 +1,4 @@
-"""Feature matching: the generator is to make what looks like the data on average to the discriminator's inner eye."""
+"""Feature matching: the generator matches the mean features of real images in the discriminator."""
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +27,7 @@ class FeatureMatchingGAN(DCGAN):
 
 
 def match(discriminator: nn.Module, batch: GameBatch) -> Terms:
-    """The generator's loss: how far apart the discriminator's mean features of real images and of fakes are."""
+    """Generator loss: the squared distance between the discriminator's mean features of real images and of fakes."""
     with running_eagerly(discriminator):
         with torch.no_grad():
             real = features(discriminator, batch.real)
@@ -36,7 +36,7 @@ def match(discriminator: nn.Module, batch: GameBatch) -> Terms:
 
 
 def _of_all(features: Tensor) -> Tensor:
-    """Features with the mean over the batches of all processes.
+    """Features (N x F) shifted to the mean over the batches of all processes. Collective.
 
     They have the gradient of this process's own, so that the mean over the processes is that of the joined batch.
     """

@@ -39,10 +39,10 @@ class GAN(
 
 
 class MinimaxGAN(GAN):
-    """The game of Goodfellow et al., 2014, arXiv 1406.2661, equation 1, taken at its word.
+    """The game of Goodfellow et al., 2014, arXiv 1406.2661, equation 1, with its saturating generator loss.
 
-    The generator minimises ``E log(1 - D(G(z)))``. Its gradient vanishes where the discriminator is sure, which is
-    what this class is for: to see it happen.
+    The generator minimises ``E log(1 - D(G(z)))``. Its gradient vanishes where the discriminator
+    is confident: this class is there to demonstrate it.
     """
 
     def generator_loss(self, batch: GameBatch) -> Terms:

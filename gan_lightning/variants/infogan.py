@@ -1,4 +1,4 @@
-"""InfoGAN: codes that the images must show, so that they come to mean something."""
+"""InfoGAN: latent codes with high mutual information with the images, so that they become interpretable."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ class InfoGAN(
         return {**non_saturating_generator(fake), **self._uncertainty(code, batch)}
 
     def _uncertainty(self, code: list[Tensor], batch: GameBatch) -> Terms:
-        """-L_I, but for the constant: how badly Q reads the codes that these very images were made from."""
+        """-L_I without its constant: Q's cross-entropy on the codes that the fakes were made from."""
         logits, mean, log_variance = code
         _, category, continuous = self.parts(batch.latent)
         if not self.learned_variance:

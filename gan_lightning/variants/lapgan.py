@@ -1,4 +1,4 @@
-"""LAPGAN: a game at each level of a Laplacian pyramid, so that images are made coarse first, then finer and finer."""
+"""LAPGAN: a GAN at each level of a Laplacian pyramid; images are generated from coarse to fine."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise

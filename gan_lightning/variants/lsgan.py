@@ -1,4 +1,4 @@
-"""LSGAN: a squared error in the place of the logarithm."""
+"""LSGAN: least squares in place of the cross-entropy."""
 
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import ImageGame

@@ -1,4 +1,4 @@
-"""pix2pix: the generator is given one image of a pair and makes the other, judged patch by patch."""
+"""pix2pix: image-to-image translation learned from pairs, with a discriminator of patches."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Relativistic GANs: not how real an image looks counts, but how much more real than the other kind."""
+"""Relativistic GANs: the discriminator estimates whether an image is more realistic than one of the other kind."""
 
 from collections.abc import Callable
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""SAGAN: distant parts of an image attend to each other, and the two players learn at two rates."""
+"""SAGAN: self-attention in both networks, and two learning rates (TTUR)."""
 
 from gan_lightning.networks import SAGANDiscriminator, SAGANGenerator
 from gan_lightning.optimizers import SAGANDiscriminatorAdam, WGANGPAdam

@@ -1,4 +1,4 @@
-"""Semi-supervised GAN: a classifier that learns from a few labels, and from what is real."""
+"""Semi-supervised GAN: a classifier that learns from a few labels and from unlabelled images."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""SNGAN: a discriminator whose every layer is held to the Lipschitz constant 1."""
+"""SNGAN: spectral normalisation bounds the Lipschitz constant of every layer of the discriminator by 1."""
 
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import ImageGame

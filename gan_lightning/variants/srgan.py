@@ -1,4 +1,4 @@
-"""SRGAN: photographs enlarged, with details that a discriminator finds likely."""
+"""SRGAN: super-resolution with a perceptual and an adversarial loss."""
 
 from typing import Any, Literal
 
@@ -139,7 +139,7 @@ class SRGAN(TranslationGame, generator_optimizer=SRGANAdam, discriminator_optimi
         return {"content": self.content_loss(batch), "adversarial": self.adversarial_weight * adversarial}
 
     def content_loss(self, batch: GameBatch) -> Tensor:
-        """How far what the fakes show is from what the real images show."""
+        """Content loss: squared distance between the VGG19 maps, or the pixels, of fakes and of real images."""
         if self.content == "mse":
             return F.mse_loss(batch.fake, batch.real)
         features = self.features()
@@ -149,7 +149,7 @@ class SRGAN(TranslationGame, generator_optimizer=SRGANAdam, discriminator_optimi
         return difference.square().sum(dim=1).mean()
 
     def translate_batch(self, images: Tensor, direction: str | None, attributes: AttributeEdits) -> Tensor:
-        """Enlarge images; where the generator tells its ``reach``, tile by tile, with the same result."""
+        """Enlarge images; where the generator has a ``reach``, tile by tile, with the same result."""
         reach = getattr(self.averaged_generator, "reach", None)
         whole = max(images.shape[2:])
         made = in_tiles(self.averaged_generator, images, whole if reach is None else self.tile_size, reach or 0)

@@ -1,4 +1,4 @@
-"""StarGAN: one generator for many attributes, and a discriminator that also names them."""
+"""StarGAN: one generator for many attributes, and a discriminator that also classifies them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -170,7 +170,7 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
     def validation_metrics(self, batch: GameBatch) -> Terms:
         """How far a way there and back leads from the image, there being what its neighbour in the batch has; and for
         each attribute, how often the discriminator sees it as asked for. The discriminator has trained the generator,
-        so it flatters."""
+        so these accuracies are too high."""
         there = self._redrawn(batch.real, batch.condition.roll(1, dims=0))
         terms = {"reconstruction": F.l1_loss(self._redrawn(there, batch.condition), batch.real)}
         for i, name in enumerate(self.attributes):

@@ -1,4 +1,4 @@
-"""Unrolled GAN: the generator plays against the discriminator that its own move would call forth."""
+"""Unrolled GAN: the generator differentiates through steps of the discriminator's optimiser."""
 
 from typing import Any
 
@@ -72,7 +72,7 @@ class UnrolledGAN(
     def _optimizer_of_discriminator(self) -> Optimizer:
         if trainer_of(self) is not None:
             return self.optimizer_of("discriminator").optimizer
-        optimizers, _ = self.configure_optimizers()  # Outside of training it is one that has not moved yet.
+        optimizers, _ = self.configure_optimizers()  # Outside of training: a new optimiser, without state.
         return optimizers[places_of_players(self, optimizers)["discriminator"]]
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:

@@ -1,4 +1,4 @@
-"""WGAN: the earth mover's distance, with the Lipschitz bound kept by clipping weights."""
+"""WGAN: the Wasserstein-1 distance, with a critic made Lipschitz by weight clipping."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""WGAN-GP: the earth mover's distance, with the Lipschitz bound kept by a penalty on the gradient."""
+"""WGAN-GP: the Wasserstein-1 distance, with a critic made Lipschitz by a gradient penalty."""
 
 from typing import Any
 
