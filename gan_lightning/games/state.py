@@ -58,15 +58,16 @@ def load_state(game: AdversarialModule, checkpoint: Mapping[str, Any]) -> None:
     game.images_seen = state.get("images_seen", 0)  # Checkpoints before 0.3 have no count.
     # Compare today's arguments with those of the checkpoint.
     before = _with_current_names(checkpoint.get("hyper_parameters", {}))
-    for name in sorted(name for name in game.hparams if name in before and before[name] != game.hparams[name]):
+    today = _with_current_names(game.hparams)  # These may be the checkpoint's own, with the names of its day.
+    for name in sorted(name for name in today if name in before and before[name] != today[name]):
         # Lightning loads the states of optimisers and schedulers after this, settings included: the checkpoint's win.
         kept = name.endswith(("_optimizer", "_scheduler"))
         continues = _is_trained(game)
-        was, now = (_kind(recipes[name]) if kept else "" for recipes in (before, game.hparams))
+        was, now = (_kind(recipes[name]) if kept else "" for recipes in (before, today))
         if continues and was != now:
             raise ValueError(f"{name} was {was} and is now {now}: a run goes on with the kind that it began with.")
         rule = "the checkpoint's settings stay" if kept else "from here on the new value holds"
-        warnings.warn(f"{name} was {before[name]} and is now {game.hparams[name]}: {rule}.", stacklevel=2)
+        warnings.warn(f"{name} was {before[name]} and is now {today[name]}: {rule}.", stacklevel=2)
 
 
 def _is_trained(game: AdversarialModule) -> bool:
