@@ -23,7 +23,8 @@ def check_network(game: type, name: str, network: Any) -> None:
     """
     # The command line's parser binds the class as an argument of its own instantiator.
     parts = (*network.args, network.func) if isinstance(network, partial) else (network,)
-    usual, given = _default(game, name), next((part for part in parts if isinstance(part, type)), None)
+    given: Any = next((part for part in parts if isinstance(part, type)), None)
+    usual = _default(game, name)
     if usual is given or not (_is_network(usual) and _is_network(given)):
         return
     returned, expected = _returned(given), _returned(usual)

@@ -118,7 +118,8 @@ class Told(PointDiscriminator):
 @pytest.mark.parametrize("kind", [Pairs, WithClass, Told])
 def test_a_discriminator_that_cannot_be_asked_is_left_out(kind: type[nn.Module]) -> None:
     plot = ScatterPlot()
-    model = game(discriminator=kind)
+    model = game()
+    model.discriminator = kind(model.image_shape)
     with pytest.warns(UserWarning, match=f"{kind.__name__} does not give one number to one point"):
         assert plot._verdicts(model, torch.zeros(16, 2)) is None
     assert not plot.contours  # told once
