@@ -97,7 +97,7 @@ class FullDisk(pl.Callback):
         if "metrics.csv" not in str(path) or mode == "r":
             return io_open(path, mode, *arguments, **named)
         with io_open(path, mode) as file:
-            file.write("1,0.")
+            file.write(b"1,0." if "b" in mode else "1,0.")
         raise OSError(28, "No space left on device")
 
 
