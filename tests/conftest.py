@@ -1,8 +1,10 @@
-"""What holds for every test: one thread, and random numbers of its own."""
+"""What holds for every test: one thread, random numbers and signal handlers of its own."""
 
 import os
 import random
+import signal
 import zlib
+from collections.abc import Iterator
 
 # Tiny networks gain nothing from a second thread, and two threads may sum in another order.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -23,3 +25,12 @@ def _own_random_numbers(request: pytest.FixtureRequest) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  # the libraries under test draw from it
     torch.manual_seed(seed)
+
+
+@pytest.fixture(autouse=True)
+def _own_signal_handlers() -> Iterator[None]:
+    """Give the signals back: a test that lets a callback listen outside of a run leaves its handler behind."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
