@@ -7,15 +7,12 @@ import torch.nn.functional as F
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.label import LabelGame
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
-from gan_lightning.networks import ClassifyingDiscriminator, ConvGenerator
+from gan_lightning.networks import ClassifyingDiscriminator
 
 
 class ACGAN(
     LabelGame,
     image_shape=(3, 32, 32),
-    latent_dim=100,
-    num_classes=10,
-    generator=ConvGenerator,
     discriminator=ClassifyingDiscriminator,
 ):
     """Odena, Olah, Shlens, *Conditional Image Synthesis with Auxiliary Classifier GANs*, ICML 2017, arXiv 1610.09585.

@@ -15,7 +15,6 @@ from gan_lightning.trainer.ddp import average_over_processes
 
 class BEGAN(
     ImageGame,
-    image_shape=(3, 64, 64),
     latent_dim=64,
     generator=BEGANGenerator,
     discriminator=BEGANAutoencoder,

@@ -18,7 +18,6 @@ from gan_lightning.trainer.loader_batches import images_of_domains
 class CoGAN(
     ImageGame,
     image_shape=(1, 28, 28),
-    latent_dim=100,
     generator=CoupledGenerator,
     discriminator=CoupledDiscriminator,
     generator_optimizer=CoGANAdam,

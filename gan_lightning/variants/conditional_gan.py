@@ -11,8 +11,6 @@ from gan_lightning.networks import ConditionalMLPDiscriminator, ConditionalMLPGe
 class ConditionalGAN(
     LabelGame,
     image_shape=(1, 28, 28),
-    latent_dim=100,
-    num_classes=10,
     generator=ConditionalMLPGenerator,
     discriminator=ConditionalMLPDiscriminator,
 ):

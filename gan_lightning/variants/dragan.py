@@ -5,15 +5,12 @@ from typing import Any
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import ImageGame
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
-from gan_lightning.networks import ConvGenerator, PlainConvDiscriminator
+from gan_lightning.networks import PlainConvDiscriminator
 from gan_lightning.regularizers import dragan_penalty, refuse_batch_norm
 
 
 class DRAGAN(
     ImageGame,
-    image_shape=(3, 64, 64),
-    latent_dim=100,
-    generator=ConvGenerator,
     discriminator=PlainConvDiscriminator,
 ):
     """Kodali et al., *On Convergence and Stability of GANs*, 2017, arXiv 1705.07215, algorithm 1.

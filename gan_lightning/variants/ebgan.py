@@ -8,15 +8,12 @@ from torch import Tensor
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import ImageGame
 from gan_lightning.losses import Terms, energy_discriminator, energy_generator, pulling_away
-from gan_lightning.networks import ConvAutoencoder, ConvGenerator
+from gan_lightning.networks import ConvAutoencoder
 from gan_lightning.optimizers import EBGANAdam
 
 
 class EBGAN(
     ImageGame,
-    image_shape=(3, 64, 64),
-    latent_dim=100,
-    generator=ConvGenerator,
     discriminator=ConvAutoencoder,
     generator_optimizer=EBGANAdam,
     discriminator_optimizer=EBGANAdam,

@@ -11,7 +11,6 @@ from gan_lightning.networks import MLPDiscriminator, MLPGenerator
 class GAN(
     ImageGame,
     image_shape=(1, 28, 28),
-    latent_dim=100,
     generator=MLPGenerator,
     discriminator=MLPDiscriminator,
 ):

@@ -11,7 +11,6 @@ class ProjectionGAN(
     LabelGame,
     image_shape=(3, 32, 32),
     latent_dim=128,
-    num_classes=10,
     generator=SNGANGenerator,
     discriminator=SNGANDiscriminator,
     generator_optimizer=SNGANAdam,

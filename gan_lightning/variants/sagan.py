@@ -8,7 +8,6 @@ from gan_lightning.variants.projection_gan import ProjectionGAN
 class SAGAN(
     ProjectionGAN,
     image_shape=(3, 128, 128),
-    latent_dim=128,
     num_classes=1000,
     generator=SAGANGenerator,
     discriminator=SAGANDiscriminator,

@@ -5,17 +5,12 @@ from typing import Any
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import ImageGame
 from gan_lightning.losses import Terms, wasserstein_discriminator, wasserstein_generator
-from gan_lightning.networks import ConvDiscriminator, ConvGenerator
 from gan_lightning.optimizers import WGANRMSprop
 from gan_lightning.regularizers import clip_weights
 
 
 class WGAN(
     ImageGame,
-    image_shape=(3, 64, 64),
-    latent_dim=100,
-    generator=ConvGenerator,
-    discriminator=ConvDiscriminator,
     generator_optimizer=WGANRMSprop,
     discriminator_optimizer=WGANRMSprop,
     n_critic=5,
