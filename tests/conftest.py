@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 
+from gan_lightning.trainer.internals import restore_loader_classes
+
 
 @pytest.fixture(autouse=True)
 def _own_random_numbers(request: pytest.FixtureRequest) -> None:
@@ -34,3 +36,10 @@ def _own_signal_handlers() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def _torchs_own_loaders() -> Iterator[None]:
+    """Undo what Lightning leaves behind where a loader is asked for outside of a game's run, and there is an error."""
+    yield
+    restore_loader_classes()

@@ -8,7 +8,7 @@ private parts of argparse and jsonargparse are in ``commands/parser_internals.py
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from lightning.pytorch.trainer import call
 from torch import Tensor, nn
+from torch.utils.data import BatchSampler, DataLoader
 
 
 def trainer_of(module: LightningModule) -> Trainer | None:
@@ -245,3 +246,26 @@ def give_compiled_call(module: nn.Module, compiled: Any) -> None:
 def cpu_multiplies_bf16() -> bool:
     """Whether this CPU has instructions for bfloat16: AVX-512's or AMX."""
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+# What Lightning leaves behind. Lightning 2.6.1 to 2.6.6.
+
+
+def restore_loader_classes() -> None:
+    """Give torch's ``DataLoader`` and its like back the constructors that Lightning has wrapped.
+
+    Lightning wraps them while it asks for loaders. Where a ``train_dataloader`` raises, it does not unwrap them: every
+    later loader of the process remembers its arguments, and one with a positional batch size cannot predict.
+    """
+    for kind in _with_subclasses(DataLoader), _with_subclasses(BatchSampler):
+        for each in kind:
+            for name in ("__init__", "__setattr__", "__delattr__"):
+                if (original := vars(each).get(f"__old{name}")) is not None:
+                    setattr(each, name, original)
+                    delattr(each, f"__old{name}")
+
+
+def _with_subclasses(kind: type) -> Iterator[type]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from _with_subclasses(below)

@@ -4,6 +4,7 @@ from lightning.pytorch import Trainer
 
 from gan_lightning.trainer.atomic_checkpoint import use_atomic_saves
 from gan_lightning.trainer.ddp import leave_group_at_exit, use_alternating_ddp
+from gan_lightning.trainer.internals import restore_loader_classes
 from gan_lightning.trainer.monitors import delay_outdated_monitors
 from gan_lightning.trainer.step_batches import gather_step_batches
 
@@ -17,8 +18,24 @@ def prepare(trainer: Trainer, stage: str, batches_per_step: int) -> None:
         batches_per_step: Batches that one step takes: ``n_critic * accumulate``.
     """
     leave_group_at_exit()
+    _restore_loaders_on_exception(trainer)
     if stage == "fit":
         use_alternating_ddp(trainer.strategy)
         use_atomic_saves(trainer.strategy)
         delay_outdated_monitors(trainer)
     gather_step_batches(trainer, batches_per_step)
+
+
+def _restore_loaders_on_exception(trainer: Trainer) -> None:
+    """Leave no trace of a run that fails while it asks for its loaders, for the next run of a notebook."""
+    strategy = trainer.strategy
+    if getattr(strategy, "restores_loaders", False):
+        return
+    before = strategy.on_exception
+
+    def on_exception(exception: BaseException) -> None:
+        restore_loader_classes()
+        before(exception)
+
+    strategy.on_exception = on_exception  # type: ignore[method-assign]
+    strategy.restores_loaders = True  # type: ignore[attr-defined]

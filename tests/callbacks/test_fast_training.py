@@ -23,11 +23,11 @@ def takes(monkeypatch: pytest.MonkeyPatch) -> Any:
     def set_times(*times: float) -> list[float]:
         left = list(times)
 
-        def seconds(work: Any, device: torch.device) -> float:
+        def fastest_seconds(work: Any, device: torch.device) -> float:
             work()
             return left.pop(0)
 
-        monkeypatch.setattr(module, "seconds", seconds)
+        monkeypatch.setattr(module, "fastest_seconds", fastest_seconds)
         monkeypatch.setattr(module, "multiplies_bf16", lambda device: True)
         return left
 
@@ -55,7 +55,7 @@ def test_what_is_fast_computes_the_same(variant: type[AdversarialModule], tmp_pa
         for part in model.modules():
             if isinstance(part, torch.nn.modules.dropout._DropoutNd):
                 part.p = 0.0
-        play(model, 3, tmp_path / name, **options)
+        play(model, 3, tmp_path / name, batch_size=20, **options)
     plain, fast = (last_state(tmp_path / name)["state_dict"] for name in ("plain", "fast"))
     for name, value in plain.items():
         torch.testing.assert_close(

@@ -80,7 +80,7 @@ def test_the_first_variants_are_still_there() -> None:
 def test_a_config_runs(path: Path, tmp_path: Path) -> None:
     data = getattr(datamodules, _class_path(path, "data"))
     found = STAND_INS[data](tmp_path / "data") if data in STAND_INS else {}
-    arguments = [f"--data.{name}={value}" for name, value in {"batch_size": 4, **found}.items()]
+    arguments = [f"--data.{name}={value}" for name, value in {"batch_size": 2, **found}.items()]
     if argument_of(getattr(gan_lightning.variants, _class_path(path, "model")), "vgg_weights"):
         vgg19(tmp_path / "vgg19.pth")
         arguments.append(f"--model.vgg_weights={tmp_path / 'vgg19.pth'}")
@@ -135,6 +135,8 @@ def test_a_trainer_piece_joins_a_config(path: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(("piece", "package"), [("wandb", "wandb"), ("tensorboard", "tensorboard")])
 def test_a_logger_piece_logs_beside_the_run(piece: str, package: str) -> None:
     module = pytest.importorskip(package)
+    if package == "wandb":
+        module.teardown()  # What an earlier test has read of the environment stays with its background process.
     configs = [CONFIGS / "dcgan_mnist.yaml", CONFIGS / "trainer" / f"{piece}.yaml"]
     given = [argument for path in configs for argument in ("--config", str(path))]
     small = ["--data.batch_size=4", "--model.generator.width=4", "--model.discriminator.width=4"]

@@ -196,3 +196,21 @@ def test_lightnings_options_do_no_harm(options: dict[str, Any], tmp_path: Path) 
     assert model.game_step == run.global_step > 0
     assert all(isinstance(each, dict) for each in run.validate(model, loader, verbose=False))
     assert isinstance(run.predict(model, loader)[0], Tensor)
+
+
+class Broken(pl.LightningDataModule):
+    """Finds its folder missing when it is asked for a loader."""
+
+    def train_dataloader(self) -> Any:
+        raise FileNotFoundError("There is no folder of images.")
+
+
+def test_a_run_that_finds_no_images_leaves_torchs_loaders_as_they_were(tmp_path: Path) -> None:
+    """Lightning wraps their constructors while it asks for loaders, and an error keeps them wrapped."""
+    before = DataLoader.__init__
+    with pytest.raises(FileNotFoundError):
+        trainer(tmp_path).fit(small(DCGAN), Broken())
+    assert DataLoader.__init__ is before
+    assert not [name for name in vars(DataLoader) if name.startswith("__old")]
+    loader = DataLoader(torch.zeros(8, 1, 16, 16, dtype=torch.uint8), 4)
+    assert len(trainer(tmp_path).predict(small(DCGAN), loader) or []) == 2
