@@ -267,5 +267,6 @@ def restore_loader_classes() -> None:
 
 def _with_subclasses(kind: type) -> Iterator[type]:
     yield kind
-    for below in kind.__subclasses__():
-        yield from _with_subclasses(below)
+    subclasses: list[type] = type.__subclasses__(kind)
+    for subclass in subclasses:
+        yield from _with_subclasses(subclass)
