@@ -1,4 +1,4 @@
-"""Modules by the names that they once had: in checkpoints, configs and other people's code these go on working."""
+"""Import hook for moved modules: their old names in checkpoints, configs and user code go on working."""
 
 import sys
 import warnings
@@ -101,7 +101,7 @@ class _MovedModules(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         name = module.__name__
-        # Filters hide this from those who only load a checkpoint, and show it to the author of an import.
+        # Python's default filters hide this where a checkpoint is loaded, and show it in a script's own import.
         warnings.warn(f"{name} is now {MOVED[name]}.", DeprecationWarning, stacklevel=2)
         sys.modules[name] = import_module(MOVED[name])  # importlib takes what it finds there
 

@@ -79,7 +79,8 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         discriminator_scheduler: The same for the discriminator; it counts steps too, not discriminator updates.
         n_critic: Discriminator updates in a step.
         accumulate: Batches whose gradients are averaged into one update of either player.
-        penalty_interval: Compute a player's penalties at every so many of its updates, multiplied by this number.
+        penalty_interval: Compute a player's penalties at every so many of its updates, multiplied by this number
+            (lazy regularisation, StyleGAN2).
         gradient_clip_norm: Clip the norm of a player's gradients to this before its update. None: no clipping.
         ema_decay: Decay per update of the moving average of the generator's weights, which makes all samples. None: no
             average.
@@ -88,11 +89,13 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         ema_ramp_up: The half-life is at most this share of ``images_seen``; 0.05 in StyleGAN2. None: no ramp.
 
     Attributes:
-        game_step: Updates of the generator so far, in all fits; ``trainer.global_step`` counts those of a trainer.
-        images_seen: Real images that the discriminator's updates have taken so far, in all fits and processes, each
-            rank as many. Every :class:`~gan_lightning.arguments.Schedule` is a function of it; within a step it stays.
-        number_type: dtype of the generator's kernels, and so of the images in a step. Averages and statistics are in
-            float32 where this has fewer digits.
+        game_step: Updates of the generator so far, over all calls of ``fit``; ``trainer.global_step`` counts a
+            trainer's.
+        images_seen: Real images that the discriminator's updates have taken so far, over all calls of ``fit`` and all
+            ranks, each rank as many. Every :class:`~gan_lightning.arguments.Schedule` is a function of it; it is
+            constant within a step.
+        number_type: dtype of the generator's weight matrices, and so of the images in a step. Averages and statistics
+            are in float32 where this has fewer digits.
     """
 
     shares_fakes: bool = True
@@ -193,7 +196,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         return GameBatch(self.scaled(images), condition)
 
     def checked_batch(self, raw: Any) -> GameBatch:
-        """:meth:`prepare_batch`, with a look at the range of the images of the first batch."""
+        """:meth:`prepare_batch`, and a check of the value range of the first batch's images."""
         batch = self.prepare_batch(raw)
         self.check_first_batch(raw, batch.real, batch.condition)
         return batch
@@ -207,7 +210,10 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         return self.generator(batch.latent)
 
     def after_discriminator_update(self) -> None:
-        """Called after each update of the discriminator, for example to clip its weights."""
+        """Called after each of the ``n_critic`` turns of the discriminator, for example to clip its weights.
+
+        It is called also where ``discriminator_loss`` returned {}, so that there was no update.
+        """
 
     @property
     def averaged_generator(self) -> nn.Module:
@@ -275,7 +281,11 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         return {player: terms[loss] for player in PLAYERS if (loss := f"train/{player}/loss") in terms}
 
     def _begin(self) -> None:
-        """Call on_fit_start where it was not: a tuner makes steps before the fit, a subclass may forget super()."""
+        """Run ``on_fit_start`` where Lightning has not: a tuner makes steps before the fit.
+
+        Raises:
+            TypeError: ``setup`` was not called, since a subclass forgot ``super()``.
+        """
         if not self._is_set_up:
             raise TypeError(
                 f"{type(self).__name__} was not set up, as Lightning's Trainer does before it trains: where its class "
@@ -314,8 +324,9 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         means: dict[str, Tensor] = {}
         for batch in batches:
             terms = loss(batch)
-            # The discriminator rests: no backward, no optimiser step, no log.
+            # No update of the discriminator: no backward, no optimiser step, no log.
             if player == "discriminator" and terms == {}:
+                optimizer.zero_grad()  # of batches before this one, under accumulation
                 return {}
             total = _sum(terms, loss)
             # Lazy regularisation: rarer penalties, multiplied by the interval, have the same mean (StyleGAN2).
@@ -449,7 +460,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         load_state(self, checkpoint)
 
 
-alias_old_hooks(AdversarialModule)
+alias_old_hooks(AdversarialModule)  # ``__init_subclass__`` runs for subclasses only.
 
 
 def _sum(terms: Terms, loss: LossFunction) -> Tensor:
@@ -460,7 +471,8 @@ def _sum(terms: Terms, loss: LossFunction) -> Tensor:
         ValueError: A term is no scalar.
     """
     if not isinstance(terms, dict) or not terms:
-        raise TypeError(f"{loss.__qualname__} returned {type(terms).__name__}: it must return named scalars.")
+        what = "an empty dict" if terms == {} else type(terms).__name__
+        raise TypeError(f"{loss.__qualname__} returned {what}: it must return named scalars.")
     for name, term in terms.items():
         if term.ndim > 0:
             raise ValueError(f"{loss.__qualname__}: {name!r} has the shape {tuple(term.shape)}, and must be a scalar.")

@@ -1,4 +1,4 @@
-"""The names that a game's hooks had until 0.2. They go on working for one version, with a warning."""
+"""Aliases for the names that a game's hooks had until 0.2: deprecated, to be removed in 0.4."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ OLD_HOOKS = {
 """Old name to new name."""
 
 _FOUND_BY_NAME = ("walk", "interpolate", "table_names", "panels", "panel_names")
-"""Callbacks and commands look for these in any game, whether or not its parents have them."""
+"""Hooks that callbacks and commands look up by name, on games whose parents need not have them."""
 
 
 class _OldName:
-    """A class attribute under its old name: the very same function, property or value, and a warning."""
+    """Descriptor: a hook, whether function, property or value, under its old name, with a ``FutureWarning``."""
 
     def __init__(self, value: Any, old: str, new: str) -> None:
         self.value, self.old, self.new = value, old, new
@@ -44,8 +44,8 @@ def alias_old_hooks(game: type) -> None:
     """Let the hooks that a class defines be found by their old and by their new names.
 
     A hook under its old name gets the new one too, so that the engine calls it; a hook under its new name gets the old
-    one, so that ``super().receive(raw)`` in somebody's subclass finds it. Both name one function of one class, which
-    is what keeps a chain of ``super()`` calls in its order, whichever names its links use.
+    one, so that ``super().receive(raw)`` in a user's subclass finds it. Both names refer to one function, so chains of
+    ``super()`` calls keep their order.
 
     Args:
         game: The class, changed in place.

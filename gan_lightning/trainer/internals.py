@@ -1,8 +1,9 @@
 """Private parts of other libraries, all in one place: what they are used for, and why nothing public does it.
 
 Looked up in the sources of lightning 2.6.1 (the lowest that ``pyproject.toml`` allows) and 2.6.6, and in torch 2.14.
-``tests/trainer/test_internals.py`` has a line for each name, and says which one a new version no longer has. The
-private parts of argparse and jsonargparse are in ``commands/parser_internals.py``.
+``tests/trainer/test_internals.py`` has a line for each name (but those that Lightning leaves behind in
+``restore_loader_classes``, which ``tests/trainer/test_own_trainer.py`` covers), and says which one a new version no
+longer has. The private parts of argparse and jsonargparse are in ``commands/parser_internals.py``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from torch.utils.data import BatchSampler, DataLoader
 
 
 def trainer_of(module: LightningModule) -> Trainer | None:
-    """The trainer that a module is attached to, or None, where ``module.trainer`` raises. Nothing private."""
+    """The trainer that a module is attached to, or None, where the public ``module.trainer`` raises."""
     try:
         return module.trainer
     except RuntimeError:
@@ -40,7 +41,7 @@ def log_metrics(trainer: Trainer, metrics: Mapping[str, Tensor], step: int) -> N
 
 
 def number_rows(trainer: Trainer, number: Callable[[], int]) -> None:
-    """Let the rows of all loggers have a number of our own.
+    """Override the step under which all loggers write.
 
     Lightning numbers them by the steps of its loop, counted from 0. A metric called ``step``, its public way, would
     take the place of the epoch.
@@ -58,7 +59,7 @@ def number_rows(trainer: Trainer, number: Callable[[], int]) -> None:
 
 
 def log_step_now(trainer: Trainer) -> None:
-    """Log the step that was just made, and not a second time when Lightning comes to it, after all callbacks."""
+    """Log the current step at once; Lightning's own call, after all callbacks, is skipped this once."""
     connector = trainer._logger_connector
     connector.update_train_step_metrics()
 
@@ -69,7 +70,7 @@ def log_step_now(trainer: Trainer) -> None:
 
 
 def expire_logged_values(trainer: Trainer, prefix: str) -> None:
-    """Mark logged values as old, so that no row repeats them: Lightning logs them again until the epoch ends.
+    """Mark logged values as reset, so that later rows omit them: Lightning repeats them until the epoch ends.
 
     Args:
         trainer: Within its training step.
@@ -85,7 +86,7 @@ def expire_logged_values(trainer: Trainer, prefix: str) -> None:
 
 
 def do_not_count_steps(optimizer: LightningOptimizer) -> None:
-    """Let an optimiser's steps leave ``trainer.global_step`` as it is, until the end of this training step.
+    """Exclude an optimiser's steps from ``trainer.global_step`` until the end of this training step.
 
     In manual optimisation Lightning counts the steps of every optimiser, and resets these two for every batch.
     """
@@ -116,7 +117,7 @@ def before_batch_transfer(game: LightningModule, batch: Any) -> Any:
 
 
 def end_as_interrupted(trainer: Trainer, error: BaseException) -> None:
-    """End a run as Lightning does where an error is raised: callbacks hear of it, and loggers are closed."""
+    """End a run as Lightning does where an error is raised: callbacks get ``on_exception``, loggers are closed."""
     call._interrupt(trainer, error)
 
 
@@ -163,7 +164,7 @@ def start_method(launcher: MultiProcessingLauncher) -> str:
 
 
 def seconds_between_checkpoints(callback: object) -> float | None:
-    """``train_time_interval`` of a ``ModelCheckpoint``, which it keeps to itself. None: it saves by steps or epochs."""
+    """``train_time_interval`` of a ``ModelCheckpoint``, which is private. None: it saves by steps or epochs."""
     interval = getattr(callback, "_train_time_interval", None)
     return None if interval is None else interval.total_seconds()
 
@@ -224,7 +225,7 @@ foreach_sub = torch._foreach_sub
 """One kernel for a list of tensors, as torch's own optimisers use them; on a GPU one for each would be launched."""
 
 WRAPPED = "_orig_mod"
-"""The attribute in which what ``torch.compile(network)`` returns holds the network, and so a part of weights' names."""
+"""Attribute of ``torch.compile(network)`` that holds the network; it appears in the keys of its state dict."""
 
 
 def metadata_of(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -232,14 +233,14 @@ def metadata_of(state: Mapping[str, Any]) -> dict[str, Any]:
     return getattr(state, "_metadata", {})
 
 
-def take_compiled_call(module: nn.Module) -> Any:
-    """Undo ``module.compile()`` for now. Returns what :func:`give_compiled_call` takes; None: it is not compiled."""
+def disable_compiled_call(module: nn.Module) -> Any:
+    """Disable ``module.compile()``. Returns what :func:`restore_compiled_call` takes; None: it is not compiled."""
     compiled, module._compiled_call_impl = module._compiled_call_impl, None
     return compiled
 
 
-def give_compiled_call(module: nn.Module, compiled: Any) -> None:
-    """Undo :func:`take_compiled_call`."""
+def restore_compiled_call(module: nn.Module, compiled: Any) -> None:
+    """Enable again what :func:`disable_compiled_call` disabled."""
     module._compiled_call_impl = compiled
 
 
@@ -252,7 +253,7 @@ def cpu_multiplies_bf16() -> bool:
 
 
 def restore_loader_classes() -> None:
-    """Give torch's ``DataLoader`` and its like back the constructors that Lightning has wrapped.
+    """Restore the constructors of ``DataLoader``, ``BatchSampler`` and their subclasses, which Lightning wraps.
 
     Lightning wraps them while it asks for loaders. Where a ``train_dataloader`` raises, it does not unwrap them: every
     later loader of the process remembers its arguments, and one with a positional batch size cannot predict.

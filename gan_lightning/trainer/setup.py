@@ -1,4 +1,4 @@
-"""What every trainer of a game is given before it runs."""
+"""Preparation of a trainer for a game: DDP, checkpoints, monitors, loaders; loggers are in ``loggers/guards.py``."""
 
 from lightning.pytorch import Trainer
 
@@ -10,10 +10,10 @@ from gan_lightning.trainer.step_batches import gather_step_batches
 
 
 def prepare(trainer: Trainer, stage: str, batches_per_step: int) -> None:
-    """Prepare a trainer for a game. A game calls it in its ``setup``; it may be called again.
+    """Prepare a trainer for a game. A game calls it in its ``setup``. Idempotent.
 
     Args:
-        trainer: Changed in place: its strategy, its checkpoint IO, its callbacks' hooks and its training loader.
+        trainer: Changed in place: its strategy, checkpoint IO, hooks of callbacks with a monitor, and training loader.
         stage: As Lightning passes it to ``setup``: ``fit``, ``validate``, ``test`` or ``predict``.
         batches_per_step: Batches that one step takes: ``n_critic * accumulate``.
     """
@@ -27,7 +27,7 @@ def prepare(trainer: Trainer, stage: str, batches_per_step: int) -> None:
 
 
 def _restore_loaders_on_exception(trainer: Trainer) -> None:
-    """Leave no trace of a run that fails while it asks for its loaders, for the next run of a notebook."""
+    """Restore the constructors of loaders if a run fails as Lightning creates them: a notebook's next run has them."""
     strategy = trainer.strategy
     if getattr(strategy, "restores_loaders", False):
         return

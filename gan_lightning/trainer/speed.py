@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from gan_lightning.trainer.internals import cpu_multiplies_bf16, give_compiled_call, take_compiled_call
+from gan_lightning.trainer.internals import cpu_multiplies_bf16, disable_compiled_call, restore_compiled_call
 from gan_lightning.trainer.state_dict import is_wrapped
 
 _FUSED_ON = ("cpu", "cuda", "mps", "xpu")
@@ -99,14 +99,14 @@ def _can_be_fused(weight: torch.Tensor) -> bool:
 def running_eagerly(*players: nn.Module) -> Iterator[None]:
     """Run compiled networks, or their direct children, eagerly: compiled code has no double backward."""
     parts = [part for player in players for part in (player, *player.children())]
-    compiled = [(part, call) for part in parts if (call := take_compiled_call(part)) is not None]
+    compiled = [(part, call) for part in parts if (call := disable_compiled_call(part)) is not None]
     wrapped = any(is_wrapped(part) for part in parts)
     try:
         with torch.compiler.set_stance("force_eager") if wrapped else nullcontext():
             yield
     finally:
         for part, call in compiled:
-            give_compiled_call(part, call)
+            restore_compiled_call(part, call)
 
 
 def fastest_seconds(work: Callable[[], object], device: torch.device, repeats: int = 3) -> float:
