@@ -142,10 +142,10 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         self.images_seen = 0
         keep_uncompiled_names(self)
         self._schedules = Schedules()
-        self._sorted: tuple[Any, dict[str, LightningOptimizer]] | None = None
+        self._optimizer_of_player: tuple[Any, dict[str, LightningOptimizer]] | None = None
         self._is_set_up = False
         self.buffers_of_ranks: list[dict[str, Tensor]] = []
-        self._agreement = ExitStack()
+        self._synchronised = ExitStack()
         self.updates_loaded = 0
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -247,15 +247,15 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         for update in range(self.n_critic):
             # Fresh real images for every update of the discriminator.
             raw_batches = batches[update * self.accumulate : (update + 1) * self.accumulate]
-            drawn = [self.draw_latents(self.checked_batch(raw)) for raw in raw_batches]
+            with_latents = [self.draw_latents(self.checked_batch(raw)) for raw in raw_batches]
             # A graph of the generator only where its own update will use it.
             with torch.set_grad_enabled(one_graph and update == self.n_critic - 1):
-                played = [replace(batch, fake=self.generate_fakes(batch)) for batch in drawn]
+                with_fakes = [replace(batch, fake=self.generate_fakes(batch)) for batch in with_latents]
             with frozen(self.generator):
                 terms |= self._update(
                     "discriminator",
                     discriminator_optimizer,
-                    (batch.detached() for batch in played),
+                    (batch.detached() for batch in with_fakes),
                     self.discriminator_loss,
                     self.discriminator_penalty,
                     step * self.n_critic + update,
@@ -267,7 +267,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
             terms |= self._update(
                 "generator",
                 generator_optimizer,
-                played if one_graph else self._with_fresh_fakes(played),
+                with_fakes if one_graph else self._with_fresh_fakes(with_fakes),
                 self.generator_loss,
                 self.generator_penalty,
                 step,
@@ -296,8 +296,8 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
     def _with_fresh_fakes(self, batches: list[GameBatch]) -> Iterator[GameBatch]:
         """Generate fakes with a gradient, one batch at a time: of the same latents, or of new ones."""
         for batch in batches:
-            drawn = batch if self.shares_fakes else self.draw_latents(batch)
-            yield replace(drawn, fake=self.generate_fakes(drawn))
+            with_latents = batch if self.shares_fakes else self.draw_latents(batch)
+            yield replace(with_latents, fake=self.generate_fakes(with_latents))
 
     def _update(
         self,
@@ -388,14 +388,14 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
             ValueError: There is none, or no two are the players' own; see :mod:`gan_lightning.games.players`.
         """
         given: Any = self.optimizers()
-        if self._sorted is None or self._sorted[0] is not given:
+        if self._optimizer_of_player is None or self._optimizer_of_player[0] is not given:
             optimizers = given if isinstance(given, list) else [given]
             places = places_of_players(self, optimizers)
             for name, place in places.items():
                 check_optimizer(f"The {name}'s optimiser", optimizers[place].optimizer)
             warn_of_low_precision(optimizers)
-            self._sorted = given, {name: optimizers[place] for name, place in places.items()}
-        return self._sorted[1][player]
+            self._optimizer_of_player = given, {name: optimizers[place] for name, place in places.items()}
+        return self._optimizer_of_player[1][player]
 
     def setup(self, stage: str) -> None:
         prepare(self.trainer, stage, self.n_critic * self.accumulate)
@@ -443,17 +443,17 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
     # continues with each rank's own.
 
     def on_validation_start(self) -> None:
-        self._agreement.enter_context(synchronised_buffers(self))
+        self._synchronised.enter_context(synchronised_buffers(self))
 
     def on_validation_epoch_end(self) -> None:  # After the measurements and before any checkpoint.
-        self._agreement.close()
+        self._synchronised.close()
 
     def on_train_end(self) -> None:
         log_last_step_of_short_run(self.trainer, self.last_step)
         synchronise_buffers(self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self._agreement.close()  # In case a validation was interrupted.
+        self._synchronised.close()  # In case a validation was interrupted.
         save_state(self, checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

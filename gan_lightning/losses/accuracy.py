@@ -8,7 +8,7 @@ from gan_lightning.losses.reported import judge_named as judge_named
 ACCURACIES = ("discriminator/accuracy_real", "discriminator/accuracy_fake")
 
 
-def judged(real: Tensor, fake: Tensor, boundary: float | None = None, real_is_higher: bool = True) -> None:
+def report_accuracies(real: Tensor, fake: Tensor, boundary: float | None = None, real_is_higher: bool = True) -> None:
     """Report how often a discriminator is right, ``ACCURACIES``, if anybody listens.
 
     Call it where a discriminator's loss has its outputs. An image with several outputs, such as patches, is judged by
@@ -31,3 +31,7 @@ def judged(real: Tensor, fake: Tensor, boundary: float | None = None, real_is_hi
         real, fake, limit = -real, -fake, -limit
     for name, right in zip(ACCURACIES, (real > limit, fake < limit), strict=True):
         report(name, right.float().mean())
+
+
+judged = report_accuracies
+"""Its name until 0.2."""

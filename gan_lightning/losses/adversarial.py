@@ -11,7 +11,7 @@ minimise: the player's loss is their sum. The discriminators' losses also report
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan_lightning.losses.accuracy import judged
+from gan_lightning.losses.accuracy import report_accuracies
 from gan_lightning.losses.terms import Terms, batch_mean, half_square
 
 
@@ -32,7 +32,7 @@ def minimax_discriminator(real: Tensor, fake: Tensor, real_target: float = 1.0) 
     Returns:
         ``real`` and ``fake``, each in [0, inf).
     """
-    judged(real, fake, boundary=0.0)  # D = 1/2 at a logit of 0
+    report_accuracies(real, fake, boundary=0.0)  # D = 1/2 at a logit of 0
     cost = F.softplus(-real)  # -log D(x)
     if real_target != 1:
         cost = cost + (1 - real_target) * real  # sp(s) = sp(-s) + s
@@ -85,7 +85,7 @@ def least_squares_discriminator(
     Returns:
         ``real`` and ``fake``, each in [0, inf).
     """
-    judged(real, fake, boundary=(real_target + fake_target) / 2)
+    report_accuracies(real, fake, boundary=(real_target + fake_target) / 2)
     return {"real": half_square(real - real_target), "fake": half_square(fake - fake_target)}
 
 
@@ -117,7 +117,7 @@ def wasserstein_discriminator(real: Tensor, fake: Tensor) -> Terms:
     Returns:
         ``real`` and ``fake``, each unbounded.
     """
-    judged(real, fake)
+    report_accuracies(real, fake)
     return {"real": -batch_mean(real), "fake": batch_mean(fake)}
 
 
@@ -147,7 +147,7 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> Terms:
     Returns:
         ``real`` and ``fake``, each in [0, inf).
     """
-    judged(real, fake, boundary=0.0)
+    report_accuracies(real, fake, boundary=0.0)
     return {"real": batch_mean(F.relu(1 - real)), "fake": batch_mean(F.relu(1 + fake))}
 
 

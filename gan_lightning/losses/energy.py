@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan_lightning.losses.accuracy import judged
+from gan_lightning.losses.accuracy import report_accuracies
 from gan_lightning.losses.terms import Terms, batch_mean
 
 
@@ -25,7 +25,7 @@ def energy_discriminator(real: Tensor, fake: Tensor, margin: float = 10.0) -> Te
     Returns:
         ``real`` and ``fake``, each in [0, inf).
     """
-    judged(real, fake, real_is_higher=False)
+    report_accuracies(real, fake, real_is_higher=False)
     return {"real": batch_mean(real), "fake": batch_mean(F.relu(margin - fake))}
 
 
@@ -56,7 +56,7 @@ def energy_balance_discriminator(real: Tensor, fake: Tensor, k: Tensor) -> Terms
     Returns:
         ``real`` in [0, inf) and ``fake`` in (-inf, 0].
     """
-    judged(real, fake, real_is_higher=False)
+    report_accuracies(real, fake, real_is_higher=False)
     return {"real": batch_mean(real), "fake": -k * batch_mean(fake)}
 
 

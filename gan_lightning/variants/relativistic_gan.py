@@ -14,7 +14,7 @@ from gan_lightning.losses import (
     relativistic_average_hinge,
     relativistic_average_least_squares,
 )
-from gan_lightning.losses.accuracy import judged
+from gan_lightning.losses.accuracy import report_accuracies
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
 
 FORMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -53,7 +53,7 @@ class RelativisticGAN(
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         real, fake = self.discriminator(batch.real), self.discriminator(batch.fake)
-        judged(real, fake)
+        report_accuracies(real, fake)
         return {"adversarial": self.compare(real, fake)}
 
     def generator_loss(self, batch: GameBatch) -> Terms:
