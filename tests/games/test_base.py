@@ -468,7 +468,7 @@ def test_impossible_numbers_are_refused(game: dict[str, Any], message: str) -> N
     [
         (lambda logits: logits.mean(), "generator_loss returned Tensor: it must return named scalars"),
         (lambda logits: {"adversarial": logits}, r"generator_loss: 'adversarial' has the shape \(100,\)"),
-        (lambda logits: {}, "generator_loss returned dict"),
+        (lambda logits: {}, "generator_loss returned an empty dict"),
     ],
 )
 def test_a_slip_in_a_loss_is_told_by_its_name(answer: Any, message: str, tmp_path: Path) -> None:
