@@ -98,6 +98,7 @@ def _write_for_ever(folder: Path, value: float) -> None:
         TensorCache(folder).store("a", {"of": "this"}, {"x": torch.full((100_000,), value)})
 
 
+@pytest.mark.slow
 def test_two_writers_and_a_kill_leave_a_whole_file(cache):
     """Both are killed in the middle of their work; every reading before and after finds one writer's tensor."""
     writers = multiprocessing.get_context("spawn")  # a fork may inherit a lock of torch's threads

@@ -76,7 +76,15 @@ def test_the_first_variants_are_still_there() -> None:
     assert {variant.__name__ for variant in VARIANTS} >= BOTH
 
 
-@pytest.mark.parametrize("path", GAMES, ids=lambda path: path.stem)
+FIRST = {_class_path(path, "model"): path for path in reversed(GAMES)}
+"""A config of each variant; the others run among the slow tests."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path if path in FIRST.values() else pytest.param(path, marks=pytest.mark.slow) for path in GAMES],
+    ids=lambda path: path.stem,
+)
 def test_a_config_runs(path: Path, tmp_path: Path) -> None:
     data = getattr(datamodules, _class_path(path, "data"))
     found = STAND_INS[data](tmp_path / "data") if data in STAND_INS else {}

@@ -56,7 +56,7 @@ class Witness:
 def test_each_player_moves_only_its_own_weights(variant: Variant, tmp_path: Path) -> None:
     model = small(variant)
     Witness(model)
-    play(model, 3, tmp_path)
+    play(model, 3, tmp_path, batch_size=20)
     assert all(
         weight.requires_grad for player in (model.generator, model.discriminator) for weight in player.parameters()
     )
@@ -98,7 +98,7 @@ def test_ema_follows_its_formula(variant: Variant, tmp_path: Path) -> None:
         return loss
 
     model._update = follow  # type: ignore[method-assign]
-    play(model, 6, tmp_path)
+    play(model, 6, tmp_path, batch_size=20)
     assert model.ema is not None
     assert_close(list(model.ema.module.parameters()), [weight.detach() for weight in expected], rtol=1e-4, atol=1e-6)
     for mine, theirs in zip(model.ema.module.buffers(), model.generator.buffers(), strict=True):
@@ -107,7 +107,7 @@ def test_ema_follows_its_formula(variant: Variant, tmp_path: Path) -> None:
 
 def test_checkpoint_loads_without_arguments(variant: Variant, tmp_path: Path) -> None:
     model = small(variant, n_critic=2)
-    trainer = play(model, 2, tmp_path)
+    trainer = play(model, 2, tmp_path, batch_size=20)
     path = tmp_path / "model.ckpt"
     trainer.save_checkpoint(path)
     loaded = variant.load_from_checkpoint(path, map_location="cpu")
@@ -120,10 +120,11 @@ def test_checkpoint_loads_without_arguments(variant: Variant, tmp_path: Path) ->
 def test_resume_is_exact(variant: Variant, tmp_path: Path) -> None:
     """Crashes, with several updates of the discriminator of several batches each."""
     straight, broken = tmp_path / "straight", tmp_path / "broken"
-    game = {"n_critic": 2, "accumulate": 2}  # 15 batches of 100 are 3 steps, and one that is left over
-    play(small(variant, **game), 8, straight, save_every=2)
-    for crash in (5, 7, None):  # resumed at steps 4 and 6, in an epoch and between two
-        play(small(variant, **game), 8, broken, save_every=2, resume=True, crash_at=crash)
+    game = {"n_critic": 2, "accumulate": 2}
+    options: dict[str, Any] = {"save_every": 3, "batch_size": 40}  # 39 batches: 9 steps an epoch, and three left over
+    play(small(variant, **game), 11, straight, **options)
+    for crash in (5, 10, None):  # resumed at steps 3 and 9, in an epoch and between two
+        play(small(variant, **game), 11, broken, resume=True, crash_at=crash, **options)
     assert_same_bits(last_state(broken), last_state(straight))
     assert metrics_file(broken) == metrics_file(straight)
 
@@ -132,7 +133,7 @@ def test_same_seed_same_run_and_another_seed_another(variant: Variant, tmp_path:
     states = []
     for number, seed in enumerate([5, 5, 6]):
         torch.manual_seed(1)  # the same networks each time
-        play(small(variant), 3, tmp_path / str(number), seed=seed)
+        play(small(variant), 3, tmp_path / str(number), seed=seed, batch_size=20)
         states.append(last_state(tmp_path / str(number))["state_dict"])
     assert_same_bits(states[0], states[1])
     assert any(not torch.equal(states[0][name], states[2][name]) for name in states[0])
