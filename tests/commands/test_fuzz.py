@@ -124,7 +124,7 @@ def test_a_config_is_taken_or_refused_in_one_sentence(config: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_only_parsed")
-@settings(QUICK, max_examples=400)
+@settings(QUICK, max_examples=200)
 @given(configs())
 def test_so_are_many_configs(config: Any) -> None:
     is_taken_or_refused(config)

@@ -15,7 +15,16 @@ from gan_lightning.games.base import AdversarialModule
 from gan_lightning.optimizers.ema import ExponentialMovingAverage
 from gan_lightning.optimizers.historical_averaging import HistoricalAveragingAdam
 from gan_lightning.variants import ACGAN, BEGAN, DCGAN, SemiSupervisedGAN, StarGAN
-from tests.helpers.games import VARIANTS, assert_same_bits, example_batch, last_state, play, run_directory, small
+from tests.helpers.games import (
+    VARIANTS,
+    argument_of,
+    assert_same_bits,
+    example_batch,
+    last_state,
+    play,
+    run_directory,
+    small,
+)
 
 
 class Batches(DataLoader[Any]):
@@ -172,9 +181,7 @@ def test_images_of_any_float_type_train(kind: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("kind", [torch.int32, torch.int16, torch.uint8])
-@pytest.mark.parametrize(
-    "variant", [v for v in VARIANTS if "num_classes" in v.__init__.__code__.co_varnames], ids=lambda v: v.__name__
-)
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if argument_of(v, "num_classes")], ids=lambda v: v.__name__)
 def test_classes_of_any_integer_type_train(variant: Any, kind: torch.dtype) -> None:
     model = small(variant, **({"attributes": None, "num_classes": 10} if variant is StarGAN else {}))
     images, labels = example_batch(small(ACGAN), 4)
