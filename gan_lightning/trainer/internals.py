@@ -258,12 +258,15 @@ def restore_loader_classes() -> None:
     Lightning wraps them while it asks for loaders. Where a ``train_dataloader`` raises, it does not unwrap them: every
     later loader of the process remembers its arguments, and one with a positional batch size cannot predict.
     """
-    for kind in _with_subclasses(DataLoader), _with_subclasses(BatchSampler):
-        for each in kind:
-            for name in ("__init__", "__setattr__", "__delattr__"):
-                if (original := vars(each).get(f"__old{name}")) is not None:
-                    setattr(each, name, original)
-                    delattr(each, f"__old{name}")
+    for each in (*_with_subclasses(DataLoader), *_with_subclasses(BatchSampler)):
+        for name in ("__init__", "__setattr__", "__delattr__"):
+            method = vars(each).get(name)
+            # Several errors wrap it several times, and Lightning keeps but the last of what it has wrapped.
+            while getattr(method, "__globals__", {}).get("__name__") == "lightning.fabric.utilities.data":
+                method = method.__wrapped__
+                setattr(each, name, method)
+            if f"__old{name}" in vars(each):
+                delattr(each, f"__old{name}")
 
 
 def _with_subclasses(kind: type) -> Iterator[type]:

@@ -8,12 +8,14 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.callbacks import BatchSizeFinder, ModelCheckpoint
+from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.tuner import Tuner
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from gan_lightning.callbacks import LastCheckpoint
+from gan_lightning.trainer.internals import restore_loader_classes
 from gan_lightning.variants import ACGAN, DCGAN, WGANGP
 from tests.helpers.games import DigitsFor, small
 
@@ -214,3 +216,13 @@ def test_a_run_that_finds_no_images_leaves_torchs_loaders_as_they_were(tmp_path:
     assert not [name for name in vars(DataLoader) if name.startswith("__old")]
     loader = DataLoader(torch.zeros(8, 1, 16, 16, dtype=torch.uint8), 4)
     assert len(trainer(tmp_path).predict(small(DCGAN), loader) or []) == 2
+
+
+def test_loaders_that_were_left_wrapped_twice_are_restored(tmp_path: Path) -> None:
+    before = DataLoader.__init__
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError):
+            trainer(tmp_path).fit(BoringModel(), Broken())
+    assert DataLoader.__init__ is not before
+    restore_loader_classes()
+    assert DataLoader.__init__ is before
