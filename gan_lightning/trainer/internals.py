@@ -260,7 +260,7 @@ def restore_loader_classes() -> None:
     """
     for each in (*_with_subclasses(DataLoader), *_with_subclasses(BatchSampler)):
         for name in ("__init__", "__setattr__", "__delattr__"):
-            method = vars(each).get(name)
+            method: Any = vars(each).get(name)
             # Several errors wrap it several times, and Lightning keeps but the last of what it has wrapped.
             while getattr(method, "__globals__", {}).get("__name__") == "lightning.fabric.utilities.data":
                 method = method.__wrapped__
