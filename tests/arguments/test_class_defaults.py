@@ -141,5 +141,5 @@ def test_optimisers_are_classes_by_their_names_with_the_stated_settings() -> Non
 def test_no_variant_with_stated_defaults_hands_arguments_on_by_name() -> None:
     for variant in (SNGAN, ProjectionGAN, SAGAN):
         assert "def __init__" not in inspect.getsource(variant)
-        assert "latent_dim:" not in (variant.__doc__ or "")  # told by the class that declares it
+        assert "latent_dim:" not in (variant.__doc__ or "")  # documented by the class that declares it
     assert DCGAN().hparams["generator"] == record(ConvGenerator)

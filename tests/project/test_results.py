@@ -92,8 +92,8 @@ def test_a_figure_that_nothing_proves_is_noticed() -> None:
 
 def test_the_quickstart_takes_as_long_as_was_measured() -> None:
     (seconds,) = (figure.recorded.values() for figure in ROWS["quickstart"].figures if figure.name == "seconds")
-    told = f"# On two CPU cores: {min(seconds):.0f} to {max(seconds):.0f} s (measured)."
-    assert told in (ROOT / "configs/quickstart.yaml").read_text()
+    header = f"# On two CPU cores: {min(seconds):.0f} to {max(seconds):.0f} s (measured)."
+    assert header in (ROOT / "configs/quickstart.yaml").read_text()
 
 
 LARGEST = {

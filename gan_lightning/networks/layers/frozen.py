@@ -23,7 +23,7 @@ class Frozen(nn.Module):
     owner, such as the average of a generator, shares it.
 
     Args:
-        network: What is kept. It can be made anew wherever the game is, for example from a file.
+        network: What is kept. It can be rebuilt wherever the game is constructed, for example from a file of weights.
 
     Attributes:
         network: The same.
