@@ -27,15 +27,15 @@ from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import frozen
 from gan_lightning.games.old_hooks import alias_old_hooks
 from gan_lightning.games.overridden_hooks import hooks_left_out
-from gan_lightning.games.players import PLAYERS, check_optimizer, places_of_players
+from gan_lightning.games.players import PLAYERS, check_optimizer, made_by, places_of_players
 from gan_lightning.games.randomness import fold, seed_draws
 from gan_lightning.games.state import load_state, save_state
 from gan_lightning.loggers.guards import count_updates, guard_loggers, log_before_a_stop, log_last_step_of_short_run
 from gan_lightning.loggers.step_values import log_terms
-from gan_lightning.losses import Terms
+from gan_lightning.losses.terms import Terms, summed
 from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.optimizers.ema import average_of
-from gan_lightning.optimizers.schedulers import Schedules, check_scheduler
+from gan_lightning.optimizers.schedulers import Schedules
 from gan_lightning.trainer.ddp import (
     restore_buffers,
     synchronise_buffers,
@@ -328,13 +328,13 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
             if player == "discriminator" and terms == {}:
                 optimizer.zero_grad()  # of batches before this one, under accumulation
                 return {}
-            total = _sum(terms, loss)
+            total = summed(terms, loss)
             # Lazy regularisation: rarer penalties, multiplied by the interval, have the same mean (StyleGAN2).
             if number % self.penalty_interval == 0:
                 with running_eagerly(self.generator, self.discriminator):
                     penalties = penalty(batch)
                 if penalties:
-                    total = total + _sum(penalties, penalty) * self.penalty_interval
+                    total = total + summed(penalties, penalty) * self.penalty_interval
                     terms = {**terms, **penalties}
             self.manual_backward(self._share(total))
             for name, term in {"loss": total, **terms}.items():
@@ -358,25 +358,11 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         optimizers, schedulers = [], []
         for player in PLAYERS:
-            optimizer = self._make(f"{player}_optimizer", getattr(self, player).parameters())
+            optimizer = made_by(self, f"{player}_optimizer", getattr(self, player).parameters())
             optimizers.append(optimizer)
             if getattr(self, f"{player}_scheduler"):
-                schedulers.append(self._make(f"{player}_scheduler", optimizer))
+                schedulers.append(made_by(self, f"{player}_scheduler", optimizer))
         return optimizers, schedulers
-
-    def _make(self, name: str, of: Any) -> Any:
-        try:
-            made = getattr(self, name)(of)
-        except (
-            TypeError,
-            ValueError,
-            ZeroDivisionError,
-        ) as error:  # torch names neither the player nor the setting
-            raise ValueError(f"{name} cannot be made: {str(error).rstrip('.')}.") from error
-        if name.endswith("_optimizer"):
-            check_optimizer(name, made)
-        check_scheduler(made)
-        return made
 
     def optimizer_of(self, player: str) -> LightningOptimizer:
         """Optimiser of a player, found by its weights: ``configure_optimizers`` may return any order.
@@ -461,21 +447,3 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
 
 
 alias_old_hooks(AdversarialModule)  # ``__init_subclass__`` runs for subclasses only.
-
-
-def _sum(terms: Terms, loss: LossFunction) -> Tensor:
-    """Sum the terms that a variant's loss returned.
-
-    Raises:
-        TypeError: It returned no dictionary, or an empty one.
-        ValueError: A term is no scalar.
-    """
-    if not isinstance(terms, dict) or not terms:
-        what = "an empty dict" if terms == {} else type(terms).__name__
-        raise TypeError(f"{loss.__qualname__} returned {what}: it must return named scalars.")
-    for name, term in terms.items():
-        if term.ndim > 0:
-            raise ValueError(f"{loss.__qualname__}: {name!r} has the shape {tuple(term.shape)}, and must be a scalar.")
-    # One kernel for the sum of several terms.
-    first, *others = terms.values()
-    return torch.stack([first, *others]).sum() if others else first

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import nn
 from torch.optim import Optimizer
+
+from gan_lightning.optimizers.schedulers import check_scheduler
 
 PLAYERS = ("discriminator", "generator")
 
@@ -103,3 +106,24 @@ def check_optimizer(name: str, optimizer: object) -> None:
                     "it would divide by nothing: set eps to 1e-4, or train in another precision, such as bf16-true or "
                     "16-mixed."
                 )
+
+
+def made_by(game: nn.Module, name: str, of: Any) -> Any:
+    """Make an optimiser of weights, or a scheduler of an optimiser, by a game's recipe.
+
+    Args:
+        game: Has the recipe as an attribute.
+        name: Of the attribute, such as ``generator_optimizer``.
+        of: The weights, or the optimiser.
+
+    Raises:
+        ValueError: The recipe cannot make it, or it cannot serve a step of two players.
+    """
+    try:
+        made = getattr(game, name)(of)
+    except (TypeError, ValueError, ZeroDivisionError) as error:  # torch names neither the player nor the setting
+        raise ValueError(f"{name} cannot be made: {str(error).rstrip('.')}.") from error
+    if name.endswith("_optimizer"):
+        check_optimizer(name, made)
+    check_scheduler(made)
+    return made

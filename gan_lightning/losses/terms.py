@@ -1,6 +1,7 @@
 """The return type of losses, and the means that they share."""
 
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -18,3 +19,25 @@ def batch_mean(values: Tensor) -> Tensor:
 def half_square(error: Tensor) -> Tensor:
     """Half the mean square over every axis, ``1/2 E e^2``: a scalar."""
     return 0.5 * batch_mean(error.square())
+
+
+def summed(terms: Terms, loss: Callable[..., Any]) -> Tensor:
+    """Sum the terms that a loss returned: a scalar.
+
+    Args:
+        terms: At least one.
+        loss: The function that returned them, for messages.
+
+    Raises:
+        TypeError: It returned no dictionary, or an empty one.
+        ValueError: A term is no scalar.
+    """
+    if not isinstance(terms, dict) or not terms:
+        what = "an empty dict" if terms == {} else type(terms).__name__
+        raise TypeError(f"{loss.__qualname__} returned {what}: it must return named scalars.")
+    for name, term in terms.items():
+        if term.ndim > 0:
+            raise ValueError(f"{loss.__qualname__}: {name!r} has the shape {tuple(term.shape)}, and must be a scalar.")
+    # One kernel for the sum of several terms.
+    first, *others = terms.values()
+    return torch.stack([first, *others]).sum() if others else first
