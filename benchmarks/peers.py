@@ -1,0 +1,175 @@
+"""`gan-lightning fit` against the training programs of other projects, as their authors wrote them.
+
+    python -m benchmarks peers --peers DIR --data-dir DATA [WORKLOAD ...]
+
+DIR holds the user's own checkouts of pytorch-CycleGAN-and-pix2pix, PyTorch-GAN and mimicry, DATA the folders `facades`,
+`monet2photo`, `cifar10` (train/<class>/*) and `MNIST`. Both sides train the same networks with the same optimisers, on the
+same files and batch size, and decode in their own process. Each has a process that stays warm; they take turns of some steps. A step is one update of the
+generator. Printed are the medians over the rounds of a step's seconds of CPU and seconds, the largest resident set of
+the process, and the ratios peer / ours of the same round: above 1 we are faster.
+
+One core, with the instructions of a processor with AVX2 alone:
+
+    OMP_NUM_THREADS=1 ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from benchmarks.contestants import theirs
+from benchmarks.contestants.turns import Program, Round, Turns, contestants
+
+WARM_UP = 3
+ISA = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The same training twice.
+
+    Args:
+        peer: Makes the peer's program from the folders of the checkouts and of the data.
+        ours: Arguments of `gan-lightning fit`; ``DATA`` in them is the folder of the data.
+        steps: Of a turn.
+    """
+
+    peer: Callable[[Path, Path], Program]
+    ours: Sequence[str]
+    steps: int = 3
+
+
+def _pix2pix(batch_size: int, steps: int) -> Workload:
+    def peer(checkouts: Path, data: Path) -> Program:
+        options = f"--model pix2pix --direction BtoA --batch_size {batch_size}"
+        return _cycle_gan_and_pix2pix(checkouts, data / "facades", options)
+
+    ours = ["--model=Pix2Pix", "--data=PairedImageDataModule", "--data.root=DATA/facades", "--data.direction=BtoA"]
+    return Workload(peer, [*ours, f"--data.batch_size={batch_size}", "--data.num_workers=0"], steps)
+
+
+def _cycle_gan_and_pix2pix(checkouts: Path, images: Path, options: str) -> Program:
+    """No display, no pages, no loading processes; the rest is the program's default."""
+    quiet = "--gpu_ids -1 --num_threads 0 --display_id 0 --no_html --checkpoints_dir FOLDER --name peer".split()
+    path = checkouts / "pytorch-CycleGAN-and-pix2pix" / "train.py"
+    arguments = [f"--dataroot={images}", *options.split(), *quiet]
+    return partial(theirs.script, path=path, arguments=arguments, without=["dominate", "dominate.tags"])
+
+
+def _sngan(batch_size: int, steps: int) -> Workload:
+    def peer(checkouts: Path, data: Path) -> Program:
+        images = data / "cifar10" / "train"
+        return partial(theirs.mimicry_sngan, checkout=checkouts / "mimicry", images=images, batch_size=batch_size)
+
+    ours = ["--model=SNGAN", "--data=ImageFolderDataModule", "--data.root=DATA/cifar10", "--data.image_size=32"]
+    return Workload(peer, [*ours, f"--data.batch_size={batch_size}", "--data.num_workers=0"], steps)
+
+
+WORKLOADS = {
+    "pix2pix 256, batch 1": _pix2pix(1, steps=4),
+    "SNGAN 32, batch 16": _sngan(16, steps=1),
+}
+
+
+def _fit(turns: Turns, folder: Path, arguments: Sequence[str]) -> None:
+    from benchmarks.contestants.ours import fit  # A peer's process has nothing of ours in its memory.
+
+    fit(turns, folder, arguments)
+
+
+def programs(work: Workload, checkouts: Path, data: Path, only: Sequence[str]) -> dict[str, Program]:
+    """The peer's program, and ours by the options of `fit` that it has."""
+    arguments = [word.replace("DATA", str(data)) for word in work.ours]
+    ours = {name: partial(_fit, arguments=[*arguments, *name.split()[1:]]) for name in only}
+    return {"peer": work.peer(checkouts, data), **ours}
+
+
+def compare(programs: dict[str, Program], rounds: int, steps: int, warm_up: int) -> dict[str, list[Round]]:
+    """What the turns of each program cost, round by round.
+
+    Raises:
+        ValueError: The programs do not move equally many weights equally often in a step.
+    """
+    costs: dict[str, list[Round]] = {name: [] for name in programs}
+    with tempfile.TemporaryDirectory() as folder, contestants(programs, warm_up, Path(folder)) as taking_part:
+        for number in range(rounds):
+            # Every other round the other way round, so that none always follows the same one.
+            for name in list(programs)[:: -1 if number % 2 else 1]:
+                costs[name].append(taking_part[name].turn(steps))
+    check_same(costs)
+    return costs
+
+
+def check_same(costs: dict[str, list[Round]]) -> None:
+    """Refuse programs that train networks of other sizes; a bias more or less is let pass, and printed.
+
+    Raises:
+        ValueError: Numbers of weights differ by more than a hundred thousandth, or updates in a step at all.
+    """
+    peer, *others = [sorted(rounds[0].updates.items()) for rounds in costs.values()]
+    for name, other in zip(list(costs)[1:], others, strict=True):
+        same = len(peer) == len(other) and all(
+            abs(a - b) <= 1e-5 * a and n == m for (a, n), (b, m) in zip(peer, other, strict=True)
+        )
+        if not same:
+            raise ValueError(f"weights and their updates in a step: the peer has {peer}, {name} has {other}.")
+
+
+def ratios(costs: dict[str, list[Round]], name: str, of: Callable[[Round], float]) -> str:
+    """Median of the rounds' ratios peer / ours, with the lowest and the highest."""
+    each = [of(peer) / of(ours) for peer, ours in zip(costs["peer"], costs[name], strict=True)]
+    return f"{median(each):.2f} ({min(each):.2f} to {max(each):.2f})"
+
+
+def table(workload: str, costs: dict[str, list[Round]]) -> str:
+    """Markdown."""
+    rows = [f"| {workload} | CPU s | s | MiB | CPU, peer / ours | time, peer / ours | memory, ours / peer |"]
+    rows.append("|---" * 7 + "|")
+    for name, rounds in costs.items():
+        medians = [median(one.cpu for one in rounds), median(one.wall for one in rounds)]
+        memory = rounds[-1].memory
+        against = ["1", "1"]
+        if name != "peer":
+            against = [ratios(costs, name, lambda one: one.cpu), ratios(costs, name, lambda one: one.wall)]
+        cells = [name, *(f"{seconds:.3f}" for seconds in medians), f"{memory:.0f}", *against]
+        rows.append(f"| {' | '.join(cells)} | {memory / costs['peer'][-1].memory:.2f} |")
+    return "\n".join(rows)
+
+
+def machine() -> str:
+    """The processor, its cores and the instructions that torch and oneDNN were left."""
+    info = Path("/proc/cpuinfo").read_text()
+    model = info.split("model name")[1].split(":")[1].splitlines()[0].strip()
+    limits = ", ".join(f"{name}={os.environ[name]}" for name in ISA if name in os.environ)
+    return (
+        f"{model}, {torch.get_num_threads()} of {os.cpu_count()} cores, torch {torch.__version__} with "
+        f"{torch.backends.cpu.get_cpu_capability()}{'; ' if limits else ''}{limits}"
+    )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the benchmark and print a table for each workload."""
+    parser = argparse.ArgumentParser("python -m benchmarks peers")
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"any of {', '.join(map(repr, WORKLOADS))}")
+    parser.add_argument("--peers", type=Path, required=True, metavar="DIR", help="folder of the peers' checkouts")
+    parser.add_argument("--data-dir", type=Path, default=Path("data"), help="folder of the data sets")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, help="in a turn of each contestant")
+    parser.add_argument("--warm-up", type=int, default=WARM_UP, help="steps of each contestant before the first round")
+    parser.add_argument("--only", nargs="+", metavar="CONTESTANT", default=["fit"], help="'fit', 'fit --fast'")
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.workloads if name not in WORKLOADS]:
+        parser.error(f"there is no workload {unknown[0]!r}: choose from {', '.join(map(repr, WORKLOADS))}")
+    print(machine(), flush=True)
+    for name in options.workloads or WORKLOADS:
+        work = WORKLOADS[name]
+        taking_part = programs(work, options.peers.resolve(), options.data_dir.resolve(), options.only)
+        costs = compare(taking_part, options.rounds, options.steps or work.steps, options.warm_up)
+        print(f"\n{table(name, costs)}", flush=True)
