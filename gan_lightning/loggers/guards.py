@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 from weakref import WeakSet
 
@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
-from gan_lightning.trainer.internals import log_metrics, number_rows
+from gan_lightning.trainer.internals import log_metrics, number_rows, replace_method
 
 _CALLS = (
     "log_metrics",
@@ -58,16 +58,16 @@ def log_last_step_of_short_run(trainer: Trainer, newest: tuple[int, Mapping[str,
 
 def log_before_a_stop(trainer: Trainer, newest: Callable[[], tuple[int, Mapping[str, Tensor]]]) -> None:
     """Log a row when a signal stops a short run; see :func:`log_last_step_of_short_run`. A failed run logs none."""
-    strategy = trainer.strategy
-    before = getattr(strategy.on_exception, "before_log", strategy.on_exception)
 
-    def on_exception(exception: BaseException) -> None:
-        if isinstance(exception, SIGTERMException | KeyboardInterrupt):
-            log_last_step_of_short_run(trainer, newest())
-        before(exception)
+    def layer(on_exception: Callable[..., Any]) -> Callable[..., Any]:
+        def log_and_call(exception: BaseException) -> None:
+            if isinstance(exception, SIGTERMException | KeyboardInterrupt):
+                log_last_step_of_short_run(trainer, newest())
+            on_exception(exception)
 
-    on_exception.before_log = before  # type: ignore[attr-defined]
-    strategy.on_exception = on_exception  # type: ignore[method-assign]
+        return log_and_call
+
+    replace_method(trainer.strategy, "on_exception", "last row", layer)
 
 
 def guard_loggers(trainer: Trainer) -> None:
@@ -78,18 +78,15 @@ def guard_loggers(trainer: Trainer) -> None:
     for logger in trainer.loggers:
         for name in _CALLS:
             if hasattr(logger, name):
-                setattr(logger, name, _guarded(trainer, logger, getattr(logger, name)))
+                replace_method(logger, name, "guard", partial(_guarded, trainer, logger))
 
 
 def _guarded(trainer: Trainer, logger: Logger, call: Callable[..., Any]) -> Callable[..., Any]:
-    call = getattr(call, "before_guard", call)
-
     @wraps(call)
     def attempt(*arguments: Any, **named: Any) -> Any:
         with errors_as_warnings(logger, trainer.global_step):
             return call(*arguments, **named)
 
-    attempt.before_guard = call  # type: ignore[attr-defined]
     return attempt
 
 

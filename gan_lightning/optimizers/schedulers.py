@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, cast
 
 from lightning.pytorch import LightningModule, Trainer
@@ -13,6 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 from gan_lightning.arguments import Schedule, checked, value_of
 from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.arguments.recipes import record, resolve_number
+from gan_lightning.trainer.internals import method_replaced, replace_method
 
 _OF_AN_OPTIMISER = ("optimizer", "lr_scheduler", "monitor")
 _OF_A_SCHEDULER = ("scheduler", "name", "interval", "frequency", "monitor", "strict", "reduce_on_plateau")
@@ -86,31 +88,24 @@ class Schedules:
 
     def read(self, trainer: Trainer, game: LightningModule) -> None:
         """Read what ``configure_optimizers`` gives once the trainer asks for it, which it does after ``setup``."""
-        strategy = trainer.strategy
-        setup = getattr(strategy.setup_optimizers, "before_reading", strategy.setup_optimizers)
 
-        def setup_optimizers(trainer: Trainer) -> None:
-            own, configure = vars(game).get("configure_optimizers"), game.configure_optimizers
+        def layer(setup_optimizers: Callable[..., Any]) -> Callable[..., Any]:
+            def read_and_set_up(trainer: Trainer) -> None:
+                with method_replaced(game, "configure_optimizers", lambda own: partial(self._read, game, own)):
+                    setup_optimizers(trainer)
 
-            def read() -> Any:
-                given = configure()
-                schedules = [*_schedules(given)]
-                self._of_epochs = {id(one["scheduler"]) for one in schedules if one["interval"] == "epoch"}
-                for one in schedules:
-                    if isinstance(one["scheduler"], ScheduledRate):
-                        one["scheduler"].begin_at(cast(int, game.images_seen))
-                return given
+            return read_and_set_up
 
-            game.configure_optimizers = read  # type: ignore[method-assign]
-            try:
-                setup(trainer)
-            finally:
-                del game.configure_optimizers
-                if own is not None:
-                    game.configure_optimizers = own  # type: ignore[method-assign]
+        replace_method(trainer.strategy, "setup_optimizers", "schedules", layer)
 
-        setup_optimizers.before_reading = setup  # type: ignore[attr-defined]
-        strategy.setup_optimizers = setup_optimizers  # type: ignore[method-assign]
+    def _read(self, game: LightningModule, configure: Callable[[], Any]) -> Any:
+        given = configure()
+        schedules = [*_schedules(given)]
+        self._of_epochs = {id(one["scheduler"]) for one in schedules if one["interval"] == "epoch"}
+        for one in schedules:
+            if isinstance(one["scheduler"], ScheduledRate):
+                one["scheduler"].begin_at(cast(int, game.images_seen))
+        return given
 
     def step(self, game: LightningModule) -> None:
         """Step those whose turn it is, after the step that has just been made."""

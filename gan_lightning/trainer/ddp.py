@@ -13,7 +13,7 @@ from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
-from gan_lightning.trainer.internals import ddp_options, foreach_copy_
+from gan_lightning.trainer.internals import change_class, ddp_options, foreach_copy_
 from gan_lightning.trainer.layer_kinds import BATCH_NORMS
 from gan_lightning.trainer.processes import rank_and_size
 from gan_lightning.trainer.state_dict import uncompiled_name
@@ -62,7 +62,7 @@ class AlternatingDDPStrategy(DDPStrategy):
 def use_alternating_ddp(strategy: Strategy) -> None:
     """Turn plain DDP, Lightning's default, into :class:`AlternatingDDPStrategy`: it cannot train two players."""
     if type(strategy) is DDPStrategy and not ddp_options(strategy).get("find_unused_parameters"):
-        strategy.__class__ = AlternatingDDPStrategy
+        change_class(strategy, AlternatingDDPStrategy)
 
 
 def leave_group_at_exit() -> None:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -22,6 +24,55 @@ from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 from lightning.pytorch.trainer import call
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader
+
+Layer = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+# Objects of Lightning that are changed in place, since a user made them: a subclass would have to be asked for.
+
+_layers: WeakKeyDictionary[Callable[..., Any], tuple[Callable[..., Any], dict[str, Layer]]] = WeakKeyDictionary()
+
+
+def replace_method(owner: object, name: str, purpose: str, layer: Layer) -> None:
+    """Replace a method of one object by one that is made from it. Idempotent for a purpose.
+
+    A game prepares its trainer once for every fit. The method is made anew each time from the original, with one layer
+    for each purpose, in the order in which they came.
+
+    Args:
+        owner: A strategy, callback or logger.
+        name: Of its method.
+        purpose: What the layer is for: a second one for it takes the place of the first.
+        layer: Takes the method, returns the new one.
+    """
+    method = getattr(owner, name)
+    original, layers = _layers.get(method, (method, {}))
+    layers = {**layers, purpose: layer}
+    made = original
+    for each in layers.values():
+        made = each(made)
+    _layers[made] = original, layers
+    setattr(owner, name, made)
+
+
+@contextmanager
+def method_replaced(owner: object, name: str, layer: Layer) -> Iterator[None]:
+    """Replace a method of one object within the context."""
+    own = vars(owner).get(name)
+    setattr(owner, name, layer(getattr(owner, name)))
+    try:
+        yield
+    finally:
+        delattr(owner, name)
+        if own is not None:
+            setattr(owner, name, own)
+
+
+def change_class(owner: object, kind: type) -> None:
+    """Make an object that Lightning has made one of a subclass, which adds methods and class attributes only."""
+    if not issubclass(kind, type(owner)):
+        raise TypeError(f"{kind.__name__} is no subclass of {type(owner).__name__}.")
+    owner.__class__ = kind
 
 
 def trainer_of(module: LightningModule) -> Trainer | None:

@@ -11,7 +11,7 @@ import torch.multiprocessing
 from lightning.pytorch import Trainer
 from torch.multiprocessing.spawn import ProcessException
 
-from gan_lightning.trainer.internals import MultiProcessingLauncher, end_as_interrupted, start_method
+from gan_lightning.trainer.internals import MultiProcessingLauncher, change_class, end_as_interrupted, start_method
 
 
 class ReportingLauncher(MultiProcessingLauncher):
@@ -84,4 +84,4 @@ def report_failures(trainer: Trainer) -> None:
     if type(launcher) is MultiProcessingLauncher:
         if start_method(launcher) != "fork":
             raise ValueError("trainer.strategy spawns processes, which works in Python only: choose ddp or ddp_fork.")
-        launcher.__class__ = ReportingLauncher
+        change_class(launcher, ReportingLauncher)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -12,6 +13,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from gan_lightning.trainer.internals import (
+    replace_method,
     restart_clock,
     save_now,
     seconds_between_checkpoints,
@@ -80,10 +82,8 @@ class _DelayedHooks:
 
     def put_in(self) -> None:
         for name in _HOOKS:
-            hook = getattr(self.callback, name)
-            setattr(self.callback, name, self._held_back(name, getattr(hook, "before_wait", hook)))
-        end = getattr(self.callback.on_train_end, "before_wait", self.callback.on_train_end)
-        self.callback.on_train_end = self._at_the_end(end)  # type: ignore[method-assign]
+            replace_method(self.callback, name, "delay", partial(self._held_back, name))
+        replace_method(self.callback, "on_train_end", "delay", self._at_the_end)
 
     def _at_the_end(self, hook: Callable[..., Any]) -> Callable[..., Any]:
         def at_the_end(trainer: Trainer, game: Any) -> None:
@@ -94,7 +94,6 @@ class _DelayedHooks:
                     "checkpoint was kept for it."
                 )
 
-        at_the_end.before_wait = hook  # type: ignore[attr-defined]
         return at_the_end
 
     def _held_back(self, name: str, hook: Callable[..., Any]) -> Callable[..., Any]:
@@ -111,7 +110,6 @@ class _DelayedHooks:
             elif isinstance(self.callback, ModelCheckpoint):
                 self.due = self.due or would_save(self.callback, trainer, name)
 
-        held_back.before_wait = hook  # type: ignore[attr-defined]
         return held_back
 
     def _is_old(self, name: str, trainer: Trainer, game: Any) -> bool:

@@ -1,10 +1,13 @@
 """Preparation of a trainer for a game: DDP, checkpoints, monitors, loaders; loggers are in ``loggers/guards.py``."""
 
+from collections.abc import Callable
+from typing import Any
+
 from lightning.pytorch import Trainer
 
 from gan_lightning.trainer.atomic_checkpoint import use_atomic_saves
 from gan_lightning.trainer.ddp import leave_group_at_exit, use_alternating_ddp
-from gan_lightning.trainer.internals import restore_loader_classes
+from gan_lightning.trainer.internals import replace_method, restore_loader_classes
 from gan_lightning.trainer.monitors import delay_outdated_monitors
 from gan_lightning.trainer.step_batches import gather_step_batches
 
@@ -28,14 +31,12 @@ def prepare(trainer: Trainer, stage: str, batches_per_step: int) -> None:
 
 def _restore_loaders_on_exception(trainer: Trainer) -> None:
     """Restore the constructors of loaders if a run fails as Lightning creates them: a notebook's next run has them."""
-    strategy = trainer.strategy
-    if getattr(strategy, "restores_loaders", False):
-        return
-    before = strategy.on_exception
 
-    def on_exception(exception: BaseException) -> None:
-        restore_loader_classes()
-        before(exception)
+    def layer(on_exception: Callable[..., Any]) -> Callable[..., Any]:
+        def restore_and_call(exception: BaseException) -> None:
+            restore_loader_classes()
+            on_exception(exception)
 
-    strategy.on_exception = on_exception  # type: ignore[method-assign]
-    strategy.restores_loaders = True  # type: ignore[attr-defined]
+        return restore_and_call
+
+    replace_method(trainer.strategy, "on_exception", "loaders", layer)

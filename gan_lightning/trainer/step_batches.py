@@ -1,6 +1,6 @@
 """Group the batches of any loader by steps: one list of batches for each generator update."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lightning.fabric.utilities.data import sized_len
@@ -8,7 +8,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.components.workers import shield_workers, shielded_iterator
-from gan_lightning.trainer.internals import reloads_train_loader
+from gan_lightning.trainer.internals import reloads_train_loader, replace_method
 from gan_lightning.trainer.loader_batches import LoaderBatches, NamedLoaderBatches
 
 _SEEN = "rounds"
@@ -155,18 +155,18 @@ def gather_step_batches(trainer: Trainer, size: int) -> None:
     ``Strategy.process_dataloader`` is Lightning's hook to wrap a loader. It runs after a distributed sampler has been
     inserted, so the ranks share the data as usual.
     """
-    strategy = trainer.strategy
-    process = getattr(strategy.process_dataloader, "before_rounds", strategy.process_dataloader)
 
-    def process_dataloader(loader: object) -> object:
-        loader = process(loader)
-        shield_workers(loader)
-        # A tuner has loaders for validation made in the midst of training, when those for training are there.
-        missing = trainer.train_dataloader is None or reloads_train_loader(trainer)
-        return StepBatches(loader, size) if trainer.training and missing else loader
+    def layer(process_dataloader: Callable[..., Any]) -> Callable[..., Any]:
+        def process_and_gather(loader: object) -> object:
+            loader = process_dataloader(loader)
+            shield_workers(loader)
+            # A tuner has loaders for validation made in the midst of training, when those for training are there.
+            missing = trainer.train_dataloader is None or reloads_train_loader(trainer)
+            return StepBatches(loader, size) if trainer.training and missing else loader
 
-    process_dataloader.before_rounds = process  # type: ignore[attr-defined]
-    strategy.process_dataloader = process_dataloader  # type: ignore[method-assign, assignment]
+        return process_and_gather
+
+    replace_method(trainer.strategy, "process_dataloader", "batches of a step", layer)
 
 
 def batch_sizes(loader: Any) -> set[int]:

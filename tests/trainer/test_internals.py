@@ -158,3 +158,51 @@ def test_every_private_name_that_is_used_has_its_line(room: Any) -> None:
     used = {node.attr for node in tree if isinstance(node, ast.Attribute) and node.attr.startswith("_")}
     missing = {name for name in used if not name.startswith("__")} - {name for _, name in PRIVATE}
     assert not missing, f"{room.__name__} uses {missing}: give each a line in PRIVATE."
+
+
+class Owner:
+    """An object whose method is replaced."""
+
+    def name(self) -> str:
+        return "own"
+
+
+def layer_of(text: str) -> internals.Layer:
+    return lambda method: lambda: f"{text}({method()})"
+
+
+def test_methods_are_replaced_once_for_each_purpose_and_keep_their_order() -> None:
+    owner = Owner()
+    for round_ in "ab":
+        internals.replace_method(owner, "name", "first", layer_of("first" + round_))
+        internals.replace_method(owner, "name", "second", layer_of("second" + round_))
+    assert owner.name() == "secondb(firstb(own))"
+    assert Owner().name() == "own"
+
+
+def test_a_layer_that_somebody_else_puts_on_top_stays() -> None:
+    owner = Owner()
+    internals.replace_method(owner, "name", "ours", layer_of("ours"))
+    theirs = layer_of("theirs")(owner.name)
+    owner.name = theirs  # type: ignore[method-assign]
+    internals.replace_method(owner, "name", "others", layer_of("others"))
+    assert owner.name() == "others(theirs(ours(own)))"
+
+
+def test_a_method_replaced_for_a_while_is_back_after_an_error() -> None:
+    owner = Owner()
+    with pytest.raises(ZeroDivisionError), internals.method_replaced(owner, "name", layer_of("new")):
+        assert owner.name() == "new(own)"
+        1 / 0  # noqa: B018
+    assert vars(owner) == {} and owner.name() == "own"
+
+
+def test_an_object_becomes_one_of_a_subclass_only() -> None:
+    class Special(Owner):
+        pass
+
+    owner = Owner()
+    internals.change_class(owner, Special)
+    assert type(owner) is Special
+    with pytest.raises(TypeError, match="Owner is no subclass of Special"):
+        internals.change_class(owner, Owner)
