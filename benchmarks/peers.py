@@ -3,10 +3,11 @@
     python -m benchmarks peers --peers DIR --data-dir DATA [WORKLOAD ...]
 
 DIR holds the user's own checkouts of pytorch-CycleGAN-and-pix2pix, PyTorch-GAN and mimicry, DATA the folders `facades`,
-`monet2photo`, `cifar10` (train/<class>/*) and `MNIST`. Both sides train the same networks with the same optimisers, on the
-same files and batch size, and decode in their own process. Each has a process that stays warm; they take turns of some steps. A step is one update of the
-generator. Printed are the medians over the rounds of a step's seconds of CPU and seconds, the largest resident set of
-the process, and the ratios peer / ours of the same round: above 1 we are faster.
+`monet2photo`, `cifar10` (train/<class>/*) and `MNIST`. Both sides train the same networks with the same optimisers, on
+the same files and batch size, and decode in their own process. Each has a process that stays warm; they take turns of
+some steps. A step is one update of the generator. Printed are the medians over the rounds of a step's seconds of CPU
+and seconds, the largest resident set of the process, and the ratios peer / ours of the same round: above 1 we are
+faster.
 
 One core, with the instructions of a processor with AVX2 alone:
 
@@ -57,7 +58,14 @@ def _pix2pix(batch_size: int, steps: int) -> Workload:
 
 def _cycle_gan_and_pix2pix(checkouts: Path, images: Path, options: str) -> Program:
     """No display, no pages, no loading processes; the rest is the program's default."""
-    quiet = "--gpu_ids -1 --num_threads 0 --display_id 0 --no_html --checkpoints_dir FOLDER --name peer".split()
+    quiet = [
+        "--gpu_ids=-1",
+        "--num_threads=0",
+        "--display_id=0",
+        "--no_html",
+        "--checkpoints_dir=FOLDER",
+        "--name=peer",
+    ]
     path = checkouts / "pytorch-CycleGAN-and-pix2pix" / "train.py"
     arguments = [f"--dataroot={images}", *options.split(), *quiet]
     return partial(theirs.script, path=path, arguments=arguments, without=["dominate", "dominate.tags"])
