@@ -27,6 +27,7 @@ def report_accuracies(real: Tensor, fake: Tensor, boundary: float | None = None,
     # One output per image, N: patches are averaged.
     real, fake = (outputs.detach().reshape(len(outputs), -1).float().mean(dim=1) for outputs in (real, fake))
     limit = (real.mean() + fake.mean()) / 2 if boundary is None else boundary
+    # Energies are lower for real images.
     if not real_is_higher:
         real, fake, limit = -real, -fake, -limit
     for name, right in zip(ACCURACIES, (real > limit, fake < limit), strict=True):

@@ -33,6 +33,7 @@ def minimax_discriminator(real: Tensor, fake: Tensor, real_target: float = 1.0) 
         ``real`` and ``fake``, each in [0, inf).
     """
     report_accuracies(real, fake, boundary=0.0)  # D = 1/2 at a logit of 0
+    # On logits: the logarithm of a sigmoid is -inf where that rounds to 0.
     cost = F.softplus(-real)  # -log D(x)
     if real_target != 1:
         cost = cost + (1 - real_target) * real  # sp(s) = sp(-s) + s
@@ -51,6 +52,7 @@ def minimax_generator(fake: Tensor) -> Terms:
     Returns:
         ``adversarial``, in (-inf, 0].
     """
+    # log(1 - sigmoid(s)) = -sp(s), with the slope -sigmoid(s): nearly 0 for a fake that D rejects.
     return {"adversarial": -batch_mean(F.softplus(fake))}
 
 
@@ -85,7 +87,9 @@ def least_squares_discriminator(
     Returns:
         ``real`` and ``fake``, each in [0, inf).
     """
+    # Half-way between the targets both costs are equal.
     report_accuracies(real, fake, boundary=(real_target + fake_target) / 2)
+    # 1/2 as in G's loss: on one player only, it would halve that player's rate under SGD.
     return {"real": half_square(real - real_target), "fake": half_square(fake - fake_target)}
 
 
@@ -118,6 +122,7 @@ def wasserstein_discriminator(real: Tensor, fake: Tensor) -> Terms:
         ``real`` and ``fake``, each unbounded.
     """
     report_accuracies(real, fake)
+    # Adding a number to all scores changes nothing, so there is no boundary but the middle of the batch.
     return {"real": -batch_mean(real), "fake": batch_mean(fake)}
 
 
@@ -148,6 +153,7 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> Terms:
         ``real`` and ``fake``, each in [0, inf).
     """
     report_accuracies(real, fake, boundary=0.0)
+    # The hinge on each output by itself: one that is far beyond its margin makes up for no other.
     return {"real": batch_mean(F.relu(1 - real)), "fake": batch_mean(F.relu(1 + fake))}
 
 
@@ -162,4 +168,5 @@ def hinge_generator(fake: Tensor) -> Terms:
     Returns:
         ``adversarial``, unbounded.
     """
+    # No hinge: relu(1 - s) would leave G without a gradient where it deceives D.
     return {"adversarial": -batch_mean(fake)}

@@ -40,4 +40,5 @@ def gaussian_nll(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     """
     # N x K; the variance as exp of a logarithm is always positive.
     terms = math.log(2 * math.pi) + log_variance + (value - mean).square() / log_variance.exp()
+    # Summed over codes, averaged over images: every further code adds information.
     return 0.5 * batch_mean(terms.sum(dim=1))

@@ -26,6 +26,7 @@ def energy_discriminator(real: Tensor, fake: Tensor, margin: float = 10.0) -> Te
         ``real`` and ``fake``, each in [0, inf).
     """
     report_accuracies(real, fake, real_is_higher=False)
+    # The hinge before the mean: fakes beyond the margin make up for none below it.
     return {"real": batch_mean(real), "fake": batch_mean(F.relu(margin - fake))}
 
 
@@ -57,6 +58,7 @@ def energy_balance_discriminator(real: Tensor, fake: Tensor, k: Tensor) -> Terms
         ``real`` in [0, inf) and ``fake`` in (-inf, 0].
     """
     report_accuracies(real, fake, real_is_higher=False)
+    # k is D's alone: G minimises L(G(z)) with weight 1.
     return {"real": batch_mean(real), "fake": -k * batch_mean(fake)}
 
 
@@ -92,6 +94,7 @@ def convergence(real: Tensor, fake: Tensor, gamma: float) -> Tensor:
     Returns:
         A scalar in [0, inf).
     """
+    # To be watched, not minimised: the losses of a GAN say little about progress.
     return real + (gamma * real - fake).abs()
 
 
@@ -114,5 +117,6 @@ def pulling_away(codes: Tensor) -> Tensor:
         raise ValueError("pulling_away compares the images of a batch, so a batch needs 2 at least: raise batch_size.")
     # Cosines of all pairs, N x N; the diagonal, each code with itself, is subtracted below.
     unit = F.normalize(codes.flatten(1).to(torch.promote_types(codes.dtype, torch.float32)), dim=1)
+    # Squared, as in equation 4: plain cosines would reward codes for being opposite, and the term would be negative.
     squares = (unit @ unit.T).square()
     return (squares.sum() - squares.diagonal().sum()) / (n * (n - 1))

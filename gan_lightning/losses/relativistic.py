@@ -32,6 +32,7 @@ def relativistic(own: Tensor, other: Tensor) -> Tensor:
             f"relativistic compares images pair by pair, so the shapes of the logits must agree: got "
             f"{tuple(own.shape)} and {tuple(other.shape)}."
         )
+    # -log sigmoid(s - s'): the probability that one image is more real than the other.
     return batch_mean(F.softplus(other - own))
 
 
@@ -48,6 +49,7 @@ def relativistic_average(own: Tensor, other: Tensor) -> Tensor:
     Returns:
         A scalar in [0, inf); log 2 where all logits are equal.
     """
+    # Not detached: the mean of the others is part of what each player can change.
     return 0.5 * (batch_mean(F.softplus(batch_mean(other) - own)) + batch_mean(F.softplus(other - batch_mean(own))))
 
 

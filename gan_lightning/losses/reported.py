@@ -18,6 +18,7 @@ from torch import Tensor
 Listener = Callable[[str, Tensor], None]
 """Called with a value's name, as it stands in the log after ``train/``, and the value, a scalar without gradient."""
 
+# State of the module, since losses are pure functions and know no game, trainer or callback.
 _listeners: dict[Listener, frozenset[str]] = {}
 _discriminators: list[str] = []
 
@@ -65,9 +66,11 @@ def report(name: str, value: Tensor) -> None:
     """
     if value.ndim > 0:
         raise ValueError(f"{name} is reported in the shape {tuple(value.shape)}: it must be a scalar.")
+    # Reports are made in every step, mostly with nobody there.
     if not _listeners:
         return
     full = "_".join((name, *_discriminators))
+    # A copy: a listener may stop listening.
     for listener, wanted in [*_listeners.items()]:
         if not wanted or name in wanted:
             listener(full, value.detach())

@@ -59,6 +59,7 @@ class ExponentialMovingAverage(nn.Module):
         self.ramp_up = ramp_up
         self.module = copy.deepcopy(module).requires_grad_(False)
         if any(is_low_precision(weight) for weight in module.parameters()):
+            # A network in bfloat16 has an average in float32, whose layers then convert what they are given.
             self.module._apply(lambda tensor: tensor.float() if is_low_precision(tensor) else tensor)
             convert_layer_inputs(self.module, always=True)
 
@@ -72,10 +73,12 @@ class ExponentialMovingAverage(nn.Module):
     def decay_at(self, step: int, images: int, seen: int) -> float:
         """The share of the average that stays in an update; arguments as of :meth:`update`."""
         if self.decay is not None:
+            # t = 1 keeps a tenth of the random initial weights; a decay of 0.999 is reached at t = 8991.
             return min(self.decay, step / (step + 9))
         assert self.half_life is not None
         half_life = value_of(self.half_life, seen)
         if self.ramp_up is not None:
+            # 0 images at first: the first update copies the weights.
             half_life = min(half_life, seen * self.ramp_up)
         return 0.5 ** (images / half_life) if half_life > 0 else 0.0
 
@@ -93,8 +96,10 @@ class ExponentialMovingAverage(nn.Module):
         pairs = zip(self.module.parameters(), module.parameters(), strict=True)
         moving = [(mine, theirs) for mine, theirs in pairs if theirs.requires_grad]
         targets = [theirs if theirs.dtype == mine.dtype else theirs.to(mine.dtype) for mine, theirs in moving]
+        # Only weights that move. One call for all of them: on a GPU a launch for each would cost more than the sums.
         foreach_lerp_([mine for mine, _ in moving], targets, 1 - decay)
         for mine, theirs in zip(self.module.buffers(), module.buffers(), strict=True):
+            # Copied, not averaged: BatchNorm's statistics are averages already, spectral norm's vectors are directions.
             mine.copy_(theirs)
 
 

@@ -48,10 +48,12 @@ class HistoricalAveragingAdam(DCGANAdam):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        # Gradients exist only now: Lightning computes, averages and clips them in the closure.
         moving = [weight for group in self.param_groups for weight in group["params"] if weight.grad is not None]
         # The first update has no mean yet.
         self._pull([weight for weight in moving if "mean" in self.state[weight]])
         super().step()
+        # After the move: the mean is over weights after updates, and the initial ones are not among them.
         self._remember(moving)
         return loss
 
@@ -75,6 +77,7 @@ class HistoricalAveragingAdam(DCGANAdam):
         """Move the means: ``mean_t = mean_{t-1} + (theta_t - mean_{t-1}) / t``."""
         states = [self.state[weight] for weight in weights]
         for weight, state in zip(weights, states, strict=True):
+            # With t = 1 whatever is here is replaced by the weights.
             state.setdefault("mean", torch.zeros_like(weight, dtype=_exact(weight)))
             state["n_averaged"] = state.get("n_averaged", 0) + 1
         if weights:

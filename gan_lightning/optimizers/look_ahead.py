@@ -48,8 +48,10 @@ def looked_ahead(
     check_unrollable(optimizer)
     # Leaves of a graph of their own: gradients do not reach the network's weights.
     weights = {name: weight.detach().requires_grad_() for name, weight in network.named_parameters()}
+    # BatchNorm's statistics must not move in steps that are taken back.
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     groups = {weight: group for group in optimizer.param_groups for weight in group["params"]}
+    # A copy of the optimiser's state: the steps go on from its moments, and leave them as they are.
     moving = {
         name: _Step(groups[weight], dict(optimizer.state.get(weight, {})))
         for name, weight in network.named_parameters()
@@ -65,7 +67,11 @@ def looked_ahead(
 
     for _ in range(steps):
         found = torch.autograd.grad(
-            loss(at(weights)), [weights[name] for name in moving], create_graph=True, allow_unused=True
+            # create_graph: without it the steps would be constants to the generator, and this no unrolled GAN.
+            loss(at(weights)),
+            [weights[name] for name in moving],
+            create_graph=True,
+            allow_unused=True,
         )
         # A weight without a gradient is not updated, whatever its momentum, as in torch.
         gradients = {name: gradient for name, gradient in zip(moving, found, strict=True) if gradient is not None}
@@ -102,6 +108,7 @@ class _Step:
 
     def __call__(self, weight: Tensor, gradient: Tensor) -> Tensor:
         if self.options["weight_decay"]:
+            # AdamW shrinks the weight itself; Adam and SGD add the decay to the gradient, before any moment.
             if self.options.get("decoupled_weight_decay"):
                 weight = weight * (1 - self.options["lr"] * self.options["weight_decay"])
             else:
@@ -113,6 +120,7 @@ class _Step:
         if not momentum:
             return gradient
         before = self.memory.get("momentum_buffer")
+        # torch's first buffer is the gradient itself, without dampening.
         after = gradient if before is None else momentum * before + (1 - self.options["dampening"]) * gradient
         self.memory["momentum_buffer"] = after
         return gradient + momentum * after if self.options["nesterov"] else after

@@ -41,7 +41,9 @@ class LinearDecay(LambdaLR):
                 f"constant_steps is {constant_steps} and decay_steps is {decay_steps}: they must be at least 0 and 1."
             )
         super().__init__(
-            optimizer, lambda step: min(1.0, max(0.0, (constant_steps + decay_steps - step) / decay_steps))
+            # Bounded below: after its end the rate stays 0, where a straight line would turn negative.
+            optimizer,
+            lambda step: min(1.0, max(0.0, (constant_steps + decay_steps - step) / decay_steps)),
         )
 
 
@@ -61,6 +63,7 @@ class ScheduledRate(LRScheduler):
 
     def get_lr(self) -> list[float | Tensor]:
         factor = value_of(self.factor, self.images_seen)
+        # From the base rates: a factor on the current ones would compound.
         return [rate * factor for rate in self.base_lrs]
 
     def begin_at(self, images: int) -> None:
@@ -70,6 +73,7 @@ class ScheduledRate(LRScheduler):
             group["lr"] = rate
 
     def state_dict(self) -> dict[str, Any]:
+        # As plain values: a checkpoint with an object of ours could not be read with weights_only=True.
         return {**super().state_dict(), "factor": record(self.factor)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -112,6 +116,7 @@ class Schedules:
         trainer = game.trainer
         for config in trainer.lr_scheduler_configs:
             by_epoch = id(config.scheduler) in self._of_epochs
+            # This step is counted in global_step already, this epoch in current_epoch not yet.
             count = trainer.current_epoch + 1 if by_epoch else trainer.global_step
             if isinstance(config.scheduler, ScheduledRate):
                 config.scheduler.images_seen = cast(int, game.images_seen)

@@ -32,10 +32,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             return
         target = Path(path)
         try:
+            # Before a file is opened: what could not be read back must not replace what can.
             checkpoint = without_unreadable(checkpoint)
         except ValueError as error:
             raise SaveError(f"{target} could not be saved: {error}") from error
         try:
+            # The folder may have been deleted since the run began.
             target.parent.mkdir(parents=True, exist_ok=True)
             with replacing(target) as file:
                 torch.save(checkpoint, file)
@@ -51,5 +53,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 def use_atomic_saves(strategy: Strategy) -> None:
     """Replace Lightning's default checkpoint IO; any other choice stays."""
+    # Not isinstance: a subclass is somebody's choice.
     if type(strategy.checkpoint_io) is TorchCheckpointIO:
         strategy.checkpoint_io = AtomicCheckpointIO()

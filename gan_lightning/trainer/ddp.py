@@ -41,6 +41,7 @@ class AlternatingDDPStrategy(DDPStrategy):
 
     def configure_ddp(self) -> None:
         assert self.model is not None
+        # Lightning would wrap the module here. Unwrapped, its backward passes exchange nothing.
         broadcast_module(self.model)
 
     def optimizer_step(self, optimizer: Optimizer, closure: Callable[[], Any], model: Any = None, **kwargs: Any) -> Any:
@@ -61,6 +62,7 @@ class AlternatingDDPStrategy(DDPStrategy):
 
 def use_alternating_ddp(strategy: Strategy) -> None:
     """Turn plain DDP, Lightning's default, into :class:`AlternatingDDPStrategy`: it cannot train two players."""
+    # Not isinstance: a strategy of one's own, or asking for unused parameters, is a choice that stays.
     if type(strategy) is DDPStrategy and not ddp_options(strategy).get("find_unused_parameters"):
         change_class(strategy, AlternatingDDPStrategy)
 
@@ -98,6 +100,7 @@ def synchronise_buffers(module: nn.Module) -> None:
     statistics = [value for norm in norms for value in (norm.running_mean, norm.running_var) if value is not None]
     average_over_processes(statistics)
     known = {id(value) for value in statistics}
+    # Counts and spectral norm's vectors have no meaningful mean.
     _broadcast(buffer for buffer in module.buffers() if id(buffer) not in known)
 
 
@@ -121,7 +124,9 @@ def buffers_of_ranks(module: nn.Module) -> list[dict[str, Tensor]]:
         return [{}]
     everyone: list[dict[str, Tensor]] = [{}] * world_size
     distributed.all_gather_object(
-        everyone, {uncompiled_name(name): buffer.cpu() for name, buffer in module.named_buffers()}
+        # On the CPU: a pickled CUDA tensor would be restored on the sender's device by every rank.
+        everyone,
+        {uncompiled_name(name): buffer.cpu() for name, buffer in module.named_buffers()},
     )
     first = everyone[0]
     apart = {name for name in first if not all(torch.equal(first[name], other[name]) for other in everyone)}
@@ -132,6 +137,7 @@ def buffers_of_ranks(module: nn.Module) -> list[dict[str, Tensor]]:
 def restore_buffers(module: nn.Module, apart: list[dict[str, Tensor]]) -> None:
     """Restore the buffers of each rank from :func:`buffers_of_ranks`, if the number of ranks is unchanged."""
     rank, world_size = rank_and_size()
+    # With another number of ranks the mean stays, which the state dict has.
     if len(apart) == world_size:
         buffers = {uncompiled_name(name): buffer for name, buffer in module.named_buffers()}
         for name, value in apart[rank].items():
@@ -153,6 +159,7 @@ def average_over_processes(tensors: Iterable[Tensor]) -> None:
     world_size = rank_and_size()[1]
 
     def average(flat: Tensor) -> None:
+        # The sum, then a division: gloo knows no mean.
         distributed.all_reduce(flat)
         flat.div_(world_size)
 
@@ -171,6 +178,8 @@ def _exchange_flat(tensors: Iterable[Tensor], exchange: Callable[[Tensor], Any])
     for tensor in tensors:
         kinds[tensor.dtype].append(tensor)
     for alike in kinds.values():
+        # One message of each dtype, not one of each tensor: small ones cost their latency. reshape(-1) reads in logical
+        # order, so ranks agree whatever the memory format of their weights.
         flat = torch.cat([tensor.reshape(-1) for tensor in alike])
         exchange(flat)
         parts = flat.split([tensor.numel() for tensor in alike])

@@ -9,5 +9,6 @@ def error_of_disk(error: BaseException) -> OSError | None:
     """
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OSError):
+        # __context__: torch raises its error while it handles the disk's, without ``from``.
         cause = cause.__context__
     return cause

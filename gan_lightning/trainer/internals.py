@@ -46,6 +46,7 @@ def replace_method(owner: object, name: str, purpose: str, layer: Layer) -> None
         layer: Takes the method, returns the new one.
     """
     method = getattr(owner, name)
+    # A method that was made here is an attribute of the object: getattr returns the same one, and its layers are found.
     original, layers = _layers.get(method, (method, {}))
     layers = {**layers, purpose: layer}
     made = original
@@ -63,6 +64,7 @@ def method_replaced(owner: object, name: str, layer: Layer) -> Iterator[None]:
     try:
         yield
     finally:
+        # The class's method is back; one that was the object's own before must be put back by hand.
         delattr(owner, name)
         if own is not None:
             setattr(owner, name, own)
@@ -102,6 +104,7 @@ def number_rows(trainer: Trainer, number: Callable[[], int]) -> None:
     def log_metrics(metrics: Any, step: int | None = None) -> None:
         before, loop._batches_that_stepped = loop._batches_that_stepped, number()
         try:
+            # The method of the class: that of the object is this function.
             type(connector).log_metrics(connector, metrics, step)
         finally:
             loop._batches_that_stepped = before

@@ -27,6 +27,7 @@ class ReportingLauncher(MultiProcessingLauncher):
     _raised: Any = None
 
     def launch(self, function: Any, *args: Any, trainer: Trainer | None = None, **kwargs: Any) -> Any:
+        # A SimpleQueue writes at once: no thread of its own holds an error that is lost when the process exits.
         self._raised = torch.multiprocessing.get_context(start_method(self)).SimpleQueue()
         try:
             return super().launch(function, *args, trainer=trainer, **kwargs)
@@ -60,6 +61,7 @@ class ReportingLauncher(MultiProcessingLauncher):
                 raise error from None
             if isinstance(error, KeyboardInterrupt):  # torch leaves with 0 here.
                 raise SystemExit(128 + signal.SIGINT) from None
+            # Exit code 0 would leave the waiting process waiting.
             if isinstance(error, SystemExit) and not error.code:
                 raise SystemExit(1) from None
             raise

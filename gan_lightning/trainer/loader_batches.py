@@ -20,6 +20,7 @@ _LOWEST_LEVELS = 16.0
 """Images without a negative number that go beyond this are levels, 0 to 255, as floats: no scaling to [0, 1] does."""
 
 
+# Types of their own: a plain list or dictionary is a batch of one loader, such as [images, labels].
 class LoaderBatches(list[Any]):
     """A batch of each of several loaders, in their order."""
 
@@ -57,6 +58,7 @@ def split_batch(raw: Any) -> tuple[Any, Any]:
 
 def _name_of_images(raw: Mapping[Any, Any]) -> Any:
     known = [name for name in IMAGES if name in raw]
+    # A name that is known wins; else the only entry with images, if there is only one.
     found = known or [name for name, value in raw.items() if _has_images(value)]
     if not found or (not known and len(found) > 1):
         raise ValueError(
@@ -216,6 +218,7 @@ def check_range(images: Tensor) -> None:
     if images.numel() == 0:
         return
     low, high = (float(end) for end in images.detach().aminmax())
+    # NaN compares false with everything, so the question is asked the other way round.
     if not abs(low) + abs(high) < float("inf"):
         raise ValueError("The loader's images hold NaN or infinity: look at what reads or transforms them.")
     if low >= 0 and high > _LOWEST_LEVELS:
@@ -229,6 +232,7 @@ def check_range(images: Tensor) -> None:
             f"{span}: after ToTensor(), which makes [0, 1], put Normalize((0.5,), (0.5,)), or hand them over as uint8. "
             "If they merely have no dark pixel, all is well."
         )
+    # Some slack: interpolation overshoots at edges.
     elif not -1.1 <= low <= high <= 1.1:
         rank_zero_warn(
             f"{span}, which is where most generators end: scale them by Normalize((0.5,), (0.5,)), or hand them over "
@@ -261,6 +265,7 @@ class ChecksImages(LightningModule):
                 f"{describe(images)}."
             )
         if images.dtype == torch.uint8:
+            # In float32, rounded once at the end: in bfloat16 both operations would round.
             images = images.to(torch.promote_types(self.number_type, torch.float32)) / 127.5 - 1
         return images.to(self.number_type)
 

@@ -99,12 +99,14 @@ class _DelayedHooks:
     def _held_back(self, name: str, hook: Callable[..., Any]) -> Callable[..., Any]:
         def held_back(trainer: Trainer, game: Any, *arguments: Any) -> None:
             if name == "on_train_batch_end":
+                # Asked on every rank at every step, since it is a collective.
                 self.due = self.due or self._is_time(trainer)
             if (
                 trainer.state.fn != TrainerFn.FITTING
                 or trainer.sanity_checking
                 or not self._is_old(name, trainer, game)
             ):
+                # First what was due. Lightning's own hook then skips a step that has its checkpoint.
                 self._catch_up(trainer)
                 hook(trainer, game, *arguments)
             elif isinstance(self.callback, ModelCheckpoint):
@@ -137,6 +139,7 @@ class _DelayedHooks:
         elapsed = seconds_since_checkpoint(self.callback)
         if elapsed is None:
             return False
+        # One clock decides: saving is collective, and clocks differ.
         is_time = bool(trainer.strategy.broadcast(elapsed >= interval))
         if is_time:
             restart_clock(self.callback)

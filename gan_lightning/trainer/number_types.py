@@ -46,6 +46,7 @@ def tensors_kept_in_float32(game: nn.Module) -> Iterator[Tensor]:
 
 def keeping_float32(convert: Conversion, kept: Iterable[Tensor]) -> Conversion:
     """Wrap a conversion so that some tensors keep at least float32; they follow to another device."""
+    # By identity: torch hands a module's tensors and their gradients to the conversion one by one, without names.
     names = {id(one) for tensor in kept for one in (tensor, tensor.grad) if one is not None}
 
     def converted(tensor: Tensor) -> Tensor:
@@ -85,6 +86,7 @@ def convert_layer_inputs(game: nn.Module, always: bool = False) -> None:
     ]
     if always or any(number_type(layer) != torch.float32 for layer in layers):
         for layer in layers:
+            # A mark, since every call would add one more hook.
             if not getattr(layer, "converts_inputs", False):
                 layer.converts_inputs = True  # type: ignore[assignment]
                 layer.register_forward_pre_hook(_convert_input)

@@ -47,6 +47,7 @@ def gather_rows(rows: Tensor, batches: Sequence[Tensor]) -> Tensor:
     if world_size == 1:
         return rows
     places = [torch.cat([*share(batches, rank, world_size), torch.empty(0).long()]) for rank in range(world_size)]
+    # all_gather needs equal shapes: shares are padded to the longest one, and cut again below.
     padded = rows.new_zeros(max(map(len, places)), rows.shape[1])
     padded[: len(rows)] = rows
     parts = [torch.empty_like(padded) for _ in range(world_size)]
@@ -68,6 +69,7 @@ def on_rank_zero(compute: Callable[[], T]) -> T:
             answer = [compute()]
         except Exception as error:
             answer = [error]
+    # An error is sent as well: without it the other ranks would wait for a result for ever.
     distributed.broadcast_object_list(answer)
     if isinstance(answer[0], Exception):
         raise answer[0]

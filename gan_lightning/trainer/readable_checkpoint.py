@@ -30,6 +30,7 @@ def without_unreadable(checkpoint: dict[str, Any]) -> dict[str, Any]:
             user's, for example.
     """
     checkpoint = _paths_as_text(checkpoint)
+    # Nearly always true, and one question instead of one for each entry.
     if _is_readable(checkpoint):
         return checkpoint
     for key, value in [*checkpoint.items()]:
@@ -59,6 +60,7 @@ def _paths_as_text(value: Any) -> Any:
 def _is_readable(value: Any) -> bool:
     buffer = io.BytesIO()
     try:
+        # Tried and not looked up: each version of torch allows other classes. Tensors are fine, and would take long.
         save(_without_tensors(value), buffer)
         buffer.seek(0)
         load(buffer, weights_only=True)

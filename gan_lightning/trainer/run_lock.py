@@ -41,6 +41,7 @@ def acquire(directory: str | Path) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Not truncated: the file holds the name of who has the lock, for those who do not get it.
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         if error.errno not in _NO_LOCKS:
@@ -56,6 +57,7 @@ def acquire(directory: str | Path) -> None:
             _warn(directory, error)
             return
         parent = multiprocessing.parent_process()
+        # A process that a strategy has started trains with its parent.
         if parent is not None and holder == _name(parent.pid):
             return
         raise RunInUseError(

@@ -23,6 +23,7 @@ def prepare(trainer: Trainer, stage: str, batches_per_step: int) -> None:
     leave_group_at_exit()
     _restore_loaders_on_exception(trainer)
     if stage == "fit":
+        # ``setup`` comes before the strategy wraps the module: its class may still change.
         use_alternating_ddp(trainer.strategy)
         use_atomic_saves(trainer.strategy)
         delay_outdated_monitors(trainer)

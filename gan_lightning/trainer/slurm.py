@@ -43,10 +43,12 @@ class SlurmJob:
         return cls(environment) if is_ours else None
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
+        # Nothing else: a handler may run between any two instructions of a step.
         self.is_requested = True
 
     def stop_if_requested(self, trainer: Trainer) -> None:
         """Stop the run if any rank has received the signal. Collective: all ranks call it after the same step."""
+        # Slurm signals the ranks one after the other, maybe in different steps: they stop after the same one.
         if trainer.strategy.reduce_boolean_decision(self.is_requested, all=False):
             self.will_requeue = True
             stop_after_step(trainer)
@@ -54,6 +56,7 @@ class SlurmJob:
     def requeue(self) -> None:
         """Requeue the job with ``scontrol``. Only one rank calls it, after the checkpoint is saved."""
         job = os.environ["SLURM_JOB_ID"]
+        # A task of an array goes back alone, and not the array.
         if "SLURM_ARRAY_JOB_ID" in os.environ:
             job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
         try:

@@ -30,6 +30,7 @@ def keep_uncompiled_names(game: nn.Module) -> None:
 
 
 def _rename_saved(game: nn.Module, state: dict[str, Any], prefix: str, about: dict[str, Any]) -> None:
+    # Not in a buffer, which would be one more key of the state dict.
     about |= {"game_step": game.game_step, "images_seen": game.images_seen}
     metadata = metadata_of(state)
     for record in (state, metadata):
@@ -42,6 +43,7 @@ def _rename_saved(game: nn.Module, state: dict[str, Any], prefix: str, about: di
 def _rename_loaded(game: nn.Module, state: dict[str, Any], prefix: str, about: dict[str, Any], *_: Any) -> None:
     game.game_step = about.get("game_step", game.game_step)
     game.images_seen = about.get("images_seen", game.images_seen)
+    # A prefix ends in a dot, which the names do not begin with.
     numbers = [*game.named_parameters(prefix[:-1], remove_duplicate=False)]
     buffers = [*game.named_buffers(prefix[:-1], remove_duplicate=False)]
     here = {uncompiled_name(name): name for name, _ in (*numbers, *buffers) if WRAPPED in name}

@@ -40,6 +40,7 @@ class StepBatches:
         self.sampler = getattr(loader, "sampler", None)
         self.batch_sampler = getattr(loader, "batch_sampler", None)
         dataset = getattr(loader, "dataset", getattr(loader, "source", None))
+        # Lightning's tuner of the batch size asks the loader for its data set.
         if sized_len(dataset) is not None:
             self.dataset = _ShortDataset(dataset, size)
         self._endless = batches is None

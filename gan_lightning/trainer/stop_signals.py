@@ -35,6 +35,7 @@ class StopSignals:
         alone = trainer.world_size == 1
 
         def remember(number: int, _: Any) -> None:
+            # A step may hang, in a collective or a loader: the second Ctrl-C does not wait for its end.
             if number == signal.SIGINT and self.received == signal.SIGINT:
                 raise KeyboardInterrupt
             self.received = self.received or number
@@ -43,6 +44,7 @@ class StopSignals:
             if alone:
                 stop_after_step(trainer)
 
+        # Python installs handlers in the main thread only.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, remember)

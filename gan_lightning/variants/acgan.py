@@ -40,6 +40,8 @@ class ACGAN(
         real, real_class = self.discriminator(batch.real)
         fake, fake_class = self.discriminator(batch.fake)
         return {
+            # L_C of both kinds of images, each with weight 1 as in the paper (some codes average the two).
+            # cross_entropy takes logits: a softmax in the network would be applied twice.
             **minimax_discriminator(real, fake, self.real_target),
             "class_real": self.class_weight * F.cross_entropy(real_class, batch.condition),
             "class_fake": self.class_weight * F.cross_entropy(fake_class, batch.condition),
@@ -48,6 +50,7 @@ class ACGAN(
     def generator_loss(self, batch: GameBatch) -> Terms:
         fake, fake_class = self.discriminator(batch.fake)
         return {
+            # max L_C - L_S: both players want the class to be recognised, and differ about the source only.
             **non_saturating_generator(fake),
             "class": self.class_weight * F.cross_entropy(fake_class, batch.condition),
         }

@@ -54,10 +54,12 @@ class ALI(ImageGame, generator_optimizer=ALIAdam, discriminator_optimizer=ALIAda
         stochastic: bool = True,
         **game: Any,
     ) -> None:
+        # ALI's encoder gives mu and log sigma side by side, BiGAN's a latent.
         outputs = 2 * latent_dim if stochastic else latent_dim
         super().__init__(
             image_shape,
             latent_dim,
+            # G and E are one player: algorithm 1 minimises one joint loss, so one optimiser moves both.
             generator=lambda shape, length: nn.ModuleDict(
                 {"generator": resolve(generator)(shape, length), "encoder": resolve(encoder)(shape, outputs)}
             ),
@@ -69,12 +71,15 @@ class ALI(ImageGame, generator_optimizer=ALIAdam, discriminator_optimizer=ALIAda
     def draw_latents(self, batch: GameBatch) -> GameBatch:
         """Draw latents from the prior, and the noise of the encoder's reparametrised samples, N x latent_dim each."""
         batch = super().draw_latents(batch)
+        # The encoder's noise is drawn here, once, so that both players see the same E(x). A pair has one true part, x
+        # or z ("real"), and one that is made from it ("fake"), see generate_fakes.
         prior, noise = batch.latent, torch.randn_like(batch.latent)
         return replace(batch, real={"image": batch.real, "latent": prior}, latent={"prior": prior, "noise": noise})
 
     def generate_fakes(self, batch: GameBatch) -> dict[str, Tensor]:
         image = self.generator["generator"](batch.latent["prior"])
         mean, deviation = self._posterior(self.generator["encoder"](batch.real["image"]))
+        # Reparametrisation: E(x) is sampled, and still has a gradient with respect to mu and sigma.
         return {"image": image, "latent": mean + deviation * batch.latent["noise"]}
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
@@ -83,6 +88,8 @@ class ALI(ImageGame, generator_optimizer=ALIAdam, discriminator_optimizer=ALIAda
     def generator_loss(self, batch: GameBatch) -> Terms:
         encoded, generated = self._judgements(batch)
         return {
+            # Labels are swapped in both terms: the first one moves G alone, the second E alone.
+            # -log(1 - D) = sp(s) is the non-saturating loss of the negated logit.
             **non_saturating_generator(generated),
             "encoder": non_saturating_generator(-encoded)["adversarial"],
         }
@@ -120,6 +127,7 @@ class ALI(ImageGame, generator_optimizer=ALIAdam, discriminator_optimizer=ALIAda
         """
         self.check_shape(images)
         encoder = cast(nn.ModuleDict, self.averaged_generator)["encoder"]
+        # An empty start, so that no image gives 0 x latent_dim.
         latents = [torch.empty(0, self.latent_dim, device=self.device)]
         with evaluating(encoder):
             for some in images.split(batch_size):

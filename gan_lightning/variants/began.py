@@ -46,6 +46,7 @@ class BEGAN(
         super().__init__(**game)
         self.gamma = gamma
         self.balance_rate = balance_rate
+        # k_0 = 0: fakes are nothing to the auto-encoder until it reconstructs real images.
         self.register_buffer("k", torch.zeros(()))
         # L(x) and L(G(z)), summed over the batches of an update that is under way.
         self.register_buffer("energies", torch.zeros(2), persistent=False)
@@ -53,10 +54,12 @@ class BEGAN(
     def energy(self, images: Tensor) -> Tensor:
         """Mean absolute reconstruction error of each image (N,)."""
         reconstruction, _ = self.discriminator(images)
+        # In float32: k follows the small difference of two energies.
         return (reconstruction - images).float().abs().flatten(1).mean(dim=1)
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         real, fake = self.energy(batch.real), self.energy(batch.fake)
+        # Detached: k is set by a controller and not by a gradient.
         self.energies += torch.stack([real.detach().mean(), fake.detach().mean()])
         return energy_balance_discriminator(real, fake, self.k)
 
@@ -64,6 +67,7 @@ class BEGAN(
         return energy_generator(self.energy(batch.fake))
 
     def after_discriminator_update(self) -> None:
+        # After the update, whose loss had k_t. All processes go on with one k, or they would play different games.
         means = self.energies / self.accumulate
         average_over_processes([means])
         self.k.copy_(next_balance(self.k, means[0], means[1], self.gamma, self.balance_rate))

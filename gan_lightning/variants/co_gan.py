@@ -51,6 +51,7 @@ class CoGAN(
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         terms: Terms = {}
+        # Both domains in one call: their discriminators share the last layers.
         real, fake = self.discriminator(batch.real), self.discriminator(batch.fake)
         for domain in self.domains:
             with judge_named(domain):
@@ -84,6 +85,7 @@ class CoGAN(
             n x C x H x W on the model's device, in [-1, 1].
         """
         latents = self.indexed_latents(start, start + n, seed)
+        # The latents do not depend on the domain: this makes sample i of A and sample i of B a pair.
         return self.render(latents, batch_size=batch_size, generator=self.generator_of(domain))
 
     def interpolate_between(self, a: int, b: int, ways: Sequence[float], seed: int = 0, domain: str = "A") -> Tensor:

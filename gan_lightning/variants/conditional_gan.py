@@ -34,6 +34,7 @@ class ConditionalGAN(
         self.real_target = real_target
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
+        # Fakes were made with the same labels: at other frequencies of the classes D could win by the labels alone.
         labels = batch.condition
         real, fake = self.discriminator(batch.real, labels), self.discriminator(batch.fake, labels)
         return minimax_discriminator(real, fake, self.real_target)

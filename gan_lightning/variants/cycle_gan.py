@@ -57,10 +57,13 @@ class CycleGAN(TranslationGame):
     ) -> None:
         make_generator, make_discriminator = resolve(generator), resolve(discriminator)
         super().__init__(
+            # Each cycle term has a gradient for both generators, so they are one player with one optimiser.
             generator=nn.ModuleDict({way: make_generator(image_shape, image_shape) for way in self.directions}),
             discriminator=nn.ModuleDict({domain: make_discriminator(image_shape) for domain in "AB"}),
             **game,
         )
+        # A history of fakes keeps the players from oscillating (section 4, after Shrivastava et al., 2017). Each domain
+        # has its own: a D that met the other domain's fakes would have an easy task.
         self.buffers_of_fakes = nn.ModuleDict({domain: ImageBuffer(buffer_size, image_shape) for domain in "AB"})
         self.cycle_weight = cycle_weight
         self.identity_weight = identity_weight
@@ -84,6 +87,7 @@ class CycleGAN(TranslationGame):
     def generator_loss(self, batch: GameBatch) -> Terms:
         terms = {}
         for way, back in (self.directions, self.directions[::-1]):
+            # A direction is named by its domains, "AtoB".
             source, target = way[0], way[-1]
             real, fake = batch.real[source], batch.fake[target]
             # The paper's square has no factor 1/2 in the generator's loss.
@@ -91,6 +95,8 @@ class CycleGAN(TranslationGame):
             terms[f"adversarial_{target}"] = 2 * adversarial
             terms[f"cycle_{source}"] = self.cycle_weight * F.l1_loss(self.generator[back](fake), real)
             if self.identity_weight > 0:
+                # What is in a generator's target domain already is to stay as it is. The weight is a share of the
+                # cycle's: 0.5 * 10 = 5.
                 weight = self.cycle_weight * self.identity_weight
                 terms[f"identity_{source}"] = weight * F.l1_loss(self.generator[back](real), real)
         return terms

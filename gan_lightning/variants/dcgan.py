@@ -38,10 +38,12 @@ class DCGAN(
         self.real_target = real_target
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
+        # Two passes, so that BatchNorm takes its statistics over real images alone and over fakes alone.
         return minimax_discriminator(self.discriminator(batch.real), self.discriminator(batch.fake), self.real_target)
 
     def discriminator_penalty(self, batch: GameBatch) -> Terms:
         weight = value_of(self.r1_weight, self.images_seen)
+        # Not computed at all: it would take a second backward pass, and BatchNorm is allowed without it.
         if weight == 0:
             return {}
         return {"r1": weight * r1_penalty(self.discriminator, batch.real)}

@@ -40,6 +40,7 @@ class DRAGAN(
         return minimax_discriminator(self.discriminator(batch.real), self.discriminator(batch.fake))
 
     def discriminator_penalty(self, batch: GameBatch) -> Terms:
+        # Around the data only: the paper finds sharp gradients of D there where modes collapse.
         penalty = dragan_penalty(self.discriminator, batch.real, self.perturbation)
         return {"gradient_penalty": self.penalty_weight * penalty}
 

@@ -43,6 +43,7 @@ class EBGAN(
     def energy(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Reconstruction error of each image (N,), and the images' codes (N x ...)."""
         reconstruction, code = self.discriminator(images)
+        # ``images`` keeps its graph: G's gradient passes through the reconstruction and through its target.
         error = (reconstruction - images).flatten(1)
         return torch.linalg.vector_norm(error.float(), dim=1), code
 
@@ -57,6 +58,7 @@ class EBGAN(
     def generator_loss(self, batch: GameBatch) -> Terms:
         energy, code = self.energy(batch.fake)
         terms = energy_generator(energy)
+        # In the generator's loss only: the term spreads fakes and says nothing of real images.
         if self.pulling_away_weight:
             terms["pulling_away"] = self.pulling_away_weight * pulling_away(code)
         return terms

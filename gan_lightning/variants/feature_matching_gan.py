@@ -28,8 +28,10 @@ class FeatureMatchingGAN(DCGAN):
 
 def match(discriminator: nn.Module, batch: GameBatch) -> Terms:
     """Generator loss: the squared distance between the discriminator's mean features of real images and of fakes."""
+    # The features are caught by a hook, which compiled code skips.
     with running_eagerly(discriminator):
         with torch.no_grad():
+            # A target: no gradient, so no graph.
             real = features(discriminator, batch.real)
         fake = features(discriminator, batch.fake)
     return {"feature_matching": feature_matching(_of_all(real), _of_all(fake))}
@@ -40,6 +42,7 @@ def _of_all(features: Tensor) -> Tensor:
 
     They have the gradient of this process's own, so that the mean over the processes is that of the joined batch.
     """
+    # A square of means is no mean of squares: the ranks must know the joint mean before they square.
     own = features.detach().mean(dim=0)
     average_over_processes([mean := own.clone()])
     return features + (mean - own)

@@ -31,9 +31,11 @@ class GAN(
         self.real_target = real_target
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
+        # Without the 1/2 of the authors' code. Adam all but cancels such a factor; under SGD it would be another rate.
         return minimax_discriminator(self.discriminator(batch.real), self.discriminator(batch.fake), self.real_target)
 
     def generator_loss(self, batch: GameBatch) -> Terms:
+        # Section 3: log(1 - D(G(z))) is flat where D rejects fakes with confidence, log D(G(z)) is steep there.
         return non_saturating_generator(self.discriminator(batch.fake))
 
 

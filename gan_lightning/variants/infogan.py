@@ -58,6 +58,7 @@ class InfoGAN(
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         fake, *code = self.discriminator(batch.fake)
         real = self.discriminator(batch.real)[0]
+        # The term helps D too: Q shares D's trunk, and moves in D's update only.
         return {**minimax_discriminator(real, fake, self.real_target), **self._uncertainty(code, batch)}
 
     def generator_loss(self, batch: GameBatch) -> Terms:
@@ -67,8 +68,10 @@ class InfoGAN(
     def _uncertainty(self, code: list[Tensor], batch: GameBatch) -> Terms:
         """-L_I without its constant: Q's cross-entropy on the codes that the fakes were made from."""
         logits, mean, log_variance = code
+        # The codes of these very fakes: about codes drawn anew the images say nothing.
         _, category, continuous = self.parts(batch.latent)
         if not self.learned_variance:
+            # With the variance 1 the likelihood is half the squared error, and Q's estimate of the variance is ignored.
             log_variance = torch.zeros_like(log_variance)
         return {
             "category": self.information_weight * F.cross_entropy(logits, category.argmax(dim=1)),

@@ -77,6 +77,7 @@ class LAPGAN(ImageGame):
         judges = [resolve(coarse_discriminator)(coarsest), *map(resolve(discriminator), finer)]
         super().__init__(
             image_shape,
+            # The noise of all levels in one vector: to samples and interpolations it is a game like the others.
             sum(lengths(all_sides, latent_dim)),
             lambda _, __: LaplacianGenerator(dict(zip(all_sides, generators, strict=True)), latent_dim),
             lambda _: nn.ModuleDict({str(side): judge for side, judge in zip(all_sides, judges, strict=True)}),
@@ -119,12 +120,14 @@ class LAPGAN(ImageGame):
             raise ValueError(
                 f"{path} has no level of side {side} with the networks, or with the average, that are here."
             )
+        # Not strict: the other levels are missing from it.
         self.load_state_dict(theirs, strict=False)
 
     def draw_latents(self, batch: GameBatch) -> GameBatch:
         """Draw the noise, and part the images into levels, each beside what it looks like without its details."""
         latent = super().draw_latents(batch).latent
         images = dict(zip(self.sides, gaussian_pyramid(batch.real, self.sides), strict=True))
+        # l_k = up(down(I_k)), of real images: no level waits for a coarser one to learn (section 3).
         low_pass = {fine: up(images[coarse], fine) for coarse, fine in pairwise(self.sides)}
         return GameBatch({side: images[side] for side in self.levels}, low_pass, latent)
 
@@ -137,6 +140,7 @@ class LAPGAN(ImageGame):
         return cast(nn.ModuleDict, self.discriminator)[str(side)]
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
+        # Each level is a game of its own: they share no weights, so one sum serves them all.
         terms: Terms = {}
         for side in self.levels:
             judge = self._judge(side)
@@ -169,5 +173,6 @@ def _sides(image_shape: ImageShape, sides: Sequence[int] | None) -> list[int]:
 
 def _level(state: Mapping[str, Tensor], side: int) -> dict[str, Tensor]:
     """The weights of one level, of both players and the average."""
+    # ``ema.module`` is the average's copy of the generator.
     starts = tuple(f"{place}.{side}." for place in ("generator.levels", "discriminator", "ema.module.levels"))
     return {name: weight for name, weight in state.items() if name.startswith(starts)}

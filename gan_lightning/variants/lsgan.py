@@ -16,7 +16,9 @@ class LSGAN(ImageGame):
     """
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
+        # On raw outputs: behind a sigmoid the squares would be flat far from the boundary, where a fake is to be moved.
         return least_squares_discriminator(self.discriminator(batch.real), self.discriminator(batch.fake))
 
     def generator_loss(self, batch: GameBatch) -> Terms:
+        # c = 1 goes with (a, b) = (0, 1); with (-1, 1), the paper's other choice, it would be 0.
         return least_squares_generator(self.discriminator(batch.fake))

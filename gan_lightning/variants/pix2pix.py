@@ -53,6 +53,7 @@ class Pix2Pix(TranslationGame):
                 "condition_shape is not known: Pix2Pix learns from pairs of images, such as those of "
                 "PairedImageDataModule."
             )
+        # D is given both images, so that it also sees whether they belong together.
         joined = (image_shape[0] + condition_shape[0], *image_shape[1:])
         super().__init__(
             generator=resolve(generator)(condition_shape, image_shape),
@@ -70,18 +71,22 @@ class Pix2Pix(TranslationGame):
         return self.generator(batch.condition)
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
+        # N x (C_given + C_made) x H x W
         real = self.discriminator(torch.cat([batch.condition, batch.real], dim=1))
         fake = self.discriminator(torch.cat([batch.condition, batch.fake], dim=1))
+        # Section 3.3 halves D's loss to slow D down. Adam all but cancels that; the logged values are the paper's.
         return {name: term / 2 for name, term in minimax_discriminator(real, fake).items()}
 
     def generator_loss(self, batch: GameBatch) -> Terms:
         fake = self.discriminator(torch.cat([batch.condition, batch.fake], dim=1))
+        # L1 and not L2, which blurs more (section 3.1): GAN and L1 divide detail and layout among them.
         return {**non_saturating_generator(fake), "l1": self.l1_weight * F.l1_loss(batch.fake, batch.real)}
 
     def translate_batch(self, images: Tensor, direction: str | None, attributes: AttributeEdits) -> Tensor:
         if not self.published_test_mode:
             return self.averaged_generator(images)
         with published_mode(self.averaged_generator):
+            # One by one: in a batch of 1 BatchNorm takes the statistics of the image itself, as in training there.
             return torch.cat([self.averaged_generator(image) for image in images.split(1)])
 
     def validation_metrics(self, batch: GameBatch) -> Terms:

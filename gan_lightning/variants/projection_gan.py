@@ -29,6 +29,7 @@ class ProjectionGAN(
     """
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
+        # One p(y) for real and fake images, or D would win by the labels alone.
         labels = batch.condition
         return hinge_discriminator(self.discriminator(batch.real, labels), self.discriminator(batch.fake, labels))
 

@@ -53,8 +53,10 @@ class RelativisticGAN(
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         real, fake = self.discriminator(batch.real), self.discriminator(batch.fake)
+        # Here and not in the loss, which does not know which of its arguments is real.
         report_accuracies(real, fake)
         return {"adversarial": self.compare(real, fake)}
 
     def generator_loss(self, batch: GameBatch) -> Terms:
+        # Real images are judged again, by the D that has just moved; they carry no gradient, for D is frozen.
         return {"adversarial": self.compare(self.discriminator(batch.fake), self.discriminator(batch.real))}

@@ -11,6 +11,7 @@ class SAGAN(
     num_classes=1000,
     generator=SAGANGenerator,
     discriminator=SAGANDiscriminator,
+    # Two learning rates (TTUR) in place of several updates of D in a step: 1e-4 for G, 4e-4 for D.
     generator_optimizer=WGANGPAdam,
     discriminator_optimizer=SAGANDiscriminatorAdam,
     n_critic=1,

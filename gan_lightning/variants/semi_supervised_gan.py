@@ -72,6 +72,7 @@ class SemiSupervisedGAN(ImageGame, generator_optimizer=ImprovedGANAdam, discrimi
         self.num_classes = num_classes
         self.unsupervised_weight = unsupervised_weight
         decay = discriminator_ema_decay
+        # D is what is used after training, and so D's weights are averaged as well.
         self.discriminator_ema = None if decay is None else ExponentialMovingAverage(self.discriminator, decay)
 
     def prepare_batch(self, raw: Any) -> GameBatch:
@@ -88,10 +89,13 @@ class SemiSupervisedGAN(ImageGame, generator_optimizer=ImprovedGANAdam, discrimi
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         labelled, labels = batch.condition
+        # A softmax does not change when all logits are shifted, so that of "generated" may be fixed at 0 (section 5).
         terms = {"class": F.cross_entropy(self.discriminator(labelled), labels.long())}
         if self.unsupervised_weight:
+            # sigmoid(log Z) = Z / (Z + 1): log Z is the logit of being real.
             real, fake = (self.discriminator(images).logsumexp(dim=1) for images in (batch.real, batch.fake))
             for name, term in minimax_discriminator(real, fake).items():
+                # The halves are the authors' code's.
                 terms[name] = self.unsupervised_weight / 2 * term
         return terms
 
@@ -100,6 +104,7 @@ class SemiSupervisedGAN(ImageGame, generator_optimizer=ImprovedGANAdam, discrimi
 
     def after_discriminator_update(self) -> None:
         if self.discriminator_ema is not None:
+            # Counted from 1.
             self.discriminator_ema.update(self.discriminator, self.game_step + 1)
 
     def classify(self, images: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ class SNGAN(
     """
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
+        # Each pass through D in training advances the power iterations by one step: real images, fakes, G's update.
         return hinge_discriminator(self.discriminator(batch.real), self.discriminator(batch.fake))
 
     def generator_loss(self, batch: GameBatch) -> Terms:

@@ -22,6 +22,7 @@ from gan_lightning.trainer.loader_batches import image_pair
 from gan_lightning.variants.pix2pix import TranslatorFactory
 from gan_lightning.visualization.images import to_uint8
 
+# Pooling i and convolution j of phi_ij: the map after convolution j, activated, and before pooling i (equation 5).
 _MAPS = {"vgg54": (5, 4), "vgg22": (2, 2)}
 
 
@@ -80,6 +81,7 @@ class SRGAN(TranslationGame, generator_optimizer=SRGANAdam, discriminator_optimi
             raise ValueError(
                 f"warm_up_steps is {warm_up_steps} and tile_size is {tile_size}: they must be at least 0 and 1."
             )
+        # Four poolings come before VGG54 and one before VGG22; each halves the side, and a pixel must be left.
         least = 2 ** (_MAPS[content][0] - 1) if content in _MAPS else 1
         if min(image_shape[1:]) < least:
             raise ValueError(
@@ -118,6 +120,7 @@ class SRGAN(TranslationGame, generator_optimizer=SRGANAdam, discriminator_optimi
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         if 0 < self.game_step == self.warm_up_steps:
+            # SRGAN begins as a training of its own from SRResNet's weights: Adam must not bring the moments of the MSE.
             self.optimizer_of("generator").optimizer.state.clear()
 
     def prepare_batch(self, raw: Any) -> GameBatch:
@@ -129,6 +132,7 @@ class SRGAN(TranslationGame, generator_optimizer=SRGANAdam, discriminator_optimi
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         if self.is_warming_up:
+            # SRResNet has no discriminator.
             return {}
         return minimax_discriminator(self.discriminator(batch.real), self.discriminator(batch.fake))
 
@@ -146,12 +150,14 @@ class SRGAN(TranslationGame, generator_optimizer=SRGANAdam, discriminator_optimi
         with torch.no_grad():
             wanted = features(batch.real)
         difference = self.vgg_scale * (features(batch.fake) - wanted).float()
+        # Equation 5 divides by W H and not by the channels: a mean over them would be 512 times smaller.
         return difference.square().sum(dim=1).mean()
 
     def translate_batch(self, images: Tensor, direction: str | None, attributes: AttributeEdits) -> Tensor:
         """Enlarge images; where the generator has a ``reach``, tile by tile, with the same result."""
         reach = getattr(self.averaged_generator, "reach", None)
         whole = max(images.shape[2:])
+        # With overlaps of the receptive field's radius a tile's result is that of the whole image.
         made = in_tiles(self.averaged_generator, images, whole if reach is None else self.tile_size, reach or 0)
         return made.clamp(-1, 1)
 

@@ -117,6 +117,7 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
         raise ValueError(f"StarGAN was made for {wanted}, and the data's labels are {got}.")
 
     def draw_latents(self, batch: GameBatch) -> GameBatch:
+        # Targets are other images' attributes: combinations that occur, such as one hair colour at a time.
         return replace(batch, latent=batch.condition[torch.randperm(len(batch.condition), device=self.device)])
 
     def generate_fakes(self, batch: GameBatch) -> Tensor:
@@ -125,14 +126,17 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         real, seen = self.discriminator(batch.real)
         fake, _ = self.discriminator(batch.fake)
+        # D learns the attributes from real images alone (equation 2): a fake does not have its own yet.
         return {**wasserstein_discriminator(real, fake), "class": self._classification(seen, batch.condition)}
 
     def discriminator_penalty(self, batch: GameBatch) -> Terms:
+        # The scores are the critic; the attributes' head has no Lipschitz bound.
         penalty = gradient_penalty(lambda images: self.discriminator(images)[0], batch.real, batch.fake)
         return {"gradient_penalty": self.penalty_weight * penalty}
 
     def generator_loss(self, batch: GameBatch) -> Terms:
         fake, seen = self.discriminator(batch.fake)
+        # Back to the original attributes (equation 4): what they do not name must survive both ways.
         again = self.generator(batch.fake, batch.condition)
         return {
             **wasserstein_generator(fake),
@@ -142,7 +146,9 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
 
     def _classification(self, logits: Tensor, attributes: Tensor) -> Tensor:
         if self.has_classes:
+            # One-hot rows, N x K, which cross_entropy takes as probabilities.
             return self.class_weight * F.cross_entropy(logits, attributes)
+        # Summed over attributes, averaged over images, as in the authors' code: a mean over both is A times weaker.
         summed = F.binary_cross_entropy_with_logits(logits, attributes, reduction="sum")
         return self.class_weight * summed / len(logits)
 
@@ -159,6 +165,7 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
 
     def seen(self, images: Tensor) -> Tensor:
         """The attributes that the discriminator sees in images of any size: N x A zeros and ones."""
+        # The head for attributes covers a map of one size, so D takes images of the training size only.
         fitted = F.interpolate(images, self.image_shape[1:], mode="bilinear", antialias=True)
         logits = self.discriminator(fitted)[1]
         if self.has_classes:

@@ -56,6 +56,7 @@ class UnrolledGAN(
             return non_saturating_generator(judge(batch.fake))
         terms = minimax_generator(judge(batch.fake))
         if self.n_unrolled:
+            # No constant to G: theta^K depends on G through the unrolled steps.
             terms["real"] = -non_saturating_generator(judge(batch.real))["adversarial"]
         return terms
 
@@ -64,6 +65,7 @@ class UnrolledGAN(
             terms = minimax_discriminator(judge(batch.real), judge(batch.fake), self.real_target)
             return torch.stack([*terms.values()]).sum()
 
+        # Accuracies of steps that are discarded do not belong in the log.
         with nobody_listens():
             return looked_ahead(
                 self.discriminator, self._optimizer_of_discriminator(), loss, self.n_unrolled, self.gradient_clip_norm

@@ -11,8 +11,10 @@ from gan_lightning.regularizers import clip_weights
 
 class WGAN(
     ImageGame,
+    # RMSProp: the authors found Adam's momentum unstable with a clipped critic.
     generator_optimizer=WGANRMSprop,
     discriminator_optimizer=WGANRMSprop,
+    # The gap of the critic's means estimates the distance only near its optimum: five updates for one of G.
     n_critic=5,
 ):
     """Arjovsky, Chintala, Bottou, *Wasserstein GAN*, ICML 2017, arXiv 1701.07875, algorithm 1.
@@ -38,4 +40,5 @@ class WGAN(
         return wasserstein_generator(self.discriminator(batch.fake))
 
     def after_discriminator_update(self) -> None:
+        # After the update, as in algorithm 1; the authors' code clips before the next one.
         clip_weights(self.discriminator, self.clip_limit)

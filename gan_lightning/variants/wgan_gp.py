@@ -18,6 +18,7 @@ class WGANGP(
     discriminator=ResNetDiscriminator,
     generator_optimizer=WGANGPAdam,
     discriminator_optimizer=WGANGPAdam,
+    # The critic is to be near its optimum whenever G moves.
     n_critic=5,
 ):
     """Gulrajani et al., *Improved Training of Wasserstein GANs*, NeurIPS 2017, arXiv 1704.00028, algorithm 1.
@@ -43,6 +44,8 @@ class WGANGP(
         return wasserstein_discriminator(self.discriminator(batch.real), self.discriminator(batch.fake))
 
     def discriminator_penalty(self, batch: GameBatch) -> Terms:
+        # Along the lines between the distributions an optimal critic has gradient norm 1 (proposition 1). Fakes are
+        # detached: the penalty is the critic's alone.
         penalty = gradient_penalty(self.discriminator, batch.real, batch.fake)
         return {"gradient_penalty": self.penalty_weight * penalty}
 
