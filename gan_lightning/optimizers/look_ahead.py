@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim import SGD, Adam, Optimizer
 
+from gan_lightning.optimizers.adam import DCGANAdam
 from gan_lightning.trainer.speed import running_eagerly
 
 Weights = dict[str, Tensor]
@@ -90,13 +91,13 @@ def check_unrollable(optimizer: Optimizer) -> None:
     Raises:
         ValueError: It is neither SGD nor Adam, or has an unsupported option.
     """
-    kind = type(optimizer).__name__
+    name = type(optimizer).__name__
     own = inspect.unwrap(type(optimizer).step)  # torch wraps a class's step when it first makes one
-    if own not in (inspect.unwrap(SGD.step), inspect.unwrap(Adam.step)):
-        raise ValueError(f"The look-ahead cannot follow the steps of {kind}: choose SGD, Adam or AdamW.")
+    if own not in [inspect.unwrap(kind.step) for kind in (SGD, Adam, DCGANAdam)]:
+        raise ValueError(f"The look-ahead cannot follow the steps of {name}: choose SGD, Adam or AdamW.")
     for option in ("amsgrad", "maximize"):
         if any(group.get(option) for group in optimizer.param_groups):
-            raise ValueError(f"The look-ahead cannot follow {kind} with {option}=True: leave it out.")
+            raise ValueError(f"The look-ahead cannot follow {name} with {option}=True: leave it out.")
 
 
 @dataclass
