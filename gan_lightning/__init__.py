@@ -6,6 +6,7 @@ from gan_lightning import moved_names
 
 __version__ = "0.2.0"
 
+# First of all: a checkpoint may name a module by its old path before anything else is imported.
 moved_names.install()
 
 
@@ -28,6 +29,7 @@ def check_datamodules() -> None:
     from pathlib import Path
 
     found = find_spec("datamodules")
+    # A package without __init__.py has no origin, only places.
     places = [] if found is None else [found.origin, *(found.submodule_search_locations or [])]
     place = next(filter(None, places), "nowhere")
     if not Path(place).resolve().is_relative_to(Path(__file__).parents[1].resolve()):
@@ -44,6 +46,7 @@ def __getattr__(name: str) -> Any:
     if not name[:1].isupper():  # Python asks for submodules here too, and all that we offer are classes.
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     check_datamodules()
+    # The engine's classes without the variants, which import every network.
     module = importlib.import_module(_ENGINE.get(name, "gan_lightning.variants"))
     if name not in vars(module):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

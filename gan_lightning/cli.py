@@ -1,4 +1,4 @@
-"""The command line's front door: finds out which command was asked for and imports nothing heavier than that."""
+"""Entry point of the command line: finds the command that was asked for and imports nothing heavier than that."""
 
 import os
 import sys
@@ -31,7 +31,7 @@ commands:
 
   gan-lightning COMMAND --help    all options of a command
 
-A mistake in the options or files is told in a sentence; GAN_LIGHTNING_DEBUG=1 shows where it was noticed.
+A mistake in the options or files is reported in one sentence; GAN_LIGHTNING_DEBUG=1 shows the traceback.
 
 examples:
   gan-lightning fit --config quickstart
@@ -67,8 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # Packages of the user's own; at the end, where they can hide no installed one.
     try:
+        # The user's folder is on the path by now: its own ``datamodules`` would be found in the place of ours.
         check_datamodules()
     except ImportError as error:
         print(f"gan-lightning {command}: {error}", file=sys.stderr)
         return 2
+    # Imported within the guard: torch takes seconds to load, and Ctrl-C in them is a stop like any other.
     return exit_code_after_signals(command, lambda: import_module(COMMANDS[command][0]).run(command, arguments[1:]))

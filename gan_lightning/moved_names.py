@@ -109,4 +109,5 @@ class _MovedModules(MetaPathFinder, Loader):
 def install() -> None:
     """Let Python find the modules by their old names as well."""
     if not any(isinstance(finder, _MovedModules) for finder in sys.meta_path):
+        # Before Python's own finders, which would look for the old file.
         sys.meta_path.insert(0, _MovedModules())

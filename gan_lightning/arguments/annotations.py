@@ -27,6 +27,7 @@ class Checked(ClassDefaults, Annotated):
     """
 
     def __new__(cls, *args: Any, **named: Any) -> Self:
+        # In __new__, and so before any constructor: a subclass may build networks before it calls super().__init__.
         check_arguments(cls, args, named, left=_FROM_DATA)
         for name, value, _ in annotated(cls, args, named):
             check_network(cls, name, value)
@@ -61,6 +62,7 @@ def check_arguments(
         if name not in left:
             for each in value.bounds if isinstance(value, Schedule) else (value,):
                 check_limits({name: each})
+        # NaN passes every comparison with a limit by being false; here it is named.
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{name} is {value}: it must be a finite number.")
 
@@ -76,6 +78,7 @@ def checked(made: Class) -> Class:
         check_arguments(made, args, named, least_side=0)  # Networks say themselves what sides they take.
         initialise(self, *args, **named)
 
+    # The class stays the same object: a subclass in its place would change import paths and isinstance.
     type.__setattr__(made, "__init__", checking_init)
     return made
 

@@ -42,6 +42,7 @@ def state_defaults(made: type, defaults: Mapping[str, Any]) -> None:
     above, known = _inherited(made)
     _check(made, defaults, own_parameters, known)
     own_names = [parameter.name for parameter in own_parameters if _named(parameter)]
+    # The signature is what the command line shows and what checkpoints record, so it must have the stated defaults.
     known = {name: p.replace(default=defaults.get(name, p.default)) for name, p in known.items()}
     first = [known[name] for name in above if name in known and name not in own_names]
     last = [known[name] for name in defaults if name not in above]
@@ -66,6 +67,7 @@ def _filled(made: type, own: Callable[..., None], taken: Signature, defaults: Ma
     @wraps(own)
     def __init__(self: Any, *args: Any, **named: Any) -> None:
         try:
+            # Bound to the full signature, so that positions mean what help and documentation say.
             given = taken.bind(self, *args, **named).arguments
         except TypeError as error:
             raise TypeError(f"{made.__name__}.__init__() {error}") from None
@@ -99,6 +101,7 @@ def _inherited(made: type) -> tuple[dict[str, Parameter], dict[str, Parameter]]:
         parameters = {parameter.name: parameter for parameter in _parameters(vars(level)["__init__"])}
         above = parameters if above is None else above
         known = {**{name: p for name, p in parameters.items() if _named(p)}, **known}
+        # A constructor without **others hands nothing on: what is above it cannot be reached by name.
         if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             break
     return above or {}, known

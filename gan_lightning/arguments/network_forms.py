@@ -25,9 +25,11 @@ def check_network(game: type, name: str, network: Any) -> None:
     parts = (*network.args, network.func) if isinstance(network, partial) else (network,)
     given: Any = next((part for part in parts if isinstance(part, type)), None)
     usual = _default(game, name)
+    # Functions, lambdas and records say nothing about a forward pass.
     if usual is given or not (_is_network(usual) and _is_network(given)):
         return
     returned, expected = _returned(given), _returned(usual)
+    # By annotations: to run the network would take its weights and a batch.
     if returned is not None and expected is not None and not _alike(returned, expected):
         raise ValueError(
             f"{name} is {given.__name__}, which returns {_words(returned)}, and {game.__name__} needs "
@@ -63,6 +65,7 @@ def _alike(one: Any, other: Any) -> bool:
     kinds = [get_origin(kind) or kind for kind in (one, other)]
     if any(kind not in (Tensor, tuple, dict) for kind in kinds):
         return True  # Another annotation, which may mean either.
+    # tuple[Tensor, ...] may be of any length.
     lengths = [len(get_args(kind)) for kind in (one, other) if Ellipsis not in get_args(kind)]
     return kinds[0] is kinds[1] and len({*lengths}) < 2
 

@@ -30,12 +30,14 @@ def check_limits(arguments: Mapping[str, Any], place: str = "") -> None:
             infinite, a dropout is not a probability below 1, or the target of real images is none above 0.
     """
     for name, value in arguments.items():
+        # True is an int to Python. Other types have been checked by their annotations.
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         if "dropout" in name and not 0 <= value < 1:
             raise ValueError(f"{place}{name} is {value}: it must be at least 0 and less than 1.")
         if name.endswith("ema_decay") and not 0 <= value < 1:
             raise ValueError(f"{place}{name} is {value}: it must be at least 0 and less than 1 (None turns EMA off).")
+        # ``not value > 0`` and not ``value <= 0``: NaN is refused as well.
         if name in ("gradient_clip_norm", "clip_limit", "ema_half_life", "ema_ramp_up") and not value > 0:
             raise ValueError(f"{place}{name} is {value}: it must be greater than 0.")
         if name == "lr" and not math.isfinite(value):

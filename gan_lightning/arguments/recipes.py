@@ -54,6 +54,7 @@ def resolve(recipe: Any, kind: type = nn.Module) -> Callable[..., Any]:
             maker = find_name(path)
         except (ImportError, AttributeError) as error:
             raise ValueError(f"{path} cannot be imported here: {error}.") from error
+        # Found is not yet trusted: a file could name os.system.
         check_maker(maker, kind, path)
         # A record from a checkpoint becomes a partial, as if the command line had given it.
         recipe = partial(maker, **recipe.get("init_args", {}))
@@ -111,6 +112,7 @@ def record(value: Any) -> Any:
         return [record(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): record(item) for key, item in value.items()}
+    # A schedule is made already, and is recorded by the arguments that would make it again.
     if isinstance(value, Schedule):
         return {**record(type(value)), "init_args": record(value.arguments())}
     if isinstance(value, partial):
@@ -177,6 +179,7 @@ def primitive_arguments(frame: FrameType | None) -> dict[str, Any]:
     """
     primitive = {}
     for name, value in _constructor_arguments(frame).items():
+        # The name stays out of the hyper-parameters: loading then needs the network to be given.
         if isinstance(value, nn.Module):
             continue
         try:
@@ -199,6 +202,7 @@ def _constructor_arguments(frame: FrameType | None) -> dict[str, Any]:
         made = values[this] if made is None else made
         if values[this] is not made:  # The constructor of another object, which makes this one.
             break
+        # Outwards, so that a subclass's value of an argument replaces that which it handed on.
         arguments |= {name: values[name] for name in names} | (values[others] if others else {})
         frame = frame.f_back
     return arguments

@@ -88,6 +88,7 @@ class LinearSchedule(Schedule):
 
     def __call__(self, images: int) -> float:
         way = self._way(images)
+        # This form gives both ends exactly, unlike start + way * (end - start).
         return (1 - way) * self.start + way * self.end
 
     def _way(self, images: int) -> float:
@@ -136,11 +137,13 @@ class StepSchedule(Schedule):
         self.start, self.factor, self.milestones = start, factor, list(milestones)
 
     def __call__(self, images: int) -> float:
+        # A milestone that is reached counts as passed.
         return self.start * self.factor ** bisect_right(self.milestones, images)
 
     @property
     def bounds(self) -> tuple[float, float]:
         last = self.start * self.factor ** len(self.milestones)
+        # Powers of a factor that is not negative are monotone, so the extremes are at the ends.
         return min(self.start, last), max(self.start, last)
 
 

@@ -42,6 +42,7 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
     if damaged is not None:
         raise CheckpointError(f"{path} is damaged: the checksum of {damaged} in it is wrong.")
     try:
+        # weights_only: a pickle may run any code when it is loaded, and checkpoints are passed around.
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
@@ -50,6 +51,7 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
         ) from error
     except Exception as error:  # A damaged file raises any of many errors.
         raise CheckpointError(broken) from error
+    # Other Lightning programs write checkpoints too; only ours say which class is to be made.
     if not isinstance(checkpoint, dict) or "variant" not in (checkpoint.get("gan_lightning") or {}):
         raise CheckpointError(
             f"{path} was not written by GAN Lightning: it does not say which model its weights belong to."
@@ -67,6 +69,7 @@ def local_path(path: str | Path) -> Path:
         raise CheckpointError("The path of the checkpoint is empty.")
     # A URL: scheme:/path.
     address = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", str(path))  # Path has replaced // by /.
+    # What exists is a path, whatever it looks like.
     if address is None or Path(path).exists():
         return Path(path)
     if address[1].lower() != "file":
@@ -86,6 +89,7 @@ def load(path: str | Path, map_location: Any = "cpu") -> AdversarialModule:
     """
     checkpoint = read_checkpoint(path, map_location)
     variant = _find(checkpoint["gan_lightning"]["variant"], path)
+    # Checked before it is called: a file must not choose any function that can be imported.
     if not (isinstance(variant, type) and issubclass(variant, AdversarialModule)):
         raise CheckpointError(f"{path} says that its model is {variant!r}, which is no AdversarialModule.")
     try:
@@ -98,6 +102,7 @@ def load(path: str | Path, map_location: Any = "cpu") -> AdversarialModule:
             f"{path} does not fit the {variant.__name__} of this version of the code"
             f"{other_version(checkpoint)}: {_first_line(error)}"
         ) from error
+    # Evaluation mode: samples must not depend on their batch, nor move running statistics.
     return model.to(map_location).eval()
 
 

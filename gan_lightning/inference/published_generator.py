@@ -28,10 +28,12 @@ class ReferenceTranslator(TranslationGame):
     """
 
     def __init__(self, generator: nn.Module, condition_shape: ImageShape) -> None:
+        # There is nothing to train: a game needs a discriminator, so it gets an empty one.
         super().__init__(generator, nn.Identity())
 
     def translate_batch(self, images: Tensor, direction: str | None, attributes: AttributeEdits) -> Tensor:
         with published_mode(self.generator):
+            # One by one, as in the authors' test script: BatchNorm takes the statistics of one image.
             return torch.cat([self.generator(image) for image in images.split(1)])
 
 
@@ -87,6 +89,7 @@ def bare_weights(path: str | Path) -> Weights | None:
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as parts:
+                # torch.load does not compare checksums.
                 if parts.testzip() is not None:
                     return None
         content = torch.load(path, map_location="cpu", weights_only=True)

@@ -34,6 +34,7 @@ def network_of(weights: Weights) -> nn.Module:
         ValueError: They belong to another network.
     """
     theirs = {name.removeprefix("module."): weight for name, weight in weights.items()}
+    # Submodules of the U-Net are nested in one another, blocks of the ResNet are named, PatchGAN is one plain sequence.
     recognise = _patch
     if any(name.startswith("model.model.") for name in theirs):
         recognise = _unet
@@ -42,6 +43,7 @@ def network_of(weights: Weights) -> nn.Module:
     try:
         network, rename = recognise(theirs)
         ours = {rename(name): weight for name, weight in theirs.items()}
+        # InstanceNorm kept running statistics before torch 0.4; these networks do not read them.
         left_out = {name for name in ours if name.endswith(_STATISTICS)} - network.state_dict().keys()
         network.load_state_dict({name: weight for name, weight in ours.items() if name not in left_out})
     except (IndexError, KeyError, RuntimeError, ValueError) as error:  # A layer is missing, left over or another.
@@ -62,6 +64,7 @@ def _unet(weights: Weights) -> _Recognised:
         (last.shape[1], side, side),
         width=first.shape[0],
         depth=depth,
+        # Their code has dropout on the layers between the innermost one and the last four.
         dropout_layers=range(1, depth - 4),
     )
     names = _unet_layers(depth)
@@ -79,6 +82,8 @@ def _unet_layers(depth: int) -> dict[str, str]:
     inside = "model.model."
     for level in range(depth):
         down, up = f"encoder.{level}", f"decoder.{depth - 1 - level}"
+        # Places in their sequences: outermost conv 0, inner 1, deconv 3; in between activation, conv, norm, inner at 3,
+        # activation, deconv, norm; the innermost has no norm after its convolution and nothing inside.
         if level == 0:
             places, middle = {0: f"{down}.0", 3: f"{up}.1"}, 1
         elif level < depth - 1:
@@ -108,6 +113,7 @@ def _patch(weights: Weights) -> _Recognised:
     first = weights["model.0.weight"]
     # A first and a last convolution beside n_layers strided or widening ones.
     n_layers = sum(weight.ndim == 4 for weight in weights.values()) - 2
+    # The smallest side that the layers take: weights do not tell the side of the images.
     shape = (first.shape[1], 3 * 2**n_layers, 3 * 2**n_layers)
     network = PatchDiscriminator(
         shape, first.shape[0], n_layers, "batch" if "model.3.weight" in weights else "instance"

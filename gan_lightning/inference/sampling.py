@@ -174,6 +174,7 @@ def interpolate(
     chosen = _chosen(model, labels, codes, domain)
     for name, values in {"labels": labels or [], **(codes or {})}.items():
         if len(values) > 2:
+            # More than two would have to say where on the way they lie.
             raise ValueError(f"A way has two ends, so {name} takes one value or two, not {len(values)}.")
     ways = unit_linspace(frames)
     return (

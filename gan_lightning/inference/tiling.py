@@ -20,6 +20,7 @@ def in_tiles(network: Callable[[Tensor], Tensor], images: Tensor, tile_size: int
     Returns:
         N x C' x H * scale x W * scale.
     """
+    # Row by row: only one tile's activations are in memory at a time, beside the result.
     rows = []
     for top in range(0, images.shape[2], tile_size):
         row = []

@@ -76,6 +76,7 @@ def translate(
 
 def _pixels(file: str | Path, channels: int) -> Tensor:
     try:
+        # H x W x C of files to C x H x W of networks
         return torch.tensor(read_pixels(file, channels).transpose(2, 0, 1))
     except UnidentifiedImageError as error:
         raise ImageError(f"{file} is no {FORMATS} image, or a damaged one.") from error

@@ -37,6 +37,7 @@ def count_updates(trainer: Trainer, trained: Callable[[], int]) -> None:
         trainer: Its loggers.
         trained: Returns the updates of the loaded weights, for ``validate`` and ``test``.
     """
+    # ``validate`` and ``test`` train nothing: global_step is 0 there.
     number_rows(trainer, lambda: trainer.global_step or trained())
 
 
@@ -49,9 +50,11 @@ def log_last_step_of_short_run(trainer: Trainer, newest: tuple[int, Mapping[str,
     """
     interval = trainer.log_every_n_steps  # type: ignore[attr-defined]
     step, terms = newest
+    # A longer run has rows of its own, and a run that made no step has nothing to say.
     if not 0 < step <= trainer.global_step < interval:
         return
     if (step == trainer.max_steps or trainer.is_last_batch) and not trainer.should_stop:
+        # The last step reached the trainer: its values include what callbacks have logged.
         terms = {name: value for name, value in trainer.logged_metrics.items() if name.startswith("train/")}
     log_metrics(trainer, terms, step)
 
@@ -76,6 +79,7 @@ def guard_loggers(trainer: Trainer) -> None:
     A logger that cannot start, with a wrong key or in a folder that cannot be made, still raises before training.
     """
     for logger in trainer.loggers:
+        # Method by method: a proxy around the logger would not pass the ``isinstance`` checks of callbacks.
         for name in _CALLS:
             if hasattr(logger, name):
                 replace_method(logger, name, "guard", partial(_guarded, trainer, logger))
@@ -99,6 +103,7 @@ def errors_as_warnings(logger: Logger, step: int) -> Iterator[None]:
     try:
         yield
     except getattr(logger, "errors_to_warn_of", Exception) as error:
+        # Once: a logger that is down fails at every row.
         if logger in _warned:
             return
         _warned.add(logger)

@@ -35,6 +35,7 @@ class RunLogger(CSVLogger):
     """Disk errors do not stop training. Any other error is a bug that would corrupt resumed runs."""
 
     def __init__(self, save_dir: str = "runs", name: str = "gan", version: int | str | None = None) -> None:
+        # Flushed at each row: a killed run has lost none.
         super().__init__(save_dir, name, version, flush_logs_every_n_steps=1)
         self._locked = False
 
@@ -61,6 +62,7 @@ class _ContinuingWriter(ExperimentWriter):
 
     def __init__(self, log_dir: str) -> None:
         super().__init__(log_dir)
+        # Read before the first new row, which may replace some of them.
         self._earlier = _read(Path(self.metrics_file_path))
 
     def _check_log_dir_exists(self) -> None:
@@ -70,13 +72,16 @@ class _ContinuingWriter(ExperimentWriter):
         """Write the new rows, all or none, so that a full disk leaves no partial row."""
         if not self.metrics:
             return
+        # A run that is killed has often logged beyond its last checkpoint: those steps are trained and logged anew.
         if self._earlier:
             self._rewind()
         path = Path(self.metrics_file_path)
         keys = sorted({*self.metrics_keys, *(key for row in self.metrics for key in row)})
+        # The header is read again, as another program may have rewritten the file. Nearly every row has known columns.
         if keys == self.metrics_keys and _header(path) == keys:
             self._append(path)
         else:
+            # A new column changes the header, the first line of the file.
             earlier = _read(path)
             keys = sorted({*keys, *(key for row in earlier for key in row)})
             self._replace_file([*earlier, *self.metrics], keys)
@@ -88,12 +93,14 @@ class _ContinuingWriter(ExperimentWriter):
             with open(path, "a", newline="") as file:
                 csv.DictWriter(file, self.metrics_keys).writerows(self.metrics)
         except OSError:
+            # Half a row would be taken for the beginning of the next one.
             os.truncate(path, size)
             raise
 
     def _rewind(self) -> None:
         """Drop the rows that the first new row replaces: later steps, and the same metrics of the same step."""
         new = self.metrics[0]
+        # Several rows may have one step: losses and metrics are logged apart.
         names = set(new) - {"step", "epoch"}
         kept = [
             row

@@ -18,6 +18,7 @@ def log_terms(game: RecordsLogs, terms: Mapping[str, Tensor]) -> None:
     """
     trainer = game.trainer
     game.last_step = trainer.global_step, terms
+    # Step 1 shows callbacks which names there are; at the ends Lightning reads the newest values.
     at_an_end = trainer.is_last_batch or trainer.global_step in (1, trainer.max_steps)
     if is_logged(trainer) or at_an_end or is_monitored(trainer, "train/"):
         game.log_dict(dict(terms))

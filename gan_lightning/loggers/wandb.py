@@ -22,6 +22,7 @@ class SteadyWandbLogger(WandbLogger):
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
+        # Imported on use: it is an optional dependency.
         import wandb
         from wandb.errors import CommError, UsageError
 

@@ -37,6 +37,7 @@ def captioned(picture: Tensor, columns: Sequence[str] = (), rows: Sequence[str] 
     font = ImageFont.load_default(size)
     left = max((_length(name, font) for name in rows), default=-2 * _MARGIN) + 2 * _MARGIN
     top = size + 2 * _MARGIN if columns else 0
+    # Grey pictures stay grey, and the names on them white.
     canvas = Image.new(to_pil(picture).mode, (left + width, top + height))
     canvas.paste(to_pil(picture), (left, top))
     pen = ImageDraw.Draw(canvas)

@@ -29,6 +29,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     # A name of its own for each target, and not longer than the longest that a system takes.
     partial = path.with_name(f".{zlib.crc32(os.fsencode(path.name)):08x}.partial")
     try:
+        # Beside the target: os.replace is atomic within one file system only.
         partial.write_bytes(content)
         os.replace(partial, path)
     except BaseException as error:
@@ -65,10 +66,12 @@ def begin_set(folder: Path, command: str, total: int, arguments: Mapping[str, An
         OSError: It cannot be written into.
     """
     mark = folder / INCOMPLETE
+    # Through JSON, so that tuples compare equal to the lists that a file holds.
     wanted = json.loads(json.dumps({"command": command, "total": total, **arguments}))
     if not mark.is_file():
         refuse_to_overwrite(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        # Before the first image: a set without a mark is taken for a complete one.
         write_atomically(mark, json.dumps(wanted, indent=1).encode())
         return
     found = _read(mark)

@@ -30,6 +30,7 @@ class Window:
     @classmethod
     def around(cls, points: Tensor, margin: float = 1.25) -> "Window":
         """Window around the finite points, N x 2, with a margin on all sides."""
+        # A diverged generator makes NaN and infinite points, which would leave no scale for the others.
         points = points[points.isfinite().all(dim=1)]
         if not len(points):
             return cls((0.0, 0.0), 1.0)
