@@ -26,7 +26,7 @@ from gan_lightning.arguments.recipes import primitive_arguments, resolve, resolv
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import frozen
 from gan_lightning.games.old_hooks import alias_old_hooks
-from gan_lightning.games.overridden_hooks import hooks_left_out
+from gan_lightning.games.overridden_hooks import hooks_left_out, hooks_never_called
 from gan_lightning.games.players import PLAYERS, check_optimizer, made_by, places_of_players
 from gan_lightning.games.randomness import fold, seed_draws
 from gan_lightning.games.state import load_state, save_state
@@ -155,6 +155,12 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
             warnings.warn(
                 f"{cls.__name__}.{name} does not call super().{name}(...), so what the game itself does there is left "
                 "out.",
+                stacklevel=2,
+            )
+        for name, instead in hooks_never_called(cls):
+            warnings.warn(
+                f"{cls.__name__}.{name} is never called: Lightning calls it in automatic optimisation only. Use "
+                f"{instead}.",
                 stacklevel=2,
             )
 

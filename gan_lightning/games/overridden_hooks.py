@@ -1,4 +1,4 @@
-"""Detection of overridden hooks that do not call ``super()``."""
+"""Detection of overridden hooks that have no effect, or take away that of the game."""
 
 import inspect
 from collections.abc import Iterator
@@ -19,3 +19,19 @@ def hooks_left_out(kind: type, empty: type) -> Iterator[str]:
         code = getattr(inspect.unwrap(value), "__code__", None) if callable(value) else None
         if code is not None and theirs is not getattr(empty, name, None) and name not in code.co_names:
             yield name
+
+
+NEVER_CALLED = {
+    "optimizer_step": "on_before_optimizer_step",
+    "optimizer_zero_grad": "after_discriminator_update, or on_train_batch_end",
+    "on_before_zero_grad": "after_discriminator_update, or on_train_batch_end",
+    "configure_gradient_clipping": "gradient_clip_norm, or on_before_optimizer_step",
+}
+"""Hooks that Lightning calls in automatic optimisation only, and what a game has in their place."""
+
+
+def hooks_never_called(kind: type) -> Iterator[tuple[str, str]]:
+    """Yield the hooks of a class that manual optimisation never calls, each with what to use in its place."""
+    for name, instead in NEVER_CALLED.items():
+        if name in vars(kind):
+            yield name, instead

@@ -39,14 +39,7 @@ def split_batch(raw: Any) -> tuple[Any, Any]:
     Raises:
         ValueError: It is none of these, or comes from several loaders.
     """
-    if isinstance(raw, LoaderBatches | NamedLoaderBatches):
-        first, *others = raw.values() if isinstance(raw, NamedLoaderBatches) else raw
-        if others:
-            raise ValueError(
-                f"The trainer was given {len(raw)} training loaders, and this game takes one: join their data, "
-                "DataLoader(ConcatDataset([first, second]), ...), or give one of them."
-            )
-        return split_batch(first)
+    raw = _of_one_loader(raw, "join their data, DataLoader(ConcatDataset([first, second]), ...), or give one of them.")
     if isinstance(raw, Mapping):
         return raw[_name_of_images(raw)], next((raw[name] for name in CONDITIONS if name in raw), None)
     if isinstance(raw, tuple | list):
@@ -54,6 +47,15 @@ def split_batch(raw: Any) -> tuple[Any, Any]:
             raise ValueError("The loader yields an empty batch: it must hold images, N x C x H x W.")
         return raw[0], raw[1] if len(raw) > 1 else None
     return raw, None
+
+
+def _of_one_loader(raw: Any, advice: str) -> Any:
+    """The batch itself, where it does not come from several loaders."""
+    while isinstance(raw, LoaderBatches | NamedLoaderBatches):
+        if len(raw) > 1:
+            raise ValueError(f"The trainer was given {len(raw)} training loaders, and this game takes one: {advice}")
+        (raw,) = raw.values() if isinstance(raw, NamedLoaderBatches) else raw
+    return raw
 
 
 def _name_of_images(raw: Mapping[Any, Any]) -> Any:
@@ -73,8 +75,10 @@ def image_pair(raw: Any, game: str) -> tuple[Tensor, Tensor]:
     """Split a batch of pairs into target images and input images, each N x C x H x W.
 
     Raises:
-        ValueError: The batch does not begin with two tensors of images.
+        ValueError: The batch does not begin with two tensors of images, or comes from several loaders.
     """
+    # Two loaders that are shuffled apart pair images which have nothing to do with each other.
+    raw = _of_one_loader(raw, "yield each pair from one data set, such as StackDataset(targets, inputs).")
     if isinstance(raw, tuple | list) and len(raw) > 1 and all(are_images(part) for part in raw[:2]):
         return raw[0], raw[1]
     raise ValueError(

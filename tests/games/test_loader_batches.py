@@ -112,6 +112,15 @@ def test_two_loaders_for_a_game_of_one_are_refused(variant: Any, data: Any, n_cr
             fit(small(variant, n_critic=n_critic), given)
 
 
+@pytest.mark.parametrize("variant", [Pix2Pix, SRGAN])
+def test_pairs_are_not_made_of_what_two_loaders_shuffle_apart(variant: Any) -> None:
+    small_or_large = {"image_shape": (3, 16, 16)} if variant is SRGAN else {}
+    loaders = [DataLoader(images(), 4), DataLoader(images(), 4)]
+    for given in (loaders, {"image": loaders[0], "condition": loaders[1]}, CombinedLoader(loaders, "min_size")):
+        with pytest.raises(ValueError, match=r"given 2 training loaders, .* yield each pair from one data set"):
+            fit(small(variant, **small_or_large), given)
+
+
 def test_a_list_of_one_loader_is_that_loader() -> None:
     for given in ([DataLoader(images(), 4)], {"any": DataLoader(TensorDataset(images()), 4)}):
         assert fit(small(DCGAN), given) == 3

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from gan_lightning.callbacks import LastCheckpoint
+from gan_lightning.games.overridden_hooks import NEVER_CALLED
 from gan_lightning.trainer.internals import restore_loader_classes
 from gan_lightning.variants import ACGAN, DCGAN, WGANGP
 from tests.helpers.games import DigitsFor, small
@@ -149,6 +150,17 @@ def test_every_hook_that_does_something_is_watched(hook: str) -> None:
 
             def on_train_batch_start(self, *_: Any) -> None:  # A hook in which the game does nothing.
                 pass
+
+
+@pytest.mark.parametrize("hook", [*NEVER_CALLED])
+def test_a_hook_of_automatic_optimisation_is_told(hook: str, tmp_path: Path) -> None:
+    calls = []
+    with pytest.warns(UserWarning, match=f"Own.{hook} is never called: .* Use "):
+        own = type("Own", (DCGAN,), {hook: lambda self, *_, **__: calls.append(hook)})
+    model = small(own)
+    trainer(tmp_path).fit(model, digits(model))
+    assert model.game_step > 0
+    assert not calls, "Lightning calls it after all"
 
 
 @pytest.mark.filterwarnings("ignore:.*does not call super")
