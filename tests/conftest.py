@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import sys
 import zlib
 from collections.abc import Iterator
 
@@ -33,6 +34,7 @@ def _own_random_numbers(request: pytest.FixtureRequest) -> None:
 def _own_signal_handlers() -> Iterator[None]:
     """Give the signals back: a test that lets a callback listen outside of a run leaves its handler behind."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell starts what runs in its background without one.
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -43,3 +45,11 @@ def _torchs_own_loaders() -> Iterator[None]:
     """Undo what Lightning leaves behind where a loader is asked for outside of a game's run, and there is an error."""
     yield
     restore_loader_classes()
+
+
+@pytest.fixture(autouse=True)
+def _own_wandb() -> None:
+    """End what an earlier test has begun: W&B keeps the environment, and its run, for the whole process."""
+    if wandb := sys.modules.get("wandb"):
+        wandb.finish()
+        wandb.teardown()
