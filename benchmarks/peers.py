@@ -2,14 +2,14 @@
 
     python -m benchmarks peers --peers DIR --data-dir DATA [WORKLOAD ...]
 
-DIR holds the user's own checkouts of pytorch-CycleGAN-and-pix2pix, PyTorch-GAN and mimicry, DATA the folders `facades`,
-`monet2photo`, `cifar10` (train/<class>/*) and `MNIST`. Both sides train the same networks with the same optimisers, on
-the same files and batch size, and decode in their own process. Each has a process that stays warm; they take turns of
-some steps. A step is one update of the generator. Printed are the medians over the rounds of a step's seconds of CPU
-and seconds, the largest resident set of the process, and the ratios peer / ours of the same round: above 1 we are
-faster.
+DIR holds the user's own checkouts of pytorch-CycleGAN-and-pix2pix, PyTorch-GAN and mimicry; DATA
+holds `facades`, `monet2photo`, `cifar10/train/<class>/*` and `MNIST/raw`. Both sides train the same networks with the
+same optimisers on the same files, in batches of the same size, and decode them in the training process. A process each
+stays warm, and they take turns of some steps; a step is one update of the generator. Printed are the medians over the
+rounds of a step's seconds of CPU and seconds, the largest resident set of the process, and ratios peer / ours of the
+same round: above 1 we are faster.
 
-One core, with the instructions of a processor with AVX2 alone:
+One core, with the instructions of a processor that has AVX2 and no more:
 
     OMP_NUM_THREADS=1 ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2
 """
@@ -18,85 +18,15 @@ import argparse
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import median
 
 import torch
 
-from benchmarks.contestants import theirs
-from benchmarks.contestants.turns import Program, Round, Turns, contestants
+from benchmarks.contestants.turns import Program, Round, contestants
+from benchmarks.contestants.workloads import WORKLOADS
 
-WARM_UP = 3
 ISA = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS")
-
-
-@dataclass(frozen=True)
-class Workload:
-    """The same training twice.
-
-    Args:
-        peer: Makes the peer's program from the folders of the checkouts and of the data.
-        ours: Arguments of `gan-lightning fit`; ``DATA`` in them is the folder of the data.
-        steps: Of a turn.
-    """
-
-    peer: Callable[[Path, Path], Program]
-    ours: Sequence[str]
-    steps: int = 3
-
-
-def _pix2pix(batch_size: int, steps: int) -> Workload:
-    def peer(checkouts: Path, data: Path) -> Program:
-        options = f"--model pix2pix --direction BtoA --batch_size {batch_size}"
-        return _cycle_gan_and_pix2pix(checkouts, data / "facades", options)
-
-    ours = ["--model=Pix2Pix", "--data=PairedImageDataModule", "--data.root=DATA/facades", "--data.direction=BtoA"]
-    return Workload(peer, [*ours, f"--data.batch_size={batch_size}", "--data.num_workers=0"], steps)
-
-
-def _cycle_gan_and_pix2pix(checkouts: Path, images: Path, options: str) -> Program:
-    """No display, no pages, no loading processes; the rest is the program's default."""
-    quiet = [
-        "--gpu_ids=-1",
-        "--num_threads=0",
-        "--display_id=0",
-        "--no_html",
-        "--checkpoints_dir=FOLDER",
-        "--name=peer",
-    ]
-    path = checkouts / "pytorch-CycleGAN-and-pix2pix" / "train.py"
-    arguments = [f"--dataroot={images}", *options.split(), *quiet]
-    return partial(theirs.script, path=path, arguments=arguments, without=["dominate", "dominate.tags"])
-
-
-def _sngan(batch_size: int, steps: int) -> Workload:
-    def peer(checkouts: Path, data: Path) -> Program:
-        images = data / "cifar10" / "train"
-        return partial(theirs.mimicry_sngan, checkout=checkouts / "mimicry", images=images, batch_size=batch_size)
-
-    ours = ["--model=SNGAN", "--data=ImageFolderDataModule", "--data.root=DATA/cifar10", "--data.image_size=32"]
-    return Workload(peer, [*ours, f"--data.batch_size={batch_size}", "--data.num_workers=0"], steps)
-
-
-WORKLOADS = {
-    "pix2pix 256, batch 1": _pix2pix(1, steps=4),
-    "SNGAN 32, batch 16": _sngan(16, steps=1),
-}
-
-
-def _fit(turns: Turns, folder: Path, arguments: Sequence[str]) -> None:
-    from benchmarks.contestants.ours import fit  # A peer's process has nothing of ours in its memory.
-
-    fit(turns, folder, arguments)
-
-
-def programs(work: Workload, checkouts: Path, data: Path, only: Sequence[str]) -> dict[str, Program]:
-    """The peer's program, and ours by the options of `fit` that it has."""
-    arguments = [word.replace("DATA", str(data)) for word in work.ours]
-    ours = {name: partial(_fit, arguments=[*arguments, *name.split()[1:]]) for name in only}
-    return {"peer": work.peer(checkouts, data), **ours}
 
 
 def compare(programs: dict[str, Program], rounds: int, steps: int, warm_up: int) -> dict[str, list[Round]]:
@@ -170,7 +100,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--data-dir", type=Path, default=Path("data"), help="folder of the data sets")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, help="in a turn of each contestant")
-    parser.add_argument("--warm-up", type=int, default=WARM_UP, help="steps of each contestant before the first round")
+    parser.add_argument("--warm-up", type=int, default=3, help="steps of each contestant before the first round")
     parser.add_argument("--only", nargs="+", metavar="CONTESTANT", default=["fit"], help="'fit', 'fit --fast'")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.workloads if name not in WORKLOADS]:
@@ -178,6 +108,6 @@ def main(arguments: Sequence[str]) -> None:
     print(machine(), flush=True)
     for name in options.workloads or WORKLOADS:
         work = WORKLOADS[name]
-        taking_part = programs(work, options.peers.resolve(), options.data_dir.resolve(), options.only)
+        taking_part = work.programs(options.peers.resolve(), options.data_dir.resolve(), options.only)
         costs = compare(taking_part, options.rounds, options.steps or work.steps, options.warm_up)
         print(f"\n{table(name, costs)}", flush=True)

@@ -1,1 +1,1 @@
-"""What `python -m benchmarks peers` sets against each other, one module a process, so that its memory is its own."""
+"""What `python -m benchmarks peers` sets against each other. Modules import little: what they do counts as memory."""

@@ -7,7 +7,7 @@ that it imports and does not use in training may be absent: modules without cont
 import os
 import runpy
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -23,10 +23,11 @@ def script(
     turns: Turns,
     folder: Path,
     path: Path,
-    arguments: Sequence[str],
+    arguments: Sequence[str] = (),
     batches: int = 1,
     without: Sequence[str] = (),
     home: str = ".",
+    links: Mapping[str, Path] | None = None,
 ) -> None:
     """Run a training script, to its end or that of its process.
 
@@ -38,9 +39,13 @@ def script(
         batches: Batches of a step.
         without: Packages that it imports and does not use.
         home: Working directory, below the folder.
+        links: Folders that the script looks for, below the folder, and where they are.
     """
     count_steps(turns, batches)
     (folder / home).mkdir(parents=True, exist_ok=True)
+    for place, target in (links or {}).items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).symlink_to(target)
     os.chdir(folder / home)
     sys.path.insert(0, str(path.parent))
     sys.argv = [str(path), *(word.replace("FOLDER", str(folder)) for word in arguments)]

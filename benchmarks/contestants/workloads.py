@@ -1,0 +1,107 @@
+"""The same training twice: by a peer's program, and by `gan-lightning fit`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from benchmarks.contestants import theirs
+from benchmarks.contestants.turns import Program, Turns
+
+NETWORKS = "benchmarks.contestants.networks"
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The same training twice.
+
+    Args:
+        peer: Makes the peer's program from the folders of the checkouts and of the data.
+        ours: Arguments of `gan-lightning fit`; ``DATA`` in them is the folder of the data.
+        steps: Of a turn.
+    """
+
+    peer: Callable[[Path, Path], Program]
+    ours: Sequence[str]
+    steps: int
+
+    def programs(self, checkouts: Path, data: Path, ours: Sequence[str]) -> dict[str, Program]:
+        """The peer's program, and `fit` with each of the options in ``ours``, such as "fit --fast"."""
+        arguments = [word.replace("DATA", str(data)) for word in self.ours]
+        options = {name: [*arguments, *name.split()[1:]] for name in ours}
+        return {"peer": self.peer(checkouts, data)} | {
+            name: partial(_fit, arguments=words) for name, words in options.items()
+        }
+
+
+def _fit(turns: Turns, folder: Path, arguments: Sequence[str]) -> None:
+    from benchmarks.contestants.ours import fit  # Not above: a peer's process has nothing of ours in its memory.
+
+    fit(turns, folder, arguments)
+
+
+def _translation(images: str, peer: str, ours: str, batch_size: int, steps: int) -> Workload:
+    """pytorch-CycleGAN-and-pix2pix without display, pages and loading processes, at its defaults otherwise."""
+    quiet = "--gpu_ids -1 --num_threads 0 --display_id 0 --no_html --checkpoints_dir FOLDER --name peer"
+    options = f"{peer} {quiet} --batch_size {batch_size}".split(" ")
+
+    def program(checkouts: Path, data: Path) -> Program:
+        path = checkouts / "pytorch-CycleGAN-and-pix2pix" / "train.py"
+        arguments = [f"--dataroot={data / images}", *options]
+        return partial(theirs.script, path=path, arguments=arguments, without=["dominate", "dominate.tags"])
+
+    loading = [f"--data.root=DATA/{images}", f"--data.batch_size={batch_size}", "--data.num_workers=0"]
+    return Workload(program, [*ours.split(), *loading], steps)
+
+
+def _pix2pix(batch_size: int, steps: int) -> Workload:
+    ours = "--model=Pix2Pix --data=PairedImageDataModule --data.direction=BtoA"
+    return _translation("facades", "--model pix2pix --direction BtoA", ours, batch_size, steps)
+
+
+def _cycle_gan(side: int, n_blocks: int, steps: int) -> Workload:
+    load_size = round(side * 286 / 256)
+    theirs = f"--model cycle_gan --netG resnet_{n_blocks}blocks --load_size {load_size} --crop_size {side}"
+    ours = f"--model=CycleGAN --model.generator.n_blocks={n_blocks} --data=UnpairedImageDataModule"
+    ours += f" --data.image_size={side} --data.load_size={load_size}"
+    return _translation("monet2photo", theirs, ours, 1, steps)
+
+
+def _sngan(batch_size: int, steps: int) -> Workload:
+    def program(checkouts: Path, data: Path) -> Program:
+        images = data / "cifar10" / "train"
+        return partial(theirs.mimicry_sngan, checkout=checkouts / "mimicry", images=images, batch_size=batch_size)
+
+    ours = f"--model=SNGAN --model.generator={NETWORKS}.MimicryGenerator --data=ImageFolderDataModule"
+    loading = "--data.root=DATA/cifar10 --data.image_size=32 --data.flip=false --data.num_workers=0"
+    return Workload(program, [*ours.split(), *loading.split(), f"--data.batch_size={batch_size}"], steps)
+
+
+def _mnist(name: str, ours: str, steps: int, batches: int = 1) -> Workload:
+    """A script of PyTorch-GAN at its defaults, which reads MNIST two folders above."""
+
+    def program(checkouts: Path, data: Path) -> Program:
+        path = checkouts / "PyTorch-GAN" / "implementations" / name / f"{name}.py"
+        links = {"data/mnist/MNIST": data / "MNIST"}
+        return partial(theirs.script, path=path, batches=batches, links=links, home=f"implementations/{name}")
+
+    loading = "--data=MNISTDataModule --data.data_dir=DATA --data.val_size=0"
+    return Workload(program, [*loading.split(), *ours.replace("NETWORKS", NETWORKS).split()], steps)
+
+
+_SMALL = "--model.generator=NETWORKS.SmallGenerator --model.discriminator=NETWORKS.SmallDiscriminator"
+_DENSE = "--model.generator=NETWORKS.DenseGenerator --model.discriminator=NETWORKS.DenseCritic --model.latent_dim=100"
+_ADAM = "--model.generator_optimizer=DCGANAdam --model.discriminator_optimizer=DCGANAdam"
+
+WORKLOADS = {
+    "pix2pix 256, batch 1": _pix2pix(1, steps=4),
+    "pix2pix 256, batch 4": _pix2pix(4, steps=1),
+    "CycleGAN 128, 6 blocks": _cycle_gan(128, 6, steps=2),
+    "CycleGAN 256, 9 blocks": _cycle_gan(256, 9, steps=1),
+    "SNGAN 32, batch 4": _sngan(4, steps=2),
+    "SNGAN 32, batch 16": _sngan(16, steps=1),
+    "SNGAN 32, batch 64": _sngan(64, steps=1),
+    "dcgan.py": _mnist("dcgan", f"--model=DCGAN {_SMALL}", steps=20),
+    "lsgan.py": _mnist("lsgan", f"--model=LSGAN {_SMALL} --model.generator.norm_first=false", steps=20),
+    "wgan_gp.py": _mnist("wgan_gp", f"--model=WGANGP {_DENSE} {_ADAM} --data.image_size=28", steps=20, batches=5),
+}
