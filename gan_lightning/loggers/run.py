@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import os
 import warnings
 from itertools import count
@@ -15,6 +16,9 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from datamodules.components.atomic_write import replacing
 from gan_lightning.trainer import run_lock
+
+_BLOCK = 1 << 14
+"""Bytes that are read from the end of a metrics file first."""
 
 
 class RunLogger(CSVLogger):
@@ -62,8 +66,7 @@ class _ContinuingWriter(ExperimentWriter):
 
     def __init__(self, log_dir: str) -> None:
         super().__init__(log_dir)
-        # Read before the first new row, which may replace some of them.
-        self._earlier = _read(Path(self.metrics_file_path))
+        self._has_earlier = _has_text(Path(self.metrics_file_path))
 
     def _check_log_dir_exists(self) -> None:
         """Lightning deletes the earlier metrics here."""
@@ -73,7 +76,7 @@ class _ContinuingWriter(ExperimentWriter):
         if not self.metrics:
             return
         # A run that is killed has often logged beyond its last checkpoint: those steps are trained and logged anew.
-        if self._earlier:
+        if self._has_earlier:
             self._rewind()
         path = Path(self.metrics_file_path)
         keys = sorted({*self.metrics_keys, *(key for row in self.metrics for key in row)})
@@ -98,20 +101,21 @@ class _ContinuingWriter(ExperimentWriter):
             raise
 
     def _rewind(self) -> None:
-        """Drop the rows that the first new row replaces: later steps, and the same metrics of the same step."""
-        new = self.metrics[0]
+        """Drop the rows that the first new row replaces: later steps, and the same metrics of the same step.
+
+        Only the end of the file is read: a resume after a million steps is as quick as one after ten.
+        """
+        new, path = self.metrics[0], Path(self.metrics_file_path)
         # Several rows may have one step: losses and metrics are logged apart.
         names = set(new) - {"step", "epoch"}
-        kept = [
-            row
-            for row in self._earlier
-            if int(row["step"]) < new["step"]
-            or (int(row["step"]) == new["step"] and not any(row.get(name) for name in names))
-        ]
-        keys = sorted({key for row in kept for key in row})
-        self._replace_file(kept, keys)
-        self._earlier = []
-        self.metrics_keys = keys
+        try:
+            self.metrics_keys, place, rows = _end_of(path, new["step"])
+        except _UNREADABLE:
+            _set_aside(path)
+        else:
+            kept = b"".join(line for line, row in rows if row["step"] == new["step"] and not any(map(row.get, names)))
+            _replace_end(path, place, b"".join(line for line, _ in rows), kept)
+        self._has_earlier = False
 
     def _replace_file(self, rows: list[dict[str, Any]], fieldnames: list[str]) -> None:
         text = io.StringIO(newline="")
@@ -122,6 +126,10 @@ class _ContinuingWriter(ExperimentWriter):
             file.write(text.getvalue().encode())
 
 
+def _has_text(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
 def _header(path: Path) -> list[str] | None:
     """Column names in the file; None if there is no file."""
     if not path.is_file():
@@ -130,28 +138,74 @@ def _header(path: Path) -> list[str] | None:
         return next(csv.reader([file.readline()]), [])
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
-    """Rows of a metrics file, without an incomplete last line.
+_UNREADABLE = (KeyError, ValueError, OverflowError, csv.Error)
+"""What reading a file raises that somebody has edited."""
 
-    A file that was edited and lacks a step number in some row cannot be continued: it is renamed, with a warning, and a
-    new one begins.
+
+def _end_of(path: Path, step: float) -> tuple[list[str], int, list[tuple[bytes, dict[str, Any]]]]:
+    """The rows at the end of a metrics file, behind the last one of an earlier step.
+
+    Returns:
+        The names of the columns; where these rows begin in the file, in bytes; and each row's line, with its values. An
+        incomplete last line is left out.
+
+    Raises:
+        ValueError: The end cannot be read as numbers under the header, which has ``step``.
     """
-    if not path.is_file():
+    with open(path, "rb") as file:
+        names = next(csv.reader([file.readline().decode("utf-8-sig")]), [])
+        first, size = file.tell(), path.stat().st_size
+        names.index("step")  # ValueError: it is not there.
+        length = _BLOCK
+        while True:
+            start = max(first, size - length)
+            file.seek(start)
+            # A block begins within a row, but for the first.
+            start += len(file.readline()) if start > first else 0
+            file.seek(start)
+            lines = [line for line in file.read().splitlines(keepends=True) if line.endswith(b"\n")]
+            rows = [_row(line, names) for line in lines]
+            if start == first or any(row["step"] < step for row in rows):
+                break
+            length *= 2
+    before = max((n + 1 for n, row in enumerate(rows) if row["step"] < step), default=0)
+    return names, start + sum(map(len, lines[:before])), [*zip(lines, rows, strict=True)][before:]
+
+
+def _row(line: bytes, names: list[str]) -> dict[str, Any]:
+    values = next(csv.reader([line.decode(errors="replace")]), [])
+    if len(values) > len(names):
+        raise ValueError("a row is longer than the header")
+    row: dict[str, Any] = dict(zip(names, values, strict=False))
+    return {**row, "step": int(float(row["step"]))}
+
+
+def _replace_end(path: Path, place: int, end: bytes, kept: bytes) -> None:
+    """Replace the end of a file by some of its lines; a kill leaves the old file or the new one."""
+    if end.startswith(kept):
+        os.truncate(path, place + len(kept))
+        return
+    with open(path, "rb") as old, replacing(path) as file:
+        file.write(old.read(place) + kept)
+
+
+def _set_aside(path: Path) -> None:
+    """Rename a file that was edited and cannot be continued, with a warning; a new one begins."""
+    aside = next(name for n in count() if not (name := path.with_name(f"metrics_edited_{n}.csv")).exists())
+    os.replace(path, aside)
+    warnings.warn(
+        f"{path} cannot be continued: it was edited, and not every row has the number of its step under step, with "
+        f"commas between the columns. It is now {aside.name}, and a new {path.name} begins.",
+        stacklevel=2,
+    )
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    """All rows of a metrics file. A file that was edited and lacks a step number in some row is set aside."""
+    if not _has_text(path):
         return []
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)  # Spreadsheets begin with a mark.
-        rows = list(csv.DictReader(line for line in lines if line.endswith("\n")))
-        for row in rows:
-            row["step"] = int(float(row["step"]))
-            if None in row:
-                raise ValueError("a row is longer than the header")
-    except (KeyError, TypeError, ValueError, OverflowError, csv.Error):
-        aside = next(name for n in count() if not (name := path.with_name(f"metrics_edited_{n}.csv")).exists())
-        os.replace(path, aside)
-        warnings.warn(
-            f"{path} cannot be continued: it was edited, and not every row has the number of its step under step, with "
-            f"commas between the columns. It is now {aside.name}, and a new {path.name} begins.",
-            stacklevel=2,
-        )
+        return [row for _, row in _end_of(path, -math.inf)[2]]
+    except _UNREADABLE:
+        _set_aside(path)
         return []
-    return rows

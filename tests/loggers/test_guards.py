@@ -94,7 +94,7 @@ class FullDisk(pl.Callback):
             self.monkeypatch.undo()
 
     def open_(self, path: Any, mode: str = "r", *arguments: Any, **named: Any) -> Any:
-        if "metrics.csv" not in str(path) or mode == "r":
+        if "metrics.csv" not in str(path) or "r" in mode:
             return io_open(path, mode, *arguments, **named)
         with io_open(path, mode) as file:
             file.write(b"1,0." if "b" in mode else "1,0.")
@@ -130,8 +130,7 @@ def test_a_mistake_in_the_runs_own_log_is_not_forgiven(tmp_path: Path) -> None:
     class Mistake(pl.Callback):
         def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
             os.makedirs(run_directory(tmp_path), exist_ok=True)
-            trainer.logger.experiment.metrics = [{"step": object(), "x": 1}]
-            trainer.logger.experiment._earlier = [{"step": "not a number"}]
+            trainer.logger.experiment.metrics = [{"step": 1, object(): 1}]
 
-    with pytest.raises(ValueError, match="not a number"):
+    with pytest.raises(TypeError, match="not supported between"):
         train(tmp_path, Mistake())
