@@ -32,7 +32,7 @@ class RunArtifacts(Callback):
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 with errors_as_warnings(logger, trainer.global_step):
-                    _give(logger, files)
+                    _upload(logger, files)
 
 
 def best_checkpoint(trainer: Trainer) -> Path | None:
@@ -44,7 +44,7 @@ def best_checkpoint(trainer: Trainer) -> Path | None:
     return found[0] if found else None
 
 
-def _give(logger: WandbLogger, files: dict[str, Path]) -> None:
+def _upload(logger: WandbLogger, files: dict[str, Path]) -> None:
     import wandb
 
     run = logger.experiment

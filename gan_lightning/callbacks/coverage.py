@@ -56,7 +56,7 @@ class ModeCoverage(Measurement):
         if not hasattr(pl_module, "sample"):
             raise ValueError(f"ModeCoverage needs samples, and {type(pl_module).__name__} has no sample().")
         if not (hasattr(data, "centres") and hasattr(data, "std")):
-            name = "there is no data module" if data is None else f"{type(data).__name__} does not tell"
+            name = "there is no data module" if data is None else f"{type(data).__name__} does not have them"
             raise ValueError(f"ModeCoverage must know the modes (centres and std), and {name}: use ToyDataModule.")
 
     def measure(self, trainer: Trainer, game: Any) -> dict[str, float]:

@@ -94,7 +94,7 @@ class GenerativeMetrics(Measurement):
         self._options = Options(kid_subsets, kid_subset_size)
         self._cache = TensorCache(cache_dir)
         self._extractors: dict[str, FeatureExtractor] = {}
-        self._judge: tuple[JointEvaluator, list[Reference], int] | None = None
+        self._evaluation: tuple[JointEvaluator, list[Reference], int] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -125,12 +125,12 @@ class GenerativeMetrics(Measurement):
         super().setup(trainer, pl_module, stage)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        self._extractors, self._judge = {}, None
+        self._extractors, self._evaluation = {}, None
 
     def measure(self, trainer: Trainer, game: Any) -> dict[str, float]:
-        if self._judge is None:
-            self._judge = self._prepare(trainer, game.device)
-        evaluator, references, n = self._judge
+        if self._evaluation is None:
+            self._evaluation = self._prepare(trainer, game.device)
+        evaluator, references, n = self._evaluation
         return evaluator.score(Samples(game.sample, n, self.seed), references)
 
     def _log(self, pl_module: LightningModule, scores: dict[str, float], **how: Any) -> None:

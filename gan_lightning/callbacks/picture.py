@@ -54,7 +54,7 @@ class Picture(Callback, ABC):
         name = type(game).__name__
         if not hasattr(game, cls.required_method):
             return f"{name} has no {cls.required_method}()"
-        return f"{name} makes points, which ScatterPlot draws" if are_points(getattr(game, "image_shape", ())) else None
+        return f"{name} makes points, which ScatterPlot plots" if are_points(getattr(game, "image_shape", ())) else None
 
     @abstractmethod
     def images(self, game: Any) -> tuple[Tensor, int | None]:
@@ -77,7 +77,7 @@ class Picture(Callback, ABC):
         if log_dir is None or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
             self._folder = None
         elif reason := self.reason_to_skip(pl_module):
-            warnings.warn(f"{reason}: {type(self).__name__} draws nothing.", stacklevel=2)
+            warnings.warn(f"{reason}: {type(self).__name__} makes no picture.", stacklevel=2)
             self._folder = None
         else:
             alike = [each for each in trainer.callbacks if isinstance(each, Picture) and each.subject == self.subject]  # type: ignore[attr-defined]

@@ -120,7 +120,7 @@ class RunProgressBar(ProgressBar):
             dynamic_ncols=on_terminal,
             mininterval=math.inf,  # Only refresh() updates the bar: tqdm's own timer would not update the figures.
             maxinterval=math.inf,
-            file=None if on_terminal else _Lines(),
+            file=None if on_terminal else _LineWriter(),
         )
 
     def _move(self, n: int, trainer: Trainer | None = None) -> None:
@@ -130,7 +130,7 @@ class RunProgressBar(ProgressBar):
         self._bar.n = n
         if time.monotonic() >= self._next_look:
             if trainer is not None:
-                self._bar.set_postfix(_figures(trainer, self._losses), refresh=False)
+                self._bar.set_postfix(_postfix(trainer, self._losses), refresh=False)
             self._bar.refresh()
             self._next_look = time.monotonic() + self._wait
 
@@ -143,12 +143,12 @@ class RunProgressBar(ProgressBar):
             return
         if trainer is not None:
             self._bar.n = trainer.global_step
-            self._bar.set_postfix(_figures(trainer, self._losses), refresh=False)
+            self._bar.set_postfix(_postfix(trainer, self._losses), refresh=False)
         self._bar.close()  # Refreshes it a last time.
         self._bar = None
 
 
-def _figures(trainer: Trainer, losses: Mapping[str, Any]) -> dict[str, str]:
+def _postfix(trainer: Trainer, losses: Mapping[str, Any]) -> dict[str, str]:
     """Losses, training health and the newest validation metrics, read off the device."""
     # The losses of this step last: callback_metrics may hold older ones.
     metrics = {**trainer.callback_metrics, **losses}
@@ -172,7 +172,7 @@ def _short(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-class _Lines:
+class _LineWriter:
     """A stderr without carriage returns: each refresh of the bar is a line."""
 
     def write(self, text: str) -> None:

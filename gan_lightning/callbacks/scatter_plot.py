@@ -12,7 +12,7 @@ from gan_lightning.callbacks.picture import Picture, first_batches
 from gan_lightning.games.freezing import evaluating
 from gan_lightning.games.randomness import own_randomness
 from gan_lightning.visualization.images import are_points
-from gan_lightning.visualization.scatter_plot import Window, draw_scatter
+from gan_lightning.visualization.scatter_plot import Window, plot_scatter
 
 
 class ScatterPlot(Picture):
@@ -59,21 +59,21 @@ class ScatterPlot(Picture):
                 self._real = torch.cat([game.prepare_batch(raw).real.flatten(1) for raw in batches]).cpu()
             samples = game.sample(self.n, seed=self.seed).flatten(1).cpu()
             window = Window.around(self._real)
-            verdicts = self._verdicts(game, window.cells()) if self.contours else None
-        return draw_scatter(samples, window, self._real, verdicts)[None] / 127.5 - 1, 1
+            outputs = self._discriminator_outputs(game, window.cells()) if self.contours else None
+        return plot_scatter(samples, window, self._real, outputs)[None] / 127.5 - 1, 1
 
-    def _verdicts(self, game: Any, points: Tensor) -> Tensor | None:
+    def _discriminator_outputs(self, game: Any, points: Tensor) -> Tensor | None:
         """Output of the discriminator at each point, N; None if it takes other inputs or has another output."""
         with evaluating(game.discriminator):
             try:
                 # Points as images, N x 2 x 1 x 1.
-                verdicts = game.discriminator(points.to(game.device)[..., None, None])
+                outputs = game.discriminator(points.to(game.device)[..., None, None])
             except (AttributeError, TypeError, ValueError, RuntimeError):  # It needs labels, pairs, ...
-                verdicts = None
-        if isinstance(verdicts, Tensor) and verdicts.numel() == len(points):
-            return verdicts.flatten()
+                outputs = None
+        if isinstance(outputs, Tensor) and outputs.numel() == len(points):
+            return outputs.flatten()
         name, self.contours = type(game.discriminator).__name__, False
         warnings.warn(
-            f"{name} does not give one number to one point: ScatterPlot leaves out its verdict.", stacklevel=2
+            f"{name} does not give one number to one point: ScatterPlot leaves out the contours.", stacklevel=2
         )
         return None

@@ -59,13 +59,13 @@ class TrainingHealth(Callback):
         self._due = interval > 0 and (trainer.global_step + 1) % interval == 0
         if self._due:
             self._values = {}
-            listen(self._listen)
+            listen(self._record)
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         if not self._due:
             return
-        judge = cast(AdversarialModule, pl_module).optimizer_of("discriminator").optimizer
-        player = "discriminator" if optimizer is judge else "generator"
+        discriminators = cast(AdversarialModule, pl_module).optimizer_of("discriminator").optimizer
+        player = "discriminator" if optimizer is discriminators else "generator"
         # Here and not in the step: under fp16 the gradients have just been unscaled, and nothing is clipped yet.
         weights = (weight for group in optimizer.param_groups for weight in group["params"])
         norm = get_total_norm([weight.grad for weight in weights if weight.grad is not None])
@@ -79,7 +79,7 @@ class TrainingHealth(Callback):
         self._images += sum(_length(raw) for raw in batches)
         if not self._due:
             return
-        stop_listening(self._listen)
+        stop_listening(self._record)
         interval, step = trainer.log_every_n_steps, trainer.global_step  # type: ignore[attr-defined]
         # True if a multiple lies between the last logged step and this one. No state: a resumed run agrees.
         if step // self.diversity_every_n_steps > (step - interval) // self.diversity_every_n_steps:
@@ -91,9 +91,9 @@ class TrainingHealth(Callback):
         _ = trainer.callback_metrics  # Reading them makes Lightning keep them, for the progress bar.
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        stop_listening(self._listen)
+        stop_listening(self._record)
 
-    def _listen(self, name: str, value: Tensor) -> None:
+    def _record(self, name: str, value: Tensor) -> None:
         self._values[f"train/{name}"] = value
 
     def _measure_diversity(self, game: Any, raw: Any) -> None:

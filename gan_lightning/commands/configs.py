@@ -16,7 +16,7 @@ _WORDS = re.compile(r"[\w.-]+(/[\w.-]+)*")
 
 _ABOUT = """\
 List the configs that are shipped, with what each trains, for how many steps, and how long that takes on two CPU cores;
-or write one to the screen. `--config NAME` takes one by its name, wherever you stand; a path is taken as ever.
+or write one to the screen. `--config NAME` takes one by its name, from any folder; a path is taken as well.
 """
 
 _EXAMPLES = """\
@@ -97,7 +97,7 @@ def _shipped(name: str) -> Path:
     if plain in known:
         return home() / f"{plain}.yaml"
     shipped = plain.removeprefix("configs/")
-    # A slip in the name: offer up to three similar ones.
+    # A misspelt name: offer up to three similar ones.
     near = [shipped] if shipped in known else difflib.get_close_matches(plain.rpartition("/")[2], known, 3)
     hint = f": did you mean {' or '.join(near)}?" if near else "."
     raise FileNotFoundError(f"There is no file and no shipped config {name}{hint} `gan-lightning configs` lists them.")

@@ -15,7 +15,7 @@ def errors_in_one_sentence(
     kinds: tuple[type[Exception], ...] = (ValueError, FileNotFoundError, FileExistsError, ModuleNotFoundError),
     applies: Callable[[], bool] = lambda: True,
 ) -> Iterator[None]:
-    """Turn an error that the user can mend into one sentence on stderr and exit code 2.
+    """Turn an error that the user can fix into one sentence on stderr and exit code 2.
 
     Args:
         command: The command that is running.

@@ -88,7 +88,7 @@ def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":
     model = load_model(checkpoint, device)
     if not hasattr(model, "sample"):
         name = type(model).__name__
-        raise ValueError(f"{name} makes no samples out of nothing: it needs images, so use `gan-lightning translate`.")
+        raise ValueError(f"{name} makes no samples from latents: it needs images, so use `gan-lightning translate`.")
     return model
 
 

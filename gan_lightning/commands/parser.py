@@ -139,7 +139,7 @@ class Parser(LightningArgumentParser):
             return super().format_help(formatter)
         if not is_selectable(self._described):
             kinds = gallery(selectable_subclasses(self._described))
-            return f"{kinds}\n\n{self.prog} --{self._key}.help CLASS tells what one takes.\n"
+            return f"{kinds}\n\n{self.prog} --{self._key}.help CLASS lists what one takes.\n"
         self.usage = f"{self.prog} --{self._key} {self._described.__name__} [--{self._key}.OPTION VALUE ...]"
         self.description = about(self._described)
         for group in (self.groups or {}).values():

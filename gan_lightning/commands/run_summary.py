@@ -79,7 +79,7 @@ class RunRecord(Callback):
         """Unlock the directory; remove it, and the folders made for it, if the run has written no result."""
         if self.directory is not None:
             run_lock.release(self.directory)
-        with suppress(OSError):  # It could not be made, or another run lives beside it by now.
+        with suppress(OSError):  # It could not be made, or another run has a directory beside it by now.
             if not self._made or {*os.listdir(self._made[0])} - runs.PREPARATIONS:
                 return
             for name in runs.PREPARATIONS:

@@ -34,7 +34,7 @@ def new_directory(home: Path, kind: str = "version") -> Path:
 
 
 def newest_run(home: Path) -> Path | None:
-    """The newest run that began to train, whether or not it lived to save a checkpoint."""
+    """The newest run that began to train, even if it was killed before it saved a checkpoint."""
     runs = [directory for _, directory in sorted(_numbered(home, "version")) if (directory / CONFIG).is_file()]
     return runs[-1] if runs else None
 

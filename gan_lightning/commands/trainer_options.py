@@ -77,7 +77,7 @@ def check_trainer_options(options: Mapping[str, Any]) -> None:
                 f"trainer.{name} is {value}: it must be a whole number of {what}, or a part of an epoch, 0.0 to 1.0."
             )
     if options["limit_train_batches"] == 0:
-        raise ValueError("trainer.limit_train_batches is 0: nothing would be trained; validate and test only judge.")
+        raise ValueError("trainer.limit_train_batches is 0: nothing would be trained; validate and test only measure.")
     if options["val_check_interval"] == 0:
         raise ValueError("trainer.val_check_interval is 0: it must be a number of steps, or a part of an epoch.")
 

@@ -66,8 +66,8 @@ for _name in datamodules.__all__:
 
 _ABOUT = {
     "fit": "Train a model.",
-    "validate": "Judge a checkpoint by the metrics that the config's GenerativeMetrics names.",
-    "test": "Judge a checkpoint as validate does, with the names test/fid, ...",
+    "validate": "Measure a checkpoint by the metrics that the config's GenerativeMetrics names.",
+    "test": "Measure a checkpoint as validate does, with the names test/fid, ...",
     "predict": "Write the image that the model makes for every image of the test set.",
 }
 _HOW = """
@@ -131,7 +131,7 @@ class TrainingCLI(LightningCLI):
                 "usage": f"gan-lightning {command} [--config FILE] [--model CLASS] [--data CLASS] [options]",
                 "description": _ABOUT[command] + _HOW.format(command=command),
                 "default_env": True,
-                "allow_abbrev": False,  # a name cut short is more often a slip
+                "allow_abbrev": False,  # a name cut short is more often a mistake
                 "env_prefix": "GAN_LIGHTNING",
             },
             parser_class=parser_for(command),

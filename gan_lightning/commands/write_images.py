@@ -90,11 +90,11 @@ def write_points(images: "Iterator[Tensor]", options: argparse.Namespace) -> Non
     import torch
 
     from gan_lightning.visualization.images import write_png
-    from gan_lightning.visualization.scatter_plot import Window, draw_scatter
+    from gan_lightning.visualization.scatter_plot import Window, plot_scatter
 
     # n x 2
     points = torch.stack([*images]).flatten(1)
-    write_png(options.out / "scatter.png", draw_scatter(points, Window.around(points)))
+    write_png(options.out / "scatter.png", plot_scatter(points, Window.around(points)))
     table = io.BytesIO()
     # Nine digits tell every float32 from its neighbours.
     np.savetxt(table, points.numpy(), "%.9g", ",", header="x,y", comments="")

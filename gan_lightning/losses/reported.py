@@ -39,7 +39,7 @@ def stop_listening(listener: Listener) -> None:
 
 
 @contextmanager
-def nobody_listens() -> Iterator[None]:
+def without_reports() -> Iterator[None]:
     """Report nothing within it, such as in steps that are only simulated (unrolled GAN)."""
     kept = _listeners.copy()
     _listeners.clear()
@@ -47,6 +47,10 @@ def nobody_listens() -> Iterator[None]:
         yield
     finally:
         _listeners.update(kept)
+
+
+nobody_listens = without_reports
+"""Its name until 0.3."""
 
 
 def is_wanted(*names: str) -> bool:

@@ -51,10 +51,10 @@ class HistoricalAveragingAdam(DCGANAdam):
         # Gradients exist only now: Lightning computes, averages and clips them in the closure.
         moving = [weight for group in self.param_groups for weight in group["params"] if weight.grad is not None]
         # The first update has no mean yet.
-        self._pull([weight for weight in moving if "mean" in self.state[weight]])
+        self._add_gradient([weight for weight in moving if "mean" in self.state[weight]])
         super().step()
         # After the move: the mean is over weights after updates, and the initial ones are not among them.
-        self._remember(moving)
+        self._update_means(moving)
         return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -63,30 +63,30 @@ class HistoricalAveragingAdam(DCGANAdam):
         order = (weight for group in self.param_groups for weight in group["params"])
         for number, weight in enumerate(order):
             if "mean" in (saved := state_dict["state"].get(number, {})):
-                self.state[weight]["mean"] = saved["mean"].to(weight.device, _exact(weight), copy=True)
+                self.state[weight]["mean"] = saved["mean"].to(weight.device, _mean_dtype(weight), copy=True)
 
-    def _pull(self, weights: list[Tensor]) -> None:
+    def _add_gradient(self, weights: list[Tensor]) -> None:
         """Add the term's gradient."""
         if weights:
-            away = foreach_sub(weights, [self.state[weight]["mean"] for weight in weights])
+            distances = foreach_sub(weights, [self.state[weight]["mean"] for weight in weights])
             gradients = [weight.grad for weight in weights if weight.grad is not None]
-            pulls = [one.to(gradient.dtype) for one, gradient in zip(away, gradients, strict=True)]
-            foreach_add_(gradients, pulls, alpha=2 * self.averaging_weight)
+            terms = [one.to(gradient.dtype) for one, gradient in zip(distances, gradients, strict=True)]
+            foreach_add_(gradients, terms, alpha=2 * self.averaging_weight)
 
-    def _remember(self, weights: list[Tensor]) -> None:
+    def _update_means(self, weights: list[Tensor]) -> None:
         """Move the means: ``mean_t = mean_{t-1} + (theta_t - mean_{t-1}) / t``."""
         states = [self.state[weight] for weight in weights]
         for weight, state in zip(weights, states, strict=True):
             # With t = 1 whatever is here is replaced by the weights.
-            state.setdefault("mean", torch.zeros_like(weight, dtype=_exact(weight)))
+            state.setdefault("mean", torch.zeros_like(weight, dtype=_mean_dtype(weight)))
             state["n_averaged"] = state.get("n_averaged", 0) + 1
         if weights:
             means = [state["mean"] for state in states]
-            away = foreach_sub(weights, means)
-            foreach_div_(away, [state["n_averaged"] for state in states])
-            foreach_add_(means, away)
+            distances = foreach_sub(weights, means)
+            foreach_div_(distances, [state["n_averaged"] for state in states])
+            foreach_add_(means, distances)
 
 
-def _exact(weight: Tensor) -> torch.dtype:
+def _mean_dtype(weight: Tensor) -> torch.dtype:
     """The type of a weight's mean, whose steps are too small for bfloat16's digits."""
     return torch.promote_types(weight.dtype, torch.float32)

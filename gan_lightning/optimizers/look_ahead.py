@@ -14,17 +14,17 @@ from gan_lightning.optimizers.adam import DCGANAdam
 from gan_lightning.trainer.speed import running_eagerly
 
 Weights = dict[str, Tensor]
-Judge = Callable[..., Any]
+NetworkFunction = Callable[..., Any]
 """A network as a function of its inputs alone."""
 
 
-def looked_ahead(
+def unrolled_network(
     network: nn.Module,
     optimizer: Optimizer,
-    loss: Callable[[Judge], Tensor],
+    loss: Callable[[NetworkFunction], Tensor],
     steps: int,
     clip_norm: float | None = None,
-) -> Judge:
+) -> NetworkFunction:
     """The network after some steps of its optimiser on a loss, as a function.
 
     ``theta^{k+1} = theta^k - step(grad L(theta^k))`` (Metz et al., 2017, arXiv 1611.02163, section 2). The steps are
@@ -59,12 +59,12 @@ def looked_ahead(
         if weight in groups
     }
 
-    def at(weights: Weights) -> Judge:
-        def judge(*inputs: Any) -> Any:
+    def at(weights: Weights) -> NetworkFunction:
+        def forward(*inputs: Any) -> Any:
             with running_eagerly(network):
                 return functional_call(network, {**weights, **buffers}, inputs)
 
-        return judge
+        return forward
 
     for _ in range(steps):
         found = torch.autograd.grad(
@@ -83,6 +83,10 @@ def looked_ahead(
             gradients = {name: gradient * scale for name, gradient in gradients.items()}
         weights = weights | {name: moving[name](weights[name], gradient) for name, gradient in gradients.items()}
     return at(weights)
+
+
+Judge, looked_ahead = NetworkFunction, unrolled_network
+"""Their names until 0.3."""
 
 
 def check_unrollable(optimizer: Optimizer) -> None:

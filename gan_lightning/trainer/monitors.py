@@ -70,7 +70,7 @@ def delay_outdated_monitors(trainer: Trainer) -> None:
         if isinstance(callback, ModelCheckpoint | EarlyStopping) and (
             callback.monitor is not None or seconds_between_checkpoints(callback) is not None
         ):
-            _DelayedHooks(callback).put_in()
+            _DelayedHooks(callback).install()
 
 
 class _DelayedHooks:
@@ -80,13 +80,13 @@ class _DelayedHooks:
         self.callback = callback
         self.due = False
 
-    def put_in(self) -> None:
+    def install(self) -> None:
         for name in _HOOKS:
-            replace_method(self.callback, name, "delay", partial(self._held_back, name))
-        replace_method(self.callback, "on_train_end", "delay", self._at_the_end)
+            replace_method(self.callback, name, "delay", partial(self._delayed, name))
+        replace_method(self.callback, "on_train_end", "delay", self._with_warning_at_end)
 
-    def _at_the_end(self, hook: Callable[..., Any]) -> Callable[..., Any]:
-        def at_the_end(trainer: Trainer, game: Any) -> None:
+    def _with_warning_at_end(self, hook: Callable[..., Any]) -> Callable[..., Any]:
+        def warn_at_end(trainer: Trainer, game: Any) -> None:
             hook(trainer, game)
             if self.due and not self._is_known(trainer):
                 rank_zero_warn(
@@ -94,27 +94,27 @@ class _DelayedHooks:
                     "checkpoint was kept for it."
                 )
 
-        return at_the_end
+        return warn_at_end
 
-    def _held_back(self, name: str, hook: Callable[..., Any]) -> Callable[..., Any]:
-        def held_back(trainer: Trainer, game: Any, *arguments: Any) -> None:
+    def _delayed(self, name: str, hook: Callable[..., Any]) -> Callable[..., Any]:
+        def delayed(trainer: Trainer, game: Any, *arguments: Any) -> None:
             if name == "on_train_batch_end":
                 # Asked on every rank at every step, since it is a collective.
                 self.due = self.due or self._is_time(trainer)
             if (
                 trainer.state.fn != TrainerFn.FITTING
                 or trainer.sanity_checking
-                or not self._is_old(name, trainer, game)
+                or not self._is_outdated(name, trainer, game)
             ):
                 # First what was due. Lightning's own hook then skips a step that has its checkpoint.
-                self._catch_up(trainer)
+                self._run_delayed(trainer)
                 hook(trainer, game, *arguments)
             elif isinstance(self.callback, ModelCheckpoint):
                 self.due = self.due or would_save(self.callback, trainer, name)
 
-        return held_back
+        return delayed
 
-    def _is_old(self, name: str, trainer: Trainer, game: Any) -> bool:
+    def _is_outdated(self, name: str, trainer: Trainer, game: Any) -> bool:
         if self.callback.monitor is None:
             return False
         monitor = str(self.callback.monitor)
@@ -145,7 +145,7 @@ class _DelayedHooks:
             restart_clock(self.callback)
         return is_time
 
-    def _catch_up(self, trainer: Trainer) -> None:
+    def _run_delayed(self, trainer: Trainer) -> None:
         if not self.due or not self._is_known(trainer):
             return
         if isinstance(self.callback, ModelCheckpoint):

@@ -33,7 +33,7 @@ class SlurmJob:
         self.is_requested = False
         if threading.current_thread() is threading.main_thread():
             assert environment.requeue_signal is not None
-            signal.signal(environment.requeue_signal, self._remember)
+            signal.signal(environment.requeue_signal, self._record_request)
 
     @classmethod
     def of(cls, trainer: Trainer) -> SlurmJob | None:
@@ -42,7 +42,7 @@ class SlurmJob:
         is_ours = isinstance(environment, SLURMEnvironment) and environment.auto_requeue
         return cls(environment) if is_ours else None
 
-    def _remember(self, number: int, frame: FrameType | None) -> None:
+    def _record_request(self, number: int, frame: FrameType | None) -> None:
         # Nothing else: a handler may run between any two instructions of a step.
         self.is_requested = True
 

@@ -11,7 +11,8 @@ from datamodules.components.workers import shield_workers, shielded_iterator
 from gan_lightning.trainer.internals import reloads_train_loader, replace_method
 from gan_lightning.trainer.loader_batches import LoaderBatches, NamedLoaderBatches
 
-_SEEN = "rounds"
+# Key of a checkpoint, as version 0.1 wrote it.
+_N_YIELDED = "rounds"
 
 
 class StepBatches:
@@ -46,7 +47,7 @@ class StepBatches:
         self._endless = batches is None
         self._has_state = hasattr(loader, "state_dict") and hasattr(loader, "load_state_dict")
         self._continues = self._has_yielded = False
-        self._rounds = 0
+        self._n_yielded = 0
         self._states: list[dict[str, Any]] = []
 
     def __len__(self) -> int:
@@ -54,15 +55,15 @@ class StepBatches:
 
     def __iter__(self) -> Iterator[list[Any]]:
         batches: list[Any] = []
-        continues, self._continues, self._rounds, self._states = self._continues, False, 0, []
+        continues, self._continues, self._n_yielded, self._states = self._continues, False, 0, []
         for batch in shielded_iterator(self.loader):
             batches.append(batch)
             if len(batches) == self.size:
-                self._rounds += 1
-                self._remember()
+                self._n_yielded += 1
+                self._keep_state()
                 yield batches
                 batches = []
-        if self._rounds == 0 and not continues:
+        if self._n_yielded == 0 and not continues:
             # Lightning would start empty epochs for ever.
             if self._has_yielded and not batches:
                 raise ValueError(
@@ -70,23 +71,23 @@ class StepBatches:
                     "one that restarts for every epoch, such as a DataLoader, or a max_steps that it can serve."
                 )
             raise ValueError(f"The loader has come to its end after {_too_few(len(batches), self.size)}")
-        self._rounds, self._has_yielded = 0, True
+        self._n_yielded, self._has_yielded = 0, True
 
-    def _remember(self) -> None:
+    def _keep_state(self) -> None:
         """Keep a stream's states after the last two lists: Lightning prefetches one list to detect the end."""
         if self._endless and self._has_state:
             self._states = [*self._states[-1:], self.loader.state_dict()]
 
     def state_dict(self) -> dict[str, Any]:
         if not self._has_state:
-            return {_SEEN: self._rounds}
+            return {_N_YIELDED: self._n_yielded}
         return self._states[0] if self._states else self.loader.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        if self._has_state and state and set(state) != {_SEEN}:
+        if self._has_state and state and set(state) != {_N_YIELDED}:
             self.loader.load_state_dict(state)
             self._continues = True
-        elif not self._has_state and 0 < state.get(_SEEN, 0) != sized_len(self):
+        elif not self._has_state and 0 < state.get(_N_YIELDED, 0) != sized_len(self):
             rank_zero_warn(
                 f"The checkpoint was saved in the middle of an epoch, and {type(self.loader).__name__} has no "
                 "state_dict() to go on from there: it starts again. torchdata's StatefulDataLoader goes on."
@@ -118,20 +119,20 @@ def _too_few(batches: int, size: int) -> str:
     )
 
 
-def join_loaders(loaders: Any, rounds: Any) -> list[Any]:
+def join_loaders(loaders: Any, lists: Any) -> list[Any]:
     """Batches of a step for one loader or several: from ``{"A": [a, ...], "B": [b, ...]}`` ``[{"A": a, "B": b}, ...]``.
 
     Args:
         loaders: The trainer's ``train_dataloader``: a :class:`StepBatches`, or a dictionary or list of them.
-        rounds: What these have yielded for one step.
+        lists: What these have yielded for one step.
     """
-    if isinstance(loaders, Mapping) and isinstance(rounds, Mapping):
-        parts = [join_loaders(loaders[name], rounds[name]) for name in loaders]
+    if isinstance(loaders, Mapping) and isinstance(lists, Mapping):
+        parts = [join_loaders(loaders[name], lists[name]) for name in loaders]
         return [NamedLoaderBatches(zip(loaders, each, strict=True)) for each in zip(*parts, strict=True)]
-    if isinstance(loaders, tuple | list) and len(loaders) == len(rounds):
-        parts = [join_loaders(*both) for both in zip(loaders, rounds, strict=True)]
+    if isinstance(loaders, tuple | list) and len(loaders) == len(lists):
+        parts = [join_loaders(*both) for both in zip(loaders, lists, strict=True)]
         return [LoaderBatches(each) for each in zip(*parts, strict=True)]
-    return rounds
+    return lists
 
 
 def batches_of(loaders: Any) -> Iterator[Any]:
@@ -179,6 +180,6 @@ def batch_sizes(loader: Any) -> set[int]:
         return set()
     if images is None or images < usual or getattr(loader, "drop_last", False):
         return {usual}
-    # The last one is left over with others of its round, unless rounds fill the epoch.
+    # The last batch is dropped with an incomplete list, unless it completes one.
     last = images % usual
     return {usual, last} if last and (images // usual + 1) % size == 0 else {usual}

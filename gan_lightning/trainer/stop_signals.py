@@ -34,7 +34,7 @@ class StopSignals:
         """
         alone = trainer.world_size == 1
 
-        def remember(number: int, _: Any) -> None:
+        def record_signal(number: int, _: Any) -> None:
             # A step may hang, in a collective or a loader: the second Ctrl-C does not wait for its end.
             if number == signal.SIGINT and self.received == signal.SIGINT:
                 raise KeyboardInterrupt
@@ -47,7 +47,7 @@ class StopSignals:
         # Python installs handlers in the main thread only.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, remember)
+                signal.signal(number, record_signal)
 
     def stop_if_requested(self, trainer: Trainer) -> None:
         """Stop all ranks if one has received a signal. Collective: all ranks call it after the same step."""

@@ -83,10 +83,10 @@ class ALI(ImageGame, generator_optimizer=ALIAdam, discriminator_optimizer=ALIAda
         return {"image": image, "latent": mean + deviation * batch.latent["noise"]}
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
-        return minimax_discriminator(*self._judgements(batch))
+        return minimax_discriminator(*self._logits(batch))
 
     def generator_loss(self, batch: GameBatch) -> Terms:
-        encoded, generated = self._judgements(batch)
+        encoded, generated = self._logits(batch)
         return {
             # Labels are swapped in both terms: the first one moves G alone, the second E alone.
             # -log(1 - D) = sp(s) is the non-saturating loss of the negated logit.
@@ -94,16 +94,16 @@ class ALI(ImageGame, generator_optimizer=ALIAdam, discriminator_optimizer=ALIAda
             "encoder": non_saturating_generator(-encoded)["adversarial"],
         }
 
-    def _judgements(self, batch: GameBatch) -> tuple[Tensor, Tensor]:
+    def _logits(self, batch: GameBatch) -> tuple[Tensor, Tensor]:
         """Logits of the encoder's pairs and of the generator's."""
         encoded = self.discriminator(batch.real["image"], batch.fake["latent"])
         return encoded, self.discriminator(batch.fake["image"], batch.real["latent"])
 
-    def _posterior(self, said: Tensor) -> tuple[Tensor, Tensor]:
+    def _posterior(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation, N x latent_dim each, from the encoder's output."""
         if not self.stochastic:
-            return said, torch.zeros_like(said)
-        mean, log_deviation = said.chunk(2, dim=1)
+            return outputs, torch.zeros_like(outputs)
+        mean, log_deviation = outputs.chunk(2, dim=1)
         return mean, log_deviation.exp()
 
     # Inference.

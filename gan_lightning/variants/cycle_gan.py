@@ -77,10 +77,10 @@ class CycleGAN(TranslationGame):
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         terms: Terms = {}
-        for domain, judge in self.discriminator.items():
+        for domain, discriminator in self.discriminator.items():
             fake = cast(ImageBuffer, self.buffers_of_fakes[domain]).exchange(batch.fake[domain])
             with judge_named(domain):
-                of_domain = least_squares_discriminator(judge(batch.real[domain]), judge(fake))
+                of_domain = least_squares_discriminator(discriminator(batch.real[domain]), discriminator(fake))
             terms |= {f"{name}_{domain}": term for name, term in of_domain.items()}
         return terms
 

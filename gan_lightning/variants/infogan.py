@@ -59,13 +59,13 @@ class InfoGAN(
         fake, *code = self.discriminator(batch.fake)
         real = self.discriminator(batch.real)[0]
         # The term helps D too: Q shares D's trunk, and moves in D's update only.
-        return {**minimax_discriminator(real, fake, self.real_target), **self._uncertainty(code, batch)}
+        return {**minimax_discriminator(real, fake, self.real_target), **self._information_terms(code, batch)}
 
     def generator_loss(self, batch: GameBatch) -> Terms:
         fake, *code = self.discriminator(batch.fake)
-        return {**non_saturating_generator(fake), **self._uncertainty(code, batch)}
+        return {**non_saturating_generator(fake), **self._information_terms(code, batch)}
 
-    def _uncertainty(self, code: list[Tensor], batch: GameBatch) -> Terms:
+    def _information_terms(self, code: list[Tensor], batch: GameBatch) -> Terms:
         """-L_I without its constant: Q's cross-entropy on the codes that the fakes were made from."""
         logits, mean, log_variance = code
         # The codes of these very fakes: about codes drawn anew the images say nothing.

@@ -74,28 +74,28 @@ class LAPGAN(ImageGame):
         all_sides = _sides(image_shape, sides)
         coarsest, *finer = ((image_shape[0], side, side) for side in all_sides)
         generators = [resolve(coarse_generator)(coarsest, latent_dim), *map(resolve(generator), finer)]
-        judges = [resolve(coarse_discriminator)(coarsest), *map(resolve(discriminator), finer)]
+        discriminators = [resolve(coarse_discriminator)(coarsest), *map(resolve(discriminator), finer)]
         super().__init__(
             image_shape,
             # The noise of all levels in one vector: to samples and interpolations it is a game like the others.
             sum(lengths(all_sides, latent_dim)),
             lambda _, __: LaplacianGenerator(dict(zip(all_sides, generators, strict=True)), latent_dim),
-            lambda _: nn.ModuleDict({str(side): judge for side, judge in zip(all_sides, judges, strict=True)}),
+            lambda _: nn.ModuleDict({str(side): each for side, each in zip(all_sides, discriminators, strict=True)}),
             **game,
         )
         self.sides = all_sides
-        self.levels = self._known("levels", all_sides if levels is None else levels)
+        self.levels = self._existing_levels("levels", all_sides if levels is None else levels)
         if not self.levels:
             raise ValueError(f"levels is empty: name the sides of levels that learn, of {self.sides}.")
-        taken = from_levels or {}
-        self.from_levels = dict(zip(self._known("from_levels", taken), taken.values(), strict=True))
+        given = from_levels or {}
+        self.from_levels = dict(zip(self._existing_levels("from_levels", given), given.values(), strict=True))
         for players in (self.generator.levels, self.discriminator):
             for side, network in cast(nn.ModuleDict, players).items():
                 # Without a gradient neither an optimiser nor the average moves them.
                 network.requires_grad_(int(side) in self.levels)
 
-    def _known(self, argument: str, levels: Iterable[Any]) -> list[int]:
-        """The levels that an argument names, if there are such."""
+    def _existing_levels(self, argument: str, levels: Iterable[Any]) -> list[int]:
+        """The levels that an argument names; an error if one does not exist."""
         named = [int(side) for side in levels]
         for side in named:
             if side not in self.sides:
@@ -105,23 +105,26 @@ class LAPGAN(ImageGame):
     def on_fit_start(self) -> None:
         if self.game_step == 0:  # A run that goes on has all levels in its checkpoint.
             for side, path in self.from_levels.items():
-                self.take(side, path)
+                self.load_level(side, path)
         super().on_fit_start()
 
-    def take(self, side: int, path: str | Path) -> None:
-        """Take a level, both players and the average, from the checkpoint of another run.
+    def load_level(self, side: int, path: str | Path) -> None:
+        """Load a level, both players and the average, from the checkpoint of another run.
 
         Raises:
             ValueError: There is no such checkpoint, or it has no such level.
         """
-        theirs = _level(read_checkpoint(path)["state_dict"], side)
-        mine = _level(self.state_dict(), side)
-        if {name: weight.shape for name, weight in theirs.items()} != {n: w.shape for n, w in mine.items()}:
+        loaded = _level(read_checkpoint(path)["state_dict"], side)
+        own = _level(self.state_dict(), side)
+        if {name: weight.shape for name, weight in loaded.items()} != {n: w.shape for n, w in own.items()}:
             raise ValueError(
                 f"{path} has no level of side {side} with the networks, or with the average, that are here."
             )
         # Not strict: the other levels are missing from it.
-        self.load_state_dict(theirs, strict=False)
+        self.load_state_dict(loaded, strict=False)
+
+    take = load_level
+    """Its name until 0.3."""
 
     def draw_latents(self, batch: GameBatch) -> GameBatch:
         """Draw the noise, and part the images into levels, each beside what it looks like without its details."""
@@ -136,22 +139,22 @@ class LAPGAN(ImageGame):
         noises = generator.noises(batch.latent)
         return {side: generator.at(side, noises[side], batch.condition.get(side)) for side in self.levels}
 
-    def _judge(self, side: int) -> nn.Module:
+    def _discriminator_of(self, side: int) -> nn.Module:
         return cast(nn.ModuleDict, self.discriminator)[str(side)]
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         # Each level is a game of its own: they share no weights, so one sum serves them all.
         terms: Terms = {}
         for side in self.levels:
-            judge = self._judge(side)
+            discriminator = self._discriminator_of(side)
             with judge_named(str(side)):
-                of_level = minimax_discriminator(judge(batch.real[side]), judge(batch.fake[side]))
+                of_level = minimax_discriminator(discriminator(batch.real[side]), discriminator(batch.fake[side]))
             terms |= {f"{name}_{side}": term for name, term in of_level.items()}
         return terms
 
     def generator_loss(self, batch: GameBatch) -> Terms:
         return {
-            f"adversarial_{side}": non_saturating_generator(self._judge(side)(fake))["adversarial"]
+            f"adversarial_{side}": non_saturating_generator(self._discriminator_of(side)(fake))["adversarial"]
             for side, fake in batch.fake.items()
         }
 

@@ -178,11 +178,11 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
         """How far a way there and back leads from the image, there being what its neighbour in the batch has; and for
         each attribute, how often the discriminator sees it as asked for. The discriminator has trained the generator,
         so these accuracies are too high."""
-        there = self._redrawn(batch.real, batch.condition.roll(1, dims=0))
-        terms = {"reconstruction": F.l1_loss(self._redrawn(there, batch.condition), batch.real)}
+        there = self._translated(batch.real, batch.condition.roll(1, dims=0))
+        terms = {"reconstruction": F.l1_loss(self._translated(there, batch.condition), batch.real)}
         for i, name in enumerate(self.attributes):
             asked = self.rules.flipped(batch.condition, name)
-            found = self.seen(self._redrawn(batch.real, asked))[:, i] == asked[:, i]
+            found = self.seen(self._translated(batch.real, asked))[:, i] == asked[:, i]
             terms[f"accuracy_{name}"] = found.to(batch.real.dtype).mean()
         return terms
 
@@ -193,12 +193,12 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
     def picture_columns(self, batch: GameBatch) -> list[Tensor]:
         """The image, then the image with one attribute after the other flipped, as in the paper's figures."""
         flipped = (self.rules.flipped(batch.condition, name) for name in self.attributes)
-        return [batch.real, *(self._redrawn(batch.real, attributes) for attributes in flipped)]
+        return [batch.real, *(self._translated(batch.real, attributes) for attributes in flipped)]
 
     def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
         """The panels of every image side by side, N x C x H x (1 + A) W."""
         return torch.cat(self.picture_columns(self.checked_batch(batch)), dim=3)
 
-    def _redrawn(self, images: Tensor, attributes: Tensor) -> Tensor:
+    def _translated(self, images: Tensor, attributes: Tensor) -> Tensor:
         with evaluating(self.averaged_generator):
             return self.averaged_generator(images, attributes)

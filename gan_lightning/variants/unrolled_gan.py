@@ -9,9 +9,9 @@ from torch.optim import Optimizer
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.players import places_of_players
 from gan_lightning.losses import Terms, minimax_discriminator, minimax_generator, non_saturating_generator
-from gan_lightning.losses.reported import nobody_listens
+from gan_lightning.losses.reported import without_reports
 from gan_lightning.networks import MLPDiscriminator, MLPGenerator
-from gan_lightning.optimizers.look_ahead import Judge, check_unrollable, looked_ahead
+from gan_lightning.optimizers.look_ahead import NetworkFunction, check_unrollable, unrolled_network
 from gan_lightning.trainer.internals import trainer_of
 from gan_lightning.variants.gan import GAN
 
@@ -51,23 +51,23 @@ class UnrolledGAN(
         self.saturating = saturating
 
     def generator_loss(self, batch: GameBatch) -> Terms:
-        judge = self._judge_ahead(batch) if self.n_unrolled else self.discriminator
+        discriminator = self._unrolled_discriminator(batch) if self.n_unrolled else self.discriminator
         if not self.saturating:
-            return non_saturating_generator(judge(batch.fake))
-        terms = minimax_generator(judge(batch.fake))
+            return non_saturating_generator(discriminator(batch.fake))
+        terms = minimax_generator(discriminator(batch.fake))
         if self.n_unrolled:
             # No constant to G: theta^K depends on G through the unrolled steps.
-            terms["real"] = -non_saturating_generator(judge(batch.real))["adversarial"]
+            terms["real"] = -non_saturating_generator(discriminator(batch.real))["adversarial"]
         return terms
 
-    def _judge_ahead(self, batch: GameBatch) -> Judge:
-        def loss(judge: Judge) -> Tensor:
-            terms = minimax_discriminator(judge(batch.real), judge(batch.fake), self.real_target)
+    def _unrolled_discriminator(self, batch: GameBatch) -> NetworkFunction:
+        def loss(discriminator: NetworkFunction) -> Tensor:
+            terms = minimax_discriminator(discriminator(batch.real), discriminator(batch.fake), self.real_target)
             return torch.stack([*terms.values()]).sum()
 
         # Accuracies of steps that are discarded do not belong in the log.
-        with nobody_listens():
-            return looked_ahead(
+        with without_reports():
+            return unrolled_network(
                 self.discriminator, self._optimizer_of_discriminator(), loss, self.n_unrolled, self.gradient_clip_norm
             )
 

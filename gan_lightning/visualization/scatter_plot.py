@@ -44,19 +44,19 @@ class Window:
         return torch.cartesian_prod(self.centre[1] - ways, self.centre[0] + ways).flip(1)
 
 
-def draw_scatter(samples: Tensor, window: Window, real: Tensor | None = None, verdicts: Tensor | None = None) -> Tensor:
+def plot_scatter(samples: Tensor, window: Window, real: Tensor | None = None, outputs: Tensor | None = None) -> Tensor:
     """Plot samples in blue over real points in orange, over contours of the discriminator's output (light: real).
 
     Args:
         samples: N x 2. Points outside the window are moved to its edge, NaN and infinite ones left out.
         window: The part of the plane that is shown; y grows upwards.
         real: M x 2. None: no real points.
-        verdicts: Discriminator's output at the window's ``cells()``. None: a white background.
+        outputs: Discriminator's output at the window's ``cells()``. None: a white background.
 
     Returns:
         uint8, 3 x 512 x 512.
     """
-    picture = _bands(verdicts)
+    picture = _bands(outputs)
     for points, colour in [(real, _REAL), (samples, _SAMPLE)]:
         if points is not None:
             # A layer for each set: overlapping points of one set do not add up their opacity.
@@ -68,12 +68,17 @@ def draw_scatter(samples: Tensor, window: Window, real: Tensor | None = None, ve
     return torch.from_numpy(np.array(small)).permute(2, 0, 1)
 
 
-def _bands(verdicts: Tensor | None) -> Image.Image:
+def draw_scatter(samples: Tensor, window: Window, real: Tensor | None = None, verdicts: Tensor | None = None) -> Tensor:
+    """:func:`plot_scatter` by its name until 0.3."""
+    return plot_scatter(samples, window, real, verdicts)
+
+
+def _bands(outputs: Tensor | None) -> Image.Image:
     """Background in twelve shades of grey, whose borders are contours of the discriminator's output."""
     size = (_SIDE * _FINE, _SIDE * _FINE)
-    if verdicts is None or not verdicts.isfinite().all():
+    if outputs is None or not outputs.isfinite().all():
         return Image.new("RGBA", size, "white")
-    values = verdicts.double().view(_CELLS, _CELLS).cpu().numpy()
+    values = outputs.double().view(_CELLS, _CELLS).cpu().numpy()
     # To [0, 1], interpolated to pixels, then quantised: smooth contours from 128 x 128 values.
     way = (values - values.min()) / max(values.max() - values.min(), 1e-12)
     smooth = np.asarray(Image.fromarray(way.astype(np.float32)).resize(size, Image.Resampling.BILINEAR))

@@ -137,7 +137,7 @@ def test_processes_have_the_same_numbers(tmp_path: Path) -> None:
 def test_what_cannot_be_measured_is_told_before_training(tmp_path: Path) -> None:
     toy = ToyDataModule()
     for model, data, callback, told in [
-        (small(GAN), DigitsDataModule(), ModeCoverage(), "DigitsDataModule does not tell: use ToyDataModule"),
+        (small(GAN), DigitsDataModule(), ModeCoverage(), "DigitsDataModule does not have them: use ToyDataModule"),
         (small(CycleGAN), toy, ModeCoverage(), "CycleGAN has no sample"),
         (game(), toy, GenerativeMetrics(extractor="classifier"), "has points and no images: .* by ModeCoverage"),
     ]:

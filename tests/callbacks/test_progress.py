@@ -89,9 +89,9 @@ def test_a_resumed_bar_starts_where_the_run_does(tmp_path: Path, capsys: pytest.
 
 def test_losses_are_read_by_the_clock_and_not_by_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = []
-    figures = progress._figures
+    figures = progress._postfix
     monkeypatch.setattr(
-        progress, "_figures", lambda trainer, losses: looks.append(trainer.global_step) or figures(trainer, losses)
+        progress, "_postfix", lambda trainer, losses: looks.append(trainer.global_step) or figures(trainer, losses)
     )
     train(RunProgressBar(file_interval=1000), max_steps=10)
     assert looks == [10]

@@ -16,7 +16,7 @@ from gan_lightning.callbacks import InterpolationStrip, SampleGrid, ScatterPlot
 from gan_lightning.cli import main
 from gan_lightning.networks import PointDiscriminator
 from gan_lightning.variants import DCGAN
-from gan_lightning.visualization.scatter_plot import Window, draw_scatter
+from gan_lightning.visualization.scatter_plot import Window, plot_scatter
 from tests.callbacks.test_coverage import game, play
 from tests.helpers.command_line import refused
 from tests.helpers.games import assert_same_bits, small
@@ -34,7 +34,7 @@ def spots(picture: Tensor, bluer: bool) -> Tensor:
 
 def test_a_dot_is_where_its_point_is() -> None:
     """The window goes from -1 to 3 and from 0 to 4: a quarter of the way is 128 pixels, and y grows upwards."""
-    picture = draw_scatter(torch.tensor([[0.0, 3.0]]), SQUARE, real=torch.tensor([[2.0, 0.5]]))
+    picture = plot_scatter(torch.tensor([[0.0, 3.0]]), SQUARE, real=torch.tensor([[2.0, 0.5]]))
     assert (picture.shape, picture.dtype) == ((3, 512, 512), torch.uint8)
     for bluer, row, column in [(True, 128, 128), (False, 448, 384)]:
         places = spots(picture, bluer).nonzero().double()
@@ -44,7 +44,7 @@ def test_a_dot_is_where_its_point_is() -> None:
 
 
 def test_what_is_outside_lies_on_the_edge_and_what_is_no_number_nowhere() -> None:
-    picture = draw_scatter(torch.tensor([[100.0, 2.0], [math.nan, 2.0], [1.0, math.inf]]), SQUARE)
+    picture = plot_scatter(torch.tensor([[100.0, 2.0], [math.nan, 2.0], [1.0, math.inf]]), SQUARE)
     places = spots(picture, bluer=True).nonzero()
     assert places[:, 1].min() > 507
     assert places[:, 0].float().mean() == pytest.approx(255.5, abs=1)
@@ -55,12 +55,12 @@ def test_shades_tell_the_verdict() -> None:
     cells = SQUARE.cells()
     assert cells[0].tolist() == pytest.approx([-1 + 2 / 128, 4 - 2 / 128])
     assert cells[-1].tolist() == pytest.approx([3 - 2 / 128, 0 + 2 / 128])
-    column = draw_scatter(torch.empty(0, 2), SQUARE, verdicts=cells[:, 1])[:, :, 256].int()
+    column = plot_scatter(torch.empty(0, 2), SQUARE, outputs=cells[:, 1])[:, :, 256].int()
     assert column[:, 0].tolist() == WHITE
     assert len(column.unique(dim=1).T) >= 12
     assert (column.diff() <= 0).all()
     assert column[:, -1].max() < 180
-    nothing = draw_scatter(torch.empty(0, 2), SQUARE, verdicts=cells[:, 1] * math.nan)
+    nothing = plot_scatter(torch.empty(0, 2), SQUARE, outputs=cells[:, 1] * math.nan)
     assert (nothing == 255).all()
 
 
@@ -86,7 +86,7 @@ def test_pictures_of_a_run(tmp_path: Path) -> None:
     window = Window.around(real)
     with torch.no_grad():
         verdicts = model.discriminator(window.cells()[..., None, None])
-    assert torch.equal(last[:, 1:-1, 1:-1], draw_scatter(samples, window, real, verdicts))
+    assert torch.equal(last[:, 1:-1, 1:-1], plot_scatter(samples, window, real, verdicts))
     assert not np.array_equal(*[pictures[f"step_0000000{step}.png"] for step in (0, 3)])
 
 
@@ -121,15 +121,15 @@ def test_a_discriminator_that_cannot_be_asked_is_left_out(kind: type[nn.Module])
     model = game()
     model.discriminator = kind(model.image_shape)
     with pytest.warns(UserWarning, match=f"{kind.__name__} does not give one number to one point"):
-        assert plot._verdicts(model, torch.zeros(16, 2)) is None
+        assert plot._discriminator_outputs(model, torch.zeros(16, 2)) is None
     assert not plot.contours  # told once
 
 
 def test_who_draws_what(tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match="DCGAN makes images and no points: ScatterPlot draws nothing"):
+    with pytest.warns(UserWarning, match="DCGAN makes images and no points: ScatterPlot makes no picture"):
         play_digits(small(DCGAN), 1, tmp_path, callbacks=[ScatterPlot()])
     for callback in (SampleGrid(), InterpolationStrip()):
-        with pytest.warns(UserWarning, match="GAN makes points, which ScatterPlot draws: .* draws nothing"):
+        with pytest.warns(UserWarning, match="GAN makes points, which ScatterPlot plots: .* makes no picture"):
             play(tmp_path, 1, callback)
     with pytest.raises(ValueError, match="n is 0"):
         ScatterPlot(n=0)
@@ -147,7 +147,7 @@ def test_the_command_line_draws_points_and_writes_them(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["fit", *TOY, *SHORT, "--trainer.max_steps", "2", "--trainer.limit_val_batches", "0"]) == 0
-    assert not any("draws nothing" in str(warning.message) for warning in recwarn)
+    assert not any("makes no picture" in str(warning.message) for warning in recwarn)
     run = Path("runs/gan_toy/version_0")
     assert {path.name for path in run.iterdir() if path.is_dir()} == {"checkpoints", "samples"}
     assert (run / "samples.gif").exists()

@@ -303,7 +303,7 @@ class TestCommand:
         monkeypatch.delattr("gan_lightning.games.image.ImageGame.sample")
         with pytest.raises(SystemExit, match="2"):
             self.run("--ckpt", trained, "--out", tmp_path / "out")
-        assert "DCGAN makes no samples out of nothing" in capsys.readouterr().err
+        assert "DCGAN makes no samples from latents" in capsys.readouterr().err
 
     def test_a_bug_while_sampling_keeps_its_traceback(
         self, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gan_lightning.losses import minimax_discriminator
-from gan_lightning.losses.reported import is_wanted, judge_named, listen, nobody_listens, report, stop_listening
+from gan_lightning.losses.reported import is_wanted, judge_named, listen, report, stop_listening, without_reports
 
 
 class Ear:
@@ -46,7 +46,7 @@ def test_wanted_is_what_somebody_listens_to() -> None:
     listen(ear, "a")
     assert is_wanted("a", "b")
     assert not is_wanted("b")
-    with nobody_listens():
+    with without_reports():
         assert not is_wanted("a")
         report("a", torch.tensor(1.0))
     assert is_wanted("a")

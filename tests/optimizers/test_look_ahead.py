@@ -14,7 +14,7 @@ from torch.testing import assert_close
 
 from gan_lightning.networks.layers.spectral import spectral_norm
 from gan_lightning.optimizers import DCGANAdam
-from gan_lightning.optimizers.look_ahead import Judge, looked_ahead
+from gan_lightning.optimizers.look_ahead import NetworkFunction, unrolled_network
 from tests.helpers.games import assert_same_bits
 
 REAL = torch.linspace(-2, 2, 24, dtype=torch.float64).reshape(8, 3).sin()
@@ -43,7 +43,7 @@ def normalised() -> nn.Module:
     ).double()
 
 
-def judged_by(judge: Judge, fake: Tensor = FAKE) -> Tensor:
+def judged_by(judge: NetworkFunction, fake: Tensor = FAKE) -> Tensor:
     return F.softplus(-judge(REAL.to(fake))).mean() + F.softplus(judge(fake)).mean()
 
 
@@ -80,7 +80,7 @@ def test_steps_ahead_are_the_steps_of_torch(
 ) -> None:
     network, optimizer = game(make, kind, before)
     kept = bits(network, optimizer)
-    answer = looked_ahead(network, optimizer, judged_by, 4, clip_norm)(REAL)
+    answer = unrolled_network(network, optimizer, judged_by, 4, clip_norm)(REAL)
     assert_same_bits(bits(network, optimizer), kept)
     still = network(REAL)
     network, optimizer = game(make, kind, before)
@@ -97,13 +97,13 @@ def test_the_gradient_passes_through_every_step(kind: str, before: int) -> None:
     network, optimizer = game(plain, kind, before)
 
     def loss(fake: Tensor) -> Tensor:
-        return judged_by(looked_ahead(network, optimizer, lambda judge: judged_by(judge, fake), 3), fake)
+        return judged_by(unrolled_network(network, optimizer, lambda judge: judged_by(judge, fake), 3), fake)
 
     assert torch.autograd.gradcheck(loss, FAKE.clone().requires_grad_())
     # And it is not only the gradient of the last look, through weights held still.
     fake = FAKE.clone().requires_grad_()
     (whole,) = torch.autograd.grad(loss(fake), fake)
-    judge = looked_ahead(network, optimizer, lambda judge: judged_by(judge, FAKE), 3)
+    judge = unrolled_network(network, optimizer, lambda judge: judged_by(judge, FAKE), 3)
     (last,) = torch.autograd.grad(judged_by(judge, fake), fake)
     assert (whole - last).norm() > 0.01 * last.norm()
 
@@ -113,7 +113,7 @@ def test_one_step_of_descent_by_hand() -> None:
     network = nn.Linear(1, 1, bias=False)
     nn.init.constant_(network.weight, 2.0)
     g = torch.tensor([[3.0]], requires_grad=True)
-    judge = looked_ahead(network, SGD(network.parameters(), lr=0.1), lambda judge: judge(g).sum(), 1)
+    judge = unrolled_network(network, SGD(network.parameters(), lr=0.1), lambda judge: judge(g).sum(), 1)
     answer = judge(torch.ones(1, 1)).sum()
     assert answer.item() == pytest.approx(2 - 0.1 * 3)
     assert torch.autograd.grad(answer, g)[0].item() == pytest.approx(-0.1)
@@ -126,7 +126,7 @@ def test_a_dead_unit_has_a_finite_gradient() -> None:
         network[0].bias[0] = -100.0
     optimizer = Adam(network.parameters(), lr=0.01)
     fake = FAKE.float().requires_grad_()
-    judge = looked_ahead(network, optimizer, lambda judge: judged_by(judge, fake), 3)
+    judge = unrolled_network(network, optimizer, lambda judge: judged_by(judge, fake), 3)
     (gradient,) = torch.autograd.grad(judged_by(judge, fake), fake)
     assert torch.isfinite(gradient).all()
     assert gradient.norm() > 0
@@ -139,7 +139,7 @@ def test_weights_that_are_frozen_or_unknown_to_the_loss() -> None:
     optimizer = SGD([*network["a"].parameters(), *network["b"].parameters()], lr=0.1, momentum=0.9)
     expected = deepcopy(network["a"])
     network.requires_grad_(False)
-    answer = looked_ahead(network, optimizer, lambda judge: judge(FAKE).sum(), 1)(REAL)
+    answer = unrolled_network(network, optimizer, lambda judge: judge(FAKE).sum(), 1)(REAL)
     for weight, slope in zip(expected.parameters(), (FAKE.sum(0), 8), strict=True):
         weight.data -= 0.1 * slope
     assert_close(answer, expected(REAL) + network["c"](REAL), check_stride=False)
@@ -157,17 +157,17 @@ def test_weights_that_are_frozen_or_unknown_to_the_loss() -> None:
 def test_what_cannot_be_thought_is_refused(make: Callable[..., Optimizer], told: str) -> None:
     network = plain()
     with pytest.raises(ValueError, match=told):
-        looked_ahead(network, make(network.parameters()), judged_by, 1)
+        unrolled_network(network, make(network.parameters()), judged_by, 1)
 
 
 def test_a_compiled_network_is_run_as_it_was_written() -> None:
     """Compiled code has no second derivative; here it has not even a first value."""
     network, optimizer = game(plain, "adam", 1)
-    expected = looked_ahead(network, optimizer, judged_by, 2)(REAL)
+    expected = unrolled_network(network, optimizer, judged_by, 2)(REAL)
 
     def compiled(*inputs: Tensor) -> Tensor:
         raise AssertionError
 
     network._compiled_call_impl = compiled
-    assert_same_bits(looked_ahead(network, optimizer, judged_by, 2)(REAL), expected)
+    assert_same_bits(unrolled_network(network, optimizer, judged_by, 2)(REAL), expected)
     assert network._compiled_call_impl is compiled
