@@ -29,7 +29,7 @@ def check_translation(
         ValueError: It translates no images, or has no such direction or attribute.
     """
     if not isinstance(model, TranslationGame):
-        raise ValueError(f"{type(model).__name__} makes images from latents and translates none: use `gan-lightning generate`.")
+        raise ValueError(f"{type(model).__name__} makes images from latents: use `gan-lightning generate`.")
     model.check_translation(direction, attributes)
     return model
 
