@@ -7,12 +7,12 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from datamodules.base import Splits, held_out
 from datamodules.components.file_base import FileDataModule
 from datamodules.components.files import is_image
+from datamodules.components.first_process import rank_zero_warn
 from datamodules.components.layouts import folder_named, sub_folders
 from datamodules.components.loading import Subset
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from datamodules.base import Splits, check_at_least, check_channels, held_out
 from datamodules.components.decoding import FORMATS
 from datamodules.components.file_base import FileDataModule, FolderScan
 from datamodules.components.files import SUFFIXES, FolderState, is_file, is_folder, is_image, walk
+from datamodules.components.first_process import rank_zero_warn
 from datamodules.components.layouts import (
     is_held_out,
     split_folders,

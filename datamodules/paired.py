@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from lightning.pytorch.utilities import rank_zero_warn
 from PIL import Image
 
 from datamodules.base import Splits, check_channels
@@ -12,6 +11,7 @@ from datamodules.components.decoding import check, pixels_of, read_pixels
 from datamodules.components.examples import Chances, ExampleDataModule, Examples, Jitter, Pixels
 from datamodules.components.file_base import check_files
 from datamodules.components.files import list_images, pack, read_again, unpack
+from datamodules.components.first_process import rank_zero_warn
 from datamodules.components.layouts import (
     check_domains,
     domain_folders,

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_warn
 
 from datamodules.base import Splits, check_at_least
 from datamodules.components.bicubic import downscale
@@ -15,6 +14,7 @@ from datamodules.components.decoding import FORMATS, check, read_pixels
 from datamodules.components.examples import Chances, ExampleDataModule, Examples, Pixels
 from datamodules.components.file_base import check_files
 from datamodules.components.files import list_images, pack, read_again, unpack
+from datamodules.components.first_process import rank_zero_warn
 from datamodules.components.layouts import folder_named, folders_in_words, split_folders, warn_of_unread
 
 _RESOLUTION = re.compile(r"([ _-]?(hr|lr|gt|bicubic|x[2-8]))+$")  # at the end of a file's name

@@ -7,6 +7,7 @@ from importlib import import_module
 
 from gan_lightning import __version__, check_datamodules
 from gan_lightning.commands.stopping import exit_code_after_signals
+from gan_lightning.trainer.without_lightning import leave_out_lightning
 
 COMMANDS = {
     # command: (module with its `run(command, arguments)`, what it does)
@@ -20,6 +21,8 @@ COMMANDS = {
     "configs": ("gan_lightning.commands.configs", "list the configs that are shipped, by their names"),
     "shards": ("gan_lightning.commands.shards", "write a folder of images as shards, which can be streamed"),
 }
+
+_TRAINS_NOTHING = ("generate", "translate", "evaluate")
 
 HELP = """\
 usage: gan-lightning COMMAND [options]
@@ -51,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 if all went well, 2 if the command or the options make no sense, 130 after Ctrl-C, 143 after
         SIGTERM.
     """
+    is_own_process = arguments is None  # It ends with the command.
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     command = arguments[0] if arguments else "--help"
     if command in ("-h", "--help"):
@@ -72,5 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as error:
         print(f"gan-lightning {command}: {error}", file=sys.stderr)
         return 2
+    own_packages = any(argument.partition("=")[0] == "--import" for argument in arguments)
+    if is_own_process and command in _TRAINS_NOTHING and not own_packages:
+        leave_out_lightning()
     # Imported within the guard: torch takes seconds to load, and Ctrl-C in them is a stop like any other.
     return exit_code_after_signals(command, lambda: import_module(COMMANDS[command][0]).run(command, arguments[1:]))

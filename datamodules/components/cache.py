@@ -12,13 +12,13 @@ from zlib import crc32
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_warn
 from numpy.typing import NDArray
 from torch import Tensor
 
 from datamodules.components.atomic_write import replacing
 from datamodules.components.blocks import end_of, exclusive_lock, read_end
 from datamodules.components.files import find_broken
+from datamodules.components.first_process import rank_zero_warn
 from datamodules.components.listing import Listing
 
 Pixels = NDArray[np.uint8]

@@ -5,9 +5,8 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from lightning.pytorch.utilities import rank_zero_warn
-
 from datamodules.components.files import is_file, is_folder, is_image
+from datamodules.components.first_process import rank_zero_warn
 
 SPLITS_IN_WORDS = "`train` (training), `val` (valid, validation, dev, eval) and `test` (testing)"
 _NAMES = {  # the first of the names that is there is taken

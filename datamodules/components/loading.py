@@ -6,9 +6,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_warn
 from numpy.typing import NDArray
 from torch import Tensor
+
+from datamodules.components.first_process import rank_zero_warn
 
 Batch = Tensor | tuple[Tensor, ...] | dict[str, Tensor]
 

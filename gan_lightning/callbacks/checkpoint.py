@@ -9,9 +9,9 @@ from weakref import proxy
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from datamodules.components.first_process import rank_zero_warn
 from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.trainer.atomic_checkpoint import SaveError
 from gan_lightning.trainer.internals import log_step_now, validation_is_due

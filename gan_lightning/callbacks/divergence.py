@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.callbacks.checkpoint import LastCheckpoint
 from gan_lightning.games.randomness import fold
-from gan_lightning.trainer.ddp import average_over_processes
+from gan_lightning.trainer.collectives import average_over_processes
 from gan_lightning.trainer.internals import foreach_norm
 
 

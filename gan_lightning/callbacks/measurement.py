@@ -11,7 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 from gan_lightning.arguments.ranges import check_whole_if_given
-from gan_lightning.trainer.ddp import synchronised_buffers
+from gan_lightning.trainer.collectives import synchronised_buffers
 
 
 class Measurement(Callback, ABC):

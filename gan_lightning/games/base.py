@@ -10,12 +10,9 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from lightning.pytorch import LightningModule
-from lightning.pytorch.cli import OptimizerCallable
-from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -36,14 +33,11 @@ from gan_lightning.losses.terms import Terms, summed
 from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.optimizers.ema import average_of
 from gan_lightning.optimizers.schedulers import Schedules
-from gan_lightning.trainer.ddp import (
-    restore_buffers,
-    synchronise_buffers,
-    synchronised_buffers,
-)
+from gan_lightning.trainer.collectives import restore_buffers, synchronise_buffers, synchronised_buffers
 from gan_lightning.trainer.internals import do_not_count_steps, expire_logged_values
+from gan_lightning.trainer.last_logged import RecordsLogs
 from gan_lightning.trainer.loader_batches import ChecksImages, number_of_examples, split_batch
-from gan_lightning.trainer.monitors import RecordsLogs
+from gan_lightning.trainer.module import Module
 from gan_lightning.trainer.number_types import (
     convert_layer_inputs,
     keeping_float32,
@@ -51,12 +45,15 @@ from gan_lightning.trainer.number_types import (
     tensors_kept_in_float32,
     warn_of_low_precision,
 )
-from gan_lightning.trainer.setup import prepare
 from gan_lightning.trainer.speed import running_eagerly
 from gan_lightning.trainer.state_dict import keep_uncompiled_names
 from gan_lightning.trainer.step_batches import batch_sizes, join_loaders
 
+if TYPE_CHECKING:
+    from lightning.pytorch.core.optimizer import LightningOptimizer
+
 LossFunction = Callable[["GameBatch"], Terms]
+OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
 
 
 class AdversarialModule(ChecksImages, RecordsLogs, Checked):
@@ -105,8 +102,8 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         self,
         generator: nn.Module,
         discriminator: nn.Module,
-        generator_optimizer: OptimizerCallable = DCGANAdam,
-        discriminator_optimizer: OptimizerCallable = DCGANAdam,
+        generator_optimizer: OptimizerFactory = DCGANAdam,
+        discriminator_optimizer: OptimizerFactory = DCGANAdam,
         generator_scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         discriminator_scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         n_critic: int = 1,
@@ -151,7 +148,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         alias_old_hooks(cls)
-        for name in hooks_left_out(cls, LightningModule):
+        for name in hooks_left_out(cls, Module):
             warnings.warn(
                 f"{cls.__name__}.{name} does not call super().{name}(...), so what the game itself does there is left "
                 "out.",
@@ -390,6 +387,8 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         return self._optimizer_of_player[1][player]
 
     def setup(self, stage: str) -> None:
+        from gan_lightning.trainer.setup import prepare  # With all of Lightning: where something is trained.
+
         prepare(self.trainer, stage, self.n_critic * self.accumulate)
         self.check_next_batch()
         if self.trainer.precision == "64-true":

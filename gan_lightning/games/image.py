@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
+from datamodules.components.first_process import rank_zero_warn
 from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.batch import GameBatch

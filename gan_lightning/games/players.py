@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities import rank_zero_warn
 from torch import nn
 from torch.optim import Optimizer
 
+from datamodules.components.first_process import rank_zero_warn
 from gan_lightning.optimizers.schedulers import check_scheduler
 
 PLAYERS = ("discriminator", "generator")

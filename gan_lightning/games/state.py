@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from lightning.pytorch.trainer.states import TrainerFn
-
 from gan_lightning import __version__
 from gan_lightning.arguments.recipes import find_name, public_name
-from gan_lightning.trainer.ddp import buffers_of_ranks, synchronised_buffers
+from gan_lightning.trainer.collectives import buffers_of_ranks, synchronised_buffers
+from gan_lightning.trainer.internals import trainer_of
 from gan_lightning.trainer.state_dict import uncompiled_name
 
 if TYPE_CHECKING:
@@ -72,10 +71,8 @@ def load_state(game: AdversarialModule, checkpoint: Mapping[str, Any]) -> None:
 
 def _is_trained(game: AdversarialModule) -> bool:
     """Whether the game is loaded by ``Trainer.fit``, and not for sampling."""
-    try:
-        return game.trainer.state.fn == TrainerFn.FITTING
-    except RuntimeError:  # There is no trainer.
-        return False
+    trainer = trainer_of(game)
+    return trainer is not None and trainer.state.fn == "fit"
 
 
 def _with_current_names(value: Any) -> Any:

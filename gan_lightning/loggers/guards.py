@@ -1,18 +1,21 @@
 """Loggers that fail do not stop training, and their rows count generator updates."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial, wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
 from gan_lightning.trainer.internals import log_metrics, number_rows, replace_method
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
+    from lightning.pytorch.loggers import Logger
 
 _CALLS = (
     "log_metrics",
@@ -61,6 +64,7 @@ def log_last_step_of_short_run(trainer: Trainer, newest: tuple[int, Mapping[str,
 
 def log_before_a_stop(trainer: Trainer, newest: Callable[[], tuple[int, Mapping[str, Tensor]]]) -> None:
     """Log a row when a signal stops a short run; see :func:`log_last_step_of_short_run`. A failed run logs none."""
+    from lightning.pytorch.utilities.exceptions import SIGTERMException
 
     def layer(on_exception: Callable[..., Any]) -> Callable[..., Any]:
         def log_and_call(exception: BaseException) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from lightning.pytorch import Trainer
 from torch import Tensor
 
-from gan_lightning.trainer.monitors import RecordsLogs, is_monitored
+from gan_lightning.trainer.last_logged import RecordsLogs, is_monitored
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
 
 
 def log_terms(game: RecordsLogs, terms: Mapping[str, Tensor]) -> None:

@@ -3,13 +3,14 @@
 All have the methods of ``datamodules.components.loading.ImageSource``: given a batch of indices they return images.
 """
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
-from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from datamodules.components.decoding import check, read_pixels, resized, square
@@ -17,6 +18,9 @@ from datamodules.components.files import SUFFIXES, list_images, reason
 from datamodules.components.loading import ImageSource, Subset, TensorImages
 from gan_lightning.metrics.digest import digest_of
 from gan_lightning.visualization.images import are_points, to_uint8
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningDataModule
 
 T = TypeVar("T")
 SPLITS = ("train", "val", "test")

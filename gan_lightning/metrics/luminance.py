@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 _REACH = 5
 """How far SSIM's window reaches: 11 x 11 pixels."""
@@ -58,6 +57,8 @@ def ssim(images: Tensor, truth: Tensor, border: int) -> Tensor:
     Raises:
         ValueError: The images are smaller than the window.
     """
+    from torchmetrics.functional.image import structural_similarity_index_measure  # Slow to import: here alone.
+
     inner, inner_truth = (_inner(luminance(part), border) for part in (images, truth))
     if min(inner.shape[2:]) <= 2 * _REACH:
         least = 2 * (_REACH + border) + 1

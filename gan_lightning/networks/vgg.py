@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import VGG19_Weights
 
 from gan_lightning.networks.pretrained import downloaded, read_weights
 
@@ -87,6 +86,8 @@ def _imagenet_statistics() -> nn.Conv2d:
 
 
 def _download() -> Path:
+    from torchvision.models import VGG19_Weights  # It takes as long to import as torch.
+
     try:
         return downloaded(VGG19_Weights.IMAGENET1K_V1.url)
     except ConnectionError as error:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
@@ -15,6 +14,9 @@ from gan_lightning.arguments import Schedule, checked, value_of
 from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.arguments.recipes import record, resolve_number
 from gan_lightning.trainer.internals import method_replaced, replace_method
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule, Trainer
 
 _OF_AN_OPTIMISER = ("optimizer", "lr_scheduler", "monitor")
 _OF_A_SCHEDULER = ("scheduler", "name", "interval", "frequency", "monitor", "strict", "reduce_on_plateau")

@@ -11,19 +11,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.core.optimizer import LightningOptimizer, do_nothing_closure
-from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.strategies import DDPStrategy
-from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
-from lightning.pytorch.trainer import call
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader
+
+if TYPE_CHECKING:  # Commands that train nothing do without Lightning.
+    from lightning.pytorch import LightningModule, Trainer
+    from lightning.pytorch.callbacks import ModelCheckpoint
+    from lightning.pytorch.core.optimizer import LightningOptimizer
+    from lightning.pytorch.loggers import WandbLogger
+    from lightning.pytorch.strategies import DDPStrategy
+    from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher as MultiProcessingLauncher
 
 Layer = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -144,6 +145,8 @@ def do_not_count_steps(optimizer: LightningOptimizer) -> None:
 
     In manual optimisation Lightning counts the steps of every optimiser, and resets these two for every batch.
     """
+    from lightning.pytorch.core.optimizer import do_nothing_closure
+
     optimizer._on_before_step = do_nothing_closure
     optimizer._on_after_step = do_nothing_closure
 
@@ -172,6 +175,8 @@ def before_batch_transfer(game: LightningModule, batch: Any) -> Any:
 
 def end_as_interrupted(trainer: Trainer, error: BaseException) -> None:
     """End a run as Lightning does where an error is raised: callbacks get ``on_exception``, loggers are closed."""
+    from lightning.pytorch.trainer import call
+
     call._interrupt(trainer, error)
 
 
@@ -205,8 +210,16 @@ def ddp_options(strategy: DDPStrategy) -> dict[str, Any]:
     return strategy._ddp_kwargs
 
 
-MultiProcessingLauncher = _MultiProcessingLauncher
-"""Starts the processes of ``ddp_fork``, ``ddp_spawn`` and ``ddp_notebook``; a strategy takes no other launcher."""
+def __getattr__(name: str) -> Any:
+    """``MultiProcessingLauncher`` starts the processes of ``ddp_fork``, ``ddp_spawn`` and ``ddp_notebook``.
+
+    A strategy takes no other launcher. It is imported by whoever asks for it.
+    """
+    if name != "MultiProcessingLauncher":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
+
+    return _MultiProcessingLauncher
 
 
 def start_method(launcher: MultiProcessingLauncher) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
-from lightning.pytorch.utilities import rank_zero_warn
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
+
+from datamodules.components.first_process import rank_zero_warn
+from gan_lightning.trainer.module import Module
 
 IMAGES = ("image", "images", "pixel_values", "img")
 """Names of the images in a batch that is a dictionary."""
@@ -244,7 +245,7 @@ def check_range(images: Tensor) -> None:
         )
 
 
-class ChecksImages(LightningModule):
+class ChecksImages(Module):
     """A module that scales images to [-1, 1] and checks the range of the first batch.
 
     Attributes:

@@ -2,60 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities import rank_zero_warn
-from torch import Tensor
 
+from datamodules.components.first_process import rank_zero_warn
 from gan_lightning.trainer.internals import (
     replace_method,
     restart_clock,
     save_now,
     seconds_between_checkpoints,
     seconds_since_checkpoint,
-    trainer_of,
     would_save,
 )
 
 _HOOKS = ("on_train_batch_end", "on_validation_end", "on_train_epoch_end")
-
-
-class RecordsLogs(LightningModule):
-    """A module that records when each metric was logged last.
-
-    The trainer keeps the newest value of every metric for callbacks, without its step.
-
-    Attributes:
-        last_logged: Index of the batch, counted over the fit, at which each metric was logged last.
-        last_step: Number of the last step, and its loss terms.
-        is_measured_at_steps: Whether a callback logs ``val/...`` at steps of its own, maybe long after a validation.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.last_logged: dict[str, int] = {}
-        self.last_step: tuple[int, Mapping[str, Tensor]] = (0, {})
-        self.is_measured_at_steps = False
-
-    def log(self, name: str, *arguments: Any, **options: Any) -> None:
-        record_log(self, name)
-        super().log(name, *arguments, **options)
-
-
-def record_log(game: Any, name: str) -> None:
-    """Record that a metric is logged now."""
-    if (trainer := trainer_of(game)) is not None:
-        game.last_logged[name] = trainer.fit_loop.total_batch_idx
-
-
-def is_monitored(trainer: Trainer, prefix: str) -> bool:
-    """Whether a callback monitors a metric with this prefix, and may read it at any step."""
-    return any(str(getattr(each, "monitor", None)).startswith(prefix) for each in trainer.callbacks)  # type: ignore[attr-defined]
 
 
 def delay_outdated_monitors(trainer: Trainer) -> None:

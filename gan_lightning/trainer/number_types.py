@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 from torch.optim import Optimizer
 
+from datamodules.components.first_process import rank_zero_warn
 from gan_lightning.trainer.layer_kinds import BATCH_NORMS
 
 Conversion = Callable[[Tensor], Tensor]

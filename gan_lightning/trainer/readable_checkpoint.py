@@ -7,8 +7,9 @@ from collections import OrderedDict
 from pathlib import PurePath
 from typing import Any
 
-from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, load, save
+
+from datamodules.components.first_process import rank_zero_warn
 
 _ENTRIES = {
     # Entries that code outside of this package may add, and how a warning names them.

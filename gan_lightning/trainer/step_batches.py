@@ -1,15 +1,17 @@
 """Group the batches of any loader by steps: one list of batches for each generator update."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lightning.fabric.utilities.data import sized_len
-from lightning.pytorch import Trainer
-from lightning.pytorch.utilities import rank_zero_warn
-
+from datamodules.components.first_process import rank_zero_warn
 from datamodules.components.workers import shield_workers, shielded_iterator
 from gan_lightning.trainer.internals import reloads_train_loader, replace_method
 from gan_lightning.trainer.loader_batches import LoaderBatches, NamedLoaderBatches
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Trainer
 
 # Key of a checkpoint, as version 0.1 wrote it.
 _N_YIELDED = "rounds"
@@ -32,7 +34,7 @@ class StepBatches:
     """
 
     def __init__(self, loader: Any, size: int) -> None:
-        batches = sized_len(loader)
+        batches = length_of(loader)
         if batches is not None and batches < size:
             raise ValueError(f"An epoch has {_too_few(batches, size)}")
         self.loader = loader
@@ -42,7 +44,7 @@ class StepBatches:
         self.batch_sampler = getattr(loader, "batch_sampler", None)
         dataset = getattr(loader, "dataset", getattr(loader, "source", None))
         # Lightning's tuner of the batch size asks the loader for its data set.
-        if sized_len(dataset) is not None:
+        if length_of(dataset) is not None:
             self.dataset = _ShortDataset(dataset, size)
         self._endless = batches is None
         self._has_state = hasattr(loader, "state_dict") and hasattr(loader, "load_state_dict")
@@ -87,7 +89,7 @@ class StepBatches:
         if self._has_state and state and set(state) != {_N_YIELDED}:
             self.loader.load_state_dict(state)
             self._continues = True
-        elif not self._has_state and 0 < state.get(_N_YIELDED, 0) != sized_len(self):
+        elif not self._has_state and 0 < state.get(_N_YIELDED, 0) != length_of(self):
             rank_zero_warn(
                 f"The checkpoint was saved in the middle of an epoch, and {type(self.loader).__name__} has no "
                 "state_dict() to go on from there: it starts again. torchdata's StatefulDataLoader goes on."
@@ -110,6 +112,14 @@ class _ShortDataset:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(vars(self)["_dataset"], name)
+
+
+def length_of(sized: object) -> int | None:
+    """Length of a loader, a dataset or a sampler; None: it has none, like a stream."""
+    try:
+        return len(sized)  # type: ignore[arg-type]
+    except (TypeError, NotImplementedError):
+        return None
 
 
 def _too_few(batches: int, size: int) -> str:
@@ -175,7 +185,7 @@ def batch_sizes(loader: Any) -> set[int]:
     """Batch sizes that a loader yields in an epoch; empty if the loader has no ``batch_size``."""
     size = loader.size if isinstance(loader, StepBatches) else 1
     loader = loader.loader if isinstance(loader, StepBatches) else loader
-    usual, images = getattr(loader, "batch_size", None), sized_len(getattr(loader, "sampler", None))
+    usual, images = getattr(loader, "batch_size", None), length_of(getattr(loader, "sampler", None))
     if not isinstance(usual, int):
         return set()
     if images is None or images < usual or getattr(loader, "drop_last", False):

@@ -10,7 +10,7 @@ from gan_lightning.games.image import ImageGame
 from gan_lightning.losses import Terms, convergence, energy_balance_discriminator, energy_generator, next_balance
 from gan_lightning.networks import BEGANAutoencoder, BEGANGenerator
 from gan_lightning.optimizers import BEGANAdam
-from gan_lightning.trainer.ddp import average_over_processes
+from gan_lightning.trainer.collectives import average_over_processes
 
 
 class BEGAN(

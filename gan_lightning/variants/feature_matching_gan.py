@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.losses import Terms, feature_matching
 from gan_lightning.networks.layers.last_layer import features
-from gan_lightning.trainer.ddp import average_over_processes
+from gan_lightning.trainer.collectives import average_over_processes
 from gan_lightning.trainer.speed import running_eagerly
 from gan_lightning.variants.dcgan import DCGAN
 
