@@ -23,6 +23,9 @@ COMMANDS = {
 }
 
 _TRAINS_NOTHING = ("generate", "translate", "evaluate")
+"""These do without Lightning, in a process of their own."""
+_BRINGS_LIGHTNING = ("--import", "--data")
+"""Unless one of these is given: code of the user's own, and data modules, are written for Lightning's classes."""
 
 HELP = """\
 usage: gan-lightning COMMAND [options]
@@ -76,8 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as error:
         print(f"gan-lightning {command}: {error}", file=sys.stderr)
         return 2
-    own_packages = any(argument.partition("=")[0] == "--import" for argument in arguments)
-    if is_own_process and command in _TRAINS_NOTHING and not own_packages:
+    brings_lightning = any(argument.partition("=")[0] in _BRINGS_LIGHTNING for argument in arguments)
+    if is_own_process and command in _TRAINS_NOTHING and not brings_lightning:
         leave_out_lightning()
     # Imported within the guard: torch takes seconds to load, and Ctrl-C in them is a stop like any other.
     return exit_code_after_signals(command, lambda: import_module(COMMANDS[command][0]).run(command, arguments[1:]))

@@ -11,7 +11,6 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
-from lightning.pytorch.utilities import rank_zero_info
 from numpy.typing import NDArray
 
 _MAGIC = b"GLimages"
@@ -71,6 +70,8 @@ def exclusive_lock(target: Path, wait: bool = True) -> Iterator[None]:
         except BlockingIOError:
             if not wait:
                 raise
+            from lightning.pytorch.utilities import rank_zero_info  # Slow to import: not for what need not wait.
+
             rank_zero_info(f"Waiting for another process that makes {target}.")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield

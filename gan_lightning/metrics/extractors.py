@@ -5,13 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
-
 from datamodules.components.loading import ImageSource
 from gan_lightning.arguments.recipes import import_name
 from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.classifier import trained_classifier
-from gan_lightning.metrics.features import INCEPTION, FeatureExtractor, Pixels, RegisteredExtractor
+from gan_lightning.metrics.features import (
+    INCEPTION,
+    FeatureExtractor,
+    Pixels,
+    RegisteredExtractor,
+    registered_extractors,
+)
 from gan_lightning.metrics.registry import METRICS, reported_name, select_metrics, short_name
 
 WeightsPath = str | Path | Mapping[str, str | Path]
@@ -94,7 +98,7 @@ def _own_file(name: str, ingredients: Ingredients) -> str | Path | None:
     given = ingredients.weights_path
     if not isinstance(given, Mapping):
         return given
-    known = [*EXTRACTORS, *FEATURE_EXTRACTORS_REGISTRY]
+    known = [*EXTRACTORS, *registered_extractors()]
     for other in given:
         if other not in known:
             raise ValueError(f"weights_path names an extractor {other!r}, and there is none: choose from {known}.")
@@ -124,7 +128,7 @@ def make_extractor(
     """
     if isinstance(extractor, str) and extractor in EXTRACTORS:
         return EXTRACTORS[extractor](ingredients)
-    if isinstance(extractor, str) and extractor in FEATURE_EXTRACTORS_REGISTRY:
+    if isinstance(extractor, str) and extractor in registered_extractors():
         return RegisteredExtractor(extractor, _own_file(extractor, ingredients))
     found = _imported(extractor)
     if ingredients.weights_path is not None and not isinstance(ingredients.weights_path, Mapping):
@@ -141,7 +145,7 @@ def _imported(extractor: Any) -> type[FeatureExtractor] | FeatureExtractor:
             found = None
     if isinstance(found, FeatureExtractor) or (isinstance(found, type) and issubclass(found, FeatureExtractor)):
         return found
-    names = ", ".join([*EXTRACTORS, *FEATURE_EXTRACTORS_REGISTRY])
+    names = ", ".join([*EXTRACTORS, *registered_extractors()])
     raise ValueError(
         f"There is no extractor {extractor!r}: choose from {names}, or give the import path of a FeatureExtractor."
     )

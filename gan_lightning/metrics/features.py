@@ -12,12 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch_fidelity.feature_extractor_clip import MODEL_METADATA, MODEL_URLS, FeatureExtractorCLIP
-from torch_fidelity.feature_extractor_dinov2 import FeatureExtractorDinoV2
-from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
-from torch_fidelity.feature_extractor_vgg16 import FeatureExtractorVGG16
-from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
-from torchvision.models import VGG16_Weights
 
 from gan_lightning.metrics.digest import digest_of_weights
 from gan_lightning.networks.pretrained import downloaded, read_weights
@@ -84,7 +78,7 @@ class RegisteredExtractor(FeatureExtractor):
     def __init__(self, name: str, weights_path: str | Path | None = None) -> None:
         super().__init__()
         self.name = name
-        kind = FEATURE_EXTRACTORS_REGISTRY[name]
+        kind = registered_extractors()[name]
         # Layer of each metric: Inception's 2048-d pooling for FID and KID, its logits for the Inception Score.
         layers = {use: kind.get_default_feature_layer_for_metric(use) for use in ("fid", "kid", "prc", "isc")}
         if len({layers[use] for use in ("fid", "kid", "prc")}) > 1:
@@ -129,18 +123,34 @@ def _tensors_alone(path: Path) -> BytesIO:
     return copy
 
 
-_WEIGHTS: dict[type, _Weights] = {
-    FeatureExtractorInceptionV3: _Weights(lambda _: (URL_INCEPTION_V3, None), _tensors_alone),
-    FeatureExtractorVGG16: _Weights(lambda _: (VGG16_Weights.IMAGENET1K_V1.url, None), _tensors_alone),
-    # TorchScript, which torch.jit.load reads: it knows no pickles of Python objects.
-    FeatureExtractorCLIP: _Weights(
-        lambda name: (MODEL_URLS[name], f"{name}-{MODEL_METADATA[name]['hash']}.pt"), lambda path: str(path)
-    ),
-}
+def registered_extractors() -> dict[str, Any]:
+    """The classes of torch-fidelity's registry by their names. Its import takes as long as torch's: here alone."""
+    from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
+
+    registry: dict[str, Any] = FEATURE_EXTRACTORS_REGISTRY
+    return registry
+
+
+def _weights_by_class() -> dict[type, _Weights]:
+    from torch_fidelity.feature_extractor_clip import MODEL_METADATA, MODEL_URLS, FeatureExtractorCLIP
+    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
+    from torch_fidelity.feature_extractor_vgg16 import FeatureExtractorVGG16
+    from torchvision.models import VGG16_Weights
+
+    return {
+        FeatureExtractorInceptionV3: _Weights(lambda _: (URL_INCEPTION_V3, None), _tensors_alone),
+        FeatureExtractorVGG16: _Weights(lambda _: (VGG16_Weights.IMAGENET1K_V1.url, None), _tensors_alone),
+        # TorchScript, which torch.jit.load reads: it knows no pickles of Python objects.
+        FeatureExtractorCLIP: _Weights(
+            lambda name: (MODEL_URLS[name], f"{name}-{MODEL_METADATA[name]['hash']}.pt"), lambda path: str(path)
+        ),
+    }
 
 
 def _with_weights(name: str, layers: list[str], weights_path: str | Path | None) -> nn.Module:
-    kind = FEATURE_EXTRACTORS_REGISTRY[name]
+    from torch_fidelity.feature_extractor_dinov2 import FeatureExtractorDinoV2
+
+    kind = registered_extractors()[name]
     if weights_path is not None and issubclass(kind, FeatureExtractorDinoV2):
         raise ValueError(
             f"The extractor {name} takes no weights_path: torch-fidelity has torch.hub fetch its code and its weights "
@@ -148,7 +158,7 @@ def _with_weights(name: str, layers: list[str], weights_path: str | Path | None)
         )
     if weights_path is not None and not Path(weights_path).is_file():
         raise FileNotFoundError(f"weights_path names {weights_path}, and there is no such file.")
-    source = next((source for known, source in _WEIGHTS.items() if issubclass(kind, known)), None)
+    source = next((source for known, source in _weights_by_class().items() if issubclass(kind, known)), None)
     path = None if weights_path is None else Path(weights_path)
     given: Any = path and str(path)
     try:

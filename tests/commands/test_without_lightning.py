@@ -1,0 +1,158 @@
+"""Commands that train nothing start without Lightning, and make the same images as with it."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule
+from PIL import Image
+
+from gan_lightning.games.base import AdversarialModule
+from gan_lightning.games.translation import TranslationGame
+from gan_lightning.trainer.module import SamplingModule
+from gan_lightning.variants import DCGAN, Pix2Pix
+from tests.helpers.games import VARIANTS, small
+
+SLOW = (
+    *("lightning", "torchvision", "torchmetrics", "torch_fidelity", "jsonargparse"),
+    *("pandas", "scipy", "sklearn", "sympy", "matplotlib", "torch._dynamo"),
+)
+"""Packages, each a good part of a second to import, that a command which trains nothing has no use for."""
+
+
+def loaded_by(code: str, *arguments: object) -> set[str]:
+    """Which of the slow packages, and of torch, a process has loaded when it has run ``code``."""
+    report = f"\nimport sys; print('LOADED', *[name for name in {(*SLOW, 'torch')!r} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code + report, *map(str, arguments)], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split()[1:])
+
+
+COMMAND = """
+from gan_lightning.cli import main
+try:
+    code = main()
+except SystemExit as end:
+    code = end.code
+assert code in (0, None), code
+"""
+
+
+def save(game: AdversarialModule, path: Path) -> Path:
+    checkpoint: dict[str, Any] = {"state_dict": game.state_dict(), "hyper_parameters": dict(game.hparams)}
+    game.on_save_checkpoint(checkpoint)
+    torch.save(checkpoint, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoints of a game from latents and of one from images, and a folder of two images."""
+    folder = tmp_path_factory.mktemp("start")
+    save(small(DCGAN), folder / "dcgan.ckpt")
+    save(small(Pix2Pix), folder / "pix2pix.ckpt")
+    (folder / "images").mkdir()
+    for name, level in (("dark", 20), ("light", 220)):
+        Image.new("L", (16, 16), level).save(folder / "images" / f"{name}.png")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("generate", "--ckpt", "{0}/dcgan.ckpt", "--n", 1, "--out", "{1}/new"),
+        ("translate", "--ckpt", "{0}/pix2pix.ckpt", "--input", "{0}/images", "--out", "{1}/new"),
+        (
+            *("evaluate", "--samples", "{0}/images", "--reference", "{0}/images", "--extractor", "pixels"),
+            *("--metrics", "kid", "fid", "--kid_subset_size", 2, "--cache_dir", "{1}"),
+        ),
+        (
+            *("evaluate", "--ckpt", "{0}/dcgan.ckpt", "--reference", "{0}/images", "--extractor", "pixels"),
+            *("--metrics", "kid", "--kid_subset_size", 2, "--cache_dir", "{1}"),
+        ),
+    ],
+    ids=["generate", "translate", "evaluate folders", "evaluate a checkpoint"],
+)
+def test_a_command_that_trains_nothing_loads_torch_alone(
+    folder: Path, tmp_path: Path, arguments: tuple[object, ...]
+) -> None:
+    assert loaded_by(COMMAND, *(str(part).format(folder, tmp_path) for part in arguments)) == {"torch"}
+
+
+@pytest.mark.parametrize(
+    "arguments", ["--version", "--help", "generate --help", "translate --help", "evaluate --help", "shards --help"]
+)
+def test_help_loads_not_even_torch(arguments: str) -> None:
+    assert loaded_by(COMMAND, *arguments.split()) == set()
+
+
+def test_code_of_the_users_own_gets_the_module_that_it_was_written_for(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("from gan_lightning.games.base import AdversarialModule as Game")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{COMMAND}"
+    code += (
+        "\nfrom lightning.pytorch import LightningModule; import mine; assert issubclass(mine.Game, LightningModule)"
+    )
+    new = ("--n", 1, "--out", tmp_path / "new")
+    assert "lightning" in loaded_by(code, "generate", "--ckpt", folder / "dcgan.ckpt", "--import", "mine", *new)
+
+
+def test_a_process_that_goes_on_after_the_command_has_lightnings_module(folder: Path, tmp_path: Path) -> None:
+    code = """
+import sys
+from gan_lightning.cli import main
+assert main(sys.argv[1:]) == 0
+from gan_lightning import DCGAN
+from lightning.pytorch import LightningModule
+assert issubclass(DCGAN, LightningModule)
+"""
+    loaded_by(code, "generate", "--ckpt", folder / "dcgan.ckpt", "--n", 1, "--out", tmp_path / "new")
+
+
+LOAD_ALL = """
+import sys
+from pathlib import Path
+import torch
+from gan_lightning.trainer.without_lightning import leave_out_lightning
+leave_out_lightning()
+from gan_lightning import inference
+from gan_lightning.trainer.module import SamplingModule
+
+given = torch.load(Path(sys.argv[1]) / "given.pt")
+for path in Path(sys.argv[1]).glob("*.ckpt"):
+    game = inference.load(path)
+    assert isinstance(game, SamplingModule)
+    images = game.translate(given) if hasattr(game, "translate") else game.sample(3, seed=5)
+    torch.save({"images": images, "hparams": dict(game.hparams)}, path.with_suffix(".pt"))
+"""
+
+
+def test_every_variant_makes_the_same_images_without_lightning(tmp_path: Path) -> None:
+    given = torch.rand(1, 1, 16, 16) * 2 - 1
+    torch.save(given, tmp_path / "given.pt")
+    games = {kind.__name__: small(kind).eval() for kind in VARIANTS}
+    for name, game in games.items():
+        save(game, tmp_path / f"{name}.ckpt")
+    assert not loaded_by(LOAD_ALL, tmp_path) - {"torch"}
+    for name, game in games.items():
+        made = torch.load(tmp_path / f"{name}.pt")
+        here: Any = game
+        images = here.translate(given) if isinstance(game, TranslationGame) else here.sample(3, seed=5)
+        assert torch.equal(made["images"], images), name
+        assert made["hparams"] == dict(game.hparams), name
+
+
+def test_the_module_without_lightning_knows_what_lightnings_does() -> None:
+    for module in (SamplingModule(), LightningModule()):
+        assert module.device == torch.device("cpu")
+        module.save_hyperparameters({"width": 4})
+        assert dict(module.hparams) == {"width": 4}
+        with pytest.raises(RuntimeError):
+            module.trainer  # noqa: B018
+    module = SamplingModule()
+    module.layer = torch.nn.Linear(1, 1, device="meta")
+    assert module.device == torch.device("meta")
