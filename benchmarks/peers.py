@@ -2,12 +2,12 @@
 
     python -m benchmarks peers --peers DIR --data-dir DATA [WORKLOAD ...]
 
-DIR holds the user's own checkouts of pytorch-CycleGAN-and-pix2pix, PyTorch-GAN and mimicry; DATA
-holds `facades`, `monet2photo`, `cifar10/train/<class>/*` and `MNIST/raw`. Both sides train the same networks with the
-same optimisers on the same files, in batches of the same size, and decode them in the training process. A process each
-stays warm, and they take turns of some steps; a step is one update of the generator. Printed are the medians over the
-rounds of a step's seconds of CPU and seconds, the largest resident set of the process, and ratios peer / ours of the
-same round: above 1 we are faster.
+DIR holds the user's own checkouts of pytorch-CycleGAN-and-pix2pix, PyTorch-GAN and mimicry, DATA the folders `facades`,
+`monet2photo`, `cifar10/train/<class>/*` and `MNIST/raw`. Both sides train the same networks with the same optimisers on
+the same files, in batches of the same size, and decode them in the training process. A process each stays warm, and
+they take turns of some steps; a step is one update of the generator. Printed are the medians over the rounds of a
+step's seconds of CPU and seconds, the largest resident set of the process, and ratios peer / ours of the same round:
+above 1 we are faster.
 
 One core, with the instructions of a processor that has AVX2 and no more:
 
@@ -16,6 +16,8 @@ One core, with the instructions of a processor that has AVX2 and no more:
 
 import argparse
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -78,17 +80,25 @@ def table(workload: str, costs: dict[str, list[Round]]) -> str:
             against = [ratios(costs, name, lambda one: one.cpu), ratios(costs, name, lambda one: one.wall)]
         cells = [name, *(f"{seconds:.3f}" for seconds in medians), f"{memory:.0f}", *against]
         rows.append(f"| {' | '.join(cells)} | {memory / costs['peer'][-1].memory:.2f} |")
-    return "\n".join(rows)
+    moved = [
+        f"{name} {weights:,} x {n:g}" for name, rounds in costs.items() for weights, n in rounds[0].updates.items()
+    ]
+    return "\n".join([*rows, "", f"Weights and their updates in a step: {', '.join(moved)}."])
 
 
 def machine() -> str:
-    """The processor, its cores and the instructions that torch and oneDNN were left."""
+    """The processor, its cores, and the instructions that torch and oneDNN use, which environment variables limit."""
     info = Path("/proc/cpuinfo").read_text()
     model = info.split("model name")[1].split(":")[1].splitlines()[0].strip()
-    limits = ", ".join(f"{name}={os.environ[name]}" for name in ISA if name in os.environ)
+    # oneDNN says which instructions it takes when it is first used.
+    convolution = "import torch; torch.nn.Conv2d(8, 8, 3)(torch.zeros(1, 8, 8, 8))"
+    verbose = {**os.environ, "ONEDNN_VERBOSE": "1"}
+    said = subprocess.run([sys.executable, "-c", convolution], env=verbose, capture_output=True, text=True).stdout
+    onednn = said.partition("isa:")[2].splitlines()[:1] or ["unknown instructions"]
+    limits = "".join(f"; {name}={os.environ[name]}" for name in ISA if name in os.environ)
     return (
         f"{model}, {torch.get_num_threads()} of {os.cpu_count()} cores, torch {torch.__version__} with "
-        f"{torch.backends.cpu.get_cpu_capability()}{'; ' if limits else ''}{limits}"
+        f"{torch.backends.cpu.get_cpu_capability()}, oneDNN with {onednn[0]}{limits}"
     )
 
 
