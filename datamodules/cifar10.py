@@ -16,20 +16,14 @@ class CIFAR10DataModule(TorchvisionDataModule):
 
     Args:
         data_dir: Folder that holds ``cifar-10-batches-py``; the files are downloaded into it where they are missing.
-        batch_size: Images in a batch, in each process.
         image_size: Height and width; None: 32, as they are; others are resized (bicubic).
-        val_size: Images held out of the training images for validation; 0: validation uses the test images.
-        flip: Mirror training images horizontally with probability one half.
-        seed: The order of the training images is a function of this seed and the epoch.
-        n_labels: Train with the labels of so many images only, equally many of each class, chosen by the seed, for
-            semi-supervised games. None: all labels.
-
-    Raises:
-        ValueError: An argument is out of its range.
     """
 
     dataset = "CIFAR10"
     folder = "cifar-10-batches-py"
+    channels = 3
+    side = 32
+    class_names = _CLASSES
 
     def __init__(
         self,
@@ -41,9 +35,7 @@ class CIFAR10DataModule(TorchvisionDataModule):
         seed: int = 0,
         n_labels: int | None = None,
     ) -> None:
-        size = 32 if image_size is None else image_size
-        super().__init__(data_dir, (3, size, size), batch_size, val_size, flip, seed, n_labels)
-        self.class_names = _CLASSES
+        super().__init__(data_dir, batch_size, image_size, val_size, flip, seed, n_labels)
 
     def to_images(self, data: Any) -> Tensor:
         # N x 32 x 32 x 3 to N x 3 x 32 x 32

@@ -14,33 +14,39 @@ from datamodules.components.loading import Subset, TensorImages
 
 
 class TorchvisionDataModule(ImageDataModule):
-    """A dataset of torchvision's, held in memory whole; a subclass names it and turns its array into images.
+    """A dataset of torchvision's in ten classes, held in memory; a subclass names it and turns its array into images.
 
     Args:
-        data_dir: The folder that torchvision calls ``root``.
-        image_shape: (channels, height, width) of the batches.
+        data_dir: The folder that torchvision calls ``root``; the files are downloaded into it where they are missing.
         batch_size: Images in a batch, in each process.
-        val_size: Images held out of the training images for validation.
+        image_size: Height and width. None: as they are.
+        val_size: Images held out of the training images for validation; 0: validation uses the test images.
         flip: Mirror training images horizontally with probability one half.
         seed: The order of the training images is a function of this seed and the epoch.
         n_labels: Train with the labels of so many images only, equally many of each class, chosen by the seed, for
             semi-supervised games. None: all labels.
+
+    Raises:
+        ValueError: An argument is out of its range.
     """
 
     dataset: ClassVar[str]  # the class in torchvision.datasets
     folder: ClassVar[str]  # where that class looks under data_dir
+    channels: ClassVar[int]
+    side: ClassVar[int]  # height and width of the images in the files
 
     def __init__(
         self,
-        data_dir: str,
-        image_shape: tuple[int, int, int],
-        batch_size: int,
-        val_size: int,
-        flip: bool,
-        seed: int,
+        data_dir: str = "data",
+        batch_size: int = 64,
+        image_size: int | None = 32,
+        val_size: int = 5000,
+        flip: bool = False,
+        seed: int = 0,
         n_labels: int | None = None,
     ) -> None:
-        super().__init__(image_shape, 10, batch_size, flip, seed, n_labels)
+        size = self.side if image_size is None else image_size
+        super().__init__((self.channels, size, size), 10, batch_size, flip, seed, n_labels)
         check_at_least(0, val_size=val_size)
         self.data_dir = data_dir
         self.val_size = val_size

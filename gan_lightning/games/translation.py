@@ -16,6 +16,7 @@ from gan_lightning.games.freezing import evaluating
 from gan_lightning.games.randomness import own_randomness
 from gan_lightning.losses import Terms
 from gan_lightning.trainer.layer_kinds import BATCH_NORMS, DROPOUTS
+from gan_lightning.trainer.loader_batches import image_pair
 
 AttributeEdits = Mapping[str, bool]
 """Attributes that a translated image is to have (True) or not to have (False), by name."""
@@ -141,6 +142,22 @@ class TranslationGame(AdversarialModule):
     def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
         """Translations of the condition images of a batch, N x C x H x W in [-1, 1]."""
         return self.translate(self.checked_batch(batch).condition)
+
+
+class PairedTranslationGame(TranslationGame):
+    """A game that learns a translation from pairs: the image to be made (``real``) and the one given (``condition``).
+
+    The loader yields (image to be made, image given), N x C x H x W each. Arguments are those of
+    :class:`TranslationGame`.
+    """
+
+    def prepare_batch(self, raw: Any) -> GameBatch:
+        target, condition = image_pair(raw, type(self).__name__)
+        return GameBatch(self.scaled(target), self.scaled(condition))
+
+    def generate_fakes(self, batch: GameBatch) -> Tensor:
+        # No latent: what varies, if anything, is dropout in the generator.
+        return self.generator(batch.condition)
 
 
 def mirrored_to_multiple(images: Tensor, multiple: int, smallest: int = 1) -> Tensor:

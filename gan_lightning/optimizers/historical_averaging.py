@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.optimizer import ParamsT
 
 from gan_lightning.arguments import checked
 from gan_lightning.optimizers.adam import DCGANAdam
@@ -13,7 +12,7 @@ from gan_lightning.trainer.internals import foreach_add_, foreach_div_, foreach_
 
 
 @checked
-class HistoricalAveragingAdam(DCGANAdam):
+class HistoricalAveragingAdam(DCGANAdam, lr=2e-4):
     """DCGAN's Adam on the loss plus ``averaging_weight * ||theta - 1/t sum_{i=1}^t theta_i||^2``.
 
     Salimans et al., 2016, arXiv 1606.03498, section 3.3, for either player of any game. theta_i are the weights after
@@ -21,24 +20,11 @@ class HistoricalAveragingAdam(DCGANAdam):
     kept with Adam's moments, so a resumed run goes on in the same bits. The authors' published code has no such term.
 
     Args:
-        params: What to update.
-        lr: Learning rate.
-        betas: Decay rates of the first and the second moment.
-        eps: Added to the denominator.
-        weight_decay: L2 penalty.
         averaging_weight: Weight of the term. The paper names none.
     """
 
-    def __init__(
-        self,
-        params: ParamsT,
-        lr: float = 2e-4,
-        betas: tuple[float, float] = (0.5, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0.0,
-        averaging_weight: float = 1e-3,
-    ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay)
+    def __init__(self, averaging_weight: float = 1e-3, **adam: Any) -> None:
+        super().__init__(**adam)
         self.averaging_weight = averaging_weight
 
     @torch.no_grad()

@@ -10,15 +10,14 @@ from torch import Tensor, nn
 from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import DiscriminatorFactory, ImageShape
-from gan_lightning.games.translation import AttributeEdits, TranslationGame, published_mode
+from gan_lightning.games.translation import AttributeEdits, PairedTranslationGame, published_mode
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.networks import PatchDiscriminator, UNet
-from gan_lightning.trainer.loader_batches import image_pair
 
 TranslatorFactory = Callable[[ImageShape, ImageShape], nn.Module]
 
 
-class Pix2Pix(TranslationGame):
+class Pix2Pix(PairedTranslationGame):
     """Isola, Zhu, Zhou, Efros, *Image-to-Image Translation with Conditional Adversarial Networks*, CVPR 2017,
     arXiv 1611.07004, equation 4.
 
@@ -62,13 +61,6 @@ class Pix2Pix(TranslationGame):
         )
         self.l1_weight = l1_weight
         self.published_test_mode = published_test_mode
-
-    def prepare_batch(self, raw: Any) -> GameBatch:
-        target, condition = image_pair(raw, type(self).__name__)
-        return GameBatch(self.scaled(target), self.scaled(condition))
-
-    def generate_fakes(self, batch: GameBatch) -> Tensor:
-        return self.generator(batch.condition)
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         # N x (C_given + C_made) x H x W

@@ -10,7 +10,7 @@ from datamodules.components.bicubic import upscale
 from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import DiscriminatorFactory, ImageShape
-from gan_lightning.games.translation import AttributeEdits, TranslationGame
+from gan_lightning.games.translation import AttributeEdits, PairedTranslationGame
 from gan_lightning.inference.tiling import in_tiles
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.metrics.luminance import psnr, ssim
@@ -18,7 +18,6 @@ from gan_lightning.networks import SRGANDiscriminator, SRResNet
 from gan_lightning.networks.layers.frozen import Frozen
 from gan_lightning.networks.vgg import VGG19Features
 from gan_lightning.optimizers import SRGANAdam
-from gan_lightning.trainer.loader_batches import image_pair
 from gan_lightning.variants.pix2pix import TranslatorFactory
 from gan_lightning.visualization.images import to_uint8
 
@@ -26,7 +25,7 @@ from gan_lightning.visualization.images import to_uint8
 _MAPS = {"vgg54": (5, 4), "vgg22": (2, 2)}
 
 
-class SRGAN(TranslationGame, generator_optimizer=SRGANAdam, discriminator_optimizer=SRGANAdam):
+class SRGAN(PairedTranslationGame, generator_optimizer=SRGANAdam, discriminator_optimizer=SRGANAdam):
     """Ledig et al., *Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network*, CVPR 2017,
     arXiv 1609.04802, equations 3 to 6.
 
@@ -122,13 +121,6 @@ class SRGAN(TranslationGame, generator_optimizer=SRGANAdam, discriminator_optimi
         if 0 < self.game_step == self.warm_up_steps:
             # SRGAN begins as a training of its own from SRResNet's weights: Adam must not bring the moments of the MSE.
             self.optimizer_of("generator").optimizer.state.clear()
-
-    def prepare_batch(self, raw: Any) -> GameBatch:
-        target, condition = image_pair(raw, type(self).__name__)
-        return GameBatch(self.scaled(target), self.scaled(condition))
-
-    def generate_fakes(self, batch: GameBatch) -> Tensor:
-        return self.generator(batch.condition)
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         if self.is_warming_up:
