@@ -8,6 +8,7 @@ found helpful and not needed, are left out.
 from torch import Tensor, nn
 
 from gan_lightning.networks.layers.image_shape import log2_side
+from gan_lightning.networks.layers.resampling import UpsampledConv2d
 
 
 class BEGANAutoencoder(nn.Module):
@@ -74,8 +75,9 @@ def _decoder(network: str, image_shape: tuple[int, int, int], code_dim: int, wid
     layers = [nn.Linear(code_dim, width * 8 * 8), nn.Unflatten(1, (width, 8, 8))]
     for level in range(n_doublings + 1):
         # 8 x 8, 16 x 16, ...
-        layers += [nn.Upsample(scale_factor=2)] if level > 0 else []
-        layers += [*_activated(width, width), *_activated(width, width)]
+        # The Identity keeps the names of the weights.
+        first = [nn.Identity(), UpsampledConv2d(width, width)] if level else [nn.Conv2d(width, width, 3, padding=1)]
+        layers += [*first, nn.ELU(inplace=True), *_activated(width, width)]
     return nn.Sequential(*layers, nn.Conv2d(width, image_shape[0], kernel_size=3, padding=1))
 
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from gan_lightning.networks.layers.image_shape import log2_side
 from gan_lightning.networks.layers.labels import Labelled, LabelledSequential, batch_norm, project
+from gan_lightning.networks.layers.resampling import PooledConv2d, UpsampledConv2d
 from gan_lightning.networks.layers.spectral import spectral_norm
 
 
@@ -219,8 +220,8 @@ class UpBlock(Labelled):
         self.residual = LabelledSequential(
             batch_norm(in_channels, num_classes, norm_eps),
             nn.ReLU(inplace=True),
-            nn.Upsample(scale_factor=2),
-            nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1),
+            nn.Identity(),  # keeps the names of the weights
+            UpsampledConv2d(in_channels, out_channels),
             batch_norm(out_channels, num_classes, norm_eps),
             nn.ReLU(inplace=True),
             nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1),
@@ -251,8 +252,7 @@ class DownBlock(nn.Module):
             nn.Identity() if first else nn.ReLU(),
             nn.Conv2d(in_channels, middle, kernel_size=3, padding=1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(middle, out_channels, kernel_size=3, padding=1),
-            nn.AvgPool2d(2),
+            PooledConv2d(middle, out_channels),
         )
         self.shortcut = nn.Conv2d(in_channels, out_channels, kernel_size=1)
 
