@@ -60,6 +60,7 @@ _HOMES = {
 
 # PEP 562: a data module is imported on first use, so lmdb or litdata is needed only by those who use it.
 def __getattr__(name: str) -> Any:
+    # Python also asks here for attributes that it only tries, such as __path__.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

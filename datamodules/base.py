@@ -59,6 +59,7 @@ class ImageDataModule(Annotated, LightningDataModule, ABC):
         n_labels: int | None = None,
     ) -> None:
         super().__init__()
+        # Here and not in the loaders: a mistake shows before any file is read.
         check_at_least(1, batch_size=batch_size, image_size=image_shape[1])
         check_at_least(0, seed=seed)
         if not isinstance(flip, bool):
@@ -92,6 +93,7 @@ class ImageDataModule(Annotated, LightningDataModule, ABC):
 
     def setup(self, stage: str | None = None) -> None:
         """Read the images of all splits, whatever the stage."""
+        # All of them: one scan of the folder finds every split, and a broken test image shows before the training.
         _ = self.splits
 
     def train_dataloader(self) -> EpochLoader:
@@ -127,6 +129,7 @@ class ImageDataModule(Annotated, LightningDataModule, ABC):
 
     def _loader(self, source: ImageSource, training: bool) -> EpochLoader:
         trainer = self.trainer
+        # Without a trainer, in a notebook, there is one process.
         rank, world_size = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
         # Overfitting a few batches is only possible if they are the same ones every epoch.
         overfitting = trainer is not None and trainer.overfit_batches > 0  # type: ignore[attr-defined]
@@ -183,10 +186,12 @@ def held_out(size: int, location: str, **counts: int) -> list[torch.Tensor]:
         ValueError: A count is negative, or together they leave no image.
     """
     check_at_least(0, **counts)
+    # ``>=``: at least one image must be left to train on.
     if sum(counts.values()) >= size:
         asked = " and ".join(f"{name} {count}" for name, count in counts.items())
         raise ValueError(f"{asked} would leave nothing to train on: {location} has {size} images to split.")
     # A random split, the same in every run and in every process.
     order = torch.from_numpy(np.random.default_rng(_SPLIT_SEED).permutation(size))
     parts = order.split([size - sum(counts.values()), *counts.values()])
+    # Sorted: neighbours on the disk are read one after the other.
     return [part.sort().values for part in parts]

@@ -24,6 +24,7 @@ _NAMES = """
     Wearing_Necktie Young
 """
 ATTRIBUTES = tuple(_NAMES.split())
+# The published split is by number, so it is known where list_eval_partition is missing.
 _LAST = {162_770: "train", 182_637: "val", 202_599: "test"}  # the number of the last image of each split
 _PARTITION = {"0": "train", "1": "val", "2": "test"}
 
@@ -71,6 +72,7 @@ class CelebADataModule(FileDataModule):
         seed: int = 0,
     ) -> None:
         self.attributes = list(ATTRIBUTES if attributes is None else attributes)
+        # Before the base class, which takes the number of attributes for that of the classes.
         _check_attributes(self.attributes)
         shape = (3, image_size, image_size)
         super().__init__(shape, len(self.attributes) or None, batch_size, flip, num_workers, seed)
@@ -101,6 +103,7 @@ class CelebADataModule(FileDataModule):
         labels = self._labels(names) if self.attributes else None
         paths = [images[name] for name in names]
         source, broken = self.read_images(paths, labels, self.in_memory, self.cache)
+        # The published files can all be read: a broken one is a damaged copy, and not to be skipped.
         self.refuse(broken, paths)
         # Indices into ``source`` of each split.
         parts = [partition[name] for name in names]
@@ -112,6 +115,7 @@ class CelebADataModule(FileDataModule):
         complete = listed and len(names) == len(partition)
         if not complete and not len(indices["val"]) and not len(indices["test"]):
             rest, val = held_out(len(names), self.location, val_size=min(1000, len(names) // 10))
+            # All images are training images then, so that indices of the one are indices of the other.
             indices |= {"train": rest, "val": val}
         return Splits(**{split: Subset(source, chosen) for split, chosen in indices.items()})
 
@@ -183,6 +187,7 @@ class CelebADataModule(FileDataModule):
                     f"CelebADataModule: line {number} of {file} is not a file name and {len(header)} times 1 or -1: "
                     "the file is damaged."
                 )
+            # CelebA writes -1 for no.
             known[row[0]] = [row[column] == "1" for column in columns]
         unknown = [name for name in names if name not in known]
         if unknown:
@@ -198,6 +203,7 @@ def _rows(file: Path, header: int) -> Iterator[tuple[int, list[str]]]:
         header: Lines with names that CelebA's own list has; a first line with the number of images comes before them.
     """
     comma = "," if file.suffix == ".csv" else None
+    # utf-8-sig drops the mark with which spreadsheets begin a file.
     lines = file.read_text(encoding="utf-8-sig").rstrip().splitlines()
     skipped = header if comma is None else 1 - header
     for number, line in islice(enumerate(lines, 1), skipped, None):

@@ -55,6 +55,7 @@ class _Found:
     def without(self, broken: Collection[int]) -> dict[str, Tensor]:
         """The indices of the other images of each split."""
         usable = torch.ones(sum(self.members.values()), dtype=torch.bool)
+        # Dropped by index: labels and split of the others stay those of their files.
         usable[list(broken)] = False
         indices = torch.arange(len(usable)).split(list(self.members.values()))
         return {name: part[usable[part]] for name, part in zip(self.members, indices, strict=True)}
@@ -125,6 +126,7 @@ class ImageFolderDataModule(FileDataModule):
         self._folders = _split_folders(self.root)
         self.classes = _class_names(self._folders["train"])
         self.class_names = self.classes or None
+        # Sorted names, as torchvision's ImageFolder numbers them.
         self._class_index = {name: label for label, name in enumerate(self.classes)}
         shape = (channels, image_size, image_size)
         super().__init__(shape, len(self.classes) or None, batch_size, flip, num_workers, seed)
@@ -231,6 +233,7 @@ class ImageFolderDataModule(FileDataModule):
     def _split(
         self, found: _Found, path_of: Callable[[int], str], source: ImageSource, broken: dict[int, str]
     ) -> Splits:
+        # Every start reports what it skips, cached or not.
         self._report(found, [(path_of(i), broken[i]) for i in sorted(broken)])
         # Indices of the readable images of each split.
         usable = found.without(broken)

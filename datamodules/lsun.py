@@ -126,6 +126,7 @@ class LMDBImages(Dataset[Tensor]):
         # All keys of all databases as one array; ``_ends`` finds the database of a position.
         keys = [_keys(folder) for folder in folders]
         self._keys = np.concatenate([np.empty(0, "S1"), *keys])  # one block, which workers share
+        # Position i is in the first database that ends behind it.
         self._ends = np.cumsum([len(each) for each in keys])
         counts = torch.tensor([len(each) for each in keys])
         self.labels = torch.arange(len(keys)).repeat_interleave(counts) if labelled and keys else None
@@ -194,6 +195,7 @@ def _opened(folder: Path) -> Iterator["Transaction"]:
 def _keys(folder: Path) -> NDArray[np.bytes_]:
     """The keys of a database, in its order."""
     with _opened(folder) as database:
+        # The keys alone: the photographs of bedroom fill 43 GB.
         keys = np.array(list(database.cursor().iternext(values=False)), dtype=np.bytes_)
     if not len(keys):
         raise ValueError(f"LSUNDataModule: {_file(folder)} is empty: unpack {folder.name}.zip again.")

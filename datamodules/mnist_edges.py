@@ -38,6 +38,7 @@ class MNISTEdgesDataModule(MNISTDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__(data_dir, batch_size, image_size, val_size, seed)
+        # Two domains take the place of classes, so games of classes must not be offered any.
         self.num_classes = None
 
     def load_splits(self) -> Splits:

@@ -98,6 +98,7 @@ class PairedImageDataModule(ExampleDataModule):
         # A and B in two folders of a split, or side by side in the files of one folder.
         folders = {} if self.side_by_side else domain_folders(self.root, self.folder_a, self.folder_b)
         wholes = {} if self.side_by_side is False else split_folders(self.root)
+        # Where a split has both layouts, its two folders are read.
         wholes = {split: folder for split, folder in wholes.items() if split not in folders}
         splits = {split: self._pairs(split, folders, wholes) for split in ("train", "val", "test")}
         if not splits["train"]:
@@ -112,6 +113,7 @@ class PairedImageDataModule(ExampleDataModule):
         used = [*wholes.values(), *(folder for two in folders.values() for folder in two)]
         warn_of_unread("PairedImageDataModule", self.root, used)
         pairs = [pair for split in splits.values() for pair in split]
+        # All pairs before training: a broken one shows now, with its name.
         self.refuse(check_files(len(pairs), lambda i: _check_pair(pairs[i])), [a for a, _ in pairs])
         if self.side_by_side is None:
             for folder in wholes.values():
@@ -168,6 +170,7 @@ class PairedImages(Examples):
         halves = _halves(read_again(a, _read)) if a == b else (read_again(a, _read), read_again(b, _read))
         images = halves[::-1] if self.to_b else halves
         chosen = zip(images, self.channels, strict=True)
+        # The same chances for both images: crop and flip must agree, or they are no pair any more.
         return tuple(self.jitter(pixels if channels == 3 else _grey(pixels), chances) for pixels, channels in chosen)
 
 
@@ -201,6 +204,7 @@ def _matched(a: Path, b: Path, needed: bool) -> list[Pair]:
                 f"PairedImageDataModule: {len(alone)} of the {len(mine)} images in {folder} have no partner of the "
                 f"same name in {other}: {_listed(alone)}: add the partners or remove these."
             )
+    # By name, not by position in the listing: one file that is missing would shift all others.
     return [(named[0][name], named[1][name]) for name in sorted(named[0])]
 
 

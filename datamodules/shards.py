@@ -56,6 +56,7 @@ class ShardsDataModule(FileDataModule):
     ) -> None:
         check_at_least(1, shuffle_buffer=shuffle_buffer)
         self.folder = folder if is_remote(folder) else str(Path(folder).expanduser())
+        # In the constructor, since the model asks for image_shape before any image is read.
         self.index = read_index(self.folder)
         super().__init__(self.index.image_shape, self.index.num_classes, batch_size, flip, num_workers, seed)
         self.class_names = self.index.class_names
@@ -78,6 +79,7 @@ class ShardsDataModule(FileDataModule):
         return Splits(*[self._images(split) for split in ("train", "val", "test")])
 
     def make_order(self, source: ImageSource, shuffle: bool, rank: int, world_size: int) -> EpochOrder:
+        # Without shuffling the images come in the order of the files, shard after shard, anyway.
         if not shuffle:
             return super().make_order(source, shuffle, rank, world_size)
         return ShardOrder(len(source), self.index.shard_size, self.shuffle_buffer, self.seed, rank, world_size)

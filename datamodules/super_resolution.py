@@ -30,9 +30,8 @@ class SuperResolutionDataModule(ExampleDataModule):
     rounded).
 
     In training every photograph gives ``crops_per_image`` random crops an epoch, flipped and rotated. It is decoded for
-    each
-    crop: cut very large photographs into pieces first. Validation and test use whole photographs, batch size 1, cropped
-        on the right and below to multiples of ``scale``.
+    each crop: cut very large photographs into pieces first. Validation and test use whole photographs, batch size 1,
+    cropped on the right and below to multiples of ``scale``.
 
     Args:
         root: The folder that holds those of the splits.
@@ -69,6 +68,7 @@ class SuperResolutionDataModule(ExampleDataModule):
     ) -> None:
         check_at_least(1, crop_size=crop_size, crops_per_image=crops_per_image)
         check_at_least(2, scale=scale)
+        # Both sides of a pair must be whole pixels.
         if crop_size % scale:
             raise ValueError(f"crop_size is {crop_size}: it must be a multiple of scale, which is {scale}.")
         super().__init__((3, crop_size, crop_size), None, batch_size, flip, num_workers, seed)
@@ -200,10 +200,12 @@ class Photographs(Examples):
         whole = pixels.transpose(2, 0, 1)
         # Whole photograph in evaluation, a random crop in training.
         high = self._fitted(whole) if chances is None else self._crop(whole, chances)
+        # Low from high on the fly: the two always agree, whatever program made other copies of the photographs.
         return high, downscale(torch.from_numpy(high[None].copy()), self.scale)[0].numpy()
 
     def _fitted(self, whole: Pixels) -> Pixels:
         _, height, width = whole.shape
+        # Cut and not resized: resizing would blur the image that PSNR is measured against.
         return whole[:, : height - height % self.scale, : width - width % self.scale]
 
     def _crop(self, whole: Pixels, chances: Chances) -> Pixels:

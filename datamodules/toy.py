@@ -103,6 +103,7 @@ class Points:
         known: dict[int, Tensor] = {}
         for indices in batches:
             # Points are generated in blocks of 1024; keep the blocks that the next batch needs too.
+            # A pure function of the index, so that an endless sequence can be resumed anywhere.
             numbers, places = torch.unique(indices.div(_BLOCK, rounding_mode="floor"), return_inverse=True)
             known = {number: known[number] if number in known else self._block(number) for number in numbers.tolist()}
             blocks = torch.stack([*known.values()])
@@ -120,6 +121,7 @@ class EndlessOrder(EpochOrder):
     """Order without repetition: epoch e consists of the indices from e * size on."""
 
     def indices(self) -> Tensor:
+        # No permutation: the points are independent draws, and a shuffled order of them is no better.
         return self.epoch * self.size + self._share(np.arange(self.size))
 
 

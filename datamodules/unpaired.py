@@ -29,9 +29,8 @@ class UnpairedImageDataModule(ExampleDataModule):
     """Two domains of images, A and B, for translation without pairs, as in CycleGAN.
 
     Layouts: ``trainA`` and ``trainB`` (``valA``, ...), ``A/train`` and ``B/train``, or ``train/A`` and ``train/B``, at
-        any depth below; ``A`` and ``B`` alone are for training. Case and the usual synonyms of the splits do not
-        matter. A split without folders, or with one of its two folders empty, is empty; a warning names folders that
-        are not read.
+    any depth below; ``A`` and ``B`` alone are for training. Case and the usual synonyms of the splits do not matter. A
+    split without folders, or with one of its two folders empty, is empty; a warning names folders that are not read.
 
     Batches are ``{"A": images, "B": images}``, uint8, n x C x H x W. The domains are shuffled independently. An epoch
     is one pass over the larger domain; the smaller one is reshuffled whenever it is exhausted and continues in the next
@@ -82,6 +81,7 @@ class UnpairedImageDataModule(ExampleDataModule):
 
     def load_splits(self) -> Splits:
         folders = domain_folders(self.root, self.folder_a, self.folder_b)
+        # So that the message about missing images names where they should be.
         folders.setdefault("train", (self.root / f"train{self.folder_a}", self.root / f"train{self.folder_b}"))
         splits = {split: self._domains(split, folders.get(split, ())) for split in ("train", "val", "test")}
         warn_of_unread("UnpairedImageDataModule", self.root, [folder for two in folders.values() for folder in two])
@@ -155,6 +155,7 @@ class DomainOrder(EpochOrder):
     def __init__(
         self, sizes: tuple[int, int], shuffle: bool, seed: int = 0, rank: int = 0, world_size: int = 1
     ) -> None:
+        # The larger domain makes the epoch, as in the authors' code.
         super().__init__(max(sizes), shuffle, seed, rank, world_size)
         self.sizes = sizes
 
@@ -163,6 +164,7 @@ class DomainOrder(EpochOrder):
         return sum(self.sizes)
 
     def indices(self) -> Tensor:
+        # A stream for each domain: with one and the same the two orders would be tied to each other.
         columns = [self._column(size, _DOMAIN_STREAM + domain) for domain, size in enumerate(self.sizes)]
         return self._share(np.stack(columns, 1))
 
@@ -174,5 +176,5 @@ class DomainOrder(EpochOrder):
         places += self.epoch * self.size
         first, last = places[0] // size, places[-1] // size
         # Only the permutations that this epoch touches.
-        rounds = [np.random.default_rng((self.seed, i, stream)).permutation(size) for i in range(first, last + 1)]
-        return np.concatenate(rounds)[places - first * size]
+        permutations = [np.random.default_rng((self.seed, i, stream)).permutation(size) for i in range(first, last + 1)]
+        return np.concatenate(permutations)[places - first * size]

@@ -44,6 +44,7 @@ def annotated(made: type, args: Sequence[Any], named: Mapping[str, Any]) -> Iter
 def annotations_of(made: type) -> dict[str, Any]:
     """Annotated types by argument name, in order; ``**kwargs`` is followed into the base classes."""
     known: dict[str, Any] = {}
+    # From the class upwards: an argument that is declared twice has the annotation of the class itself.
     for level in made.__mro__:
         if "__init__" not in vars(level):
             continue
@@ -72,6 +73,7 @@ def fits(value: Any, kind: Any) -> bool:
         # ``int | None``: one match is enough.
         return any(fits(value, part) for part in parts)
     if origin is Literal:
+        # Only a text is compared: a tensor or an array would compare element by element.
         return value in [*parts] if isinstance(value, str) else False
     if kind in (None, NoneType):
         return value is None
@@ -80,6 +82,7 @@ def fits(value: Any, kind: Any) -> bool:
         number = Integral if kind is int else Real
         return isinstance(value, number) and not isinstance(value, bool)
     if kind is str:
+        # In Python a path may be given where a config has a text.
         return isinstance(value, str | os.PathLike)
     if origin is Callable or kind is Callable:
         # A network that is made already cannot make one.
@@ -91,6 +94,7 @@ def fits(value: Any, kind: Any) -> bool:
         return isinstance(value, Mapping)
     if getattr(kind, "takes_record", False) and _is_record(value):
         return True
+    # An annotation of a kind that is not known here is left to the constructor.
     return isinstance(value, kind) if isinstance(kind, type) else True
 
 

@@ -23,9 +23,11 @@ def replacing(target: Path, *, concurrent: bool = False) -> Iterator[IO[bytes]]:
         with open(partial, "wb") as file:
             yield file
             file.flush()
+            # Before the rename: a power cut could otherwise leave the new name with an empty file.
             os.fsync(file.fileno())
         os.replace(partial, target)
     except BaseException:
+        # Nothing may hide the error that stopped the write.
         with suppress(OSError):
             partial.unlink()
         raise

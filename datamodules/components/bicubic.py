@@ -41,6 +41,7 @@ def upscale(images: Tensor, scale: int) -> Tensor:
 def _resize(images: Tensor, border: int, size: tuple[int, int], border_after: int) -> Tensor:
     """Resize with a mirrored border as wide as the kernel reaches, and cut the border off again."""
     around = ((0, 0), (0, 0), (border, border), (border, border))
+    # In float64: a value that MATLAB rounds up from exactly one half must not fall below it.
     mirrored = torch.from_numpy(np.pad(images.numpy(), around, mode="symmetric")).double()
     height, width = size
     larger = (height + 2 * border_after, width + 2 * border_after)

@@ -13,6 +13,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+# At the end and not at the beginning: a file that was cut short has none.
 _MAGIC = b"GLimages"
 _END = struct.Struct("<QII8s")  # number of checksums, bytes of the description, checksum of both, _MAGIC
 
@@ -25,6 +26,7 @@ def end_of(sums: NDArray[np.uint32], description: dict[str, Any]) -> bytes:
         description: In JSON; its ``shape``, in bytes, is that of the block.
     """
     text = json.dumps(description).encode()
+    # A checksum of the description too: a wrong shape would map the pixels wrongly.
     end = sums.tobytes() + text
     return end + _END.pack(len(sums), len(text), crc32(end), _MAGIC)
 
@@ -66,6 +68,7 @@ def exclusive_lock(target: Path, wait: bool = True) -> Iterator[None]:
 
     with open(target.with_name(f".{target.name}.lock"), "w") as lock:
         try:
+            # First without waiting, so that a wait can be announced.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if not wait:

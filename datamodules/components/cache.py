@@ -90,6 +90,7 @@ class MappedImages:
 
     def _check(self, image: Pixels, i: int) -> None:
         """Verify the checksum of a copied image; decode it again if it is damaged."""
+        # On first use, when the bytes are in memory anyway: to verify all at the start would read the whole file.
         if crc32(image.data) == self.cached.sums[i]:
             self._seen[i] = True
             return
@@ -100,7 +101,9 @@ class MappedImages:
                 stacklevel=2,
             )
             with suppress(OSError):
+                # The mapping stays valid: the system keeps the bytes until it is closed.
                 file.unlink()
+        # In place: ``image`` is a row of the batch.
         image[:] = self._decode(i)
 
     def _compare(self, listing: Listing, indices: NDArray[np.int64]) -> None:
@@ -150,6 +153,7 @@ class ImageCache:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             # One process decodes, the others wait for its file.
             with exclusive_lock(self.file):
+                # Once more, now under the lock: another process may have made it in the meantime.
                 cached, problem = self._load()
                 if cached is None:
                     if problem:
@@ -207,10 +211,12 @@ class ImageCache:
                 except OSError as error:
                     failed.append(error)
 
+            # In threads that write at offsets of their own: pwrite moves no position that they would share.
             broken = find_broken(range(count), keep, "Caching images", alone=True)
             if failed:
                 raise failed[0]
             file.seek(count * one)
+            # Last, so that a file without it is known to be incomplete.
             file.write(end_of(sums, {"key": self.key, "shape": self.shape, "broken": broken}))
 
 

@@ -87,6 +87,7 @@ def read(file: str | Path | IO[bytes], channels: int, at_least: int | None = Non
         _scale_key_colour(image)
         image.load()
         ImageOps.exif_transpose(image, in_place=True)  # else it copies also what is upright
+    # White first, mode second: alpha would be lost in a conversion to RGB, with whatever colour lies beneath.
     opaque = _opaque(image)
     return opaque if opaque.mode == mode else opaque.convert(mode)
 
@@ -117,6 +118,7 @@ def central_square(file: str | Path | IO[bytes], size: int, channels: int, draft
 def square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The largest square in the middle of an image, H x W x C."""
     height, width, _ = pixels.shape
+    # No padding: GANs would learn to draw the border.
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return pixels[top : top + side, left : left + side]

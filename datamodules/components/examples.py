@@ -58,6 +58,7 @@ class Examples(Dataset[Any], ABC):
         """Yield a batch for each tensor of n indices; with ``chances`` (n x n_chances) augmented, else plain."""
         draws = [None] * len(indices) if chances is None else [each.numpy() for each in chances]
         requests = list(zip([each.numpy() for each in indices], draws, strict=True))
+        # Random numbers are part of the request, so that they do not depend on which worker makes the example.
         return in_workers(self, requests, self.num_workers)
 
     def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
@@ -144,6 +145,7 @@ class Jitter:
         """Augment an image of any shape, H x W x C (bicubic, antialiased); without ``chances`` only resize it."""
         if chances is None:
             return resized(pixels[None], self.size)[0]
+        # 286 to 256: the papers' jitter, kept in proportion at other sizes.
         load_size = round(self.size * 286 / 256) if self.load_size is None else self.load_size
         enlarged = resized(pixels[None], load_size)[0]
         # Crop position: one of load_size - size + 1 in each direction.
@@ -166,6 +168,7 @@ class JitteredImages(Examples):
 
     def __init__(self, paths: Sequence[Path], channels: int, jitter: Jitter, num_workers: int) -> None:
         super().__init__(num_workers)
+        # One block of bytes, which forked workers share.
         self.paths = pack(paths)
         self.channels = channels
         self.jitter = jitter

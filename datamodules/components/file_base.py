@@ -123,6 +123,7 @@ class FileDataModule(ImageDataModule, ABC):
 
             broken = find_broken(range(len(paths)), keep, "Reading images")
             return TensorImages(torch.from_numpy(pixels), labels), _merged_over_ranks(broken)
+        # All files, before the first step: a broken one would stop the run after hours.
         broken = check_files(len(paths), lambda i: check(paths[i]))
         return FileImages(paths, labels, self.image_shape[1], self.image_shape[0], self.workers(), draft), broken
 
@@ -162,6 +163,7 @@ class FileDataModule(ImageDataModule, ABC):
         file = self._cache_file(cache, draft)
         listing = list_states(paths, self.location, scan.notes if scan else {})
         cached = ImageCache(file, listing.key, (len(paths), *self.image_shape), decoded).get()
+        # Only beside a cache that exists: the listing is what makes the next start fast.
         if cached is not None and scan is not None:
             listing.keep(file, scan.folders, scan.began)
         return cached
@@ -170,6 +172,7 @@ class FileDataModule(ImageDataModule, ABC):
         channels, size, _ = self.image_shape
         home = Path(self.location).resolve()
         # One file per data module, folder, size and decoding mode.
+        # The settings are in the name, so that two of them do not overwrite each other's file in turn.
         maker = f"{type(self).__name__} {home} {draft}".encode(errors="surrogateescape")
         name = f"{home.name}-{channels}x{size}x{size}-{blake2b(maker, digest_size=4).hexdigest()}.images"
         folder = Path(cache).expanduser() if isinstance(cache, str) else default_folder()

@@ -83,8 +83,10 @@ def _enter(
     paths: list[str] = []
     inner: list[str] = []
     linked: list[str] = []
+    # Until it has been read: a folder that fails here may change unnoticed.
     folders[here] = None
     try:
+        # Before the entries are read: a change in between then shows as a newer time.
         state = os.stat(here)
         # Links may form cycles: a folder is identified by device and inode.
         place = (state.st_dev, state.st_ino)
@@ -169,7 +171,9 @@ def in_workers(dataset: Dataset[Any], requests: Sequence[Any], num_workers: int)
     loader = DataLoader(
         dataset,
         batch_sampler=requests,
+        # No more workers than batches: each start costs time.
         num_workers=min(num_workers, len(requests)),
+        # A batch comes whole from __getitems__: there is nothing to collate.
         collate_fn=_identity,
         worker_init_fn=ShieldedStart(),
         generator=torch.Generator(),  # else every iterator draws from the global random state

@@ -32,6 +32,7 @@ def sub_folders(folder: Path) -> list[str]:
 def folder_named(folder: Path, name: str) -> Path | None:
     """The folder of this name in a folder, or else one whose name differs in capital letters only."""
     names = sub_folders(folder)
+    # An exact match first: on some file systems ``A`` and ``a`` are two folders.
     found = [each for each in names if each == name] + [each for each in names if each.lower() == name.lower()]
     return folder / found[0] if found else None
 
@@ -61,6 +62,7 @@ def split_like(names: Collection[str]) -> list[str]:
     """
     words = {name: set(re.findall("[a-z]+", name.lower())) for name in names}
     # train2017 and val2017: the same word in more than one folder name
+    # Both kinds are asked for, since a class may well be called ``train`` or ``test``.
     training = [name for name, parts in words.items() if parts & _TRAINING]
     held_out = [name for name, parts in words.items() if parts & _HELD_OUT and name not in training]
     return sorted(training + held_out) if training and held_out else []
@@ -161,6 +163,7 @@ def _splits_among(names: Mapping[str, str]) -> dict[str, str]:
     Args:
         names: By the part that may name a split.
     """
+    # A folder serves one split only: ``eval`` is validation, or the test where validation has a folder of its own.
     free, found = dict(names), {}
     for split, words in _NAMES.items():
         # The exact name first, then names such as ``training_set``.

@@ -55,6 +55,7 @@ class Listing:
 
     def changed(self, indices: NDArray[np.int64]) -> str | None:
         """The path of the first of these files that has another size or time now."""
+        # tolist() makes Python numbers of all at once, which is faster than NumPy's scalars one by one.
         for size, time, name in self.rows[indices].tolist():
             if _file_state(self.home + name) != (size, time):
                 return os.fsdecode(self.home + name)
@@ -124,6 +125,7 @@ def list_states(paths: Sequence[str | Path], home: str, notes: Mapping[str, Any]
     hasher = blake2b(f"{_LAYOUTS[0]} {DECODER}".encode(), digest_size=16)
     for name, state in zip(names, states, strict=True):
         hasher.update(b"\0%b\0%d %d" % (name, *state))
+    # Rows of one length can be mapped: a start reads only those of its sample.
     rows = np.zeros(len(names), _row(max(map(len, names))))
     rows["name"] = names
     rows["size"], rows["time"] = np.array(states).T
@@ -136,6 +138,7 @@ def load_listing(cache: Path, home: str) -> Listing | None:
     Also None where the listing could not be deleted: a file overwritten later would be reported and never read.
     """
     file = listing_file(cache)
+    # A listing that turns out wrong must be deleted.
     if not os.access(file.parent, os.W_OK):
         return None
     try:

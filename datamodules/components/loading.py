@@ -110,6 +110,7 @@ class EpochOrder:
 
     def chances(self, n: int) -> Tensor:
         """``n`` random numbers for each position of ``indices`` in the current epoch: uniform in [0, 1), float64."""
+        # Drawn for the whole epoch and then shared, like the order: independent of the number of processes.
         return self._share(self._draws(_CHANCE_STREAM).random((self.size, n)))
 
     def flips(self) -> Tensor:
@@ -135,13 +136,16 @@ class EpochOrder:
 
     def _share(self, values: NDArray[Any]) -> Tensor:
         """This process's part of a global sequence: every world_size-th element from rank on."""
+        # A copy, so that a process's part does not keep the whole permutation in memory.
         return torch.from_numpy(values[self.rank : self._end : self.world_size].copy())
 
     @property
     def _end(self) -> int:
+        # In training every process must make equally many steps, or the others would wait in a collective.
         return self.size - self.size % self.world_size if self.shuffle else self.size
 
     def _draws(self, stream: int) -> np.random.Generator:
+        # A generator of its own for each epoch and purpose: nothing has to be replayed to resume.
         return np.random.default_rng((self.seed, self.epoch, stream))
 
 
@@ -190,6 +194,7 @@ class EpochLoader(ABC):
         self._start_epoch()
         for batch in self.batches(slice(self._yielded, len(self))):
             self._yielded += 1
+            # Counted before it is handed over: a state saved while the batch is in use has it behind.
             yield _pinned(batch) if self.pin_memory else batch
 
     def state_dict(self) -> dict[str, int]:
@@ -277,6 +282,7 @@ def _pinned(batch: Batch) -> Batch:
 
 def _mirror(images: Tensor, chosen: Tensor) -> None:
     """Mirror the chosen images horizontally, in place."""
+    # NumPy shares the memory of the batch, which belongs to the caller alone.
     pixels, mask = images.numpy(), chosen.numpy()
     # Last axis: width
     pixels[mask] = pixels[mask][..., ::-1]

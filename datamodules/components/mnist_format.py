@@ -21,4 +21,5 @@ class MNISTLikeDataModule(TorchvisionDataModule):
 
     def to_images(self, data: Any) -> Tensor:
         images, size = data[:, None], self.image_shape[1]  # N x 28 x 28 to N x 1 x 28 x 28
+        # Padded before it is resized: from 32 to 64 is a whole factor.
         return images if size == 28 else resize(pad_to(images, 32), size)

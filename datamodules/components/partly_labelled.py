@@ -34,12 +34,14 @@ def choose_labelled(labels: Tensor, n_labels: int, num_classes: int, seed: int, 
         raise ValueError(
             f"n_labels is {n_labels}: it must be a multiple of the {num_classes} classes, at least one each."
         )
+    # Stratified, as in the paper: of 100 labels drawn freely some digits would have few.
     fewest = int(torch.bincount(labels, minlength=num_classes).min())
     if each > fewest:
         raise ValueError(
             f"n_labels is {n_labels}, {each} of each class, but {location} has a class of {fewest} training images: "
             f"it must be at most {fewest * num_classes}."
         )
+    # By the seed and no epoch: the choice is the same for the whole run.
     draws = np.random.default_rng((seed, 0, _CHOICE_STREAM))
     chosen = [draws.permutation((labels == label).nonzero().flatten().numpy())[:each] for label in range(num_classes)]
     return torch.from_numpy(np.sort(np.concatenate(chosen)))
@@ -60,8 +62,8 @@ class RepeatedOrder(EpochOrder):
     def indices(self) -> Tensor:
         draws = self._draws(_REPEATS_STREAM)
         # ceil(size / n_labels) permutations
-        rounds = [draws.permutation(self.chosen.numpy()) for _ in range(-(-self.size // len(self.chosen)))]
-        return self._share(np.concatenate(rounds)[: self.size])
+        permutations = [draws.permutation(self.chosen.numpy()) for _ in range(-(-self.size // len(self.chosen)))]
+        return self._share(np.concatenate(permutations)[: self.size])
 
 
 class PartlyLabelledLoader(BatchLoader):
@@ -82,6 +84,7 @@ class PartlyLabelledLoader(BatchLoader):
         self.labelled = BatchLoader(source, RepeatedOrder(labelled, sampler), *arguments)
 
     def batches(self, todo: slice) -> Iterator[Batch]:
+        # Lightning knows of the outer loader's sampler only.
         self.labelled.sampler.set_epoch(self.sampler.epoch)
         for unlabelled, labelled in zip(super().batches(todo), self.labelled.batches(todo), strict=True):
             assert isinstance(unlabelled, tuple)

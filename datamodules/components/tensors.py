@@ -21,6 +21,7 @@ def resize(images: Tensor, size: int) -> Tensor:
 
 def pad_to(images: Tensor, size: int) -> Tensor:
     """Add a border of zeros, equal on all sides, to uint8 images, N x C x H x W, up to size x size."""
+    # 28 to 32: two pixels on each side.
     margin = (size - images.shape[-1]) // 2
     return F.pad(images, (margin, margin, margin, margin))
 

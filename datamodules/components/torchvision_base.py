@@ -87,6 +87,7 @@ class TorchvisionDataModule(ImageDataModule):
 
     def _open(self, train: bool) -> Any:
         try:
+            # By name and when it is needed: torchvision's classes look for their files as soon as they are made.
             return getattr(datasets, self.dataset)(self.data_dir, train=train)
         except Exception as error:  # a damaged file breaks torchvision's parsers in any of many ways
             if "Dataset not found" in str(error):  # torchvision's words; CIFAR-10's go on "or corrupted"

@@ -49,6 +49,7 @@ def shield_workers(loader: object) -> None:
     """Shield the workers of a loader, if it has any; see ``ShieldedStart``. Call it before they are started."""
     if isinstance(loader, DataLoader) and loader.num_workers > 0:
         init = loader.worker_init_fn
+        # A second fit finds its loader shielded already.
         if not isinstance(init, ShieldedStart):
             loader.worker_init_fn = ShieldedStart(init)
 
@@ -62,4 +63,5 @@ def shielded_iterator(loader: Iterable[Any]) -> Iterator[Any]:
     try:
         return iter(loader)
     finally:
+        # The reading process itself must go on hearing its signals.
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -94,6 +94,7 @@ def write_shards(data: ImageDataModule, folder: Path, shard_size: int | None = N
     size = shard_size or max(1, _SHARD_BYTES // math.prod(data.image_shape))
     # Write beside the target, flush, rename: a kill leaves no half set under the final name.
     unfinished = folder.with_name(folder.name + ".unfinished")
+    # What a killed run has left: its images may have been others.
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     checksum = 0
@@ -105,6 +106,7 @@ def write_shards(data: ImageDataModule, folder: Path, shard_size: int | None = N
     index = ShardIndex(data.image_shape, data.num_classes, size, counts, checksum, data.class_names)
     for file in unfinished.rglob("*"):
         _flush(file)
+    # The index last: a set without one is not complete.
     (unfinished / INDEX).write_text(json.dumps({"version": _VERSION, **asdict(index)}, indent=1) + "\n")
     _flush(unfinished / INDEX)
     _flush(unfinished)
@@ -124,6 +126,7 @@ def _write_split(source: ImageSource, order: Tensor, folder: Path, shard_size: i
             # C x H x W bytes, then their CRC-32
             pixels = image.tobytes()
             shards[written] = pixels + checksum_of(pixels)
+            # Continued over all images: it names the set, so that caches of an older one are not taken for it.
             checksum = zlib.crc32(pixels, checksum)
             written += 1
             bar.update()
@@ -195,6 +198,7 @@ def read_index(folder: str) -> ShardIndex:
     try:
         found = json.loads(content)
         version, shape = found.pop("version"), tuple(found.pop("image_shape"))
+        # Unknown names raise here, and are reported as another format.
         index = ShardIndex(shape, **found)
         if version == _VERSION:
             _check_index(index)
@@ -300,6 +304,7 @@ def read_labels(folder: str, split: str, count: int) -> Tensor:
 def copy(folder: str, name: str, target: Path) -> None:
     """Copy one file of a set, so that under the name of the copy there is all of it or nothing."""
     # Copy under a private name, then rename.
+    # By process: several may copy the same shard at once.
     part = target.with_name(f".{target.name}.{os.getpid()}")
     if is_remote(folder):
         import_litdata()

@@ -37,6 +37,7 @@ class ShardOrder(EpochOrder):
         self.lanes = world_size
 
     def set_epoch(self, epoch: int) -> None:
+        # A resumed epoch sets its own number once more, and keeps the lanes that it began with.
         if epoch != self.epoch:
             self.lanes = self.world_size
         super().set_epoch(epoch)
@@ -50,14 +51,17 @@ class ShardOrder(EpochOrder):
         # 1. Shuffled shards, shuffled images in each, as one row.
         row = np.concatenate([draws.permutation(shard) for shard in shards])
         # 2. One lane for each process: lanes x images.
+        # A lane is a stretch of the row and not every n-th image: so a process has few shards open.
         lanes = row[: self.size - self.size % self.lanes].reshape(self.lanes, -1)
         # 3. Shuffle once more within windows of ``buffer`` images, across shards.
         for start in range(0, lanes.shape[1], self.buffer):
             window = lanes[:, start : start + self.buffer]
             window[...] = draws.permuted(window, axis=1)
+        # Transposed: position p belongs to process p % world_size.
         return self._share(lanes.T.reshape(-1))
 
     def identity(self) -> dict[str, int]:
+        # Another buffer is another order: a position in the old one would mean nothing.
         return {**super().identity(), "shard_size": self.shard_size, "shuffle_buffer": self.buffer}
 
     def state_dict(self) -> dict[str, int]:

@@ -60,6 +60,7 @@ class ShardImages(Dataset[Tensor]):
         num_workers: int,
         cache: "ShardCache | None" = None,
     ) -> None:
+        # Now, so that a missing package shows when the set is opened and not in a worker.
         import_litdata()
         self.index = index
         self.buffer = buffer
@@ -156,6 +157,7 @@ class _LocalShards:
                 raise ValueError(f"ShardsDataModule: the shard {file} {what}: copy that file again.")
 
     def __getstate__(self) -> dict[str, Any]:
+        # An open reader does not survive the way into a worker; each opens its own.
         return {**self.__dict__, "_reader": None}
 
     def opened(self, name: str) -> "StreamingDataset":
@@ -216,6 +218,7 @@ class _RemoteShards:
             self._reader = import_litdata().StreamingDataset(str(self._here))
         here = self._here / name
         if self._shard != here:
+            # One shard at a time: a worker's disk space stays that of one file.
             if self._shard is not None:
                 self._shard.unlink()
                 self._shard = None
@@ -231,6 +234,7 @@ class _RemoteShards:
         kept = self.cache.folder / self.place.rpartition("/")[2] / name
         if not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True)
+            # Full: what is there stays, see ShardCache.
             if not self.cache.has_room():
                 copy(self.place, name, here)
                 return
