@@ -40,6 +40,7 @@ def state_defaults(made: type, defaults: Mapping[str, Any]) -> None:
     own = vars(made).get("__init__")
     own_parameters = [] if own is None else _parameters(own)
     above, known = _inherited(made)
+    # When the class is defined: a misspelt argument shows on import.
     _check(made, defaults, own_parameters, known)
     own_names = [parameter.name for parameter in own_parameters if _named(parameter)]
     # The signature is what the command line shows and what checkpoints record, so it must have the stated defaults.

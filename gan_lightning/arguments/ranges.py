@@ -44,6 +44,7 @@ def check_limits(arguments: Mapping[str, Any], place: str = "") -> None:
             raise ValueError(f"{place}{name} is {value}: it must be a finite number.")
         if name == "real_target" and not 0 < value <= 1:
             raise ValueError(f"{place}{name} is {value}: it must be greater than 0 and at most 1.")
+        # By name: an argument means the same in every network and game.
         least = _least(name)
         if least is not None and not value >= least:
             raise ValueError(f"{place}{name} is {value}: it must be at least {least}.")

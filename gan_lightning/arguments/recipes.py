@@ -31,6 +31,7 @@ def open_package(name: str) -> None:
     Raises:
         ImportError: It cannot be imported.
     """
+    # By the user's own word, on the command line or in Python.
     importlib.import_module(name)
     _OPEN.add(name)
 
@@ -178,6 +179,7 @@ def primitive_arguments(frame: FrameType | None) -> dict[str, Any]:
         with a warning, what cannot be written.
     """
     primitive = {}
+    # Read off the frames, so that a variant needs no save_hyperparameters() of its own.
     for name, value in _constructor_arguments(frame).items():
         # The name stays out of the hyper-parameters: loading then needs the network to be given.
         if isinstance(value, nn.Module):

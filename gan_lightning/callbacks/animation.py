@@ -36,6 +36,7 @@ class RunAnimation(Callback):
         if log_dir is None or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         for subject in ("samples", "translations"):
+            # From the files and not from memory: a resumed run's animation begins where the run did.
             pictures = sorted((Path(log_dir) / subject).glob("step_*.png"))
             if len(pictures) < 2:
                 continue
@@ -56,6 +57,7 @@ class RunAnimation(Callback):
 
 def _frame(picture: Path) -> Image.Image:
     with open_image(picture) as image:
+        # 256 colours: all that GIF has.
         return image.convert("P")
 
 

@@ -38,6 +38,7 @@ class RunArtifacts(Callback):
 def best_checkpoint(trainer: Trainer) -> Path | None:
     """Path of the best checkpoint of the first callback with a monitor, else of ``last.ckpt``, else None."""
     callbacks = trainer.checkpoint_callbacks
+    # Written by the callbacks already: uploading a file again costs no second save.
     best = [getattr(callback, "best_model_path", "") for callback in callbacks if getattr(callback, "monitor", None)]
     last = [callback.path for callback in callbacks if isinstance(callback, LastCheckpoint)]
     found = [Path(path) for path in (*best, *last) if path and Path(path).is_file()]

@@ -90,6 +90,7 @@ class LastCheckpoint(ModelCheckpoint):
                 _protect_last(other)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # A resumed run has this step in its file already.
         self._saved_step = trainer.global_step
         self._failed = None
 
@@ -97,6 +98,7 @@ class LastCheckpoint(ModelCheckpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         step = trainer.global_step
+        # At the last step itself: a state saved after an epoch that max_steps cut short would not resume in it.
         self._due = step % self.every_n_steps == 0 or step == trainer.max_steps or _stops_here(trainer)
         alone = trainer.world_size == 1 and self._job is None
         if alone and not self._due:
@@ -115,6 +117,7 @@ class LastCheckpoint(ModelCheckpoint):
         if trainer.sanity_checking:
             return
         self._act_on_signals(trainer)
+        # What was due at the step is saved now, with the validation done.
         if self._due or _stops_here(trainer):
             self._save(trainer)
 

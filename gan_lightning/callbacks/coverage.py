@@ -63,6 +63,7 @@ class ModeCoverage(Measurement):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
 
         def cover() -> dict[str, float]:
+            # The same latents each time: a change of the figure is then a change of the generator.
             samples = game.sample(self.num_samples, seed=self.seed)
             modes, high_quality = mode_coverage(samples, data.centres, data.std, self.min_share)
             return {"modes": float(modes), "high_quality": high_quality}

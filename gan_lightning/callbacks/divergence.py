@@ -78,6 +78,7 @@ class DivergenceGuard(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         self._sums, self._has_warned = {}, False
         if self.attempt:
+            # With the same random numbers the run would diverge in the same way.
             pl_module.seed = fold(pl_module.seed, self.attempt)
 
     def on_train_batch_end(
@@ -98,6 +99,7 @@ class DivergenceGuard(Callback):
             f"weights of {name}": size for name, child in pl_module.named_children() for size in _norm_of(child)
         }
         self._sums = {}
+        # One tensor, so that there is one transfer to the host for all that is watched.
         totals = torch.stack([total.float() for total in watched.values()])
         # NaN and infinity survive the mean over ranks, so all ranks see the same failure.
         average_over_processes([totals])

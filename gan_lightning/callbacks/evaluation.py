@@ -113,6 +113,7 @@ class GenerativeMetrics(Measurement):
             warnings.warn(sentence, stacklevel=2)
         data = _data(trainer)
         ingredients = Ingredients(self.weights_path, lambda: real_images(data, "train"), self._cache)
+        # Making an extractor draws initial weights before it loads its own.
         with without_side_effects(torch.device("cpu")):
             self._extractors = extractors_of(self.metrics, self.extractor, ingredients)
             # If the size of the split is known beforehand, settings that cannot work are refused before the run.
@@ -125,6 +126,7 @@ class GenerativeMetrics(Measurement):
         super().setup(trainer, pl_module, stage)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        # Statistics and networks of gigabytes: a notebook keeps its callbacks after the run.
         self._extractors, self._evaluation = {}, None
 
     def measure(self, trainer: Trainer, game: Any) -> dict[str, float]:

@@ -42,6 +42,7 @@ class Measurement(Callback, ABC):
         Raises:
             ValueError: Another callback monitors a measure that is never made.
         """
+        # A trial run has one batch, and is not expected to measure anything.
         if stage != "fit" or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         reason, short = self._never(trainer), self._too_short(trainer)
@@ -120,6 +121,7 @@ class Measurement(Callback, ABC):
         pl_module.log_dict(scores, prog_bar=True, **how)
 
     def _measure(self, trainer: Trainer, pl_module: LightningModule, prefix: str) -> dict[str, float]:
+        # All ranks measure one and the same generator: its BatchNorm statistics are their mean.
         with synchronised_buffers(pl_module), without_side_effects(pl_module.device):
             scores = self.measure(trainer, pl_module)
         return {f"{prefix}/{name}": score for name, score in scores.items()}

@@ -88,6 +88,7 @@ class Picture(Callback, ABC):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._written_step = trainer.global_step  # A resumed run has written this one.
+        # Before the first update: what training starts from.
         if trainer.global_step == 0:
             self._write(trainer, pl_module)
 
@@ -114,6 +115,7 @@ class Picture(Callback, ABC):
         with write_errors_as_warnings(path):
             self._folder.mkdir(parents=True, exist_ok=True)
             write_png(path, picture)
+        # After the file, which no failing service must cost.
         for logger in trainer.loggers:
             _send(logger, self._folder.name, picture, step)
 
@@ -147,6 +149,7 @@ def first_batches(trainer: Trainer, n: int) -> list[Any]:
     batches: list[Any] = []
     missing = n
     for raw in batches_of(loaders):
+        # Cut to what is missing: the last batch may have more examples than the picture shows.
         batches.append(apply_to_collection(raw, Tensor, lambda part, most=missing: part[:most]))
         sizes: list[int] = []
         apply_to_collection(batches[-1], Tensor, lambda part, sizes=sizes: sizes.append(len(part)))

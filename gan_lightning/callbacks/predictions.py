@@ -18,6 +18,7 @@ class PredictionWriter(BasePredictionWriter):
     """
 
     def __init__(self) -> None:
+        # Batch by batch: the images of a whole test set need not fit into memory.
         super().__init__(write_interval="batch")
         self._folder: Path | None = None
 

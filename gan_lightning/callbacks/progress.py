@@ -109,6 +109,7 @@ class RunProgressBar(ProgressBar):
         if not self._enabled:
             return
         on_terminal = sys.stderr.isatty()
+        # A file keeps each state of the bar as a line.
         self._wait = self.interval if on_terminal else self.file_interval
         self._next_look = time.monotonic() + self._wait
         self._bar = tqdm(
@@ -127,6 +128,7 @@ class RunProgressBar(ProgressBar):
         """Set the count to ``n``; refresh the bar and its figures if the interval is over."""
         if self._bar is None:
             return
+        # The count is free; reading the losses waits for the device.
         self._bar.n = n
         if time.monotonic() >= self._next_look:
             if trainer is not None:
@@ -153,6 +155,7 @@ def _postfix(trainer: Trainer, losses: Mapping[str, Any]) -> dict[str, str]:
     # The losses of this step last: callback_metrics may hold older ones.
     metrics = {**trainer.callback_metrics, **losses}
     shown = {label: metrics[name] for name, label in _LABELS.items() if name in metrics}
+    # Of several discriminators there is no room for all.
     shown |= _accuracies(metrics)
     shown |= {name.removeprefix("val/"): value for name, value in metrics.items() if name.startswith("val/")}
     return {label: _short(float(value)) for label, value in shown.items()}

@@ -32,6 +32,7 @@ class Reconstructions(TranslationGrid):
 
     def images(self, game: Any) -> tuple[Tensor, int | None]:
         images, _ = super().images(game)
+        # Image and reconstruction side by side, so an even number of columns.
         return images, 2 * min(_PAIRS_IN_A_ROW, len(images) // 2)
 
     def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:

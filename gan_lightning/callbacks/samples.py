@@ -31,6 +31,7 @@ class SampleGrid(Picture):
         self.n = n
 
     def images(self, game: Any) -> tuple[Tensor, int | None]:
+        # A game of the user's own may have ``sample`` alone.
         if hasattr(game, "sample_table"):
             return game.sample_table(self.n, self.seed)
         return game.sample(self.n, seed=self.seed), None

@@ -58,12 +58,14 @@ class ScatterPlot(Picture):
                 batches = first_batches(game.trainer, self.n)
                 self._real = torch.cat([game.prepare_batch(raw).real.flatten(1) for raw in batches]).cpu()
             samples = game.sample(self.n, seed=self.seed).flatten(1).cpu()
+            # Around the real points only: the window must not move with the samples from picture to picture.
             window = Window.around(self._real)
             outputs = self._discriminator_outputs(game, window.cells()) if self.contours else None
         return plot_scatter(samples, window, self._real, outputs)[None] / 127.5 - 1, 1
 
     def _discriminator_outputs(self, game: Any, points: Tensor) -> Tensor | None:
         """Output of the discriminator at each point, N; None if it takes other inputs or has another output."""
+        # Dropout and batch statistics off: the background is a function of the point alone.
         with evaluating(game.discriminator):
             try:
                 # Points as images, N x 2 x 1 x 1.

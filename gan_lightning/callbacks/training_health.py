@@ -59,6 +59,7 @@ class TrainingHealth(Callback):
         self._due = interval > 0 and (trainer.global_step + 1) % interval == 0
         if self._due:
             self._values = {}
+            # Only for the steps that are logged: in others nothing is computed for the report.
             listen(self._record)
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
@@ -68,6 +69,7 @@ class TrainingHealth(Callback):
         player = "discriminator" if optimizer is discriminators else "generator"
         # Here and not in the step: under fp16 the gradients have just been unscaled, and nothing is clipped yet.
         weights = (weight for group in optimizer.param_groups for weight in group["params"])
+        # It stays on the device; the logger reads it off, once a row.
         norm = get_total_norm([weight.grad for weight in weights if weight.grad is not None])
         self._values[f"train/{player}/gradient_norm"] = norm
         self._values[f"train/{player}/learning_rate"] = float(optimizer.param_groups[0]["lr"])
@@ -101,6 +103,7 @@ class TrainingHealth(Callback):
             return
         real = game.prepare_batch(raw).examples[: self.n_samples]
         if len(real) > 1:
+            # Of the averaged generator, whose samples the user sees.
             samples = game.sample(self.n_samples)
             self._values["train/generator/diversity"] = mean_distance(samples) / mean_distance(real)
 

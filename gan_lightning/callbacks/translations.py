@@ -44,8 +44,10 @@ class TranslationGrid(Picture):
 
     def images(self, game: Any) -> tuple[Tensor, int | None]:
         rows: list[list[Tensor]] = []
+        # Dropout in the generator draws the same masks for every picture, and training's random numbers are left alone.
         with own_randomness(self.seed, game.device), torch.no_grad():
             if self._examples is None:
+                # Kept as the loader gives them, on the CPU: the pictures of a run show the same examples.
                 self._examples = first_batches(game.trainer, self.n)
             for raw in self._examples:
                 hooked = before_batch_transfer(game, raw)  # a data module may override it
@@ -57,6 +59,7 @@ class TranslationGrid(Picture):
         return stack([image for row in rows for image in row]), len(rows[0])
 
     def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:
+        # A game that shows other columns than it names gets none, rather than wrong ones.
         names = [*getattr(game, "column_captions", ())]
         return (names if len(names) == columns else ()), ()
 

@@ -31,6 +31,7 @@ _KNOWN = re.compile(r", known subclasses: (?P<paths>[^)]*)")
 
 def choices(action: argparse.Action) -> list[str]:
     """Classes to offer for an option, ours first: short names, or import paths where a name is ambiguous."""
+    # The annotation of a network is a callable, of which jsonargparse knows no subclasses.
     if networks := _networks(action):
         return networks
     # jsonargparse lists the known subclasses in its help text only.
@@ -38,6 +39,7 @@ def choices(action: argparse.Action) -> list[str]:
     known = match["paths"].split(", ") if match else []
     names = Counter(path.rpartition(".")[2] for path in known)
     selectable = [path for path in known if (kind := _imported(path)) is not None and is_selectable(kind)]
+    # Ours first: they are what a game is most often made of.
     selectable.sort(key=lambda path: (not path.startswith(("gan_lightning.", "datamodules.")), path.rpartition(".")[2]))
     return [path.rpartition(".")[2] if names[path.rpartition(".")[2]] == 1 else path for path in selectable]
 
@@ -87,6 +89,7 @@ def selectable_subclasses(kind: type) -> list[type]:
     """Subclasses, at any depth, that can be selected."""
     kinds: dict[type, None] = {}
     child: type
+    # A dictionary keeps the order of definition, and a class with two parents only once.
     for child in kind.__subclasses__():
         kinds |= dict.fromkeys([child, *selectable_subclasses(child)])
     return [kind for kind in kinds if is_selectable(kind)]
@@ -101,6 +104,7 @@ def _networks(action: argparse.Action) -> list[str]:
     # Callable[[image_shape, ...], nn.Module]: how many arguments the game passes.
     takes = len(get_args(recipe)[0])
     ours = {name: getattr(gan_lightning.networks, name) for name in gan_lightning.networks.__all__}
+    # The default shows what the game calls: a generator is called otherwise than a discriminator.
     default = _default(action)
     if default is None:
         return [*ours]

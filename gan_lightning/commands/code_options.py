@@ -19,6 +19,7 @@ def parse_codes(texts: Sequence[str], n: int) -> dict[str, list[float]]:
     codes: dict[str, list[float]] = {}
     for text in texts:
         name, _, values = text.partition("=")
+        # One value would silently win.
         if name in codes:
             raise ValueError(f"--codes: {name} is given twice; several values in turn are {name}=0,1,2.")
         try:

@@ -48,6 +48,7 @@ def home() -> Path:
     Raises:
         FileNotFoundError: There is none.
     """
+    # The wheel holds them in the package; in a checkout they lie at the top, where they are edited.
     places = [_PACKAGE / "configs", _PACKAGE.parent / "configs"]
     for place in places:
         if (place / "quickstart.yaml").is_file():
@@ -88,6 +89,7 @@ def _path(value: str) -> str:
     """Path of a config given by path or name; anything else is left to the parser."""
     if not value.strip():
         raise FileNotFoundError("--config is empty: give a file, or the name of a shipped config.")
+    # A file of the user's own goes before a shipped config of the same name.
     return value if Path(value).exists() or not _WORDS.fullmatch(value) else str(_shipped(value))
 
 
@@ -122,6 +124,7 @@ def listing() -> str:
 
 def _content(text: str) -> tuple[str, str, str]:
     """What a config trains, for how many steps and how long."""
+    # Only for the listing: to take a config by its name must not read any.
     import yaml
 
     config: dict[str, Any] = yaml.safe_load(text)

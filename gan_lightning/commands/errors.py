@@ -31,6 +31,7 @@ def errors_in_one_sentence(
         # One line, whatever line breaks the error has.
         sentence = " ".join(_error_text(_first_cause(error)).split())
         print(f"gan-lightning {command}: {sentence}", file=sys.stderr)
+        # 2, as argparse has it for a mistake in the options; 1 is for a run that failed.
         raise SystemExit(2) from None
 
 

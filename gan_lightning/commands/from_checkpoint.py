@@ -74,6 +74,7 @@ def load_translator(checkpoint: Path, device: str) -> "AdversarialModule":
     try:
         return load_model(checkpoint, device)
     except inference.CheckpointError:
+        # Neither kind of file: the first message stands, which says what a checkpoint is.
         if bare_weights(checkpoint) is None:
             raise
     return inference.load_reference(checkpoint, torch_device(device))
@@ -124,6 +125,7 @@ def open_set(command: str, options: argparse.Namespace, total: int, names: Seque
     made = {"checkpoint": fingerprint(local_path(options.ckpt)), **arguments, "device": torch_device(options.device)}
     try:
         begin_set(options.out, command, total, made)
+        # An earlier command may have made the folder, so that nothing has been written to it yet.
         if not os.access(options.out, os.W_OK | os.X_OK):
             raise PermissionError(None, "Permission denied")
     except FileExistsError:

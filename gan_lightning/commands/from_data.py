@@ -35,6 +35,7 @@ def _value_from_data(name: str, data: LightningDataModule) -> Any:
     if name in _SHAPES:
         if not (_is_sequence(value) and len(value) == 3 and all(_is_count(side) for side in value)):
             raise ValueError(f"{place} is {value!r}: it must be (channels, height, width), three numbers from 1 up.")
+        # A list or a tensor's size becomes what the games compare with.
         return tuple(int(side) for side in value)
     if name == "num_classes" and not _is_count(value):
         raise ValueError(f"{place} is {value!r}: it must be a whole number from 1 up, or None.")
@@ -75,6 +76,7 @@ def merge_with_data(
                 f"model.{name} is {mine}, but the data says {says}: leave it out, and change the data's "
                 "options instead."
             )
+        # A game without classes is not given any, although the data has them.
         if (name in kwargs and not _takes(class_type, name)) or (name not in linked and mine is None):
             kwargs.pop(name, None)
     if "image_shape" in kwargs and kwargs["image_shape"] is None:

@@ -47,6 +47,7 @@ class HelpFormatter(DefaultHelpFormatter):
         self._listed_by: dict[tuple[str, ...], str] = {}
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
+        # argparse's own: jsonargparse adds the name of an environment variable to each option.
         return argparse.HelpFormatter._format_action_invocation(self, action)
 
     def _expand_help(self, action: argparse.Action) -> str:
@@ -57,6 +58,7 @@ class HelpFormatter(DefaultHelpFormatter):
             text = text.replace(", default: null", "")  # The trainer decides on null, and its text says how.
         else:
             text = _STATED_DEFAULT.sub("", text)
+        # In place of jsonargparse's list, which holds every subclass that is imported.
         text = _KNOWN.sub(lambda _: self._choose(action), text)
         return plain(_RECORD_DEFAULT.sub(r"default: \1", text))
 

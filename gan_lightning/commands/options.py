@@ -10,6 +10,7 @@ class OptionParser(argparse.ArgumentParser):
     """A parser whose help keeps its lines and whose mistakes are one sentence, exit code 2."""
 
     def __init__(self, **kwargs: Any) -> None:
+        # No abbreviations: an option that is cut short is mostly a mistake.
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **kwargs)
 
     def error(self, message: str) -> NoReturn:

@@ -77,6 +77,7 @@ class Parser(LightningArgumentParser):
         # 1. A sentence of a nested parser, wrapped into the text of an outer one: take it out again.
         if found := _SENTENCE.search(message):
             place, sentence = _place(message[: found.start()]), found[1]
+            # The nested parser knows an option by its own name only: the outer one puts the place before it.
             is_relative = place and sentence.startswith(_HERE)
             return f"{_HERE}{place}.{sentence.removeprefix(_HERE)}" if is_relative else sentence
         # 2. An option that does not exist: list those that do.
@@ -84,6 +85,7 @@ class Parser(LightningArgumentParser):
             name = no_option[1] or no_option[2]
             if name.split(".")[0] in ("class_path", "init_args"):  # It was taken for the options themselves.
                 return f"Options of {self._name} stand beside its class_path: put them beneath init_args."
+            # The class has it, but the game gives it: such as a network's image_shape.
             own = self._described is not None and name in inspect.signature(self._described).parameters
             here = " in this place, where the model sets it" if self._is_of_class and own else ""
             return f"{self._name} has no option {name}{here}: it has {', '.join(self._options())}."
@@ -110,6 +112,7 @@ class Parser(LightningArgumentParser):
         action = next((action for action in options_of(self) if action.dest == place), None)
         hint = type_of(action)
         if action is not None and hint is not None and given:
+            # The wrong one may be an element of a list: then the message names the element.
             kinds = {getattr(kind, "__name__", "") for kind in alternatives(hint)}
             where = f"{place} has {given[1]} in it" if element and element[1] not in kinds else f"{place} is {given[1]}"
             names = f": choose from {', '.join(choices(action))}" if makes_classes(hint) else ""
@@ -163,4 +166,5 @@ def _place(message: str) -> str:
 @cache
 def parser_for(command: str) -> type[Parser]:
     """Parser class of a command; its nested parsers know the command too."""
+    # A class for each command, since jsonargparse makes nested parsers by the class of the outer one.
     return type("Parser", (Parser,), {"command": command})

@@ -36,6 +36,7 @@ def with_rollbacks(start: Callable[[Path | None, int], Trainer], run: Callable[[
             guard = next(callback for callback in callbacks if isinstance(callback, DivergenceGuard))
             keepers = [callback for callback in callbacks if isinstance(callback, LastCheckpoint)]
             directory = error.directory
+            # A user or a scheduler that stops the run goes before its repair.
             stops = any(one.is_stop_pending(trainer) for one in keepers) or trainer.received_sigterm
             if not error.rolls_back or directory is None or stops:
                 raise
@@ -54,5 +55,6 @@ def with_rollbacks(start: Callable[[Path | None, int], Trainer], run: Callable[[
 
 
 def _step(directory: Path) -> int:
+    # No checkpoint yet: the run begins again.
     path = directory / runs.LAST
     return read_checkpoint(path).get("global_step", 0) if path.is_file() else 0

@@ -21,6 +21,7 @@ class RunRecord(Callback):
     """
 
     def __init__(self) -> None:
+        # Shared memory: the process that reports errors is not always the one that trains.
         self._begun = RawValue("b", 0)
         self.directory: Path | None = None
         self.start: Path | str | None = None
@@ -66,6 +67,7 @@ class RunRecord(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.begun = True
         if self.directory is not None and trainer.is_global_zero:
+            # Not before training: the config marks a run that has begun, see runs.newest_run.
             runs.save_config(self.directory, self.config, trainer.global_step)
 
     @rank_zero_only
@@ -80,6 +82,7 @@ class RunRecord(Callback):
         if self.directory is not None:
             run_lock.release(self.directory)
         with suppress(OSError):  # It could not be made, or another run has a directory beside it by now.
+            # Only what this run has made, and only if nothing but preparations is in it.
             if not self._made or {*os.listdir(self._made[0])} - runs.PREPARATIONS:
                 return
             for name in runs.PREPARATIONS:

@@ -20,12 +20,14 @@ def new_directory(home: Path, kind: str = "version") -> Path:
     ``mkdir`` is atomic, so two runs that start at once get different ones. Ranks other than 0 only compute a name; they
     receive the directory of rank 0 later.
     """
+    # After the highest, not the first free one: runs stay in the order of their numbers.
     number = max((number for number, _ in _numbered(home, kind)), default=-1) + 1
     while True:
         directory = home / f"{kind}_{number}"
         if rank_zero_only.rank != 0:  # type: ignore[attr-defined]
             return directory
         try:
+            # Made and not only checked: between a check and mkdir another run could take the name.
             directory.mkdir(parents=True)
         except FileExistsError:
             number += 1
@@ -73,6 +75,7 @@ def run_id(directory: Path | None) -> str:
     made = secrets.token_hex(4)
     if path is not None and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
         path.parent.mkdir(parents=True, exist_ok=True)
+        # On the disk, since a tracking service continues a run by its id.
         path.write_text(made)
     return made
 

@@ -39,6 +39,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
             val_size=options.val_size,
             test_size=options.test_size,
             strict=options.strict,
+            # Each image is read once, and written.
             in_memory=False,
             num_workers=options.num_workers,
         )

@@ -31,6 +31,7 @@ def others(path: Path) -> list[str]:
     """The checkpoints beside one that cannot be read, as ModelCheckpoint keeps them: the newest first."""
     whole = {}
     for other in path.parent.glob("*.ckpt"):
+        # A damaged one beside it is no help.
         with suppress(CheckpointError):
             whole[other] = read_checkpoint(other).get("global_step", 0)
     return [f"{other} of step {whole[other]}" for other in sorted(whole, key=lambda other: -whole[other])]

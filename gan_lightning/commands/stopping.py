@@ -28,6 +28,7 @@ def exit_code_after_signals(command: str, work: Callable[[], int]) -> int:
     received: list[signal.Signals] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
+        # Remembered: the interruption may surface as another exception.
         received.append(signal.Signals(number))
         raise KeyboardInterrupt
 
@@ -42,6 +43,7 @@ def exit_code_after_signals(command: str, work: Callable[[], int]) -> int:
     except BaseException:
         if not received or os.environ.get(DEBUG):
             raise
+        # Once, by the first process: a launcher signals all of them.
         if all(os.environ.get(name, "0") == "0" for name in _RANKS):
             print(f"\ngan-lightning {command}: {_WORDS[received[0]]}.", file=sys.stderr)
         # The shell's convention for a process ended by a signal.

@@ -84,6 +84,7 @@ def check_trainer_options(options: Mapping[str, Any]) -> None:
 
 def name_the_options(error: Exception, options: Namespace) -> str:
     """Lightning's message, preceded by the options it may be about unless it names one itself."""
+    # Lightning's messages have line breaks in their midst.
     said = " ".join(str(error).split())
     if any(f"{name}`" in said or f"{name}=" in said or f"trainer.{name}" in said for name in vars(options)):
         return said
@@ -100,6 +101,7 @@ def check_monitors(model: Any, callbacks: Iterable[Callback]) -> None:
     """
     callbacks = [*callbacks]
     others = [each for each in callbacks if type(each) not in (EarlyStopping, ModelCheckpoint)]
+    # A class of the user's own may log any name.
     if not all(type(each).__module__.startswith("gan_lightning.") for each in (model, *others)):
         return
     measured = any(isinstance(each, Measurement | TranslationGame) for each in (model, *callbacks))
@@ -145,6 +147,7 @@ def _default_only(name: str, default: Any, other: str) -> Callable[[Any], Any]:
     """Accept only the default, and name the model's option: Lightning's own message does not apply to games."""
 
     def check(value: Any) -> Any:
+        # A config that was printed has the default in it, and must be read again.
         if str(value) not in (str(default), "null"):
             raise mistake(
                 f"trainer.{name} does nothing for a game, which updates its players itself: "

@@ -25,7 +25,9 @@ from gan_lightning.trainer.ddp import is_lost_process
 
 def run(command: str, arguments: Sequence[str]) -> int:
     _silence_advertisements()
+    # Before anything is printed or made: only one process may.
     _set_rank_of_node()
+    # Outside of the guard, which asks it whether the work has begun.
     record = RunRecord()
     kinds = (ValueError, OSError, ModuleNotFoundError, MisconfigurationException)
     with errors_in_one_sentence(command, kinds, applies=lambda: not record.begun):
@@ -68,6 +70,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
 def _advice_for(error: RuntimeError) -> str | None:
     """Advice for a RuntimeError that is not a mistake in the code; None: it may be one."""
     said = str(error)
+    # The other process has said why; this one only noticed its silence.
     if is_lost_process(error):
         return (
             f"process {rank_zero_only.rank} lost another one of this run, which was "  # type: ignore[attr-defined]

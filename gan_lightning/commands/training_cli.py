@@ -119,6 +119,8 @@ class TrainingCLI(LightningCLI):
     def __init__(self, command: str, arguments: Sequence[str], record: RunRecord) -> None:
         self.command = command
         self.record = record
+        # save_config_callback=None: RunRecord writes the config into the run's folder. run=False: the command is no
+        # subcommand, and is run by run() below.
         super().__init__(
             AdversarialModule,
             LightningDataModule,
@@ -191,6 +193,7 @@ class TrainingCLI(LightningCLI):
         trainer, seed = self.config.trainer, self.config.seed_everything
         if not isinstance(trainer, Namespace):
             raise ValueError(f"trainer is {trainer}: it must be a mapping of the trainer's options.")
+        # Lightning takes None for "do not seed", and the run could not be repeated.
         if seed is None:
             raise ValueError("seed_everything is null: leave it out to take the default.")
         check_recipes(self.config.model, "model")
@@ -209,6 +212,7 @@ class TrainingCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         self.ckpt_path = self.record.start = self._find_places(self.config.trainer)
         instantiators = [(self._make_model, AdversarialModule, True), (self._make_logger, Logger, True)]
+        # The data module first, by the links: the model is given its image_shape.
         self.config_init = self.parser.instantiate(self.config, instantiators=instantiators)
         self.datamodule = self.config_init.data
         self.model = self.config_init.model
@@ -241,6 +245,7 @@ class TrainingCLI(LightningCLI):
             raise ValueError(name_the_options(error, self.config.trainer)) from error
         if trainer.strategy.root_device.type == "cpu" and trainer.precision in ("16-true", "16-mixed"):
             raise ValueError(f"trainer.precision is {trainer.precision}, which is for GPUs: on a CPU take bf16-mixed.")
+        # After the trainer has chosen its strategy, and before any process is started.
         report_failures(trainer)
         return trainer
 
@@ -270,6 +275,7 @@ class TrainingCLI(LightningCLI):
             if isinstance(value, str) and "{run" in value:
                 value = value.replace("{run}", directory)
                 kwargs[name] = value.replace("{run_id}", runs.run_id(self.record.directory))
+        # Only for Lightning's own class: a subclass is the user's.
         return (SteadyWandbLogger if class_type is WandbLogger else class_type)(*args, **kwargs)
 
     def _callbacks(self, config: dict[str, Any]) -> list[Callback]:
@@ -305,6 +311,7 @@ class TrainingCLI(LightningCLI):
                 start_checkpoint.last(home) if self.command == "fit" else (start_checkpoint.newest(home), None)
             )
         if path is not None:
+            # Read once before anything is made: a broken checkpoint must not cost a new folder.
             path = local_path(path)
             try:
                 self._check(path)
@@ -346,6 +353,7 @@ class TrainingCLI(LightningCLI):
         # Predictions go to files as they are made, not into memory.
         extra = {"return_predictions": False} if self.command == "predict" else {}
         if self.trainer.strategy.root_device.type == "cpu":
+            # Whatever the options: it changes no result, and saves zeroing the pages of each step anew.
             keep_freed_memory()
         try:
             with warnings.catch_warnings():
@@ -370,6 +378,7 @@ def _loggers(given: Logger | Iterable[Logger] | bool | None, directory: Path) ->
     """The run's own logger first, since the trainer takes its directory; then the user's. None for ``false``."""
     if given is False:
         return []
+    # The same three parts of which Lightning makes a path: <root>/<name>/version_N.
     own = RunLogger(str(directory.parent.parent), directory.parent.name, directory.name)
     if given is None or given is True:
         return [own]

@@ -30,6 +30,7 @@ def in_words(hint: Any) -> str:
             kinds.append(_of_one(part))
     if values:
         kinds.append(f"one of {', '.join(dict.fromkeys(values))}")
+    # A stable sort by "is it null" puts null last and leaves the others in their order.
     return " or ".join(sorted(dict.fromkeys(kinds), key="null".__eq__))
 
 

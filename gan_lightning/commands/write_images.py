@@ -20,6 +20,7 @@ def first_missing(options: argparse.Namespace) -> int:
     """The number of the first sample that is not in the folder; 0 where there is no file for each."""
     number = 0
     if not options.grid and options.interpolate is None:
+        # Files are written in order, so the first gap is where the command was cut off.
         while sample_file(options.out, number).is_file():
             number += 1
     return number
@@ -64,6 +65,7 @@ def write_samples(images: "Iterator[Tensor]", options: argparse.Namespace, start
     else:
         for n, image in enumerate(images, start=start + 1):
             file = sample_file(options.out, n - 1)
+            # A command that goes on makes whole batches again, and keeps the files that are there.
             if not file.is_file():
                 write_png(file, image)
     print(f"{n} samples are in {place}.")
@@ -75,6 +77,7 @@ def write_interpolation(images: "Iterator[Tensor]", options: argparse.Namespace,
 
     from gan_lightning.visualization.images import grid, to_pil, write_gif, write_png
 
+    # All at once: they become one picture.
     frames = list(images)
     write_png(options.out / "interpolation.png", grid(torch.stack(frames), len(frames), options.scale))
     if options.video:

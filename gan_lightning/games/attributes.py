@@ -44,6 +44,7 @@ class Attributes:
 
     def flipped(self, labels: Tensor, name: str) -> Tensor:
         """Flip one attribute of all labels; set it, if it excludes others."""
+        # One hair colour at a time: to clear the one that an image has would leave it without any.
         if self._excluded_by(name):
             return self.edited(labels, {name: True})
         labels, column = labels.clone(), self._columns([name])

@@ -50,6 +50,7 @@ class CodeGame(ImageGame):
         super().__init__(
             image_shape,
             latent_dim,
+            # To its networks noise and codes are one vector; only the game knows where one ends.
             generator=lambda shape, length: resolve(generator)(shape, length + n_categories + n_continuous),
             discriminator=lambda shape: resolve(discriminator)(shape, n_categories, n_continuous),
             **game,
@@ -73,6 +74,7 @@ class CodeGame(ImageGame):
         return replace(batch, latent=self.join(noise, category, continuous))
 
     def indexed_latents(self, start: int, stop: int, seed: int) -> Tensor:
+        # A stream of its own: the codes of sample i do not change with the length of its noise.
         uniform = indexed_uniform(start, stop, 1 + self.n_continuous, fold(seed, _CODE_STREAM))
         category = (uniform[:, 0] * self.n_categories).long()
         return self.join(super().indexed_latents(start, stop, seed), category, 2 * uniform[:, 1:] - 1)
@@ -98,6 +100,7 @@ class CodeGame(ImageGame):
                     raise ValueError(
                         f"There is no category {value:g}: this {mine} has 0 to {last}, nothing in between."
                     )
+                # Asked the other way round, since NaN compares false.
                 if not abs(value) <= _LARGEST:
                     raise ValueError(f"{name} is {value:g}: it must be a finite number, and training drew -1 to 1.")
 

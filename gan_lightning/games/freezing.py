@@ -12,6 +12,7 @@ from torch import nn
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
     """Set ``requires_grad`` of the weights to False within, and restore it afterwards."""
+    # Only those that take gradients now: what a user has frozen stays frozen afterwards.
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     for weight in weights:
         weight.requires_grad_(False)
@@ -25,6 +26,7 @@ def frozen(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients, for sampling; each submodule's own mode is restored afterwards."""
+    # Part by part: a user may keep some layer in evaluation mode throughout, and train() would switch it on.
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:

@@ -19,6 +19,7 @@ from gan_lightning.networks import ConvDiscriminator, ConvGenerator
 from gan_lightning.trainer.internals import trainer_of
 from gan_lightning.trainer.loader_batches import are_images, describe, number_of_examples
 
+# In place of the batch size of a loader that has none: so long are the blocks of samples that ranks take in turn.
 _ENDLESS = 2**32
 
 ImageShape = tuple[int, int, int]
@@ -48,6 +49,7 @@ class ImageGame(AdversarialModule):
         if latent_dim < 1:
             raise ValueError(f"latent_dim is {latent_dim}: it must be at least 1.")
         channels, height, width = image_shape
+        # Of a checkpoint it is a list, and a shape is compared with tuples.
         image_shape = (channels, height, width)
         super().__init__(
             generator=resolve(generator)(image_shape, latent_dim),
@@ -87,6 +89,7 @@ class ImageGame(AdversarialModule):
             )
 
     def draw_latents(self, batch: GameBatch) -> GameBatch:
+        # On the device and in the images' type: nothing is copied, and the step stays in one precision.
         latent = torch.randn(len(batch.examples), self.latent_dim, device=self.device, dtype=batch.examples.dtype)
         return replace(batch, latent=latent)
 

@@ -67,6 +67,7 @@ class LabelGame(ImageGame):
         )
         self.num_classes = num_classes
         self.class_names = named_classes(class_names, num_classes)
+        # Ones, for a uniform distribution until training begins.
         self.register_buffer("class_counts", torch.ones(num_classes, dtype=torch.int64))
 
     def prepare_batch(self, raw: Any) -> GameBatch:
@@ -93,6 +94,7 @@ class LabelGame(ImageGame):
         # Reading labels off a device synchronises: those on a GPU are checked in the first batch only.
         if self.labels_are_checked(labels):
             check_labels(labels, self.num_classes)
+        # Embeddings and cross-entropy take int64 only.
         return replace(batch, condition=labels.long())
 
     def generate_fakes(self, batch: GameBatch) -> Tensor:

@@ -63,6 +63,7 @@ def alias_old_hooks(game: type) -> None:
         else:
             continue  # A method of the user's own that happens to have such a name, in a game without that hook.
         setattr(game, new, hook)
+        # Not the function itself: the descriptor warns whoever uses the old name.
         setattr(game, old, _OldName(hook, old, new))
 
 

@@ -12,6 +12,7 @@ def hooks_left_out(kind: type, empty: type) -> Iterator[str]:
         empty: Base class whose hooks do nothing, and need no call.
     """
     for name, value in vars(kind).items():
+        # Lightning's hooks only: a variant overrides the game's own ones without calling them.
         if name != "setup" and not name.startswith("on_"):
             continue
         # The parent's hook. Hooks inherited from `empty` do nothing; code that names the hook is taken to call it.

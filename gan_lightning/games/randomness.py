@@ -10,6 +10,7 @@ from torch import Tensor
 
 def fold(*parts: int) -> int:
     """Mix integers, for example ``(seed, step, rank)``, into one well-spread 63-bit seed."""
+    # SeedSequence spreads neighbouring numbers: seeds 0 and 1, or steps 1 and 2, give unrelated draws.
     state = np.random.SeedSequence([part % 2**64 for part in parts]).generate_state(1, np.uint64)
     return int(state[0]) % 2**63
 
@@ -68,6 +69,7 @@ def slerp(start: Tensor, end: Tensor, way: float) -> Tensor:
 @contextmanager
 def own_randomness(seed: int, device: torch.device) -> Iterator[None]:
     """Seed the random number generators within, and restore them afterwards."""
+    # The CPU's generator is always among those that are restored.
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed % 2**64)  # any integer is a seed, as for `fold`
         yield

@@ -24,6 +24,7 @@ def save_state(game: AdversarialModule, checkpoint: dict[str, Any]) -> None:
         game: The game.
         checkpoint: As Lightning is about to write it; changed in place.
     """
+    # The class by the name that its package exports, which outlives a move of its file.
     state: dict[str, Any] = {"variant": public_name(type(game)), "version": __version__}
     state |= {"seed": game.seed, "game_step": game.game_step, "images_seen": game.images_seen}
     if any(apart := buffers_of_ranks(game)):
@@ -56,6 +57,7 @@ def load_state(game: AdversarialModule, checkpoint: Mapping[str, Any]) -> None:
     game.game_step = state.get("game_step", checkpoint.get("global_step", 0))
     game.images_seen = state.get("images_seen", 0)  # Checkpoints before 0.3 have no count.
     # Compare today's arguments with those of the checkpoint.
+    # Renamed first, or every moved class would be reported as a change.
     before = _with_current_names(checkpoint.get("hyper_parameters", {}))
     today = _with_current_names(game.hparams)  # These may be the checkpoint's own, with the names of its day.
     for name in sorted(name for name in today if name in before and before[name] != today[name]):

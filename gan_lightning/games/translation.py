@@ -106,6 +106,7 @@ class TranslationGame(AdversarialModule):
         with own_randomness(seed, self.device), evaluating(self.averaged_generator):
             made = self.translate_batch(fitted, direction or next(iter(self.directions), None), attributes or {})
         scale = made.shape[2] // fitted.shape[2]
+        # What was padded is cut off again, at the result's scale.
         return made[:, :, : height * scale, : width * scale]
 
     def check_translation(self, direction: str | None, attributes: AttributeEdits | None) -> None:
@@ -190,6 +191,7 @@ def published_mode(network: nn.Module) -> Iterator[None]:
     tracking = [(norm, norm.track_running_stats) for norm in norms]
     for part, _ in before:
         part.train()
+    # Without this the forward passes of a test would move the statistics that training has learned.
     for norm in norms:
         norm.track_running_stats = False
     try:

@@ -56,6 +56,7 @@ class RunLogger(CSVLogger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
+        # Rows first: after the lock is gone another run may write here.
         super().finalize(status)
         run_lock.release(self.log_dir)
         self._locked = False

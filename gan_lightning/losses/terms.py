@@ -32,6 +32,7 @@ def summed(terms: Terms, loss: Callable[..., Any]) -> Tensor:
         TypeError: It returned no dictionary, or an empty one.
         ValueError: A term is no scalar.
     """
+    # A bare tensor, the commonest mistake of a new variant, would fail far from here.
     if not isinstance(terms, dict) or not terms:
         what = "an empty dict" if terms == {} else type(terms).__name__
         raise TypeError(f"{loss.__qualname__} returned {what}: it must return named scalars.")

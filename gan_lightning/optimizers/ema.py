@@ -57,6 +57,7 @@ class ExponentialMovingAverage(nn.Module):
         self.decay = decay
         self.half_life = half_life
         self.ramp_up = ramp_up
+        # Initially a copy, so that samples can be made before the first update.
         self.module = copy.deepcopy(module).requires_grad_(False)
         if any(is_low_precision(weight) for weight in module.parameters()):
             # A network in bfloat16 has an average in float32, whose layers then convert what they are given.

@@ -96,6 +96,7 @@ def check_unrollable(optimizer: Optimizer) -> None:
         ValueError: It is neither SGD nor Adam, or has an unsupported option.
     """
     name = type(optimizer).__name__
+    # The function itself is compared: a subclass with a step of its own computes something else.
     own = inspect.unwrap(type(optimizer).step)  # torch wraps a class's step when it first makes one
     if own not in [inspect.unwrap(kind.step) for kind in (SGD, Adam, DCGANAdam)]:
         raise ValueError(f"The look-ahead cannot follow the steps of {name}: choose SGD, Adam or AdamW.")

@@ -59,6 +59,7 @@ class ScheduledRate(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, factor: Schedule | float) -> None:
+        # Before the base class, whose constructor asks for the first rate.
         self.factor = resolve_number(factor)
         self.images_seen = 0
         super().__init__(optimizer)
@@ -110,6 +111,7 @@ class Schedules:
         self._of_epochs = {id(one["scheduler"]) for one in schedules if one["interval"] == "epoch"}
         for one in schedules:
             if isinstance(one["scheduler"], ScheduledRate):
+                # A second fit goes on where the first ended: its schedule counts images over both.
                 one["scheduler"].begin_at(cast(int, game.images_seen))
         return given
 
@@ -155,6 +157,7 @@ def _schedules(given: Any) -> Iterator[dict[str, Any]]:
         interval = given.get("interval", "step")
         if interval not in ("step", "epoch"):
             raise ValueError(f"{_WHO} has interval {interval!r} of a scheduler: it must be step or epoch.")
+        # 0 would divide by nothing at the first step.
         check_whole(1, frequency=given.get("frequency", 1))
         yield {"scheduler": given["scheduler"], "interval": interval}
     elif isinstance(given, tuple | list):

@@ -85,6 +85,7 @@ def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tenso
     Returns:
         A scalar in [0, inf).
     """
+    # The square of the norm, so there is no root whose slope is infinite at 0.
     return 0.5 * _input_gradient(discriminator, _at_least_float32(real)).square().sum(dim=1).mean()
 
 
@@ -100,6 +101,7 @@ def r2_penalty(discriminator: Callable[[Tensor], Tensor], fake: Tensor) -> Tenso
     Returns:
         A scalar in [0, inf).
     """
+    # The same function at other points; the images are detached in it.
     return r1_penalty(discriminator, fake)
 
 

@@ -73,6 +73,7 @@ def method_replaced(owner: object, name: str, layer: Layer) -> Iterator[None]:
 
 def change_class(owner: object, kind: type) -> None:
     """Make an object that Lightning has made one of a subclass, which adds methods and class attributes only."""
+    # A subclass without state of its own: the object keeps all that its constructor has set.
     if not issubclass(kind, type(owner)):
         raise TypeError(f"{kind.__name__} is no subclass of {type(owner).__name__}.")
     owner.__class__ = kind
@@ -232,6 +233,7 @@ def start_method(launcher: MultiProcessingLauncher) -> str:
 
 def seconds_between_checkpoints(callback: object) -> float | None:
     """``train_time_interval`` of a ``ModelCheckpoint``, which is private. None: it saves by steps or epochs."""
+    # getattr: EarlyStopping has none.
     interval = getattr(callback, "_train_time_interval", None)
     return None if interval is None else interval.total_seconds()
 

@@ -53,6 +53,7 @@ class ReportingLauncher(MultiProcessingLauncher):
         try:
             super()._wrapping_function(process_idx, trainer, *args, **kwargs)
         except BaseException as error:
+            # As in a run of one process: callbacks and loggers hear of the error.
             if trainer is not None:
                 end_as_interrupted(trainer, error)
             try:

@@ -288,6 +288,7 @@ class ChecksImages(Module):
             real: The images in it.
             condition: Labels, or images, which may be masks of 0 and 1.
         """
+        # Once each in training and validation, whose loaders may differ in their transforms.
         if self.training in self._checked_modes:
             return
         self._checked_modes.add(self.training)

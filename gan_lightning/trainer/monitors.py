@@ -47,6 +47,7 @@ class _DelayedHooks:
 
     def install(self) -> None:
         for name in _HOOKS:
+            # By purpose: a second fit replaces the delay instead of delaying twice.
             replace_method(self.callback, name, "delay", partial(self._delayed, name))
         replace_method(self.callback, "on_train_end", "delay", self._with_warning_at_end)
 
@@ -83,6 +84,7 @@ class _DelayedHooks:
         if self.callback.monitor is None:
             return False
         monitor = str(self.callback.monitor)
+        # Compared with the step, since the trainer keeps a value until it is logged again.
         if monitor in game.last_logged:
             return game.last_logged[monitor] != trainer.fit_loop.total_batch_idx
         if monitor in self._known(trainer):

@@ -37,6 +37,7 @@ def tensors_kept_in_float32(game: nn.Module) -> Iterator[Tensor]:
     These are BatchNorm's statistics (with its scale and offset, which torch requires in the same dtype) and a game's
     own buffers, such as BEGAN's balance. Averages of weights convert themselves.
     """
+    # Of the game alone: buffers of its networks are theirs, and follow their type.
     yield from game.buffers(recurse=False)
     for part in game.modules():
         if isinstance(part, BATCH_NORMS):
@@ -60,6 +61,7 @@ def keeping_float32(convert: Conversion, kept: Iterable[Tensor]) -> Conversion:
 
 def warn_of_low_precision(optimizers: Iterable[Optimizer]) -> None:
     """Warn of weights in reduced precision: the moments of their optimisers have the same dtype."""
+    # Of the optimisers and not of the networks: a frozen network in bfloat16 is no danger.
     weights = [weight for each in optimizers for group in each.param_groups for weight in group["params"]]
     few = next((weight.dtype for weight in weights if is_low_precision(weight)), None)
     if few is not None:

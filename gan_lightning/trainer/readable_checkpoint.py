@@ -30,11 +30,13 @@ def without_unreadable(checkpoint: dict[str, Any]) -> dict[str, Any]:
         ValueError: The state of the training itself cannot be read back: it holds an object of a loader of the
             user's, for example.
     """
+    # Paths are common in data modules, and a text says the same.
     checkpoint = _paths_as_text(checkpoint)
     # Nearly always true, and one question instead of one for each entry.
     if _is_readable(checkpoint):
         return checkpoint
     for key, value in [*checkpoint.items()]:
+        # One name at a time: the others of the entry are saved.
         if key in _ENTRIES and isinstance(value, dict):
             for name in [name for name, entry in value.items() if not _is_readable({name: entry})]:
                 _warn(f"{_ENTRIES[key]} {name}", value.pop(name))

@@ -72,6 +72,7 @@ def acquire(directory: str | Path) -> None:
 
 def release(directory: str | Path) -> None:
     """Release the lock of a directory, if this process holds it."""
+    # Closing the descriptor gives the lock back.
     descriptor = _held.pop(Path(directory).resolve() / NAME, None)
     if descriptor is not None:
         os.close(descriptor)

@@ -46,6 +46,7 @@ class StepBatches:
         # Lightning's tuner of the batch size asks the loader for its data set.
         if length_of(dataset) is not None:
             self.dataset = _ShortDataset(dataset, size)
+        # A stream's length is known at its end only; its position is what its own state says.
         self._endless = batches is None
         self._has_state = hasattr(loader, "state_dict") and hasattr(loader, "load_state_dict")
         self._continues = self._has_yielded = False
@@ -77,6 +78,7 @@ class StepBatches:
 
     def _keep_state(self) -> None:
         """Keep a stream's states after the last two lists: Lightning prefetches one list to detect the end."""
+        # Only streams: a loader with a length knows its own end, and is not read ahead.
         if self._endless and self._has_state:
             self._states = [*self._states[-1:], self.loader.state_dict()]
 
@@ -148,6 +150,7 @@ def join_loaders(loaders: Any, lists: Any) -> list[Any]:
 def batches_of(loaders: Any) -> Iterator[Any]:
     """Iterate over single batches of a loader, of :class:`StepBatches`, or of several loaders together."""
     if isinstance(loaders, StepBatches):
+        # Not the lists of a step: pictures want single batches.
         yield from loaders.loader
     elif isinstance(loaders, Mapping):
         for each in zip(*map(batches_of, loaders.values()), strict=False):
@@ -170,6 +173,7 @@ def gather_step_batches(trainer: Trainer, size: int) -> None:
 
     def layer(process_dataloader: Callable[..., Any]) -> Callable[..., Any]:
         def process_and_gather(loader: object) -> object:
+            # Lightning's own work first, which may put a distributed sampler into the loader.
             loader = process_dataloader(loader)
             shield_workers(loader)
             # A tuner has loaders for validation made in the midst of training, when those for training are there.
