@@ -88,6 +88,8 @@ class Parser(LightningArgumentParser):
             # The class has it, but the game gives it: such as a network's image_shape.
             own = self._described is not None and name in inspect.signature(self._described).parameters
             here = " in this place, where the model sets it" if self._is_of_class and own else ""
+            if not self._options():  # The base class that stands in for one which is named later, or not at all.
+                return f"{self._name} has no options: name the class first, and then its {name}."
             return f"{self._name} has no option {name}{here}: it has {', '.join(self._options())}."
         # 3. A class that does not exist: list those that can be selected.
         no_class = _NO_CLASS.search(message)

@@ -242,6 +242,11 @@ def callback(name: str, option: str) -> list[str]:
     return [f"--trainer.callbacks+={name}", f"--trainer.callbacks.{option}"]
 
 
+def test_an_option_before_its_class(capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, "fit", "--model=DCGAN", "--data.val_size=0", "--data=DigitsDataModule")
+    assert "LightningDataModule has no options: name the class first, and then its val_size." in said
+
+
 class TestRefusals:
     """Before training starts, in one sentence that names the key, and nothing is left behind."""
 
