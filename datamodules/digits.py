@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits: real, and in the box."""
+"""scikit-learn's handwritten digits: real images, without a download."""
 
 import torch
 

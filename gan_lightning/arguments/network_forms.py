@@ -1,4 +1,4 @@
-"""Networks of another form than a game calls: noticed by the signature of ``forward``, before anything is made."""
+"""Check that a network's ``forward`` has the signature that a game calls, before the network is made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 def check_network(game: type, name: str, network: Any) -> None:
-    """Refuse a network that takes or returns something else than the usual one of a game does.
+    """Refuse a network whose ``forward`` differs in inputs or output from that of the game's default network.
 
     Args:
         game: The game's class; the default of its argument is the usual network.

@@ -60,7 +60,7 @@ def is_selectable(kind: type) -> bool:
     if kind.__module__.startswith("datamodules.components."):
         return False
     if kind.__module__.startswith("gan_lightning."):
-        # The engine's own games play nothing, and what the commands add themselves is not for the user to add.
+        # The base classes of games have no losses, and what the commands add themselves is not for the user to add.
         is_engine = issubclass(kind, LightningModule) and not kind.__module__.startswith("gan_lightning.variants.")
         return not is_engine and not kind.__module__.startswith("gan_lightning.commands.")
     # What Lightning means for its users is in a package, the rest in the modules of that package.

@@ -55,10 +55,10 @@ from gan_lightning.loggers import RunLogger, SteadyWandbLogger
 from gan_lightning.trainer.launcher import report_failures
 from gan_lightning.trainer.speed import keep_freed_memory
 
-# What Lightning says of itself, and a user cannot change.
+# Lightning's warnings about itself, which a user cannot act on.
 warnings.filterwarnings("ignore", ".*isinstance\\(treespec, LeafSpec\\).*")
 warnings.filterwarnings("ignore", ".*infer the batch indices.*")
-# A discriminator that sits out has a schedule all the same: it counts the game's steps.
+# A discriminator without updates (warm-up) has a scheduler all the same: it counts the game's steps.
 warnings.filterwarnings("ignore", r"Detected call of `lr_scheduler\.step\(\)` before `optimizer\.step\(\)`")
 
 for _name in datamodules.__all__:

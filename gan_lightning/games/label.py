@@ -39,7 +39,8 @@ class LabelGame(ImageGame):
             called with latents and labels.
         discriminator: Makes the discriminator from the image shape and the number of classes.
         class_names: Names of the classes, for ``generate``. The command line takes them from the data. None: numbers
-        only. **game: Arguments of :class:`~gan_lightning.games.base.AdversarialModule`.
+            only.
+        **game: Arguments of :class:`~gan_lightning.games.base.AdversarialModule`.
     """
 
     class_counts: Tensor

@@ -9,7 +9,7 @@ ACCURACIES = ("discriminator/accuracy_real", "discriminator/accuracy_fake")
 
 
 def report_accuracies(real: Tensor, fake: Tensor, boundary: float | None = None, real_is_higher: bool = True) -> None:
-    """Report how often a discriminator is right, ``ACCURACIES``, if anybody listens.
+    """Report how often a discriminator is right, ``ACCURACIES``, if a callback listens.
 
     Call it where a discriminator's loss has its outputs. An image with several outputs, such as patches, is judged by
     their mean. Where the boundary is 0, ``2 accuracy_real - 1`` is the mean sign of the outputs on real images: ``r_t``

@@ -1,4 +1,4 @@
-"""Scalars that a loss or a layer reports by name, read by callbacks: nothing is computed twice, or for nobody.
+"""Named scalars that a loss or a layer reports and callbacks read; computed only if a callback wants them.
 
 In a loss or a layer::
 
@@ -34,7 +34,7 @@ def listen(listener: Listener, *names: str) -> None:
 
 
 def stop_listening(listener: Listener) -> None:
-    """Call a function no longer; one that is not listening may be given."""
+    """Stop calling a function; no effect if it is not listening."""
     _listeners.pop(listener, None)
 
 
@@ -54,12 +54,12 @@ nobody_listens = without_reports
 
 
 def is_wanted(*names: str) -> bool:
-    """Whether anybody listens to one of these names: ask before a value is computed for the report alone."""
+    """Whether a listener wants one of these names; check it before computing a value for the report alone."""
     return any(not wanted or not wanted.isdisjoint(names) for wanted in _listeners.values())
 
 
 def report(name: str, value: Tensor) -> None:
-    """Give a scalar to those who listen to its name. Nothing is read off the device.
+    """Pass a scalar to the listeners of its name, without reading it off the device.
 
     Args:
         name: Such as ``discriminator/accuracy_real``. Within :func:`judge_named` that name is added: ``..._A``.

@@ -1,4 +1,4 @@
-"""Optimisers with the papers' settings, schedules, averages of weights, steps that are only looked ahead."""
+"""Optimisers with the papers' settings, schedules, averages of weights, unrolled steps."""
 
 from gan_lightning.optimizers.adam import (
     ALIAdam,

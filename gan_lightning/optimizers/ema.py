@@ -19,8 +19,8 @@ class ExponentialMovingAverage(nn.Module):
     ``decay_t = min(decay, t / (t + 9))``. The ramp lets the average leave the random initial weights at once; it
     is the rule of TensorFlow's ``ExponentialMovingAverage(num_updates=t - 1)``. Buffers (BatchNorm's statistics,
     spectral norm's vectors) are copied: they are estimates already, and their averages mean nothing. Where weights
-    are frozen, their average stays. The average has float32's digits at least, whatever the number type of the network
-    and whatever it is converted to, since in bfloat16 a step of less than half a percent is none.
+    are frozen, their average stays. The average is in float32 at least, whatever the dtype of the network and whatever
+    it is converted to: in bfloat16 an update of less than half a percent would be rounded away.
 
     With a half-life instead, ``decay_t = 0.5 ** (images / half_life)`` where ``images`` are those of one update, so
     that another batch size averages over the same images (Karras et al., 2020, arXiv 1912.04958, and EDM2).
@@ -107,7 +107,7 @@ class ExponentialMovingAverage(nn.Module):
 def average_of(
     module: nn.Module, decay: float | None, half_life: Schedule | float | None, ramp_up: float | None
 ) -> ExponentialMovingAverage | None:
-    """The average of a network's weights by a game's arguments; None where these want none."""
+    """Make the average that a game's arguments describe; None: no average."""
     if decay is None and half_life is None and ramp_up is None:
         return None
     return ExponentialMovingAverage(module, decay, half_life, ramp_up)

@@ -1,4 +1,4 @@
-"""Historical averaging: a player is held near the mean of what it has been."""
+"""Historical averaging: a penalty on the distance of weights from their mean over training."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,7 @@ class HistoricalAveragingAdam(DCGANAdam, lr=2e-4):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Move once; the gradients are final when the closure has been called."""
+        """Make one step; the gradients are final when the closure has been called."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -44,7 +44,7 @@ class HistoricalAveragingAdam(DCGANAdam, lr=2e-4):
         return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take a state; the means keep their digits, where torch rounds what it loads to the type of the weights."""
+        """Load a state; the means keep their precision, where torch casts a state to the dtype of the weights."""
         super().load_state_dict(state_dict)
         order = (weight for group in self.param_groups for weight in group["params"])
         for number, weight in enumerate(order):
@@ -52,7 +52,7 @@ class HistoricalAveragingAdam(DCGANAdam, lr=2e-4):
                 self.state[weight]["mean"] = saved["mean"].to(weight.device, _mean_dtype(weight), copy=True)
 
     def _add_gradient(self, weights: list[Tensor]) -> None:
-        """Add the term's gradient."""
+        """Add the gradient of the penalty."""
         if weights:
             distances = foreach_sub(weights, [self.state[weight]["mean"] for weight in weights])
             gradients = [weight.grad for weight in weights if weight.grad is not None]
@@ -60,7 +60,7 @@ class HistoricalAveragingAdam(DCGANAdam, lr=2e-4):
             foreach_add_(gradients, terms, alpha=2 * self.averaging_weight)
 
     def _update_means(self, weights: list[Tensor]) -> None:
-        """Move the means: ``mean_t = mean_{t-1} + (theta_t - mean_{t-1}) / t``."""
+        """Update the means: ``mean_t = mean_{t-1} + (theta_t - mean_{t-1}) / t``."""
         states = [self.state[weight] for weight in weights]
         for weight, state in zip(weights, states, strict=True):
             # With t = 1 whatever is here is replaced by the weights.
@@ -74,5 +74,5 @@ class HistoricalAveragingAdam(DCGANAdam, lr=2e-4):
 
 
 def _mean_dtype(weight: Tensor) -> torch.dtype:
-    """The type of a weight's mean, whose steps are too small for bfloat16's digits."""
+    """dtype of a weight's mean: float32 at least, since bfloat16 would round its updates away."""
     return torch.promote_types(weight.dtype, torch.float32)

@@ -1,4 +1,4 @@
-"""When learning rates change: the schedule that translation papers share, and when any schedule is stepped."""
+"""Learning-rate schedulers: the linear decay of translation papers, schedules of images, and when they are stepped."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _OF_A_SCHEDULER = ("scheduler", "name", "interval", "frequency", "monitor", "str
 
 @checked
 class LinearDecay(LambdaLR):
-    """The full rate for some steps, then straight down to 0.
+    """Constant learning rate, then linear decay to 0.
 
     Zhu et al., 2017, arXiv 1703.10593: 100 epochs and 100 epochs.
 
     Args:
-        optimizer: Whose rate.
-        constant_steps: Steps at the full rate.
-        decay_steps: Steps from there to 0.
+        optimizer: Optimiser whose learning rate is scheduled.
+        constant_steps: Steps at the initial learning rate.
+        decay_steps: Steps of the decay to 0.
 
     Raises:
         ValueError: A number of steps is negative, or there is no decay.
@@ -51,11 +51,11 @@ class LinearDecay(LambdaLR):
 
 @checked
 class ScheduledRate(LRScheduler):
-    """The full rate times a schedule of the real images seen, whatever the batch size and the number of processes.
+    """Learning rate times a schedule of the real images seen, whatever the batch size and the number of processes.
 
     Args:
-        optimizer: Whose rate.
-        factor: What its rate, that of each parameter group, is multiplied by.
+        optimizer: Optimiser whose learning rate is scheduled.
+        factor: Factor of the initial learning rate of each parameter group.
     """
 
     def __init__(self, optimizer: Optimizer, factor: Schedule | float) -> None:
@@ -70,7 +70,7 @@ class ScheduledRate(LRScheduler):
         return [rate * factor for rate in self.base_lrs]
 
     def begin_at(self, images: int) -> None:
-        """Set the rate of the step that comes after so many real images, as a second fit does."""
+        """Set the learning rate of the step after so many real images, where a second fit begins."""
         self.images_seen = images
         for group, rate in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
             group["lr"] = rate
@@ -84,7 +84,7 @@ class ScheduledRate(LRScheduler):
 
 
 class Schedules:
-    """When the schedulers of a fit are stepped: after every ``frequency``-th step, or epoch, counted from 1.
+    """Steps the schedulers of a fit after every ``frequency``-th step or epoch, counted from 1.
 
     Lightning steps none in manual optimisation, and keeps nothing that tells a scheduler of epochs from one without an
     interval. Here one without an interval counts steps, as those of ``generator_scheduler`` do.
@@ -94,7 +94,7 @@ class Schedules:
         self._of_epochs: set[int] = set()
 
     def read(self, trainer: Trainer, game: LightningModule) -> None:
-        """Read what ``configure_optimizers`` gives once the trainer asks for it, which it does after ``setup``."""
+        """Read what ``configure_optimizers`` returns when the trainer calls it, which is after ``setup``."""
 
         def layer(setup_optimizers: Callable[..., Any]) -> Callable[..., Any]:
             def read_and_set_up(trainer: Trainer) -> None:
@@ -116,7 +116,7 @@ class Schedules:
         return given
 
     def step(self, game: LightningModule) -> None:
-        """Step those whose turn it is, after the step that has just been made."""
+        """Step the schedulers that are due after the training step just made."""
         trainer = game.trainer
         for config in trainer.lr_scheduler_configs:
             by_epoch = id(config.scheduler) in self._of_epochs
@@ -129,7 +129,7 @@ class Schedules:
 
 
 def check_scheduler(scheduler: object) -> None:
-    """Refuse a scheduler that waits for what a game has not.
+    """Refuse a scheduler that needs a monitored loss.
 
     Raises:
         ValueError: It is ReduceLROnPlateau.
@@ -139,10 +139,10 @@ def check_scheduler(scheduler: object) -> None:
 
 
 def _schedules(given: Any) -> Iterator[dict[str, Any]]:
-    """What ``configure_optimizers`` says of each scheduler, in any of the forms that Lightning takes.
+    """Yield scheduler and interval from the return value of ``configure_optimizers``, in any form that Lightning takes.
 
     Raises:
-        ValueError: It asks for what a game does not do.
+        ValueError: It sets an option that games do not support.
     """
     if isinstance(given, Mapping) and "optimizer" in given:
         _check_keys("an optimiser", given, _OF_AN_OPTIMISER, ": n_critic says how often the discriminator moves")

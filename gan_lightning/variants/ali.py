@@ -113,11 +113,11 @@ class ALI(ImageGame, generator_optimizer=ALIAdam, discriminator_optimizer=ALIAda
         return cast(nn.ModuleDict, self.averaged_generator)["generator"]
 
     def encode(self, images: Tensor, batch_size: int = 256) -> Tensor:
-        """The latents of images, by the averaged encoder: the mean, where its answer is a distribution.
+        """Encode images to latents by the averaged encoder: the mean where its output is a distribution.
 
         Args:
             images: N x C x H x W, uint8 or in [-1, 1].
-            batch_size: Read at a time.
+            batch_size: Images per forward pass.
 
         Returns:
             N x latent_dim on the model's device.

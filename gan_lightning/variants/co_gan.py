@@ -26,9 +26,9 @@ class CoGAN(
     """Liu, Tuzel, *Coupled Generative Adversarial Networks*, NeurIPS 2016, arXiv 1606.07536, equation 2.
 
     ``max_{G_A, G_B} min_{D_A, D_B}`` of two games at once, with the same z in both domains:
-    ``L_D = sum_k (-E log D_k(x_k) - E log(1 - D_k(G_k(z))))`` and ``L_G = sum_k -E log D_k(G_k(z))``, k in {A, B}. No
-    pair is ever seen. What ties the domains is that G_A and G_B share their first layers, which decide what is shown,
-    and D_A and D_B their last ones; only the layers next to the pixels are a domain's own.
+    ``L_D = sum_k (-E log D_k(x_k) - E log(1 - D_k(G_k(z))))`` and ``L_G = sum_k -E log D_k(G_k(z))``, k in {A, B}.
+    Training uses no pairs. What couples the domains is that G_A and G_B share their first layers, which decide on the
+    content, and D_A and D_B their last ones; only the layers next to the pixels belong to one domain.
 
     Shared layers are one module that both networks are made of, where other codes copy weights. The networks are the
     authors' for digits. z is normal instead of uniform, images are in [-1, 1] instead of [0, 1], the sum over the two
@@ -79,7 +79,7 @@ class CoGAN(
         return self.generator_of(self.domains[0])
 
     def sample(self, n: int, seed: int = 0, start: int = 0, batch_size: int = 256, domain: str = "A") -> Tensor:
-        """Samples of one domain; those of the same number in the other one show the same, and are their pairs.
+        """Samples of one domain; samples of the same number in the two domains are pairs.
 
         Returns:
             n x C x H x W on the model's device, in [-1, 1].

@@ -14,8 +14,8 @@ from gan_lightning.variants.dcgan import DCGAN
 class FeatureMatchingGAN(DCGAN):
     """Salimans et al., *Improved Techniques for Training GANs*, NeurIPS 2016, arXiv 1606.03498, section 3.1.
 
-    ``L_G = ||E f(x) - E f(G(z))||^2``, the means over the batches of all processes, with f(x) what the discriminator's
-    last layer is given: its last hidden layer, as in the authors' code. The discriminator plays :class:`DCGAN`'s game.
+    ``L_G = ||E f(x) - E f(G(z))||^2``, the means over the batches of all processes, with f(x) the input of the
+    discriminator's last layer, as in the authors' code. The discriminator plays :class:`DCGAN`'s game.
 
     BatchNorm in the discriminator sets the means that are to be matched, of real images and of fakes alike, so take
     it out; the authors have weight normalisation in its place. The paper's squared norm is a sum over the features;

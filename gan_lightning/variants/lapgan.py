@@ -127,7 +127,7 @@ class LAPGAN(ImageGame):
     """Its name until 0.3."""
 
     def draw_latents(self, batch: GameBatch) -> GameBatch:
-        """Draw the noise, and part the images into levels, each beside what it looks like without its details."""
+        """Draw the noise, and split the real images into the pyramid's levels, each with its low-pass image."""
         latent = super().draw_latents(batch).latent
         images = dict(zip(self.sides, gaussian_pyramid(batch.real, self.sides), strict=True))
         # l_k = up(down(I_k)), of real images: no level waits for a coarser one to learn (section 3).

@@ -22,8 +22,8 @@ class Pix2Pix(PairedTranslationGame):
     arXiv 1611.07004, equation 4.
 
     ``L_D = 1/2 (E -log D(x, y) + E -log(1 - D(x, G(x))))`` and
-    ``L_G = E -log D(x, G(x)) + 100 E |y - G(x)|``, means over patches and pixels. There is no latent vector: what is
-    left to chance is the generator's dropout.
+    ``L_G = E -log D(x, G(x)) + 100 E |y - G(x)|``, means over patches and pixels. There is no latent vector: the
+    only randomness is the generator's dropout.
 
     As published, images are translated one by one with dropout and the batch's statistics on, as in training.
 

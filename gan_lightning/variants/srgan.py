@@ -111,7 +111,7 @@ class SRGAN(PairedTranslationGame, generator_optimizer=SRGANAdam, discriminator_
             self.features()  # Missing weights raise now, and not after the warm-up.
 
     def features(self) -> nn.Module:
-        """VGG19's maps by which the content is compared; loaded when they are first asked for."""
+        """VGG19's feature maps for the content loss, loaded on first use."""
         if self._features is None:
             vgg = Frozen(VGG19Features(*_MAPS[self.content], weights=self.vgg_weights))
             self._features = vgg.to(self.device, self.number_type)

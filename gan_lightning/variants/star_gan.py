@@ -124,10 +124,10 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
         return self.generator(batch.real, batch.latent)
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
-        real, seen = self.discriminator(batch.real)
+        real, logits = self.discriminator(batch.real)
         fake, _ = self.discriminator(batch.fake)
         # D learns the attributes from real images alone (equation 2): a fake does not have its own yet.
-        return {**wasserstein_discriminator(real, fake), "class": self._classification(seen, batch.condition)}
+        return {**wasserstein_discriminator(real, fake), "class": self._classification(logits, batch.condition)}
 
     def discriminator_penalty(self, batch: GameBatch) -> Terms:
         # The scores are the critic; the attributes' head has no Lipschitz bound.
@@ -135,13 +135,13 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
         return {"gradient_penalty": self.penalty_weight * penalty}
 
     def generator_loss(self, batch: GameBatch) -> Terms:
-        fake, seen = self.discriminator(batch.fake)
+        fake, logits = self.discriminator(batch.fake)
         # Back to the original attributes (equation 4): what they do not name must survive both ways.
-        again = self.generator(batch.fake, batch.condition)
+        reconstructed = self.generator(batch.fake, batch.condition)
         return {
             **wasserstein_generator(fake),
-            "class": self._classification(seen, batch.latent),
-            "reconstruction": self.reconstruction_weight * F.l1_loss(again, batch.real),
+            "class": self._classification(logits, batch.latent),
+            "reconstruction": self.reconstruction_weight * F.l1_loss(reconstructed, batch.real),
         }
 
     def _classification(self, logits: Tensor, attributes: Tensor) -> Tensor:
@@ -155,7 +155,7 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
     # Translation.
 
     def translate_batch(self, images: Tensor, direction: str | None, attributes: AttributeEdits) -> Tensor:
-        return self.averaged_generator(images, self.rules.edited(self.seen(images), attributes))
+        return self.averaged_generator(images, self.rules.edited(self.predict_attributes(images), attributes))
 
     def check_translation(self, direction: str | None, attributes: AttributeEdits | None) -> None:
         super().check_translation(direction, attributes)
@@ -163,8 +163,8 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
         if self.has_classes and not all((attributes or {}).values()):
             raise ValueError("StarGAN was trained on classes: ask for the one that an image is to be of.")
 
-    def seen(self, images: Tensor) -> Tensor:
-        """The attributes that the discriminator sees in images of any size: N x A zeros and ones."""
+    def predict_attributes(self, images: Tensor) -> Tensor:
+        """Attributes that the discriminator recognises in images of any size: N x A zeros and ones."""
         # The head for attributes covers a map of one size, so D takes images of the training size only.
         fitted = F.interpolate(images, self.image_shape[1:], mode="bilinear", antialias=True)
         logits = self.discriminator(fitted)[1]
@@ -172,17 +172,20 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
             return one_hot(logits.argmax(dim=1), images, len(self.attributes))
         return (logits > 0).to(images.dtype)
 
+    seen = predict_attributes
+    """Its name until 0.3."""
+
     # Validation.
 
     def validation_metrics(self, batch: GameBatch) -> Terms:
-        """How far a way there and back leads from the image, there being what its neighbour in the batch has; and for
-        each attribute, how often the discriminator sees it as asked for. The discriminator has trained the generator,
-        so these accuracies are too high."""
+        """Reconstruction error of a round trip, to the attributes of the next image in the batch and back; for each
+        attribute, how often the discriminator recognises it after it was flipped. The discriminator has trained the
+        generator, so these accuracies are too high."""
         there = self._translated(batch.real, batch.condition.roll(1, dims=0))
         terms = {"reconstruction": F.l1_loss(self._translated(there, batch.condition), batch.real)}
         for i, name in enumerate(self.attributes):
             asked = self.rules.flipped(batch.condition, name)
-            found = self.seen(self._translated(batch.real, asked))[:, i] == asked[:, i]
+            found = self.predict_attributes(self._translated(batch.real, asked))[:, i] == asked[:, i]
             terms[f"accuracy_{name}"] = found.to(batch.real.dtype).mean()
         return terms
 
