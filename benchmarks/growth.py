@@ -154,11 +154,8 @@ def of_log(folder: Path, size: int) -> float:
 def of_steps(folder: Path, size: int) -> list[tuple[float, ...]]:
     """Resident memory, open files and threads after an eighth, a quarter, a half and all of the steps."""
     at = [size // 8, size // 4, size // 2, size]
-    game = [
-        "--config=configs/quickstart.yaml",
-        "--trainer.callbacks.every_n_steps=1000000",
-        "--model.generator.width=8",
-    ]
+    game = ["--model=DCGAN", "--model.generator.width=8", "--model.discriminator.width=8", "--data=DigitsDataModule"]
+    game += ["--data.image_size=8", "--data.batch_size=8"]
     watch = [f"{__name__}.Watch", f"--trainer.callbacks.steps={at}"]
     lines = fit(folder, size, watch, *game).splitlines()
     return [tuple(map(float, line.split())) for line in lines]
