@@ -90,8 +90,8 @@ def machine() -> str:
     """The processor, its cores, and the instructions that torch and oneDNN use, which environment variables limit."""
     info = Path("/proc/cpuinfo").read_text()
     model = info.split("model name")[1].split(":")[1].splitlines()[0].strip()
-    # oneDNN says which instructions it takes when it is first used.
-    convolution = "import torch; torch.nn.Conv2d(8, 8, 3)(torch.zeros(1, 8, 8, 8))"
+    # oneDNN says which instructions it takes when it is first used, which torch does for convolutions of some size.
+    convolution = "import torch; torch.nn.Conv2d(32, 32, 3)(torch.zeros(16, 32, 32, 32))"
     verbose = {**os.environ, "ONEDNN_VERBOSE": "1"}
     said = subprocess.run([sys.executable, "-c", convolution], env=verbose, capture_output=True, text=True).stdout
     onednn = said.partition("isa:")[2].splitlines()[:1] or ["unknown instructions"]
@@ -111,13 +111,19 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, help="in a turn of each contestant")
     parser.add_argument("--warm-up", type=int, default=3, help="steps of each contestant before the first round")
-    parser.add_argument("--only", nargs="+", metavar="CONTESTANT", default=["fit"], help="'fit', 'fit --fast'")
+    parser.add_argument("--only", nargs="+", metavar="OURS", default=["fit"], help="such as 'fit' 'fit --fast'")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.workloads if name not in WORKLOADS]:
         parser.error(f"there is no workload {unknown[0]!r}: choose from {', '.join(map(repr, WORKLOADS))}")
+    if unknown := [name for name in options.only if name.split()[:1] != ["fit"]]:
+        parser.error(f"--only has {unknown[0]!r}: give 'fit', with options of its own if it has any.")
+    folders = options.peers.resolve(), options.data_dir.resolve()
+    try:
+        works = {name: WORKLOADS[name].programs(*folders, options.only) for name in options.workloads or WORKLOADS}
+    except FileNotFoundError as missing:
+        parser.error(str(missing))
     print(machine(), flush=True)
-    for name in options.workloads or WORKLOADS:
-        work = WORKLOADS[name]
-        taking_part = work.programs(options.peers.resolve(), options.data_dir.resolve(), options.only)
-        costs = compare(taking_part, options.rounds, options.steps or work.steps, options.warm_up)
+    for name, taking_part in works.items():
+        steps = options.steps or WORKLOADS[name].steps
+        costs = compare(taking_part, options.rounds, steps, options.warm_up)
         print(f"\n{table(name, costs)}", flush=True)

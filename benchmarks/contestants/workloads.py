@@ -16,20 +16,32 @@ class Workload:
     """The same training twice.
 
     Args:
-        peer: Makes the peer's program from the folders of the checkouts and of the data.
-        ours: Arguments of `gan-lightning fit`; ``DATA`` in them is the folder of the data.
+        checkout: Folder of the peer, among the checkouts.
+        data: Folder of the files, among the data.
+        peer: Makes the peer's program from these two folders.
+        ours: Arguments of `gan-lightning fit`; ``DATA`` in them is the folder of the files.
         steps: Of a turn.
     """
 
+    checkout: str
+    data: str
     peer: Callable[[Path, Path], Program]
     ours: Sequence[str]
     steps: int
 
     def programs(self, checkouts: Path, data: Path, ours: Sequence[str]) -> dict[str, Program]:
-        """The peer's program, and `fit` with each of the options in ``ours``, such as "fit --fast"."""
-        arguments = [word.replace("DATA", str(data)) for word in self.ours]
+        """The peer's program, and `fit` with the options of each of ``ours``, such as "fit --fast".
+
+        Raises:
+            FileNotFoundError: The checkout or the files are not there.
+        """
+        checkout, files = checkouts / self.checkout, data / self.data
+        for path, option in ((checkout, "--peers"), (files, "--data-dir")):
+            if not path.is_dir():
+                raise FileNotFoundError(f"there is no {path}: {option} names the folder that holds it.")
+        arguments = [word.replace("DATA", str(files)) for word in self.ours]
         options = {name: [*arguments, *name.split()[1:]] for name in ours}
-        return {"peer": self.peer(checkouts, data)} | {
+        return {"peer": self.peer(checkout, files)} | {
             name: partial(_fit, arguments=words) for name, words in options.items()
         }
 
@@ -45,13 +57,13 @@ def _translation(images: str, peer: str, ours: str, batch_size: int, steps: int)
     quiet = "--gpu_ids -1 --num_threads 0 --display_id 0 --no_html --checkpoints_dir FOLDER --name peer"
     options = f"{peer} {quiet} --batch_size {batch_size}".split(" ")
 
-    def program(checkouts: Path, data: Path) -> Program:
-        path = checkouts / "pytorch-CycleGAN-and-pix2pix" / "train.py"
-        arguments = [f"--dataroot={data / images}", *options]
-        return partial(theirs.script, path=path, arguments=arguments, without=["dominate", "dominate.tags"])
+    def program(checkout: Path, files: Path) -> Program:
+        arguments = [f"--dataroot={files}", *options]
+        absent = ["dominate", "dominate.tags"]
+        return partial(theirs.script, path=checkout / "train.py", arguments=arguments, without=absent)
 
-    loading = [f"--data.root=DATA/{images}", f"--data.batch_size={batch_size}", "--data.num_workers=0"]
-    return Workload(program, [*ours.split(), *loading], steps)
+    loading = ["--data.root=DATA", f"--data.batch_size={batch_size}", "--data.num_workers=0"]
+    return Workload("pytorch-CycleGAN-and-pix2pix", images, program, [*ours.split(), *loading], steps)
 
 
 def _pix2pix(batch_size: int, steps: int) -> Workload:
@@ -68,25 +80,26 @@ def _cycle_gan(side: int, n_blocks: int, steps: int) -> Workload:
 
 
 def _sngan(batch_size: int, steps: int) -> Workload:
-    def program(checkouts: Path, data: Path) -> Program:
-        images = data / "cifar10" / "train"
-        return partial(theirs.mimicry_sngan, checkout=checkouts / "mimicry", images=images, batch_size=batch_size)
+    def program(checkout: Path, files: Path) -> Program:
+        return partial(theirs.mimicry_sngan, checkout=checkout, images=files / "train", batch_size=batch_size)
 
     ours = f"--model=SNGAN --model.generator={NETWORKS}.MimicryGenerator --data=ImageFolderDataModule"
-    loading = "--data.root=DATA/cifar10 --data.image_size=32 --data.flip=false --data.num_workers=0"
-    return Workload(program, [*ours.split(), *loading.split(), f"--data.batch_size={batch_size}"], steps)
+    loading = "--data.root=DATA --data.image_size=32 --data.flip=false --data.num_workers=0"
+    arguments = [*ours.split(), *loading.split(), f"--data.batch_size={batch_size}"]
+    return Workload("mimicry", "cifar10", program, arguments, steps)
 
 
 def _mnist(name: str, ours: str, steps: int, batches: int = 1) -> Workload:
     """A script of PyTorch-GAN at its defaults, which reads MNIST two folders above."""
 
-    def program(checkouts: Path, data: Path) -> Program:
-        path = checkouts / "PyTorch-GAN" / "implementations" / name / f"{name}.py"
-        links = {"data/mnist/MNIST": data / "MNIST"}
+    def program(checkout: Path, files: Path) -> Program:
+        path = checkout / "implementations" / name / f"{name}.py"
+        links = {"data/mnist/MNIST": files}
         return partial(theirs.script, path=path, batches=batches, links=links, home=f"implementations/{name}")
 
-    loading = "--data=MNISTDataModule --data.data_dir=DATA --data.val_size=0"
-    return Workload(program, [*loading.split(), *ours.replace("NETWORKS", NETWORKS).split()], steps)
+    loading = "--data=MNISTDataModule --data.data_dir=DATA/.. --data.val_size=0"
+    arguments = [*loading.split(), *ours.replace("NETWORKS", NETWORKS).split()]
+    return Workload("PyTorch-GAN", "MNIST", program, arguments, steps)
 
 
 _SMALL = "--model.generator=NETWORKS.SmallGenerator --model.discriminator=NETWORKS.SmallDiscriminator"

@@ -93,13 +93,14 @@ def test_a_program_that_ends_too_early_is_named_with_its_last_words(
         contestants({"peer": ends}, 2, folder).__enter__()
 
 
-def test_fit_takes_turns_with_a_script(program: Any) -> None:
+def test_fit_takes_turns_with_a_script(program: Any, tmp_path: Path) -> None:
     # A generator of 4 -> 8 -> 8 -> 64, a discriminator of 64 -> 2 and 2 -> 2 maxout units of 3 pieces, and 2 -> 1.
     weights = (64 * 6 + 6 + 2 * 6 + 6 + 2 + 1, 4 * 8 + 8 + 8 * 8 + 8 + 8 * 64 + 64)
     ours = "--model=GAN --model.latent_dim=4 --model.n_critic=2 --data=DigitsDataModule --model.generator=MLPGenerator"
     ours += " --model.generator.hidden=8 --model.discriminator=MLPDiscriminator --model.discriminator.hidden=2"
-    work = Workload(lambda *_: program(weights), [*ours.split(), "--model.discriminator.pieces=3"], steps=2)
-    costs = peers.compare(work.programs(Path(), Path(), ["fit"]), rounds=2, steps=2, warm_up=1)
+    arguments = [*ours.split(), "--model.discriminator.pieces=3"]
+    work = Workload("code", "data", lambda *_: program(weights), arguments, steps=2)
+    costs = peers.compare(work.programs(tmp_path, tmp_path, ["fit"]), rounds=2, steps=2, warm_up=1)
     assert [one.updates for one in costs["fit"]] == [dict(zip(sorted(weights), [2, 1], strict=True))] * 2
     assert all(one.cpu > 0 and one.memory > 100 for one in costs["fit"])
 
@@ -193,17 +194,32 @@ def test_the_bilinear_block_enlarges_before_it_convolves() -> None:
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_every_workload_is_one_for_both(name: str, tmp_path: Path) -> None:
-    programs = WORKLOADS[name].programs(tmp_path / "peers", tmp_path / "data", ["fit", "fit --fast"])
+    work, both = WORKLOADS[name], ["fit", "fit --fast"]
+    (tmp_path / work.checkout).mkdir()
+    with pytest.raises(FileNotFoundError, match=f"there is no .*{work.data}: --data-dir names"):
+        work.programs(tmp_path, tmp_path, both)
+    (tmp_path / work.data).mkdir()
+    programs = work.programs(tmp_path, tmp_path, both)
     assert list(programs) == ["peer", "fit", "fit --fast"]
     words = [program.keywords["arguments"] for who, program in programs.items() if who != "peer"]  # type: ignore[attr-defined]
     assert words[1] == [*words[0], "--fast"]
 
 
-def test_a_workload_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["StyleGAN"], "there is no workload 'StyleGAN': choose from 'pix2pix 256, batch 1'"),
+        (["--only", "train"], "--only has 'train': give 'fit'"),
+        (["dcgan.py"], "nowhere/PyTorch-GAN: --peers names the folder that holds it"),
+    ],
+)
+def test_what_is_not_there_is_refused(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        peers.main(["--peers", "nowhere", "StyleGAN"])
-    assert "there is no workload 'StyleGAN': choose from 'pix2pix 256, batch 1'" in capsys.readouterr().err
+        peers.main([*arguments, "--peers", "nowhere"])
+    assert words in capsys.readouterr().err
 
 
 def test_the_machine_is_named_with_its_instructions() -> None:
-    assert torch.backends.cpu.get_cpu_capability() in peers.machine()
+    named = peers.machine()
+    assert torch.backends.cpu.get_cpu_capability() in named
+    assert ("unknown" in named) != torch.backends.mkldnn.is_available()
