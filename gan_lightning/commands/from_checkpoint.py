@@ -86,10 +86,17 @@ def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":
     Raises:
         ValueError: It needs images as input, or it cannot be loaded.
     """
+    import torch
+
+    from gan_lightning.trainer.speed import lay_out
+
     model = load_model(checkpoint, device)
     if not hasattr(model, "sample"):
         name = type(model).__name__
         raise ValueError(f"{name} makes no samples from latents: it needs images, so use `gan-lightning translate`.")
+    if model.device.type == "cpu":
+        # 1.1 to 1.5 times as fast, and off by rounding. For a single image, as of a translation, it would not pay.
+        lay_out(model.averaged_generator, torch.channels_last)
     return model
 
 

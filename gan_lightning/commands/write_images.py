@@ -41,13 +41,6 @@ def with_progress_bar(batches: "Iterator[Tensor]", n: int, start: int) -> "Gener
                 bar.update()
 
 
-def as_pixels(images: "Iterator[Tensor]", scale: int) -> "Iterator[Tensor]":
-    """Images in [-1, 1] as uint8, every pixel ``scale`` x ``scale`` pixels large."""
-    from gan_lightning.visualization.images import enlarge, to_uint8
-
-    return (enlarge(to_uint8(image), scale) for image in images)
-
-
 def write_samples(images: "Iterator[Tensor]", options: argparse.Namespace, start: int) -> None:
     """Write one file a sample from number ``start`` on, or all into ``grid.png`` with numbered rows."""
     import torch
