@@ -60,9 +60,11 @@ def trained_classifier(images: ImageSource, cache: TensorCache, steps: int | Non
     """
     if images.labels is None:
         raise ValueError("The extractor 'classifier' learns from labels, which this data has not: choose another.")
+    # On rank 0 alone, and sent to the others: trained on each, they would differ by rounding.
     weights = on_rank_zero(lambda: _weights(images, cache, steps or _STEPS))
     num_classes, channels = len(weights["head.bias"]), weights["trunk.0.weight"].shape[1]
     with torch.random.fork_rng([]):
+        # Initial weights, which are replaced at once, must not draw from training's random numbers.
         classifier = Classifier(channels, num_classes)
     classifier.load_state_dict(weights)
     return classifier.requires_grad_(False).eval()

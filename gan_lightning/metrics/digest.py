@@ -22,9 +22,11 @@ def digest_of(*parts: Any) -> str:
     hasher = hashlib.blake2b(digest_size=16)
     for part in parts:
         if isinstance(part, Tensor):
+            # Type and shape as well: the same bytes may be other numbers.
             hasher.update(f"{part.dtype}{tuple(part.shape)}".encode())
             hasher.update(part.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
         else:
+            # With its length, so that "ab", "c" is not "a", "bc".
             hasher.update(f"{len(str(part))}:{part}".encode())
     return hasher.hexdigest()
 
@@ -50,6 +52,7 @@ def _(images: TensorImages) -> str:
 
 @digest_of_images.register
 def _(images: Subset) -> str:
+    # The source once, however many subsets there are of it.
     return digest_of(digest_of_images(images.source), images.indices)
 
 

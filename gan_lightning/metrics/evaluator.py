@@ -99,6 +99,7 @@ class Evaluator:
                 "Some samples, or what the extractor makes of them, are infinite or not a number: every metric is NaN.",
                 stacklevel=2,
             )
+            # NaN and no error: a diverged run goes on or ends by its own rules.
             return dict.fromkeys(self._called.values(), math.nan)
         # Before the metrics: a clear message instead of a matrix product's.
         _check_dimensions(embedded, reference)
@@ -115,6 +116,7 @@ class Evaluator:
 
     def _keep(self, part: str, embedded: Embedded, entry: str, key: Key) -> Tensors:
         with _full_precision():
+            # What is cached is the part's result, such as the root of a covariance: the slow half of FID is done once.
             tensors = REFERENCE_PARTS[part][1](embedded, self.options)
         if self.cache is not None:
             self.cache.store(entry, key, tensors)

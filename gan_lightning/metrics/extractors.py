@@ -68,6 +68,7 @@ def extractors_of(
     made = {kind: make_extractor(kind, ingredients) for kind in different}
     found = {name: made[kind] for name, kind in kinds.items()}
     for name, each in found.items():
+        # It raises where the Inception Score would be of no classes: now, and not after the first pass.
         reported_name(name, each)
     return found
 
@@ -133,6 +134,7 @@ def make_extractor(
     found = _imported(extractor)
     if ingredients.weights_path is not None and not isinstance(ingredients.weights_path, Mapping):
         raise ValueError(f"The extractor {found.name!r} takes no weights_path.")
+    # A class is made without arguments: what it needs it finds itself.
     return found if isinstance(found, FeatureExtractor) else found()
 
 

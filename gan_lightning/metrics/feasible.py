@@ -37,6 +37,7 @@ def check_feasible(
         return
     for extractor in {id(each): each for each in extractors.values()}.values():
         names = [name for name, each in extractors.items() if each is extractor]
+        # Once for each extractor: its features serve all of its metrics.
         check_memory(names, width_of(extractor, image_shape), n_samples, n_real, options)
 
 
@@ -82,6 +83,7 @@ def check_counts(names: Collection[str], n_samples: int, n_real: int, options: O
         else:
             least, why = 2, "there is no spread of one image"
         for what, option, count in [("samples", "num_samples", n_samples), ("real images", "num_real", n_real)]:
+            # The Inception Score looks at no real images.
             if count < least and (what == "samples" or METRICS[name].real):
                 raise ValueError(
                     f"{name} takes at least {least} {what}, for {why}, and there are {count}: take more ({option}), "

@@ -58,6 +58,7 @@ def embed(
     """
     rank, world_size = rank_and_size()
     batches = torch.arange(len(images)).split(batch_size)
+    # Whole batches, so that the features are the same bits for any number of ranks.
     own = share(batches, rank, world_size)
     moments = RunningMoments()
     kept: dict[str, list[Tensor]] = {name: [] for name in ("features", "logits") if name in parts}
@@ -71,6 +72,7 @@ def embed(
                     embedding.features[:0], None if embedding.logits is None else embedding.logits[:0]
                 )
             if "gaussian" in parts:
+                # Added up batch by batch: FID needs no features in memory.
                 moments.add(embedding.features)
             for name, rows in kept.items():
                 rows.append(getattr(embedding, name))

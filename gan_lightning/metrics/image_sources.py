@@ -184,6 +184,7 @@ def real_images(
 
 def _evenly(n: int, at_most: int | None) -> Tensor:
     """The indices of so many of ``n``, evenly spread."""
+    # Not the first ones: folders and data sets are often sorted by class.
     few = n if at_most is None else min(n, at_most)
     # 0, n / few, 2 n / few, ...
     return torch.arange(few) * n // few

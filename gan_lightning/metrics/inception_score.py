@@ -31,6 +31,7 @@ def class_score(logits: Tensor, splits: int = SPLITS, seed: int = 2020) -> float
     for i in range(splits):
         part = logits[i * n // splits : (i + 1) * n // splits]
         # p(y|x), n / splits x classes
+        # log_softmax and not the log of a softmax, which is -inf where a probability rounds to 0.
         log_p, p = part.log_softmax(dim=1), part.softmax(dim=1)
         # p(y), the mean over the part
         marginal = p.mean(dim=0)

@@ -41,6 +41,7 @@ def kernel_distance(
     for subset in range(subsets):
         members[random.choice(len(samples), subset_size, replace=False), subset] = 1
         real_members[random.choice(len(real), subset_size, replace=False), subset] = 1
+    # In float64: the estimate is a difference of sums over a million pairs.
     x, z_x = samples.double(), members.to(samples.device)
     y, z_y = real.double().to(samples.device), real_members.to(samples.device)
     # Pairs i != j within samples and within real images: the diagonal k(x_i, x_i) is left out.
@@ -64,4 +65,5 @@ def _diagonal(x: Tensor) -> Tensor:
 
 
 def _kernel(products: Tensor, d: int) -> Tensor:
+    # In place: the matrix is the largest thing in memory. d makes the kernel independent of the number of features.
     return products.div_(d).add_(1).pow_(3)

@@ -18,6 +18,7 @@ def luminance(images: Tensor) -> Tensor:
     Returns:
         float32, N x 1 x H x W, in [16, 235]; in [0, 255] for images of one channel.
     """
+    # Without colours to weigh, the levels are the luminance.
     if images.shape[1] == 1:
         return images.float()
     # Coefficients of ITU-R BT.601 for R, G, B in [0, 255].
@@ -37,6 +38,7 @@ def psnr(images: Tensor, truth: Tensor, border: int) -> Tensor:
         N values in dB, float32; inf for equal images.
     """
     difference = _inner(luminance(images) - luminance(truth), border)
+    # The mean by image, then the logarithm: papers average decibels, not errors.
     return 10 * torch.log10(255**2 / difference.square().mean(dim=(1, 2, 3)))
 
 

@@ -36,6 +36,7 @@ def mode_coverage(samples: Tensor, centres: Tensor, std: float, min_share: float
     nearest = torch.cdist(samples.flatten(1).double(), centres.to(samples.device).double()).min(dim=1)
     # Within three standard deviations (VEEGAN)
     near = nearest.values <= 3 * std
+    # A sample counts for its nearest mode only, so that one between two does not cover both.
     counts = torch.bincount(nearest.indices[near], minlength=len(centres))
     # Number of samples of a mode if all had the same.
     fair = len(samples) / len(centres)

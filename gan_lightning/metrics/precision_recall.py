@@ -37,6 +37,7 @@ def precision_recall(samples: Tensor, real: Tensor, real_radii: Tensor, k: int =
     for rows, row_radii in zip(samples.split(_ROWS), sample_radii.split(_ROWS), strict=True):
         # rows x m
         distances = torch.cdist(rows, real)
+        # Precision: is a sample in the ball of any real image? Recall, below: is a real image in that of any sample?
         within_real.append((distances <= real_radii).any(dim=1))
         covered |= (distances <= row_radii[:, None]).any(dim=0)
     return torch.cat(within_real).double().mean().item(), covered.double().mean().item()

@@ -33,12 +33,14 @@ class ClassifyingDiscriminator(nn.Module):
             # Strides 2, 1, 2, 1, 2, 1: three halvings of the side.
             layers.append(nn.Conv2d(inputs, outputs, kernel_size=3, stride=2 - number % 2, padding=1))
             layers += [nn.BatchNorm2d(outputs)] if number else []
+            # On all six layers, as in the paper.
             layers += [nn.LeakyReLU(0.2, inplace=True), nn.Dropout(dropout)]
         # Rounded up, as a padded convolution of stride 2 does.
         height, width_left = (-(-side // 8) for side in image_shape[1:])
         self.features = nn.Sequential(*layers, nn.Flatten())
         # One logit of being real, and one for each class.
         self.linear = nn.Linear(channels[-1] * height * width_left, 1 + num_classes)
+        # dcgan_init leaves linear layers alone, so theirs is set below.
         self.apply(dcgan_init)
         nn.init.normal_(self.linear.weight, 0.0, 0.02)
         nn.init.zeros_(self.linear.bias)

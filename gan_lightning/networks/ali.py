@@ -202,6 +202,7 @@ class ALIDiscriminator(nn.Module):
         dropout = [input_dropout, *[hidden_dropout] * 4]
 
         def activated(inputs: int, outputs: int, kernel: int | tuple[int, int], stride: int = 1) -> list[nn.Module]:
+            # Twice the channels, of which maxout keeps the larger of each two.
             return [nn.Dropout(dropout.pop(0)), nn.Conv2d(inputs, 2 * outputs, kernel, stride), _Pieces()]
 
         def dense(inputs: int, outputs: int, dropped: float) -> list[nn.Module]:
@@ -223,6 +224,7 @@ class ALIDiscriminator(nn.Module):
 
     def forward(self, image: Tensor, latent: Tensor) -> Tensor:
         """Map images (N, C, H, W) with latents (N, latent_dim) to logits (N,)."""
+        # N x 512 and N x 512 to N x 1024
         return self.joint(torch.cat([self.image(image), self.latent(latent)], dim=1)).squeeze(1)
 
 
@@ -235,6 +237,7 @@ class _Pieces(nn.Module):
 
 
 def _hidden(inputs: int, outputs: int, activation: Callable[[], nn.Module]) -> list[nn.Module]:
+    # N x outputs; eps 1e-8 as in the authors' code
     return [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs, eps=1e-8), activation()]
 
 

@@ -35,6 +35,7 @@ class BEGANAutoencoder(nn.Module):
             wider = (level + 1) * width
             layers += [*_activated(level * width, wider, stride=2), *_activated(wider, wider)]
         self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear((n_halvings + 1) * width * 8 * 8, code_dim))
+        # No tanh: a reconstruction may leave [-1, 1], and its error then has a gradient.
         self.decoder = _decoder("BEGANAutoencoder", image_shape, code_dim, width)
         self.apply(_glorot_init)
 
@@ -42,6 +43,7 @@ class BEGANAutoencoder(nn.Module):
         """Map images (N, C, H, W) to their reconstructions (N, C, H, W) and their codes (N, code_dim)."""
         # N x C x H x W to N x code_dim
         code = self.encoder(image)
+        # N x code_dim to N x C x H x W
         return self.decoder(code), code
 
 

@@ -110,6 +110,7 @@ class CoupledDiscriminator(nn.Module):
 
     def forward(self, images: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Map images (N, C, H, W) of each domain to logits (N,) of each domain."""
+        # The opposite of the generator: what differs between the domains is near the pixels, so at D's beginning.
         return {domain: self.shared(head(images[domain])).squeeze(1) for domain, head in self.heads.items()}
 
 

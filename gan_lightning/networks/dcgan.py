@@ -128,6 +128,7 @@ class ConvDiscriminator(nn.Module):
             # N x num_classes x H x W, constant over each image
             planes = one_hot(labels, image, self.num_classes)[:, :, None, None].expand(-1, -1, *image.shape[2:])
             image = torch.cat([image, planes], dim=1)
+        # N x 1 x 1 x 1 to N
         return self.layers(image).flatten()
 
 

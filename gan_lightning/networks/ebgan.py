@@ -48,6 +48,7 @@ class ConvAutoencoder(nn.Module):
         self.decoder = nn.Sequential(
             *activated(up(4 * width, 2 * width), 2 * width),
             *activated(up(2 * width, width), width),
+            # No tanh at the end: an energy compares with real images, and needs no bound.
             up(width, channels),
         )
         self.apply(dcgan_init)

@@ -69,6 +69,7 @@ class InfoGANDiscriminator(nn.Module):
         slope: float = 0.1,
     ) -> None:
         super().__init__()
+        # Two halvings of the side: the map that the first linear layer takes is a quarter as large.
         channels, height, breadth = _quarters("InfoGANDiscriminator", image_shape)
         self.trunk = nn.Sequential(
             nn.Conv2d(channels, width, kernel_size=4, stride=2, padding=1),
@@ -103,6 +104,7 @@ class InfoGANDiscriminator(nn.Module):
         # N x 1024, shared by D and Q
         features = self.trunk(image)
         category, mean, log_variance = self.q(features).split(self.parts, dim=1)
+        # Log-variances and not deviations: any real number is one.
         return self.judge(features).squeeze(1), category, mean, log_variance
 
 

@@ -39,6 +39,7 @@ class LAPGANGenerator(nn.Module):
 
     def forward(self, noise: Tensor, low_pass: Tensor) -> Tensor:
         """Map noise (N, 1, H, W) and images without details (N, C, H, W) to the details (N, C, H, W), unbounded."""
+        # N x (1 + C) x H x W: the noise is one more channel.
         return self.layers(torch.cat([noise, low_pass], dim=1))
 
 
@@ -132,6 +133,7 @@ class LaplacianGenerator(nn.Module):
 
     def at(self, side: int, noise: Tensor, low_pass: Tensor | None) -> Tensor:
         """Images (N, C, side, side) of a level, from its noise and the enlarged coarser images."""
+        # A coarsest level has no low-pass image, and makes the image itself.
         network = self.levels[str(side)]
         return network(noise) if low_pass is None else low_pass + network(noise, low_pass)
 
@@ -145,6 +147,7 @@ class LaplacianGenerator(nn.Module):
         for side in self.sides[1:]:
             # I_k = up(I_{k-1}) + G_k(z_k, up(I_{k-1}))
             images = self.at(side, noises[side], up(images, side))
+        # At the end only: cutting off a coarse level would shift what the finer ones were trained to add.
         return images.clamp(-1, 1)
 
 

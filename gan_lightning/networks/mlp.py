@@ -64,6 +64,7 @@ class MLPDiscriminator(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             nn.Flatten(),
+            # On the pixels too, as in the authors' code, and also in the generator's update.
             nn.Dropout(input_dropout),
             # N x C H W to N x 240, five pieces a unit
             Maxout(math.prod(image_shape), hidden, pieces),

@@ -48,6 +48,7 @@ class PatchDiscriminator(nn.Module):
             # The last but one layer keeps the resolution.
             stride = 2 if level < n_layers else 1
             layers += [
+                # A bias before BatchNorm would be subtracted again with the mean.
                 nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1, bias=not is_batch),
                 nn.BatchNorm2d(outputs) if is_batch else nn.InstanceNorm2d(outputs),
                 nn.LeakyReLU(0.2, inplace=True),

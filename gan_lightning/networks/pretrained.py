@@ -22,6 +22,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file; it should hold a network's weights.")
     try:
+        # On the CPU: the file may come from a machine with another device.
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # A file of another kind breaks torch's reader in any of many ways.
         raise ValueError(_BROKEN.format(path)) from error

@@ -58,6 +58,7 @@ class ResidualGenerator(nn.Module):
             nn.Tanh(),
         )
         self.apply(partial(glorot_init, gain=self.gain))
+        # The output convolution has gain 1, unlike the 3 x 3 convolutions inside the blocks.
         nn.init.xavier_uniform_(output.weight)
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -92,6 +93,7 @@ class ResidualDiscriminator(nn.Module):
         self.linear = nn.Linear(channels, 1, bias=bias)
         # A vector e_y for each class: phi . e_y is added to the logit (projection).
         self.embedding = None if num_classes is None else nn.Embedding(num_classes, channels)
+        # WGAN-GP takes the mean, SNGAN and SAGAN the sum: at 8 x 8 a factor of 64 in the logit.
         self.pool = {"mean": torch.mean, "sum": torch.sum}[pooling]
         self.apply(partial(glorot_init, gain=self.gain))
 
@@ -249,6 +251,7 @@ class DownBlock(nn.Module):
         super().__init__()
         middle = out_channels if first or widen_first else in_channels
         self.residual = nn.Sequential(
+            # A ReLU on the image would drop every pixel below 0.
             nn.Identity() if first else nn.ReLU(),
             nn.Conv2d(in_channels, middle, kernel_size=3, padding=1),
             nn.ReLU(inplace=True),
@@ -281,6 +284,7 @@ class PlainBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, channels, H, W) to the same shape."""
+        # Not inplace in the first ReLU: x is needed again for the sum.
         return x + self.residual(x)
 
 

@@ -91,6 +91,7 @@ class PyramidDiscriminator(ResidualDiscriminator):
             # After two halvings
             blocks.insert(2, SelfAttention(channels[1]))
         super().__init__(blocks, channels[-1], num_classes)
+        # After the initial weights, of which it takes the singular values.
         spectral_norm(self)
 
 

@@ -77,6 +77,7 @@ class NoisyClassifier(nn.Module):
             parametrize.register_parametrization(linear, "weight", FixedLength(linear.weight))
             layers += [linear, nn.ReLU(), Noise(hidden_noise)]
         # The last layer's g is trained.
+        # ``linear`` is still the last one of the loop.
         parametrize.remove_parametrizations(linear, "weight")
         parametrizations.weight_norm(linear)
         # No ReLU and no noise after the logits
@@ -84,6 +85,7 @@ class NoisyClassifier(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Map images (N, C, H, W) in [-1, 1] to the logits of the classes (N, K)."""
+        # [-1, 1] to the authors' [0, 1], in which the deviation of the noise is given
         return self.layers((image + 1) / 2)
 
 

@@ -89,6 +89,7 @@ class PlainBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features (N, width, H, W) to as many."""
+        # No activation after the sum (figure 4).
         return features + self.layers(features)
 
 
@@ -113,6 +114,7 @@ class SRGANDiscriminator(nn.Module):
             layers.append(nn.Conv2d(inputs, outputs, 3, stride=1 + number % 2, padding=1))
             layers += [nn.BatchNorm2d(outputs)] if number else []
             layers.append(nn.LeakyReLU(0.2, inplace=True))
+        # Rounded up, as a padded convolution of stride 2 does
         height, breadth = (-(-side // 16) for side in image_shape[1:])
         self.layers = nn.Sequential(
             *layers,

@@ -107,6 +107,7 @@ class StarGANDiscriminator(nn.Module):
         widths = [channels, *(width * 2**level for level in range(n_layers))]
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):
+            # No normalisation, as in WGAN-GP's critics: the gradient penalty is on each image by itself.
             layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.LeakyReLU(0.01, inplace=True)]
         self.layers = nn.Sequential(*layers)
         self.patches = nn.Conv2d(widths[-1], 1, kernel_size=3, padding=1, bias=False)

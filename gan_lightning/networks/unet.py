@@ -60,6 +60,7 @@ class UNet(nn.Module):
             joined = 1 if level == depth - 1 else 2
             outputs = channels[level - 1] if level else image_shape[0]
             layer = nn.ConvTranspose2d(joined * channels[level], outputs, 4, stride=2, padding=1, bias=level == 0)
+            # The outermost level makes the image: no norm and no dropout.
             if level == 0:
                 return nn.Sequential(nn.ReLU(), layer, nn.Tanh())
             after: list[nn.Module] = [nn.BatchNorm2d(outputs)]

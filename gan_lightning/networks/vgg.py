@@ -61,6 +61,7 @@ def _convolutions(weights: Mapping[str, Tensor], source: str) -> list[nn.Conv2d]
         for number in numbers:
             weight, bias = (weights[f"{prefix}{number}.{kind}"] for kind in ("weight", "bias"))
             outputs, inputs, height, width = weight.shape
+            # Without initial weights, which would be replaced at once: to draw them would move the random numbers.
             layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, (height, width), padding=height // 2)
             layer.load_state_dict({"weight": weight, "bias": bias})
             layers.append(layer)

@@ -30,6 +30,7 @@ class SelfAttention(nn.Module):
         # N x C/8 x HW
         queries = self.query(x).flatten(2)
         # N x C/8 x HW/4 and N x C/2 x HW/4
+        # Pooled, a quarter of the places: the matrix of attention is HW x HW/4.
         keys, values = (F.max_pool2d(layer(x), 2).flatten(2) for layer in (self.key, self.value))
         attention = (queries.mT @ keys).softmax(dim=2)  # N x places that look x places looked at
         # N x C/2 x HW

@@ -34,6 +34,7 @@ class ImageBuffer(nn.Module):
         """Store images or not, N x C x H x W without a gradient, and return as many: these or older ones."""
         if self.size == 0:
             return images
+        # One by one: each image may take the place of another of its own batch, as in the authors' code.
         return torch.cat([self._exchange_one(image) for image in images.split(1)])
 
     def _exchange_one(self, image: Tensor) -> Tensor:

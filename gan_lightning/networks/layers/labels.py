@@ -43,6 +43,7 @@ class ConditionalBatchNorm2d(Labelled):
 
     def __init__(self, channels: int, num_classes: int, eps: float = 1e-5) -> None:
         super().__init__()
+        # Without scale and offset of its own: the classes' ones take their place.
         self.norm = nn.BatchNorm2d(channels, eps=eps, affine=False)
         self.scale = nn.Parameter(torch.ones(num_classes, channels))
         self.offset = nn.Parameter(torch.zeros(num_classes, channels))

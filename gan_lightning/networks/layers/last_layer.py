@@ -12,6 +12,7 @@ def last_layer(network: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
     layers = [(name, part) for name, part in network.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)]
     if not layers:
         raise ValueError(f"{type(network).__name__} has no linear layer and no convolution, so it has no features.")
+    # By the order of definition, since the order of calls is known only when it runs.
     return layers[-1]
 
 

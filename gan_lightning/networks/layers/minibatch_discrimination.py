@@ -37,6 +37,7 @@ class MinibatchDiscrimination(nn.Module):
         points = (x @ self.tensor.flatten(1)).unflatten(1, self.tensor.shape[1:])
         # ||M_ib - M_jb||_1: N x N x B
         distances = (points[:, None] - points).abs().sum(dim=3)
+        # N x (A + B); less exp(-0) = 1, the similarity of each sample to itself
         return torch.cat([x, (-distances).exp().sum(dim=1) - 1], dim=1)
 
 

@@ -25,5 +25,6 @@ def spectral_norm(network: Network) -> Network:
     # A list first: parametrisations add modules while the loop runs.
     for layer in list(network.modules()):
         if isinstance(layer, nn.Linear | nn.Embedding | nn.Conv2d | nn.ConvTranspose2d):
+            # torch's parametrisation keeps the vectors of the power iteration in buffers, and so in checkpoints.
             parametrizations.spectral_norm(layer)
     return network
