@@ -24,7 +24,7 @@ from gan_lightning.games.randomness import indexed_normal
 from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.evaluator import Evaluator
 from gan_lightning.metrics.extractors import Ingredients, make_extractor
-from gan_lightning.metrics.frechet import covariance_root, distance_to_root
+from gan_lightning.metrics.frechet import covariance_factor, distance_to_factor
 from gan_lightning.metrics.image_sources import FolderImages, Samples
 from gan_lightning.metrics.registry import Options
 from gan_lightning.variants import DCGAN
@@ -109,8 +109,8 @@ def trace_term() -> None:
     """The part of FID that is not arithmetic, at Inception's width."""
     features = torch.randn(2, 4000, 2048, dtype=torch.float64).abs()
     (mean1, cov1), (mean2, cov2) = ((x.mean(dim=0), x.T.cov()) for x in (features[0], features[1]))
-    once, root = timed(lambda: covariance_root(cov1))
-    again = min(timed(lambda: distance_to_root(mean1, root, mean2, cov2))[0] for _ in range(3))
+    once, root = timed(lambda: covariance_factor(cov1))
+    again = min(timed(lambda: distance_to_factor(mean1, root, mean2, cov2))[0] for _ in range(3))
     print(
         f"FID of moments at 2048 dimensions: {again:.2f} s (at most 1 s on 2 cores); the real side, once: {once:.2f} s"
     )

@@ -12,7 +12,7 @@ from torch import Tensor
 from datamodules.components.atomic_write import replacing
 from gan_lightning.trainer.disk import error_of_disk
 
-FORMAT = 1  # raise it when what is stored changes its meaning
+FORMAT = 2  # raise it when what is stored changes its meaning
 
 Tensors = dict[str, Tensor]
 Key = Mapping[str, str | int]

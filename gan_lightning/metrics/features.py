@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_lightning.metrics.digest import digest_of_weights
+from gan_lightning.metrics.fast_inception import FastInception
 from gan_lightning.networks.pretrained import downloaded, read_weights
 
 INCEPTION, VGG16 = "inception-v3-compat", "vgg16"
@@ -64,7 +65,8 @@ class Pixels(FeatureExtractor):
 class RegisteredExtractor(FeatureExtractor):
     """An extractor from torch-fidelity's registry, with the layers that it names for FID and Inception Score.
 
-    Inception has torch-fidelity's weights and its resize to 299 x 299, TensorFlow's. Grey images are shown as RGB.
+    Inception has torch-fidelity's weights and its resize to 299 x 299, TensorFlow's; on a CPU it is
+    :class:`gan_lightning.metrics.fast_inception.FastInception`. Grey images are shown as RGB.
 
     Args:
         name: Its name in torch-fidelity's registry.
@@ -93,13 +95,28 @@ class RegisteredExtractor(FeatureExtractor):
         # and DINOv2 answer with their features where classes are asked for.
         headless = layers["isc"] == layers["fid"] or (head is not None and not head.weight.any())
         self.class_score = None if headless else "inception_score" if name == INCEPTION else f"{name}_score"
+        self._fast: FastInception | None = None
+        self._has_fast = name == INCEPTION and (layers["fid"], layers["isc"]) == ("2048", "logits_unbiased")
 
     def forward(self, images: Tensor) -> Embedding:
         # n x 1 x H x W to n x 3 x H x W
         rgb = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
-        layers = self.network(rgb)
-        features, logits = (layers[place].flatten(1) for place in self._places)
+        # GPUs' libraries choose by themselves how to be fast.
+        compute = self._fast_layers if self._has_fast and rgb.device.type == "cpu" else self._layers
+        features, logits = compute(rgb)
         return Embedding(features, None if self.class_score is None else logits)
+
+    def _layers(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        layers = self.network(images)
+        features, logits = (layers[place].flatten(1) for place in self._places)
+        return features, logits
+
+    def _fast_layers(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        self._fast = self._fast or FastInception(self.network)
+        return self._fast(images)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_fast": None}  # made of functions, and quickly made again
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.metrics.feature_pass import Embedded
 from gan_lightning.metrics.features import INCEPTION, VGG16, FeatureExtractor
-from gan_lightning.metrics.frechet import covariance_root, distance_to_root
+from gan_lightning.metrics.frechet import covariance_factor, distance_to_factor
 from gan_lightning.metrics.inception_score import class_score
 from gan_lightning.metrics.kid import kernel_distance
 from gan_lightning.metrics.precision_recall import precision_recall, radii
@@ -64,7 +64,10 @@ class Metric:
 
 def _gaussian(real: Embedded, options: Options) -> dict[str, Tensor]:
     assert real.gaussian is not None
-    return {"mean": real.gaussian.mean, "root": covariance_root(real.gaussian.cov)}
+    factor = real.gaussian.factor
+    if factor is None:
+        factor = covariance_factor(real.gaussian.cov)
+    return {"mean": real.gaussian.mean, "factor": factor}
 
 
 def _features(real: Embedded, options: Options) -> dict[str, Tensor]:
@@ -90,8 +93,8 @@ REFERENCE_PARTS: dict[str, tuple[str, Callable[[Embedded, Options], dict[str, Te
 
 def _fid(samples: Embedded, real: Reference, options: Options) -> tuple[float, ...]:
     assert samples.gaussian is not None
-    kept = real["gaussian"]
-    return (distance_to_root(kept["mean"], kept["root"], samples.gaussian.mean, samples.gaussian.cov),)
+    kept, found = real["gaussian"], samples.gaussian
+    return (distance_to_factor(kept["mean"], kept["factor"], found.mean, found.cov, found.factor),)
 
 
 def _kid(samples: Embedded, real: Reference, options: Options) -> tuple[float, ...]:

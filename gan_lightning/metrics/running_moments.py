@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gan_lightning.trainer.processes import sum_over_ranks
+from gan_lightning.trainer.processes import rank_and_size, sum_over_ranks
 
 MOST_FEATURES = 4096
 """VGG16 has as many. The time for a distance grows with the third power of their number."""
@@ -18,12 +18,15 @@ class Gaussian:
     Attributes:
         count: How many images.
         mean: Of their features, (d,), float64.
-        cov: Their covariance with the factor 1 / (count - 1), (d, d), float64.
+        cov: Their covariance S with the factor 1 / (count - 1), (d, d), float64.
+        factor: F with ``F^T F = S``, (count, d), float64, of no more images than features: the features themselves,
+            from which all that is asked of S is quicker. None: more images, or several processes.
     """
 
     count: int
     mean: Tensor
     cov: Tensor
+    factor: Tensor | None = None
 
 
 def check_width(width: int) -> None:
@@ -50,6 +53,7 @@ class RunningMoments:
     def __init__(self) -> None:
         self.count = 0
         self._shift: Tensor | None = None
+        self._rows: list[Tensor] = []
 
     def add(self, features: Tensor) -> None:
         """Add n x d features; n may be 0."""
@@ -66,6 +70,11 @@ class RunningMoments:
         self.count += len(features)
         self._sum += shifted.sum(dim=0)
         self._products.addmm_(shifted.T, shifted)
+        # Rows are kept as long as they are no more than the covariance has.
+        self._rows = [*self._rows, shifted] if self._keeps_rows() else []
+
+    def _keeps_rows(self) -> bool:
+        return rank_and_size()[1] == 1 and self.count <= len(self._sum)
 
     def result(self) -> Gaussian:
         """Moments over all ranks, on the CPU. Collective.
@@ -84,4 +93,6 @@ class RunningMoments:
         offset = mean - self._shift
         cross = torch.outer(self._sum, offset)
         products = self._products - cross - cross.T + self.count * torch.outer(offset, offset)
-        return Gaussian(count, mean.cpu(), (sum_over_ranks(products) / (count - 1)).cpu())
+        cov = (sum_over_ranks(products) / (count - 1)).cpu()
+        factor = ((torch.cat(self._rows) - offset) / (count - 1) ** 0.5).cpu() if self._rows else None
+        return Gaussian(count, mean.cpu(), cov, factor)

@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from gan_lightning.metrics import frechet_distance, moments
+from gan_lightning.metrics.frechet import covariance_factor, distance_to_factor
+from gan_lightning.metrics.running_moments import Gaussian, RunningMoments
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +55,42 @@ def test_rank_deficient_covariances():
     expected = (a.square().sum() + b.square().sum()) / 4 - 2 * torch.linalg.svdvals(a @ b.T).sum() / 4
     measured = frechet_distance(zero, a.T @ a / 4, zero, b.T @ b / 4)
     assert measured == pytest.approx(expected.item(), rel=1e-5)
+
+
+def of_batches(features: Tensor) -> Gaussian:
+    running = RunningMoments()
+    for batch in features.split(7):
+        running.add(batch)
+    return running.result()
+
+
+@pytest.mark.parametrize("n_real", [20, 64, 200])
+@pytest.mark.parametrize("n_samples", [12, 30, 64, 300])
+def test_fewer_images_than_features_have_the_distance_of_their_covariances(n_real, n_samples):
+    """64 features; the eigenvalues are those of matrices of n x n, and SVD says what they are."""
+    real, samples = torch.randn(n_real, 64, dtype=torch.float64) + 1e2, torch.rand(n_samples, 64).double() + 1e2
+    first, second = of_batches(real), of_batches(samples)
+    assert [moments.factor is not None for moments in (first, second)] == [n_real <= 64, n_samples <= 64]
+    x, y = ((rows - rows.mean(0)) / (len(rows) - 1) ** 0.5 for rows in (real, samples))
+    nuclear = torch.linalg.svdvals(x @ y.T).sum()
+    shift = (real.mean(0) - samples.mean(0)).square().sum()
+    expected = (shift + x.square().sum() + y.square().sum() - 2 * nuclear).item()
+    factor = covariance_factor(first.cov) if first.factor is None else first.factor
+    assert len(factor) == min(n_real, 64)
+    found = distance_to_factor(first.mean, factor, second.mean, second.cov, second.factor)
+    assert found == pytest.approx(expected, rel=1e-10)
+
+
+def test_a_factor_of_a_covariance_gives_it_back():
+    regular = random_moments(200, 16)[1]
+    singular = random_moments(5, 16)[1]
+    for cov in (regular, singular, torch.zeros(3, 3), torch.tensor([[1.0, 1.0], [1.0, 1.0]])):
+        factor = covariance_factor(cov)
+        assert_close(factor.T @ factor, cov.double(), rtol=1e-12, atol=1e-12 * max(float(cov.abs().max()), 1))
+    # Triangular, so Cholesky's, only where no pivot is rounding.
+    assert not covariance_factor(regular).tril(-1).any()
+    assert covariance_factor(singular).tril(-1).any()
+    assert torch.equal(covariance_factor(torch.tensor([1.0, 1e-17]).diag()), torch.tensor([1.0, 0.0]).double().diag())
 
 
 def test_moments_agree_with_numpy():
