@@ -81,7 +81,8 @@ def table(workload: str, costs: dict[str, list[Round]]) -> str:
         cells = [name, *(f"{seconds:.3f}" for seconds in medians), f"{memory:.0f}", *against]
         rows.append(f"| {' | '.join(cells)} | {memory / costs['peer'][-1].memory:.2f} |")
     moved = [
-        f"{name} {weights:,} x {n:g}" for name, rounds in costs.items() for weights, n in rounds[0].updates.items()
+        f"{name} {' and '.join(f'{weights:,} x {n:g}' for weights, n in rounds[0].updates.items())}"
+        for name, rounds in costs.items()
     ]
     return "\n".join([*rows, "", f"Weights and their updates in a step: {', '.join(moved)}."])
 

@@ -159,7 +159,7 @@ def test_the_table_has_the_medians_and_the_ratios_of_each_round() -> None:
     assert rows[2] == "| peer | 4.000 | 3.000 | 120 | 1 | 1 | 1.00 |"
     # 2/2, 4/5 and 6/2; 3/3, 3/2 and 3/6; 90/120.
     assert rows[3] == "| fit | 2.000 | 3.000 | 90 | 1.00 (0.80 to 3.00) | 1.00 (0.50 to 1.50) | 0.75 |"
-    assert rows[-1] == "Weights and their updates in a step: peer 5 x 1, peer 7 x 2, fit 5 x 1, fit 7 x 2."
+    assert rows[-1] == "Weights and their updates in a step: peer 5 x 1 and 7 x 2, fit 5 x 1 and 7 x 2."
 
 
 @pytest.mark.parametrize(
@@ -190,6 +190,13 @@ def test_the_bilinear_block_enlarges_before_it_convolves() -> None:
     norm, first, second_norm, second = (layer for layer in block.residual if list(layer.parameters()))
     expected = block.shortcut(enlarged(x)) + second(second_norm(first(enlarged(norm(x).relu()))).relu())
     torch.testing.assert_close(block(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_folded_generator_is_the_same_function_of_the_same_weights() -> None:
+    plain, folded = (networks.SmallGenerator((1, 16, 16), 8, folded=folded) for folded in (False, True))
+    folded.load_state_dict(plain.state_dict())
+    latent = torch.randn(4, 8)
+    torch.testing.assert_close(folded(latent), plain(latent), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
