@@ -113,6 +113,7 @@ class SuperResolutionDataModule(ExampleDataModule):
 
     def _folder(self, split: str, name: str) -> Path:
         """The folder of this name, in any case, or of another usual name of the split if this is one."""
+        # The name as it was given goes before every guess.
         folder = self.root / name
         if folder.is_dir():
             return folder

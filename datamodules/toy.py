@@ -44,6 +44,7 @@ class Shape:
 
 def _ring(along: Floats) -> Floats:
     # Eight equal parts of [0, 1) become eight angles.
+    # linspace(0, 2 pi, 8), as the authors' notebook has it, repeats an angle and gives seven modes only.
     angle = np.floor(along * 8) * (2 * np.pi / 8)
     return 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 

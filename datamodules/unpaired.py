@@ -171,6 +171,7 @@ class DomainOrder(EpochOrder):
     def _column(self, size: int, stream: int) -> NDArray[np.int64]:
         places = np.arange(self.size)
         if not self.shuffle:
+            # In order, and from the beginning again where the smaller domain is exhausted.
             return places % size
         # Position in the endless sequence of permutations of this domain.
         places += self.epoch * self.size

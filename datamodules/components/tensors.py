@@ -28,4 +28,5 @@ def pad_to(images: Tensor, size: int) -> Tensor:
 
 def edges(images: Tensor) -> Tensor:
     """Outlines of bright regions: 3 x 3 dilation minus the image, N x C x H x W of any type."""
+    # A maximum over the neighbours is the dilation of a bright region.
     return F.max_pool2d(images, kernel_size=3, stride=1, padding=1) - images

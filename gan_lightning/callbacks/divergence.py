@@ -128,4 +128,5 @@ def _sentence(bad: list[str], step: int) -> str:
 def _norm_of(module: nn.Module) -> list[Tensor]:
     """Norm of all weights and buffers of a module, finite only if they are; empty if it has none."""
     numbers = [value.detach() for value in (*module.parameters(), *module.buffers()) if value.is_floating_point()]
+    # Norms and no isfinite(): one kernel for all tensors, and a NaN or an infinity anywhere shows in the result.
     return [torch.stack([norm.float() for norm in foreach_norm(numbers)]).norm()] if numbers else []

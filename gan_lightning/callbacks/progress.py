@@ -53,6 +53,7 @@ class RunProgressBar(ProgressBar):
 
     def print(self, *args: Any, sep: str = " ", **kwargs: Any) -> None:
         if self._enabled:
+            # Above the bar, which a plain print would cut in two.
             tqdm.write(sep.join(map(str, args)), **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:

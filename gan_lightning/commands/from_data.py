@@ -16,6 +16,7 @@ _SHAPES = ("image_shape", "condition_shape")
 
 def link(parser: LightningArgumentParser) -> None:
     """Link the attributes of the data module to the arguments of the model."""
+    # On instantiation: a data module knows its shape when it is made, not when its options are parsed.
     for name in LINKED_ATTRIBUTES:
         parser.link_arguments(
             "data", f"model.init_args.{name}", compute_fn=partial(_value_from_data, name), apply_on="instantiate"

@@ -29,6 +29,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
     _set_rank_of_node()
     # Outside of the guard, which asks it whether the work has begun.
     record = RunRecord()
+    # OSError too: before training begins, a file that cannot be read is a mistake in the options.
     kinds = (ValueError, OSError, ModuleNotFoundError, MisconfigurationException)
     with errors_in_one_sentence(command, kinds, applies=lambda: not record.begun):
         try:

@@ -169,6 +169,7 @@ class LabelGame(ImageGame):
         return [], [str(label) for label in range(self._rows(n))]
 
     def _rows(self, n: int) -> int:
+        # More classes than images: the first ones, in about a square.
         return self.num_classes if self.num_classes <= n else math.isqrt(n)
 
     def interpolate_between(

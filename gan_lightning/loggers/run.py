@@ -120,6 +120,7 @@ class _ContinuingWriter(ExperimentWriter):
 
     def _replace_file(self, rows: list[dict[str, Any]], fieldnames: list[str]) -> None:
         text = io.StringIO(newline="")
+        # In memory first: the file is replaced in one step.
         writer = csv.DictWriter(text, fieldnames=fieldnames)
         writer.writeheader()
         writer.writerows(rows)
@@ -193,6 +194,7 @@ def _replace_end(path: Path, place: int, end: bytes, kept: bytes) -> None:
 def _set_aside(path: Path) -> None:
     """Rename a file that was edited and cannot be continued, with a warning; a new one begins."""
     aside = next(name for n in count() if not (name := path.with_name(f"metrics_edited_{n}.csv")).exists())
+    # Renamed and not deleted: an edited table is somebody's work.
     os.replace(path, aside)
     warnings.warn(
         f"{path} cannot be continued: it was edited, and not every row has the number of its step under step, with "

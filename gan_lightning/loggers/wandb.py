@@ -38,5 +38,6 @@ class SteadyWandbLogger(WandbLogger):
                 stacklevel=2,
             )
             return run
+        # A wrong or missing key is a mistake in the setup, and no failure of the service.
         except UsageError as error:
             raise ValueError(f"Weights & Biases: {error} Or set WANDB_MODE=offline.") from error

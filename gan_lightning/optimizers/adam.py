@@ -1,9 +1,9 @@
 """The optimisers of the papers: torch's own, with the settings that the papers state as defaults.
 
 They are classes, so that a name and a few numbers describe them fully in a config and in a checkpoint. Each states the
-settings in which it differs from DCGAN's in its first line, after the base class. Torch adds eps
-to the root of the corrected second moment. TensorFlow and Chainer add it before the correction, the code of Salimans et
-al. under the root: it matters only to weights whose gradients are below 1e-4.
+settings in which it differs from DCGAN's in its first line, after the base class. Torch adds eps to the root of the
+corrected second moment. TensorFlow and Chainer add it before the correction, the code of Salimans et al. under the
+root: it matters only to weights whose gradients are below 1e-4.
 """
 
 import inspect
@@ -68,7 +68,7 @@ class WGANGPAdam(DCGANAdam, lr=1e-4, betas=(0.0, 0.9)):
 
 
 class InfoGANAdam(DCGANAdam, lr=1e-3):
-    """DCGAN's Adam, five times as fast, for the generator: learning rate 1e-3, betas (0.5, 0.999).
+    """DCGAN's Adam with five times its learning rate, for the generator: 1e-3, betas (0.5, 0.999).
 
     Chen et al., 2016, arXiv 1606.03657, the authors' code; the discriminator keeps 2e-4.
     """
@@ -82,9 +82,9 @@ class CoGANAdam(DCGANAdam, weight_decay=5e-4):
 
 
 class ALIAdam(DCGANAdam, lr=1e-4):
-    """DCGAN's Adam, half as fast: learning rate 1e-4, betas (0.5, 0.999).
+    """DCGAN's Adam with half its learning rate: 1e-4, betas (0.5, 0.999).
 
-    Dumoulin et al., 2017, arXiv 1606.00704, whose printed second beta of 1e-3 is a slip.
+    Dumoulin et al., 2017, arXiv 1606.00704, whose printed second beta of 1e-3 is a misprint.
     """
 
 
@@ -96,7 +96,7 @@ class SNGANAdam(DCGANAdam, betas=(0.0, 0.9)):
 
 
 class SAGANDiscriminatorAdam(DCGANAdam, lr=4e-4, betas=(0.0, 0.9)):
-    """Adam without momentum, four times as fast as the generator's: learning rate 4e-4, betas (0, 0.9).
+    """Adam without momentum, at four times the generator's learning rate: 4e-4, betas (0, 0.9).
 
     Zhang et al., 2019, arXiv 1805.08318; the generator has ``WGANGPAdam``'s 1e-4.
     """
@@ -117,14 +117,14 @@ class BEGANAdam(DCGANAdam, lr=1e-4, betas=(0.9, 0.999)):
 
 
 class ImprovedGANAdam(DCGANAdam, lr=3e-3):
-    """DCGAN's Adam, fifteen times as fast: learning rate 3e-3, betas (0.5, 0.999).
+    """DCGAN's Adam with fifteen times its learning rate: 3e-3, betas (0.5, 0.999).
 
     Salimans et al., 2016, arXiv 1606.03498, the authors' code for MNIST.
     """
 
 
 class StarGANAdam(DCGANAdam, lr=1e-4):
-    """DCGAN's Adam, half as fast: learning rate 1e-4, betas (0.5, 0.999).
+    """DCGAN's Adam with half its learning rate: 1e-4, betas (0.5, 0.999).
 
     Choi et al., 2018, arXiv 1711.09020, section 5.
     """

@@ -71,6 +71,7 @@ def leave_group_at_exit() -> None:
     (SIGABRT) after all its work is done. Lightning destroys NCCL's groups only.
     """
     if rank_and_size()[1] > 1:
+        # Once, however many trainers a process has.
         atexit.unregister(_leave_group)
         atexit.register(_leave_group)
 
@@ -82,4 +83,5 @@ def _leave_group() -> None:
 
 def is_lost_process(error: BaseException) -> bool:
     """Whether an error says that another rank has exited or does not respond."""
+    # gloo raises a plain RuntimeError, which only its text tells from others.
     return isinstance(error, distributed.DistError) or "gloo/transport" in str(error)

@@ -31,6 +31,7 @@ Layer = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 # Objects of Lightning that are changed in place, since a user made them: a subclass would have to be asked for.
 
+# By the method that was made, and weakly: forgotten with the object that holds it.
 _layers: WeakKeyDictionary[Callable[..., Any], tuple[Callable[..., Any], dict[str, Layer]]] = WeakKeyDictionary()
 
 
@@ -259,6 +260,7 @@ def would_save(callback: ModelCheckpoint, trainer: Trainer, hook: str) -> bool:
     """
     if hook == "on_train_batch_end":
         return callback._every_n_train_steps > 0 and trainer.global_step % callback._every_n_train_steps == 0
+    # Lightning's own conditions, which it asks only when it is about to save.
     at_epoch_end = callback._should_save_on_train_epoch_end(trainer)
     in_its_hook = at_epoch_end == (hook == "on_train_epoch_end")
     every = callback._every_n_epochs

@@ -46,6 +46,7 @@ def split_batch(raw: Any) -> tuple[Any, Any]:
     if isinstance(raw, tuple | list):
         if not raw:
             raise ValueError("The loader yields an empty batch: it must hold images, N x C x H x W.")
+        # Further entries, such as indices, are left out; check_first_batch warns of tensors among them.
         return raw[0], raw[1] if len(raw) > 1 else None
     return raw, None
 
@@ -177,6 +178,7 @@ def check_labels(labels: Tensor, classes: int, who: str = "the model") -> None:
     Raises:
         ValueError: Some are not.
     """
+    # An empty tensor has no least and no greatest label, and aminmax() raises.
     if labels.numel() == 0:
         return
     low, high = (int(end) for end in labels.long().aminmax())
@@ -207,6 +209,7 @@ def check_attributes(labels: Tensor) -> None:
 def has_uint8_images(raw: Any) -> bool:
     """Whether a batch holds uint8 images, which the game scales to [-1, 1] itself."""
     found: list[bool] = []
+    # More than two dimensions: labels may be uint8 as well.
     apply_to_collection(raw, Tensor, lambda part: found.append(part.dtype == torch.uint8 and part.ndim > 2))
     return any(found)
 

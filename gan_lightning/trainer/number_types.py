@@ -53,6 +53,7 @@ def keeping_float32(convert: Conversion, kept: Iterable[Tensor]) -> Conversion:
     def converted(tensor: Tensor) -> Tensor:
         made = convert(tensor)
         if id(tensor) in names and is_low_precision(made):
+            # From the tensor and not from what was made of it, which has been rounded.
             return tensor.to(made.device, torch.float32)
         return made
 

@@ -28,6 +28,7 @@ def share(batches: Sequence[Tensor], rank: int, world_size: int) -> Sequence[Ten
 def sum_over_ranks(tensor: Tensor) -> Tensor:
     """Sum of a tensor over all ranks, on every rank. Collective."""
     if rank_and_size()[1] > 1:
+        # all_reduce works in place, and the caller keeps its own share.
         tensor = tensor.clone()
         distributed.all_reduce(tensor)
     return tensor

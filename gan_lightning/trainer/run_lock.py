@@ -16,6 +16,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 NAME = ".lock"
+# File systems without locks, and disks too full for the lock's file: the run goes on with a warning.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSPC, errno.EDQUOT)
 _held: dict[Path, int] = {}
 """Descriptors by the lock's file. The system keeps these locks for a process, not for a descriptor."""

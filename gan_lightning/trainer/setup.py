@@ -27,6 +27,7 @@ def prepare(trainer: Trainer, stage: str, batches_per_step: int) -> None:
         use_alternating_ddp(trainer.strategy)
         use_atomic_saves(trainer.strategy)
         delay_outdated_monitors(trainer)
+    # In every stage: loaders of a validation have workers to shield as well.
     gather_step_batches(trainer, batches_per_step)
 
 

@@ -33,6 +33,7 @@ def _rename_saved(game: nn.Module, state: dict[str, Any], prefix: str, about: di
     # Not in a buffer, which would be one more key of the state dict.
     about |= {"game_step": game.game_step, "images_seen": game.images_seen}
     metadata = metadata_of(state)
+    # The metadata too: torch looks up the version of a BatchNorm layer there, by its name.
     for record in (state, metadata):
         if any(WRAPPED in name for name in record):
             renamed = {uncompiled_name(name): value for name, value in record.items()}
@@ -47,6 +48,7 @@ def _rename_loaded(game: nn.Module, state: dict[str, Any], prefix: str, about: d
     numbers = [*game.named_parameters(prefix[:-1], remove_duplicate=False)]
     buffers = [*game.named_buffers(prefix[:-1], remove_duplicate=False)]
     here = {uncompiled_name(name): name for name, _ in (*numbers, *buffers) if WRAPPED in name}
+    # Loaded under the name that a weight has here, whatever it was saved under.
     for name in [name for name in state if WRAPPED in name or name in here]:
         value = state.pop(name)
         state[here.get(uncompiled_name(name), uncompiled_name(name))] = value

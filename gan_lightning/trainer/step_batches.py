@@ -113,6 +113,7 @@ class _ShortDataset:
         return len(self._dataset) // (2 * self._size) + 1
 
     def __getattr__(self, name: str) -> Any:
+        # By vars(): ``self._dataset`` would come here again while it is not set yet, as in unpickling.
         return getattr(vars(self)["_dataset"], name)
 
 
