@@ -70,6 +70,22 @@ def non_saturating_generator(fake: Tensor) -> Terms:
     return {"adversarial": batch_mean(F.softplus(-fake))}
 
 
+def maximum_likelihood_generator(fake: Tensor) -> Terms:
+    """Generator's maximum-likelihood loss (Goodfellow, 2014, arXiv 1412.6515; 2016, arXiv 1701.00160, section 3.2.4).
+
+    ``L_G = -1/2 E exp(s_f)``. Against the optimal discriminator ``exp(s_f) = p_data / p_G``: each sample is weighted by
+    how much rarer it is than in the data, and the gradient is half that of ``KL(p_data || p_G)``.
+
+    Args:
+        fake: Logits on generated images, any shape.
+
+    Returns:
+        ``adversarial``, in (-inf, 0]; -inf from a logit of 89 on in float32.
+    """
+    # Nearly all of the mean comes from the few samples that D takes for real: its variance is large.
+    return {"adversarial": -0.5 * batch_mean(fake.exp())}
+
+
 def least_squares_discriminator(
     real: Tensor, fake: Tensor, real_target: float = 1.0, fake_target: float = 0.0
 ) -> Terms:

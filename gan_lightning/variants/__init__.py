@@ -15,6 +15,7 @@ from gan_lightning.variants.gan import MinimaxGAN as MinimaxGAN
 from gan_lightning.variants.infogan import InfoGAN as InfoGAN
 from gan_lightning.variants.lapgan import LAPGAN as LAPGAN
 from gan_lightning.variants.lsgan import LSGAN as LSGAN
+from gan_lightning.variants.maximum_likelihood_gan import MaximumLikelihoodGAN as MaximumLikelihoodGAN
 from gan_lightning.variants.pix2pix import Pix2Pix as Pix2Pix
 from gan_lightning.variants.projection_gan import ProjectionGAN as ProjectionGAN
 from gan_lightning.variants.relativistic_gan import RelativisticGAN as RelativisticGAN

@@ -353,7 +353,9 @@ def test_predictions_are_as_many_different_samples_as_examples(loaders: Callable
     for _ in range(2):
         made = quiet().predict(model, loaders())
         made = [batch for each in made for batch in each] if isinstance(made[0], list) else made
-        assert torch.equal(torch.cat(made), model.sample(20, batch_size=20))
+        expected = model.sample(20, batch_size=20)
+        # Kernels may sum in another order in a batch of another size: some hundred terms of float32.
+        torch.testing.assert_close(torch.cat(made), expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
 
 
 @pytest.mark.filterwarnings("ignore:You are using a custom batch sampler")
