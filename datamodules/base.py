@@ -143,7 +143,7 @@ class ImageDataModule(Annotated, LightningDataModule, ABC):
         return EpochOrder(len(source), shuffle, self.seed, rank, world_size)
 
     def make_loader(self, source: ImageSource, order: EpochOrder, training: bool, pin_memory: bool) -> EpochLoader:
-        """What turns a split into batches."""
+        """Make the loader of a split."""
         # In training: whole batches only, mirrored images.
         arguments = (self.batch_size, training, training and self.flip, pin_memory)
         if self.n_labels is None or not training:

@@ -31,7 +31,7 @@ _NAMED_FILES = 10  # as many skipped files are named in the warning
 
 @dataclass(frozen=True)
 class _Found:
-    """What is in the folders.
+    """Content of the folders of the splits.
 
     Attributes:
         members: The number of images in each split; they come split by split.
@@ -46,14 +46,14 @@ class _Found:
     n_others: int
 
     def labels(self) -> Tensor | None:
-        """Of every image; None where there are no classes."""
+        """Labels of all images, int64 (N,); None where there are no classes."""
         if not self.runs:
             return None
         labels, counts = np.array(self.runs).T
         return torch.from_numpy(labels.repeat(counts))
 
     def without(self, broken: Collection[int]) -> dict[str, Tensor]:
-        """The indices of the other images of each split."""
+        """Indices of each split's images, without the broken ones."""
         usable = torch.ones(sum(self.members.values()), dtype=torch.bool)
         # Dropped by index: labels and split of the others stay those of their files.
         usable[list(broken)] = False

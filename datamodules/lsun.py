@@ -104,7 +104,7 @@ class LSUNDataModule(FileDataModule):
 
 
 class LMDBImages(Dataset[Tensor]):
-    """Images that stay in LMDB databases and are decoded by worker processes; in the order of databases, then of keys.
+    """Images that worker processes decode from LMDB databases on demand, in the order of databases, then of keys.
 
     Args:
         folders: Of the databases; their values are image files.

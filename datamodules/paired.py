@@ -140,7 +140,7 @@ class PairedImageDataModule(ExampleDataModule):
 
 
 class PairedImages(Examples):
-    """Pairs that stay in their files.
+    """Pairs of images that are read from their files on demand.
 
     Args:
         pairs: The files of A and B.
@@ -228,7 +228,7 @@ def _listed(paths: Iterable[Path]) -> str:
 
 
 def _check_places(folder: Path, files: list[Path]) -> None:
-    """Refuse pairs side by side that are images of two folders, and warns of others in sub-folders."""
+    """Refuse pairs side by side that are images of two folders, and warn of others in sub-folders."""
     places: dict[str, list[str]] = {}  # the sub-folders that have an image of this name
     for file in files:
         *above, name = file.relative_to(folder).parts
@@ -252,7 +252,7 @@ def _check_places(folder: Path, files: list[Path]) -> None:
 
 
 def _check_shapes(folder: Path) -> None:
-    """Refuse files of the shape of single images, and warns of those that may be."""
+    """Refuse files of the shape of single images, and warn of those that may be."""
     files = list_images(folder)
     sample = [files[i * len(files) // _SAMPLE] for i in range(_SAMPLE)] if len(files) > _SAMPLE else files
     sizes = {file: check(file) for file in sample}
@@ -289,7 +289,7 @@ def _check_shapes(folder: Path) -> None:
 
 
 def _check_pair(pair: Pair) -> None:
-    """Raise what is wrong with a pair."""
+    """Raise an error that says why a pair cannot be used."""
     a, b = pair
     width, height = check(a)
     if a == b:

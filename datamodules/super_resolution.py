@@ -1,4 +1,4 @@
-"""Photographs and the same in a lower resolution."""
+"""Photographs with their low-resolution versions, for super-resolution."""
 
 import re
 from collections.abc import Sequence
@@ -169,7 +169,7 @@ def _warn_of_sub_folders(folder: Path, files: Sequence[Path]) -> None:
 
 
 class Photographs(Examples):
-    """Photographs that stay in their files, each with itself in low resolution.
+    """Photographs read from their files on demand, each with its low-resolution version.
 
     Args:
         paths: The files.

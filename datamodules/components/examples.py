@@ -155,7 +155,7 @@ class Jitter:
 
 
 class JitteredImages(Examples):
-    """Images of one domain that stay in their files.
+    """Images of one domain, read from their files on demand.
 
     Args:
         paths: The files.

@@ -220,7 +220,7 @@ def find_broken(indices: range, attempt: Callable[[int], object], title: str, al
 
 
 class FileImages(Dataset[Tensor]):
-    """Images that stay in their files and are decoded by worker processes.
+    """Images that worker processes decode from their files on demand.
 
     Args:
         paths: The files.

@@ -49,7 +49,7 @@ class Schedule(ABC):
 
 
 class ConstantSchedule(Schedule):
-    """Always the same value.
+    """A constant value.
 
     Args:
         value: The value.
@@ -68,12 +68,12 @@ class ConstantSchedule(Schedule):
 
 
 class LinearSchedule(Schedule):
-    """From one value straight to another: a ramp up, or a decay.
+    """Linear change from one value to another: a ramp or a decay.
 
     Args:
         start: Value until ``delay`` images have been seen.
         end: Value from ``delay + images`` on.
-        images: Real images that the way takes.
+        images: Real images that the change takes.
         delay: Real images before it begins.
 
     Raises:
@@ -92,7 +92,7 @@ class LinearSchedule(Schedule):
         return (1 - way) * self.start + way * self.end
 
     def _way(self, images: int) -> float:
-        """How far on the way, from 0 to 1."""
+        """Share of the change that is done, from 0 to 1."""
         return min(max((images - self.delay) / self.images, 0.0), 1.0)
 
     @property
@@ -101,12 +101,12 @@ class LinearSchedule(Schedule):
 
 
 class CosineSchedule(LinearSchedule):
-    """From one value to another by half a cosine, slowly at both ends (Loshchilov, Hutter, 2017, arXiv 1608.03983).
+    """Half a cosine from one value to another, slow at both ends (Loshchilov, Hutter, 2017, arXiv 1608.03983).
 
     Args:
         start: Value until ``delay`` images have been seen.
         end: Value from ``delay + images`` on.
-        images: Real images that the way takes.
+        images: Real images that the change takes.
         delay: Real images before it begins.
     """
 
@@ -115,7 +115,7 @@ class CosineSchedule(LinearSchedule):
 
 
 class StepSchedule(Schedule):
-    """Multiplied by a factor at each milestone.
+    """A value that is multiplied by a factor at each milestone.
 
     Args:
         start: Value before the first milestone.
@@ -148,7 +148,7 @@ class StepSchedule(Schedule):
 
 
 def value_of(number: Schedule | float, images: int) -> float:
-    """The value of a number, or of a schedule after so many real images. It is known to the host: nothing waits."""
+    """The value of a number, or of a schedule after so many real images; on the host, without synchronisation."""
     return number(images) if isinstance(number, Schedule) else number
 
 

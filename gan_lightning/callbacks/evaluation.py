@@ -100,7 +100,7 @@ class GenerativeMetrics(Measurement):
     def names(self) -> list[str]:
         return [reported_name(name, extractor) for name, extractor in self._extractors.items()]
 
-    def _known_as(self) -> list[str]:
+    def _monitor_names(self) -> list[str]:
         return [*self.names, *self.metrics]
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

@@ -50,7 +50,7 @@ class Measurement(Callback, ABC):
             return
         # A callback that monitors a value which never comes is a mistake: raise before training.
         for other in trainer.callbacks if reason else []:  # type: ignore[attr-defined]
-            if (monitor := getattr(other, "monitor", None)) in [f"val/{name}" for name in self._known_as()]:
+            if (monitor := getattr(other, "monitor", None)) in [f"val/{name}" for name in self._monitor_names()]:
                 raise ValueError(
                     f"{type(other).__name__}.monitor is {monitor}, which {type(self).__name__} never measures: {reason}"
                 )
@@ -84,7 +84,7 @@ class Measurement(Callback, ABC):
             )
         return None
 
-    def _known_as(self) -> list[str]:
+    def _monitor_names(self) -> list[str]:
         """Names that a monitor may use."""
         return self.names
 

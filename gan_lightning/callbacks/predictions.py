@@ -1,4 +1,4 @@
-"""Image files of what ``predict`` makes."""
+"""Image files of the images that ``predict`` makes."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -18,23 +18,23 @@ _STATED_DEFAULT = re.compile(r"\s*Default: (?:``[^`]+``|[\w.-]+)\.")
 _RECORD_DEFAULT = re.compile(r"default: \{'class_path': '(?:\w+\.)*(\w+)'\}")
 
 
-def plain(text: str) -> str:
+def without_markup(text: str) -> str:
     """Take the markup out of a docstring's text."""
     return _EMPHASIS.sub(r"\1", _CODE.sub(r"\1", _ROLE.sub(r"\1", text)))
 
 
-def about(kind: type) -> str:
+def description_of(kind: type) -> str:
     """Description in a class's docstring, without the sections."""
     text = inspect.getdoc(kind) or ""
-    return plain(_SECTIONS.split(text, maxsplit=1)[0]).strip()
+    return without_markup(_SECTIONS.split(text, maxsplit=1)[0]).strip()
 
 
-def gallery(kinds: list[type]) -> str:
+def list_of_classes(kinds: list[type]) -> str:
     """One line a class: its name and the first sentence of its docstring."""
     lines = []
     width = max(len(kind.__name__) for kind in kinds) + 2
     for kind in kinds:
-        first = " ".join(about(kind).split("\n\n")[0].split()).rstrip(":.")
+        first = " ".join(description_of(kind).split("\n\n")[0].split()).rstrip(":.")
         lines.append(f"  {kind.__name__:{width}}{textwrap.shorten(first, 118 - width, placeholder=' ...')}")
     return "\n".join(lines)
 
@@ -60,7 +60,7 @@ class HelpFormatter(DefaultHelpFormatter):
             text = _STATED_DEFAULT.sub("", text)
         # In place of jsonargparse's list, which holds every subclass that is imported.
         text = _KNOWN.sub(lambda _: self._choose(action), text)
-        return plain(_RECORD_DEFAULT.sub(r"default: \1", text))
+        return without_markup(_RECORD_DEFAULT.sub(r"default: \1", text))
 
     def _choose(self, action: argparse.Action) -> str:
         """The classes to choose from; a list that an earlier option has shown is only referred to."""

@@ -13,7 +13,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 import datamodules
 from gan_lightning.commands.class_choices import choices, is_selectable, selectable_subclasses
-from gan_lightning.commands.help import HelpFormatter, about, gallery
+from gan_lightning.commands.help import HelpFormatter, description_of, list_of_classes
 from gan_lightning.commands.parser_internals import is_of_class, options_of, type_of
 from gan_lightning.commands.types_in_words import alternatives, in_words, makes_classes
 
@@ -143,10 +143,10 @@ class Parser(LightningArgumentParser):
         if not self._is_of_class or self._described is None:
             return super().format_help(formatter)
         if not is_selectable(self._described):
-            kinds = gallery(selectable_subclasses(self._described))
+            kinds = list_of_classes(selectable_subclasses(self._described))
             return f"{kinds}\n\n{self.prog} --{self._key}.help CLASS lists what one takes.\n"
         self.usage = f"{self.prog} --{self._key} {self._described.__name__} [--{self._key}.OPTION VALUE ...]"
-        self.description = about(self._described)
+        self.description = description_of(self._described)
         for group in (self.groups or {}).values():
             group.title = "options"
         return super().format_help(formatter)

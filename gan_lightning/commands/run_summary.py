@@ -92,7 +92,7 @@ class RunRecord(Callback):
 
     @rank_zero_only
     def print_summary(self, *news: str) -> None:
-        """Print the end of the run, its files and the commands that continue from there."""
+        """Print the summary of the run: its files and the commands that continue from there."""
         if self.directory is None or not self.begun:
             return
         last = self.directory / runs.LAST

@@ -1,4 +1,4 @@
-"""Loggers, what guards training against their trouble, and which values of a step are logged when."""
+"""Loggers, guards against their failures, and which values of a step are logged when."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -34,7 +34,7 @@ class HistoricalAveragingAdam(DCGANAdam, lr=2e-4):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        # Gradients exist only now: Lightning computes, averages and clips them in the closure.
+        # The gradients are final only now: Lightning averages, unscales and clips them in the closure.
         moving = [weight for group in self.param_groups for weight in group["params"] if weight.grad is not None]
         # The first update has no mean yet.
         self._add_gradient([weight for weight in moving if "mean" in self.state[weight]])

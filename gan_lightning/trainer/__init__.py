@@ -1,1 +1,1 @@
-"""What is plugged into Lightning's Trainer."""
+"""Parts plugged into Lightning's Trainer: DDP, checkpoints, signals, batches of a step, private parts of Lightning."""

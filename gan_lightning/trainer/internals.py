@@ -1,4 +1,4 @@
-"""Private parts of other libraries, all in one place: what they are used for, and why nothing public does it.
+"""Private parts of other libraries, all in one place, each with its purpose and why nothing public serves it.
 
 Looked up in the sources of lightning 2.6.1 (the lowest that ``pyproject.toml`` allows) and 2.6.6, and in torch 2.14.
 ``tests/trainer/test_internals.py`` has a line for each name (but those that Lightning leaves behind in
@@ -208,7 +208,7 @@ def cluster_environment(trainer: Trainer) -> Any:
 
 
 def ddp_options(strategy: DDPStrategy) -> dict[str, Any]:
-    """What torch's ``DistributedDataParallel`` is to be made with, such as ``find_unused_parameters``."""
+    """Keyword arguments for torch's ``DistributedDataParallel``, such as ``find_unused_parameters``."""
     return strategy._ddp_kwargs
 
 
@@ -300,7 +300,7 @@ WRAPPED = "_orig_mod"
 
 
 def metadata_of(state: Mapping[str, Any]) -> dict[str, Any]:
-    """What a state dict says of its modules, such as the version of BatchNorm's, by their names."""
+    """Metadata of a state dict by module name, such as the version of a BatchNorm layer."""
     return getattr(state, "_metadata", {})
 
 

@@ -40,7 +40,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def explain_incomplete(folder: Path) -> str | None:
-    """Sentence on an incomplete set; None: it is complete."""
+    """Return a sentence that says why a set is incomplete; None: it is complete."""
     mark = folder / INCOMPLETE
     if not mark.is_file():
         return None

@@ -168,7 +168,7 @@ def import_litdata() -> "ModuleType":
 
 
 def is_remote(folder: str) -> bool:
-    """Whether a set lies where its shards have to be copied from, such as ``s3://bucket/faces``."""
+    """Whether a set is at an address from which its shards must be copied, such as ``s3://bucket/faces``."""
     return "://" in folder or folder.startswith("local:")
 
 

@@ -168,7 +168,7 @@ class _LocalShards:
 
 
 class ShardCache:
-    """A folder that keeps copies of shards until it is full; what it has it keeps.
+    """Folder of copied shards: filled once, nothing is evicted.
 
     If not all shards fit, keeping the first is optimal: each is used once an epoch, so the most recent is needed last.
     No process deletes a file that another one reads.
