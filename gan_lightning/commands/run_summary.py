@@ -1,6 +1,7 @@
 """The run's directory and config, and the summary that is printed at the end."""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
@@ -26,6 +27,7 @@ class RunRecord(Callback):
         self.directory: Path | None = None
         self.start: Path | str | None = None
         self.config = ""
+        self.config_with_choice: Callable[[], str] | None = None
         self.settings: dict[str, Any] = {}
         self.translates = False
         self._made: list[Path] = []
@@ -66,8 +68,18 @@ class RunRecord(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.begun = True
+        # Not before training: the config marks a run that has begun, see runs.newest_run.
+        if self.config_with_choice is None:
+            self._save_config(trainer)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        # This callback is the last, so FastTraining has chosen by now.
+        if self.config_with_choice is not None:
+            self.config, self.config_with_choice = self.config_with_choice(), None
+            self._save_config(trainer)
+
+    def _save_config(self, trainer: Trainer) -> None:
         if self.directory is not None and trainer.is_global_zero:
-            # Not before training: the config marks a run that has begun, see runs.newest_run.
             runs.save_config(self.directory, self.config, trainer.global_step)
 
     @rank_zero_only

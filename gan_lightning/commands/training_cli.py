@@ -164,8 +164,13 @@ class TrainingCLI(LightningCLI):
         if self.command == "fit":
             parser.add_argument(
                 "--fast",
-                action="store_true",
-                help="Turn on what makes this game faster on this machine, and say what and why: FastTraining.",
+                nargs="?",
+                const=True,
+                default=False,
+                type=bool | str,
+                help="Turn on what makes this game faster on this machine, and say what and why: FastTraining. With "
+                "names, such as channels_last,bf16 or none, these are on and nothing is tried, so that the run can be "
+                "repeated to the bit; the config of a run names what was chosen.",
             )
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -238,6 +243,8 @@ class TrainingCLI(LightningCLI):
         config_of_run = self.config.clone()
         config_of_run.ckpt_path = None  # Where a run was continued from is no part of what it is.
         self.record.config = self.parser.dump(config_of_run, skip_unset=False)
+        if config_of_run.get("fast") is True:
+            self._name_choice_later(config_of_run, config["callbacks"])
         self.record.settings = json.loads(self.parser.dump(config_of_run, skip_unset=False, format="json"))
         try:
             trainer = self.trainer_class(**config)
@@ -248,6 +255,15 @@ class TrainingCLI(LightningCLI):
         # After the trainer has chosen its strategy, and before any process is started.
         report_failures(trainer)
         return trainer
+
+    def _name_choice_later(self, config: Namespace, callbacks: list[Callback]) -> None:
+        """Let the config of the run name what ``--fast`` chooses, in place of ``true``, once it has."""
+        fast = next(callback for callback in callbacks if isinstance(callback, FastTraining))
+
+        def config_with_choice() -> str:
+            return str(self.parser.dump(Namespace(**{**vars(config), "fast": fast.names}), skip_unset=False))
+
+        self.record.config_with_choice = config_with_choice
 
     def _make_model(
         self,
@@ -288,8 +304,9 @@ class TrainingCLI(LightningCLI):
             wanted = wanted and not (issubclass(kind, Picture) and kind.reason_to_skip(self.model))
             if wanted and not any(isinstance(callback, kind) for callback in callbacks):
                 callbacks.append(make())
-        if self.config.get("fast") and not any(isinstance(callback, FastTraining) for callback in callbacks):
-            callbacks.append(FastTraining())
+        fast = self.config.get("fast")
+        if fast and not any(isinstance(callback, FastTraining) for callback in callbacks):
+            callbacks.append(FastTraining.of(fast) if isinstance(fast, str) else FastTraining())
         return [*callbacks, self.record]
 
     # Places.

@@ -1,16 +1,19 @@
 """What is turned on is what pays, it computes the same, and looking for it changes nothing."""
 
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
 import torch
+import yaml
 
 from gan_lightning.callbacks import FastTraining
 from gan_lightning.callbacks import fast_training as module
 from gan_lightning.games.base import AdversarialModule
+from gan_lightning.trainer.speed import seconds_of
 from gan_lightning.variants import DCGAN, WGAN, WGANGP, CycleGAN
-from tests.helpers.command_line import fit
+from tests.helpers.command_line import TINY, fit, refused
 from tests.helpers.games import VARIANTS, assert_same_bits, last_state, play, small
 
 OFF: dict[str, Any] = {"bf16": False, "channels_last": False, "fused": False, "keep_memory": False}
@@ -18,16 +21,20 @@ OFF: dict[str, Any] = {"bf16": False, "channels_last": False, "fused": False, "k
 
 @pytest.fixture
 def takes(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Let steps take these times, in turn: without and with channels_last, then without and with bf16."""
+    """Let steps take these times, in turn: without and with channels_last, then without and with bf16.
 
-    def set_times(*times: float) -> list[float]:
-        left = list(times)
+    There is one turn, after the one that does not count, which takes the same.
+    """
 
-        def fastest_seconds(work: Any, device: torch.device) -> float:
+    def set_times(*times: float, turns: int = 1) -> list[float]:
+        left = [time for pair in zip(times[::2], times[1::2], strict=True) for time in (*pair, *pair)]
+
+        def seconds_of(work: Any, device: torch.device) -> float:
             work()
             return left.pop(0)
 
-        monkeypatch.setattr(module, "fastest_seconds", fastest_seconds)
+        monkeypatch.setattr(module, "TURNS", turns)
+        monkeypatch.setattr(module, "seconds_of", seconds_of)
         monkeypatch.setattr(module, "multiplies_bf16", lambda device: True)
         return left
 
@@ -73,6 +80,57 @@ def test_what_pays_is_on_and_the_rest_is_off(takes: Any, tmp_path: Path, capsys:
     assert "bf16 off (1.01 times as fast here)" in said
 
 
+@pytest.mark.parametrize(
+    ("gains", "pay"),
+    [
+        ([1.3] * 10, True),
+        ([1.3] * 9 + [0.99], False),  # One turn that it does not win.
+        ([1.02] * 10, False),  # It wins each, and by too little.
+        ([1.04] * 6 + [1.001] * 4, True),  # 1.04 is the median.
+    ],
+)
+def test_an_option_pays_that_wins_every_turn(gains: list[float], pay: bool) -> None:
+    assert module.pays(gains) is pay
+
+
+def test_options_take_turns_until_one_is_lost(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    order: list[bool] = []
+    # Without and with: a turn that does not count, two that are won, one that is lost.
+    times = iter([1.0, 9.0, 2.0, 1.0, 2.0, 1.0, 1.0, 1.1])
+
+    def seconds_of(work: Any, device: torch.device) -> float:
+        weights = [weight for weight in model.generator.parameters() if weight.ndim == 4 and weight.shape[-1] > 1]
+        order.append(all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights))
+        return next(times)
+
+    monkeypatch.setattr(module, "seconds_of", seconds_of)
+    model = small(DCGAN)
+    callback = FastTraining(bf16=False, keep_memory=False)
+    play(model, 1, tmp_path, limit_val_batches=0, callbacks=[callback])
+    assert order == [False, True] * 4
+    assert callback.chosen["channels_last"] is False
+
+
+def test_seconds_are_of_the_processor_and_not_of_the_clock() -> None:
+    assert seconds_of(lambda: sleep(0.02), torch.device("cpu"), most=2) < 0.02
+
+
+@pytest.mark.parametrize(("names", "on"), [("channels_last,bf16", {"channels_last", "bf16"}), ("none", set())])
+def test_options_are_given_by_their_names(names: str, on: set[str], takes: Any, tmp_path: Path) -> None:
+    left = takes(2.0, 1.0, 2.0, 1.0)
+    callback = FastTraining.of(names)
+    play(small(DCGAN), 1, tmp_path, limit_val_batches=0, callbacks=[callback])
+    assert len(left) == 8, "nothing is tried"
+    assert {name for name in ("channels_last", "bf16") if callback.chosen[name]} == on
+    assert callback.names == names
+
+
+@pytest.mark.parametrize("names", ["", "bf32", "bf16,", "channels_last bf16"])
+def test_an_option_that_there_is_not(names: str) -> None:
+    with pytest.raises(ValueError, match=r"^fast names .*: choose from tf32, .* or none\.$"):
+        FastTraining.of(names)
+
+
 def test_a_device_without_bf16_does_not_try_it(takes: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     takes(1.0, 1.0)
     monkeypatch.setattr(module, "multiplies_bf16", lambda device: False)
@@ -112,7 +170,7 @@ def test_a_run_that_is_resumed_goes_on_as_it_began(
     options = fast()
     left = takes(1.0, 2.0)  # nothing would pay now
     play(small(variant), 5, tmp_path / "broken", resume=True, **options)
-    assert len(left) == 2, "nothing is tried again"
+    assert len(left) == 4, "nothing is tried again"
     assert "bf16 on (as when the run began)" in capsys.readouterr().out
     assert_same_bits(last_state(tmp_path / "straight"), last_state(tmp_path / "broken"))
 
@@ -142,7 +200,41 @@ def test_compiled_networks_are_penalised_as_they_were_written(tmp_path: Path, mo
         torch.testing.assert_close(compiled[name], value, rtol=1e-3, atol=1e-3)
 
 
-def test_the_command_line_says_what_it_chose(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert fit("--fast", "--name", "run", "--trainer.default_root_dir", str(tmp_path)) == 0
+def fast_in_config(run: Path) -> Any:
+    return yaml.safe_load((run / "config.yaml").read_text())["fast"]
+
+
+def test_the_config_names_what_was_chosen_and_repeats_it(
+    takes: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*arguments: str, **options: Any) -> Path:
+        name = f"run{len(list(tmp_path.iterdir()))}"
+        assert fit(*arguments, "--name", name, "--trainer.default_root_dir", str(tmp_path), **options) == 0
+        return tmp_path / name / "version_0"
+
+    takes(2.0, 1.0, 1.0, 2.0)
+    first = run("--fast")
     assert "Fast: " in capsys.readouterr().out
-    assert "fast: true" in (tmp_path / "run" / "version_0" / "config.yaml").read_text()
+    assert fast_in_config(first) == "channels_last"
+    left = takes(1.0, 2.0, 2.0, 1.0)
+    second = run("--fast", "channels_last")
+    third = run("--config", str(first / "config.yaml"))
+    assert len(left) == 8, "nothing is tried"
+    assert fast_in_config(second) == fast_in_config(third) == "channels_last"
+    states = [torch.load(run / "checkpoints" / "last.ckpt", weights_only=True) for run in (first, second, third)]
+    for state in states[1:]:
+        assert_same_bits(states[0]["state_dict"], state["state_dict"])
+
+
+def test_a_run_that_is_resumed_has_one_config(takes: Any, tmp_path: Path) -> None:
+    options = ("--fast", "--name", "run", "--trainer.default_root_dir", str(tmp_path), "--trainer.max_epochs", "9")
+    takes(2.0, 1.0, 1.0, 2.0)
+    assert fit(*options) == 0
+    left = takes(1.0, 2.0, 2.0, 1.0)
+    assert fit(*options, "--ckpt_path", "last", steps=4) == 0
+    assert len(left) == 8, "nothing is tried"
+    assert fast_in_config(tmp_path / "run" / "version_0") == "channels_last"
+
+
+def test_a_name_that_is_no_option_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "fast names 'bf32': choose from" in refused(capsys, "fit", *TINY, "--fast", "bf32")
