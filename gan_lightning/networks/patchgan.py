@@ -1,11 +1,13 @@
 """The discriminator that judges patches, of pix2pix (Isola et al., 2017, arXiv 1611.07004)."""
 
+from functools import partial
 from itertools import pairwise
 from typing import Literal
 
 from torch import Tensor, nn
 
 from gan_lightning.networks.dcgan import dcgan_init
+from gan_lightning.networks.layers.winograd import WinogradConv2d
 
 
 class PatchDiscriminator(nn.Module):
@@ -46,10 +48,10 @@ class PatchDiscriminator(nn.Module):
         layers: list[nn.Module] = [nn.Conv2d(image_shape[0], width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, True)]
         for level, (inputs, outputs) in enumerate(pairwise(channels), 1):
             # The last but one layer keeps the resolution.
-            stride = 2 if level < n_layers else 1
+            layer = partial(nn.Conv2d, stride=2) if level < n_layers else WinogradConv2d
             layers += [
                 # A bias before BatchNorm would be subtracted again with the mean.
-                nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1, bias=not is_batch),
+                layer(inputs, outputs, 4, padding=1, bias=not is_batch),
                 nn.BatchNorm2d(outputs) if is_batch else nn.InstanceNorm2d(outputs),
                 nn.LeakyReLU(0.2, inplace=True),
             ]

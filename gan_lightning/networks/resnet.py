@@ -24,6 +24,7 @@ from gan_lightning.networks.layers.image_shape import log2_side
 from gan_lightning.networks.layers.labels import Labelled, LabelledSequential, batch_norm, project
 from gan_lightning.networks.layers.resampling import PooledConv2d, UpsampledConv2d
 from gan_lightning.networks.layers.spectral import spectral_norm
+from gan_lightning.networks.layers.winograd import WinogradConv2d
 
 
 class ResidualGenerator(nn.Module):
@@ -226,7 +227,7 @@ class UpBlock(Labelled):
             UpsampledConv2d(in_channels, out_channels),
             batch_norm(out_channels, num_classes, norm_eps),
             nn.ReLU(inplace=True),
-            nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1),
+            WinogradConv2d(out_channels, out_channels, padding=1),
         )
         self.shortcut = nn.Conv2d(in_channels, out_channels, kernel_size=1)
 
@@ -253,7 +254,7 @@ class DownBlock(nn.Module):
         self.residual = nn.Sequential(
             # A ReLU on the image would drop every pixel below 0.
             nn.Identity() if first else nn.ReLU(),
-            nn.Conv2d(in_channels, middle, kernel_size=3, padding=1),
+            WinogradConv2d(in_channels, middle, padding=1),
             nn.ReLU(inplace=True),
             PooledConv2d(middle, out_channels),
         )
@@ -277,9 +278,9 @@ class PlainBlock(nn.Module):
         super().__init__()
         self.residual = nn.Sequential(
             nn.ReLU(),
-            nn.Conv2d(channels, channels, kernel_size=3, padding=1),
+            WinogradConv2d(channels, channels, padding=1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, kernel_size=3, padding=1),
+            WinogradConv2d(channels, channels, padding=1),
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from gan_lightning.networks.dcgan import dcgan_init
+from gan_lightning.networks.layers.winograd import WinogradConv2d
 
 
 class ResidualTranslator(nn.Module):
@@ -92,11 +93,11 @@ class ReflectedBlock(nn.Module):
         self.layers = nn.Sequential(
             # Reflected and not zeros: fewer artefacts at the borders.
             nn.ReflectionPad2d(1),
-            nn.Conv2d(width, width, kernel_size=3),
+            WinogradConv2d(width, width),
             nn.InstanceNorm2d(width),
             nn.ReLU(inplace=True),
             nn.ReflectionPad2d(1),
-            nn.Conv2d(width, width, kernel_size=3),
+            WinogradConv2d(width, width),
             nn.InstanceNorm2d(width),
         )
 

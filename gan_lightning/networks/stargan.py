@@ -5,6 +5,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from gan_lightning.networks.layers.winograd import WinogradConv2d
+
 
 class StarGANGenerator(nn.Module):
     """Two convolutions down, residual blocks, two up, on an image that its wanted attributes are joined to as maps.
@@ -128,10 +130,10 @@ class _Block(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(width, width, kernel_size=3, padding=1, bias=False),
+            WinogradConv2d(width, width, padding=1, bias=False),
             nn.InstanceNorm2d(width, affine=True),
             nn.ReLU(inplace=True),
-            nn.Conv2d(width, width, kernel_size=3, padding=1, bias=False),
+            WinogradConv2d(width, width, padding=1, bias=False),
             nn.InstanceNorm2d(width, affine=True),
         )
 

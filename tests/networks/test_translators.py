@@ -42,6 +42,7 @@ def described(layer: nn.Module) -> tuple[object, ...]:
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
         sizes = (layer.kernel_size, layer.stride, layer.padding, layer.output_padding, layer.bias is not None)
         assert layer.padding_mode == "zeros"
+        kind = "Conv2d" if isinstance(layer, nn.Conv2d) else kind  # by whatever algorithm
         return (kind, layer.in_channels, layer.out_channels, *sizes)
     if isinstance(layer, nn.BatchNorm2d | nn.InstanceNorm2d):
         return (kind, layer.num_features, layer.eps, layer.affine, layer.track_running_stats)

@@ -1,0 +1,134 @@
+"""Winograd's algorithm computes torch's convolution, and is taken where it pays."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gan_lightning.networks import SNGANGenerator
+from gan_lightning.networks.layers import winograd
+from gan_lightning.networks.layers.spectral import spectral_norm
+from gan_lightning.networks.layers.winograd import WinogradConv2d, pays
+
+
+@pytest.fixture
+def always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "pays", lambda *_: True)
+
+
+def derivatives(layer: nn.Module, y: Tensor, x: Tensor, second: bool) -> list[Tensor]:
+    inputs = (x, *layer.parameters())
+    # Some numbers that differ from place to place
+    weighting = torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)
+    first = torch.autograd.grad((weighting * y.square()).sum(), inputs, create_graph=second)
+    if not second:
+        return [y, *first]
+    # A penalty on the gradient, as WGAN-GP's, has the second derivative.
+    return [y, *first, *torch.autograd.grad(first[0].square().sum(), inputs)]
+
+
+@pytest.mark.parametrize(("kernel_size", "padding"), [(3, 0), (3, 1), (4, 0), (4, 1), (4, 3)])
+@pytest.mark.parametrize("sides", [(4, 4), (5, 13), (9, 8)], ids=str)
+@pytest.mark.parametrize("second", [False, True], ids=["first derivative", "second derivative"])
+@pytest.mark.parametrize("tiles", [1, 128])
+def test_values_and_derivatives(
+    kernel_size: int,
+    padding: int,
+    sides: tuple[int, int],
+    second: bool,
+    tiles: int,
+    always: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(winograd, "_TILES_AT_ONCE", tiles)
+    torch.manual_seed(0)
+    layer = WinogradConv2d(3, 5, kernel_size, padding).double()
+    x = torch.randn(3, 3, *sides, dtype=torch.float64, requires_grad=True)
+    theirs = derivatives(layer, F.conv2d(x, layer.weight, layer.bias, padding=padding), x, second)
+    for mine, other in zip(derivatives(layer, layer(x), x, second), theirs, strict=True):
+        # The transforms' largest numbers are 5 and 24: some 1e3 roundings of 1e-16, of values up to 1e3.
+        torch.testing.assert_close(mine, other, rtol=1e-10, atol=1e-10)
+
+
+def test_rounding_in_float32_is_as_said(always: None) -> None:
+    torch.manual_seed(0)
+    layer = WinogradConv2d(64, 64, padding=1)
+    x = torch.randn(2, 64, 16, 16)
+    exact = F.conv2d(x.double(), layer.weight.double(), layer.bias.double(), padding=1)
+    # 5e-6 to 1e-5 of the largest value in the cases measured; a wrong digit in a transform would show.
+    assert (layer(x) - exact).abs().max() < 3e-5 * exact.abs().max()
+
+
+@pytest.mark.parametrize("moving", ["x", "weight"])
+def test_no_gradient_where_none_is_wanted(moving: str, always: None) -> None:
+    layer = WinogradConv2d(2, 3).requires_grad_(moving == "weight")
+    x = torch.randn(1, 2, 6, 6, requires_grad=moving == "x")
+    layer(x).sum().backward()
+    assert (x.grad is None) == (moving == "weight")
+    assert (layer.weight.grad is None) == (moving == "x")
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_spectral_norm_iterates_once_in_a_pass(fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "pays", lambda *_: fast)
+    torch.manual_seed(0)
+    plain = nn.Conv2d(2, 3, kernel_size=3)
+    layer = WinogradConv2d(2, 3)
+    layer.load_state_dict(plain.state_dict())
+    torch.manual_seed(0)
+    spectral_norm(plain)
+    torch.manual_seed(0)
+    spectral_norm(layer)
+    x = torch.randn(1, 2, 6, 6)
+    torch.testing.assert_close(layer(x), plain(x))
+    for mine, theirs in zip(layer.buffers(), plain.buffers(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_samples_made_before_training_leave_the_second_derivative_alone(always: None) -> None:
+    winograd._matrices.cache_clear()
+    layer = WinogradConv2d(2, 3).double()
+    x = torch.randn(1, 2, 6, 6, dtype=torch.float64, requires_grad=True)
+    with torch.inference_mode():
+        layer(x)
+    derivatives(layer, layer(x), x, second=True)
+
+
+MAPS, KERNEL = torch.empty(1, 256, 34, 34), torch.empty(256, 256, 3, 3)
+
+
+def test_it_is_taken_for_many_channels_and_large_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert pays(MAPS, KERNEL, 0)
+    assert pays(torch.empty(1, 256, 32, 32), torch.empty(512, 256, 4, 4), 1)
+    assert not pays(MAPS, KERNEL[:3], 0)
+    assert not pays(MAPS[:, :, :8, :8], KERNEL, 0)
+    assert not pays(torch.empty(64, 128, 8, 8), torch.empty(128, 128, 3, 3), 1)
+    assert not pays(MAPS[:0], KERNEL, 0)
+
+
+def test_what_it_cannot_or_should_not_serve_is_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert not pays(MAPS.to(memory_format=torch.channels_last), KERNEL, 0)
+    assert not pays(MAPS.to("meta"), KERNEL.to("meta"), 0)
+    assert not pays(MAPS.bfloat16(), KERNEL.bfloat16(), 0)
+    assert not pays(MAPS[0], KERNEL, 0)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not pays(MAPS, KERNEL, 0)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert not pays(MAPS, KERNEL, 0)
+
+
+def test_names_and_shapes_are_those_of_torchs_layer() -> None:
+    plain = nn.Conv2d(3, 5, kernel_size=4, padding=1)
+    layer = WinogradConv2d(3, 5, 4, 1)
+    layer.load_state_dict(plain.state_dict())
+    assert repr(layer).split("(", 1)[1] == repr(plain).split("(", 1)[1]
+
+
+def test_a_network_exports_without_it() -> None:
+    generator = SNGANGenerator(width=8).eval()
+    n = torch.export.Dim("n", min=2)
+    exported = torch.export.export(generator, (torch.randn(4, 128),), dynamic_shapes=({0: n},))
+    latent = torch.randn(7, 128)
+    torch.testing.assert_close(exported.module()(latent), generator(latent))
