@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # Packages of the user's own; at the end, where they can hide no installed one.
     try:
-        # The user's folder is on the path by now: its own ``datamodules`` would be found in the place of ours.
+        # The user's folder is on the path by now: a ``datamodules`` of its own could be found in the place of ours.
         check_datamodules()
     except ImportError as error:
         print(f"gan-lightning {command}: {error}", file=sys.stderr)

@@ -39,6 +39,7 @@ class TensorCache:
         try:
             if not path.is_file():
                 return None
+            # weights_only: a folder for caches may be shared, and a pickle could run code.
             entry = torch.load(path, map_location="cpu", weights_only=True)
             stored, tensors = entry["key"], entry["tensors"]
         except Exception as error:  # a damaged file breaks torch's reader in any of many ways
@@ -59,6 +60,7 @@ class TensorCache:
         path = self._path(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Several runs may compute the same statistics at once; the last one stands.
             with replacing(path, concurrent=True) as file:
                 torch.save({"key": {"format": FORMAT, **key}, "tensors": tensors}, file)
         except Exception as error:

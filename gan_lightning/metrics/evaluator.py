@@ -116,7 +116,7 @@ class Evaluator:
 
     def _keep(self, part: str, embedded: Embedded, entry: str, key: Key) -> Tensors:
         with _full_precision():
-            # What is cached is the part's result, such as the root of a covariance: the slow half of FID is done once.
+            # What is cached is the part's result, such as a factor of the covariance: it serves all samples to come.
             tensors = REFERENCE_PARTS[part][1](embedded, self.options)
         if self.cache is not None:
             self.cache.store(entry, key, tensors)

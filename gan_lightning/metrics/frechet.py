@@ -57,6 +57,7 @@ def distance_to_factor(
     Returns:
         A number in [0, inf), but for rounding.
     """
+    # In float64: the distance is a small difference of large traces.
     mean1, factor1, mean2, cov2 = (t.double() for t in (mean1, factor1, mean2, cov2))
     if factor2 is not None and len(factor2) < len(factor1):
         # n2 x n1: F1 F2^T has the roots as its singular values.
@@ -64,6 +65,7 @@ def distance_to_factor(
         symmetric = product @ product.T
     else:
         symmetric = factor1 @ cov2 @ factor1.T
+    # eigvalsh: a symmetric matrix has real eigenvalues, and no eigenvectors are needed.
     trace_root = _significant(torch.linalg.eigvalsh(symmetric)).sqrt().sum()
     # tr(S1) is the squared Frobenius norm of its factor.
     distance = (mean1 - mean2).square().sum() + factor1.square().sum() + cov2.trace() - 2 * trace_root

@@ -67,6 +67,7 @@ def _gaussian(real: Embedded, options: Options) -> dict[str, Tensor]:
     factor = real.gaussian.factor
     if factor is None:
         factor = covariance_factor(real.gaussian.cov)
+    # The factor instead of the covariance: it is the same for all samples that are compared with these images.
     return {"mean": real.gaussian.mean, "factor": factor}
 
 
@@ -77,6 +78,7 @@ def _features(real: Embedded, options: Options) -> dict[str, Tensor]:
 
 def _radii(real: Embedded, options: Options) -> dict[str, Tensor]:
     assert real.features is not None
+    # They depend on the real images alone, so they are kept like their features.
     return {"radii": radii(real.features.to(options.device)).cpu()}
 
 
