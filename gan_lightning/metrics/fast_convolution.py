@@ -26,6 +26,8 @@ _POINTS = {3: (0.0, 1.0, -1.0, 0.5, -2.0), 5: (0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -
 """Where polynomials are evaluated, beside infinity, by the length of the kernel: small and symmetric loses least."""
 _FEWEST_CHANNELS = 48
 """Below, transforming tiles costs more than it saves."""
+_MOST_VALUES = 4_000_000
+"""Of an image's transformed tiles: above, they no longer fit into a processor's cache."""
 
 
 class Transforms(NamedTuple):
@@ -82,6 +84,26 @@ def tile_transforms(k: int) -> Transforms:
     return Transforms(torch.linalg.inv(powers(_TILE + k - 1)).T, powers(k), powers(_TILE).T)
 
 
+def resized(images: Tensor, side: int) -> Tensor:
+    """uint8 images, n x C x H x W, as float32 in ``side`` x ``side``, by TensorFlow 1's bilinear resize."""
+    height, width = (_resize_matrix(size, side) for size in images.shape[2:])
+    return (height @ images.float() @ width.T).contiguous(memory_format=torch.channels_last)
+
+
+@cache
+def _resize_matrix(size: int, side: int) -> Tensor:
+    """Of ``size`` values to ``side``: side x size, float32."""
+    # TensorFlow 1 adds no half pixel: value i of the result is at place i * size / side.
+    places = torch.arange(side, dtype=torch.float32) * torch.tensor(size / side, dtype=torch.float32)
+    lower = places.long()
+    upper = (lower + 1).clamp_max(size - 1)
+    rows, share = torch.arange(side), places - lower
+    matrix = torch.zeros(side, size)
+    matrix[rows, lower] += 1 - share
+    matrix[rows, upper] += share
+    return matrix
+
+
 def convolution(weight: Tensor, bias: Tensor, stride: int, padding: tuple[int, int], size: int) -> Convolution:
     """The fastest of the kinds below for images of ``size`` x ``size``.
 
@@ -95,7 +117,9 @@ def convolution(weight: Tensor, bias: Tensor, stride: int, padding: tuple[int, i
     height, width = weight.shape[2:]
     if stride == 1 and (height == 1) != (width == 1):
         return _lines(weight, bias, size)
-    if stride == 1 and height == width and height in _POINTS and weight.shape[1] >= _FEWEST_CHANNELS:
+    values = len(weight) * (-(-size // _TILE) * (_TILE + height - 1)) ** 2
+    tiled = height == width and height in _POINTS and weight.shape[1] >= _FEWEST_CHANNELS and values <= _MOST_VALUES
+    if stride == 1 and tiled:
         return _tiles(weight, bias, padding[0])
     direct, offset = weight.float().contiguous(memory_format=torch.channels_last), bias.float()
     return lambda images: F.conv2d(images, direct, offset, stride, padding)

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_lightning.metrics.fast_convolution import convolution
+from gan_lightning.metrics.fast_convolution import convolution, resized
 
 Layer = Callable[[Tensor], Tensor]
 Names = Sequence[str | tuple[str, ...]]
@@ -93,29 +93,13 @@ class FastInception:
         Returns:
             n x 2048; and n x 1008, without the classifier's bias, as the Inception Score has them. float32.
         """
-        maps = torch.cat([_in_turn(*self._first)(_enlarged(part)) for part in images.split(_FIRST_IMAGES)])
+        # Values of TensorFlow's graph, (x - 128) / 128.
+        maps = torch.cat(
+            [_in_turn(*self._first)(resized(part, SIDE) / 128 - 1) for part in images.split(_FIRST_IMAGES)]
+        )
         # The mean over 8 x 8 pixels.
         features = torch.cat([_in_turn(*self._others)(part).mean(dim=(2, 3)) for part in maps.split(_IMAGES)])
         return features, features @ self._classes.T
-
-
-def _enlarged(images: Tensor) -> Tensor:
-    """uint8 images in 299 x 299 and [-1, 1), by TensorFlow 1's bilinear resize."""
-    height, width = (_resize_matrix(size) for size in images.shape[2:])
-    return (height @ (images.float() / 128 - 1) @ width.T).contiguous(memory_format=torch.channels_last)
-
-
-def _resize_matrix(size: int) -> Tensor:
-    """Of ``size`` values to 299: 299 x size, float32."""
-    # TensorFlow 1 adds no half pixel: value i of the result is at place i * size / 299.
-    places = torch.arange(SIDE, dtype=torch.float32) * torch.tensor(size / SIDE, dtype=torch.float32)
-    lower = places.long()
-    upper = (lower + 1).clamp_max(size - 1)
-    rows, share = torch.arange(SIDE), places - lower
-    matrix = torch.zeros(SIDE, size)
-    matrix[rows, lower] += 1 - share
-    matrix[rows, upper] += share
-    return matrix
 
 
 def _folded(layers: Sequence[Any]) -> tuple[Tensor, Tensor]:

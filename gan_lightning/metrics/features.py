@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gan_lightning.metrics.digest import digest_of_weights
 from gan_lightning.metrics.fast_inception import FastInception
+from gan_lightning.metrics.fast_vgg import FastVGG16
 from gan_lightning.networks.pretrained import downloaded, read_weights
 
 INCEPTION, VGG16 = "inception-v3-compat", "vgg16"
@@ -62,11 +63,19 @@ class Pixels(FeatureExtractor):
         return Embedding(images.flatten(1).float() / 255)
 
 
+_Fast = Callable[[Tensor], tuple[Tensor, Tensor]]
+_FAST: dict[str, tuple[Callable[[nn.Module], _Fast], tuple[str, str]]] = {
+    INCEPTION: (FastInception, ("2048", "logits_unbiased")),
+    VGG16: (FastVGG16, ("fc2_relu", "fc2_relu")),
+}
+"""What is faster on a CPU, and the layers that it computes, for features and classes."""
+
+
 class RegisteredExtractor(FeatureExtractor):
     """An extractor from torch-fidelity's registry, with the layers that it names for FID and Inception Score.
 
-    Inception has torch-fidelity's weights and its resize to 299 x 299, TensorFlow's; on a CPU it is
-    :class:`gan_lightning.metrics.fast_inception.FastInception`. Grey images are shown as RGB.
+    Inception has torch-fidelity's weights and its resize to 299 x 299, TensorFlow's. On a CPU it and VGG16 are computed
+    in other operations, to the rounding of float32. Grey images are shown as RGB.
 
     Args:
         name: Its name in torch-fidelity's registry.
@@ -95,25 +104,21 @@ class RegisteredExtractor(FeatureExtractor):
         # and DINOv2 answer with their features where classes are asked for.
         headless = layers["isc"] == layers["fid"] or (head is not None and not head.weight.any())
         self.class_score = None if headless else "inception_score" if name == INCEPTION else f"{name}_score"
-        self._fast: FastInception | None = None
-        self._has_fast = name == INCEPTION and (layers["fid"], layers["isc"]) == ("2048", "logits_unbiased")
+        self._fast: _Fast | None = None
+        kind_of_fast, of_layers = _FAST.get(name, (None, ()))
+        self._kind_of_fast = kind_of_fast if of_layers == (layers["fid"], layers["isc"]) else None
 
     def forward(self, images: Tensor) -> Embedding:
         # n x 1 x H x W to n x 3 x H x W
         rgb = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
         # GPUs' libraries choose by themselves how to be fast.
-        compute = self._fast_layers if self._has_fast and rgb.device.type == "cpu" else self._layers
-        features, logits = compute(rgb)
+        if self._kind_of_fast is not None and rgb.device.type == "cpu":
+            self._fast = self._fast or self._kind_of_fast(self.network)
+            features, logits = self._fast(rgb)
+        else:
+            layers = self.network(rgb)
+            features, logits = (layers[place].flatten(1) for place in self._places)
         return Embedding(features, None if self.class_score is None else logits)
-
-    def _layers(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        layers = self.network(images)
-        features, logits = (layers[place].flatten(1) for place in self._places)
-        return features, logits
-
-    def _fast_layers(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        self._fast = self._fast or FastInception(self.network)
-        return self._fast(images)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_fast": None}  # made of functions, and quickly made again

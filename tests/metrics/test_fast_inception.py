@@ -1,4 +1,4 @@
-"""Inception in fewer operations: against plain convolutions, against torch-fidelity's resize and its whole network."""
+"""Inception and VGG16 in fewer operations: against plain convolutions, torch-fidelity's resize and its networks."""
 
 import pickle
 from pathlib import Path
@@ -8,13 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import BasicConv2d, FeatureExtractorInceptionV3
+from torch_fidelity.feature_extractor_vgg16 import FeatureExtractorVGG16
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
 from gan_lightning.metrics import fast_convolution
 from gan_lightning.metrics.extractors import Ingredients, make_extractor
-from gan_lightning.metrics.fast_convolution import Transforms, convolution, line_transforms, tile_transforms
-from gan_lightning.metrics.fast_inception import FastInception, _enlarged
-from tests.metrics.stand_ins import inception_weights
+from gan_lightning.metrics.fast_convolution import Transforms, convolution, line_transforms, resized, tile_transforms
+from gan_lightning.metrics.fast_inception import FastInception
+from gan_lightning.metrics.fast_vgg import FastVGG16
+from tests.metrics.stand_ins import inception_weights, vgg16_weights
 from tests.metrics.tools import images
 
 ROUNDING = 2**-24
@@ -95,9 +97,9 @@ def test_convolutions_agree_with_torchs(kernel, padding, stride, size, channels,
 def test_the_resize_is_tensorflows(size):
     shown = torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     expected = interpolate_bilinear_2d_like_tensorflow1x(shown.double(), (299, 299), align_corners=False)
-    # Shares of pixels are rounded in float32 on both sides; values are in [-1, 1].
-    places = max(size) * ROUNDING * 2
-    torch.testing.assert_close(_enlarged(shown).double(), (expected - 128) / 128, rtol=0, atol=4 * places)
+    # Places are rounded in float32, on both sides; values are up to 255.
+    rounded = max(size) * 2 * ROUNDING * 255
+    torch.testing.assert_close(resized(shown, 299).double(), expected, rtol=0, atol=4 * rounded)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +131,20 @@ def test_the_network_is_torch_fidelitys(weights):
     assert expected.std(dim=0).max() > 0.01 * expected.max()  # else the agreement would say little
     # A rounding of float32 in every layer, of 94.
     assert (found - expected).abs().max() < n_layers * 2 * ROUNDING * expected.max()
+
+
+def test_vgg16_is_torch_fidelitys(tmp_path, monkeypatch):
+    monkeypatch.setattr(FeatureExtractorVGG16, "INPUT_IMAGE_SIZE", 64)
+    torch.save(vgg16_weights(), tmp_path / "vgg16.pth")
+    network = FeatureExtractorVGG16("any", ["fc2_relu"], str(tmp_path / "vgg16.pth"))
+    shown = images(3, 1, side=32)
+    found, _ = FastVGG16(network)(shown)
+    exact = network.double()
+    exact.feature_extractor_internal_dtype = torch.float64
+    (expected,) = exact(shown)
+    assert (expected > 0).double().mean() > 0.1
+    # A rounding of float32 in every layer, of 15.
+    assert (found - expected).abs().max() < 15 * 2 * ROUNDING * expected.max()
 
 
 def test_images_together_are_as_alone(weights):
