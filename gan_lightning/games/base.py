@@ -97,6 +97,8 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
 
     shares_fakes: bool = True
     """False: the generator's update has fakes of its own, of latents drawn after the discriminator's update."""
+    differentiates_twice: bool = True
+    """Whether penalties hold gradients of gradients; False: compiled networks stay compiled in them."""
 
     def __init__(
         self,
@@ -334,7 +336,8 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
             total = summed(terms, loss)
             # Lazy regularisation: rarer penalties, multiplied by the interval, have the same mean (StyleGAN2).
             if number % self.penalty_interval == 0:
-                with running_eagerly(self.generator, self.discriminator):
+                # Compiled code has no double backward.
+                with running_eagerly(*([self.generator, self.discriminator] if self.differentiates_twice else [])):
                     penalties = penalty(batch)
                 if penalties:
                     total = total + summed(penalties, penalty) * self.penalty_interval

@@ -1,6 +1,7 @@
 """Regularisers of a discriminator: penalties on its gradients, weight clipping."""
 
 from gan_lightning.regularizers.gradient_penalties import (
+    PenaltyMethod,
     dragan_penalty,
     gradient_penalty,
     r1_penalty,
@@ -9,4 +10,12 @@ from gan_lightning.regularizers.gradient_penalties import (
 )
 from gan_lightning.regularizers.weight_clipping import clip_weights
 
-__all__ = ["clip_weights", "dragan_penalty", "gradient_penalty", "r1_penalty", "r2_penalty", "refuse_batch_norm"]
+__all__ = [
+    "PenaltyMethod",
+    "clip_weights",
+    "dragan_penalty",
+    "gradient_penalty",
+    "r1_penalty",
+    "r2_penalty",
+    "refuse_batch_norm",
+]

@@ -8,7 +8,7 @@ from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import ImageGame
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
-from gan_lightning.regularizers import r1_penalty
+from gan_lightning.regularizers import PenaltyMethod, r1_penalty
 
 
 class DCGAN(
@@ -30,12 +30,21 @@ class DCGAN(
     Args:
         r1_weight: Gamma of R1, or its schedule. 0, the paper's game, turns it off.
         real_target: Target of the real images' probability; below 1: one-sided label smoothing.
+        penalty_method: How the penalty is computed: ``finite_difference`` estimates it without a second derivative.
     """
 
-    def __init__(self, r1_weight: Schedule | float = 0.0, real_target: float = 1.0, **game: Any) -> None:
+    def __init__(
+        self,
+        r1_weight: Schedule | float = 0.0,
+        real_target: float = 1.0,
+        penalty_method: PenaltyMethod = "exact",
+        **game: Any,
+    ) -> None:
         super().__init__(**game)
         self.r1_weight = resolve_number(r1_weight)
         self.real_target = real_target
+        self.penalty_method = penalty_method
+        self.differentiates_twice = penalty_method == "exact"
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         # Two passes, so that BatchNorm takes its statistics over real images alone and over fakes alone.
@@ -46,7 +55,7 @@ class DCGAN(
         # Not computed at all: it would take a second backward pass, and BatchNorm is allowed without it.
         if weight == 0:
             return {}
-        return {"r1": weight * r1_penalty(self.discriminator, batch.real)}
+        return {"r1": weight * r1_penalty(self.discriminator, batch.real, self.penalty_method)}
 
     def generator_loss(self, batch: GameBatch) -> Terms:
         return non_saturating_generator(self.discriminator(batch.fake))

@@ -6,7 +6,7 @@ from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import ImageGame
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.networks import PlainConvDiscriminator
-from gan_lightning.regularizers import dragan_penalty, refuse_batch_norm
+from gan_lightning.regularizers import PenaltyMethod, dragan_penalty, refuse_batch_norm
 
 
 class DRAGAN(
@@ -28,12 +28,21 @@ class DRAGAN(
         discriminator: Makes the discriminator from the image shape. It must carry no BatchNorm.
         penalty_weight: Weight of the gradient penalty, lambda in the paper.
         perturbation: Distance from the data at which the gradient is penalised, in standard deviations of the data.
+        penalty_method: How the penalty is computed: ``finite_difference`` estimates it without a second derivative.
     """
 
-    def __init__(self, penalty_weight: float = 10.0, perturbation: float = 0.5, **game: Any) -> None:
+    def __init__(
+        self,
+        penalty_weight: float = 10.0,
+        perturbation: float = 0.5,
+        penalty_method: PenaltyMethod = "exact",
+        **game: Any,
+    ) -> None:
         super().__init__(**game)
         self.penalty_weight = penalty_weight
         self.perturbation = perturbation
+        self.penalty_method = penalty_method
+        self.differentiates_twice = penalty_method == "exact"
         refuse_batch_norm(self.discriminator, "DRAGAN")
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
@@ -41,7 +50,7 @@ class DRAGAN(
 
     def discriminator_penalty(self, batch: GameBatch) -> Terms:
         # Around the data only: the paper finds sharp gradients of D there where modes collapse.
-        penalty = dragan_penalty(self.discriminator, batch.real, self.perturbation)
+        penalty = dragan_penalty(self.discriminator, batch.real, self.perturbation, method=self.penalty_method)
         return {"gradient_penalty": self.penalty_weight * penalty}
 
     def generator_loss(self, batch: GameBatch) -> Terms:

@@ -19,7 +19,7 @@ from gan_lightning.losses import Terms, wasserstein_discriminator, wasserstein_g
 from gan_lightning.networks import StarGANDiscriminator, StarGANGenerator
 from gan_lightning.networks.layers.labels import one_hot
 from gan_lightning.optimizers import StarGANAdam
-from gan_lightning.regularizers import gradient_penalty
+from gan_lightning.regularizers import PenaltyMethod, gradient_penalty
 from gan_lightning.trainer.loader_batches import check_attributes, check_labels
 
 AttributeNetworkFactory = Callable[[ImageShape, int], nn.Module]
@@ -57,6 +57,7 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
         class_weight: Weight of ``cls`` in both players.
         reconstruction_weight: Weight of the last term of L_G.
         penalty_weight: Weight of the gradient penalty.
+        penalty_method: How the penalty is computed: ``finite_difference`` estimates it without a second derivative.
 
     Raises:
         ValueError: There are neither attributes nor classes, or an attribute is there twice.
@@ -74,6 +75,7 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
         reconstruction_weight: float = 10.0,
         penalty_weight: float = 10.0,
         class_names: Sequence[str] | None = None,
+        penalty_method: PenaltyMethod = "exact",
         **game: Any,
     ) -> None:
         n_classes = num_classes or 0
@@ -97,6 +99,8 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
         self.class_weight = class_weight
         self.reconstruction_weight = reconstruction_weight
         self.penalty_weight = penalty_weight
+        self.penalty_method = penalty_method
+        self.differentiates_twice = penalty_method == "exact"
 
     # The game.
 
@@ -131,7 +135,9 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
 
     def discriminator_penalty(self, batch: GameBatch) -> Terms:
         # The scores are the critic; the attributes' head has no Lipschitz bound.
-        penalty = gradient_penalty(lambda images: self.discriminator(images)[0], batch.real, batch.fake)
+        penalty = gradient_penalty(
+            lambda images: self.discriminator(images)[0], batch.real, batch.fake, method=self.penalty_method
+        )
         return {"gradient_penalty": self.penalty_weight * penalty}
 
     def generator_loss(self, batch: GameBatch) -> Terms:

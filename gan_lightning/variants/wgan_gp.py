@@ -7,7 +7,7 @@ from gan_lightning.games.image import ImageGame
 from gan_lightning.losses import Terms, wasserstein_discriminator, wasserstein_generator
 from gan_lightning.networks import ResNetDiscriminator, ResNetGenerator
 from gan_lightning.optimizers import WGANGPAdam
-from gan_lightning.regularizers import gradient_penalty, refuse_batch_norm
+from gan_lightning.regularizers import PenaltyMethod, gradient_penalty, refuse_batch_norm
 
 
 class WGANGP(
@@ -33,11 +33,14 @@ class WGANGP(
     Args:
         discriminator: Makes the critic from the image shape. It must carry no BatchNorm.
         penalty_weight: Weight of the gradient penalty, lambda in the paper.
+        penalty_method: How the penalty is computed: ``finite_difference`` estimates it without a second derivative.
     """
 
-    def __init__(self, penalty_weight: float = 10.0, **game: Any) -> None:
+    def __init__(self, penalty_weight: float = 10.0, penalty_method: PenaltyMethod = "exact", **game: Any) -> None:
         super().__init__(**game)
         self.penalty_weight = penalty_weight
+        self.penalty_method = penalty_method
+        self.differentiates_twice = penalty_method == "exact"
         refuse_batch_norm(self.discriminator, "WGANGP")
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
@@ -46,7 +49,7 @@ class WGANGP(
     def discriminator_penalty(self, batch: GameBatch) -> Terms:
         # Along the lines between the distributions an optimal critic has gradient norm 1 (proposition 1). Fakes are
         # detached: the penalty is the critic's alone.
-        penalty = gradient_penalty(self.discriminator, batch.real, batch.fake)
+        penalty = gradient_penalty(self.discriminator, batch.real, batch.fake, method=self.penalty_method)
         return {"gradient_penalty": self.penalty_weight * penalty}
 
     def generator_loss(self, batch: GameBatch) -> Terms:

@@ -1,6 +1,9 @@
 """Penalties against critics whose gradients are known by hand, per-image loops and finite differences."""
 
 import copy
+from dataclasses import replace
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -15,6 +18,9 @@ from gan_lightning.regularizers import (
     r2_penalty,
     refuse_batch_norm,
 )
+from gan_lightning.trainer.speed import running_eagerly
+from gan_lightning.variants import DCGAN, DRAGAN, WGANGP, StarGAN
+from tests.helpers.games import example_batch, small
 
 SHAPE = (3, 4, 4)
 DIRECTION = torch.zeros(SHAPE)
@@ -207,3 +213,93 @@ def test_clip_weights_reaches_every_parameter():
     assert_close(critic[1].weight.detach(), torch.full((4,), 0.01))
     assert all(parameter.requires_grad for parameter in critic.parameters())
     assert_close(critic[1].running_var, torch.ones(4))
+
+
+# Estimates from finite differences. A mean of n draws with sample deviation d is off by more than 6 d / sqrt(n) in one
+# case of 5e8.
+
+ESTIMATED = [
+    lambda critic, x, **how: gradient_penalty(critic, x, x, **how),
+    lambda critic, x, **how: gradient_penalty(critic, x, x, target=0.3, **how),
+    lambda critic, x, **how: dragan_penalty(critic, x, perturbation=0, **how),
+    r1_penalty,
+    r2_penalty,
+]
+EACH = ["gradient_penalty", "target 0.3", "dragan", "r1", "r2"]
+
+
+def differs(values: Tensor, expected: Tensor) -> bool:
+    """Whether a mean of independent values is not what is expected."""
+    error, scatter = values.mean(0) - expected, values.std(0) / len(values) ** 0.5
+    return bool((error.abs() > 6 * scatter + 1e-4 * expected.abs().max()).any())
+
+
+@pytest.mark.parametrize("penalty", ESTIMATED, ids=EACH)
+@pytest.mark.parametrize("norm", [0.25, 1.0, 3.0])
+def test_a_finite_difference_is_right_in_the_mean_for_a_linear_critic(penalty: Any, norm: float) -> None:
+    one = images(1, torch.float64)
+    exact = penalty(linear_critic(norm), one)
+    values = torch.stack([penalty(linear_critic(norm), one, method="finite_difference") for _ in range(4000)])
+    assert not differs(values, exact)
+    assert values.std() > 0.1 * norm**2, "nothing was drawn"
+
+
+@pytest.mark.parametrize("penalty", ESTIMATED, ids=EACH)
+@pytest.mark.parametrize("head", HEADS)
+def test_a_finite_difference_has_the_gradient_of_the_exact_one_in_the_mean(penalty: Any, head: str) -> None:
+    critic = SmoothCritic(HEADS[head]()).double()
+    weights, x = [*critic.parameters()], images(2, torch.float64)
+
+    def gradient(**how: Any) -> Tensor:
+        moved = torch.autograd.grad(penalty(critic, x, **how), weights, allow_unused=True)
+        return torch.cat([part.flatten() for part in moved if part is not None])
+
+    values = torch.stack([gradient(method="finite_difference") for _ in range(1500)])
+    exact = gradient()
+    # A bias reaches the outputs and not their slopes: only the exact gradient leaves it out.
+    assert not differs(values[:, : len(exact)], exact)
+    assert not differs(values[:, len(exact) :], torch.zeros(values.shape[1] - len(exact), dtype=torch.float64))
+
+
+class Once(torch.autograd.Function):
+    """A square that can be differentiated once, like compiled code."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.square()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return 2 * gradient * ctx.saved_tensors[0]
+
+
+@pytest.mark.parametrize("penalty", ESTIMATED, ids=EACH)
+def test_a_finite_difference_needs_no_second_derivative(penalty: Any) -> None:
+    weight = torch.ones(SHAPE, requires_grad=True)
+
+    def critic(x: Tensor) -> Tensor:
+        return (weight * Once.apply(x)).sum(dim=(1, 2, 3))  # type: ignore[no-untyped-call]
+
+    penalty(critic, images(4), method="finite_difference").backward()
+    assert weight.grad is not None
+    with pytest.raises(RuntimeError, match="differentiate twice"):
+        penalty(critic, images(4)).backward()
+
+
+@pytest.mark.parametrize(("variant", "game"), [(DCGAN, {"r1_weight": 1.0}), (WGANGP, {}), (DRAGAN, {}), (StarGAN, {})])
+def test_every_game_that_penalises_takes_the_estimate(variant: Any, game: dict[str, Any]) -> None:
+    """Compiled networks stay compiled in it, and only there."""
+    for method, eagerly in (("exact", True), ("finite_difference", False)):
+        model: Any = small(variant, **game, penalty_method=method)
+        assert model.hparams["penalty_method"] == method
+        assert model.differentiates_twice == eagerly
+        compiled = Mock(side_effect=model.discriminator.forward)
+        model.discriminator._compiled_call_impl = compiled
+        batch = model.draw_latents(model.prepare_batch(example_batch(model, 4)))
+        batch = replace(batch, fake=model.generate_fakes(batch)).detached()
+        with running_eagerly(*([model.discriminator] if model.differentiates_twice else [])):
+            (value,) = model.discriminator_penalty(batch).values()
+        value.backward()
+        assert compiled.call_count == (0 if eagerly else 2)
