@@ -90,7 +90,7 @@ def started(name: str, case: Case) -> float:
 
 
 def lay_out(source: Path, folder: Path, n: int) -> str:
-    """The first n files of the folder, evenly spread over the source's, as PNG."""
+    """Write n images of the source, evenly spread, as PNG files into a new folder, which is returned."""
     images = FolderImages(source, at_most=n)
     if len(images) < n:
         raise SystemExit(f"{source} has {len(images)} images, not {n}.")

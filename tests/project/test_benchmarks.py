@@ -14,6 +14,7 @@ from benchmarks import neighbours, pairs, pictures
 from benchmarks.labels import accuracy_by_class, matched_accuracy, report
 from benchmarks.modes import drawn
 from benchmarks.modes import main as count_modes
+from benchmarks.turns_with_torch_fidelity import lay_out, summary
 from datamodules.components.tensors import edges
 from gan_lightning.metrics.features import Embedding
 from gan_lightning.variants import ALI, CoGAN, ConditionalGAN, InfoGAN, Pix2Pix
@@ -211,3 +212,16 @@ def test_no_picture_of_a_game_that_is_given_an_image(
     with pytest.raises(SystemExit):
         pictures.main(["--ckpt", "last.ckpt", "--out", "made.png"])
     assert "Pix2Pix draws nothing of a latent alone" in capsys.readouterr().err
+
+
+def test_turns_are_compared_round_by_round(tmp_path: Path) -> None:
+    assert summary({"ours": [1.0, 4.0, 2.0], "theirs": [4.0, 8.0, 5.0]}) == (
+        "ours 2.0 s, theirs 5.0 s; ratio 0.400 (0.250 to 0.500)"
+    )
+    (tmp_path / "source").mkdir()
+    for shade in range(4):
+        Image.new("RGB", (8, 8), (shade, 0, 0)).save(tmp_path / "source" / f"{shade}.png")
+    laid_out = Path(lay_out(tmp_path / "source", tmp_path / "two", 2))
+    assert [Image.open(path).getpixel((0, 0)) for path in sorted(laid_out.iterdir())] == [(0, 0, 0), (2, 0, 0)]
+    with pytest.raises(SystemExit, match="has 4 images, not 5"):
+        lay_out(tmp_path / "source", tmp_path / "five", 5)
