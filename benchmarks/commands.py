@@ -113,7 +113,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant (default: %(default)s)")
     options = parser.parse_args(arguments)
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     checkouts = {"": HERE} | ({", before": options.before.resolve()} if options.before else {})
     seconds: dict[str, list[float]] = {}
     with TemporaryDirectory() as place:
