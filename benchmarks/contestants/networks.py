@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_lightning.networks.layers.resampling import UpsampledConv2d
+from gan_lightning.networks.layers.winograd import WinogradConv2d
 from gan_lightning.networks.resnet import ResidualGenerator
 
 ImageShape = tuple[int, int, int]
@@ -25,10 +26,10 @@ class BilinearUpBlock(nn.Module):
             nn.BatchNorm2d(channels),
             nn.ReLU(inplace=True),
             nn.Upsample(scale_factor=2, mode="bilinear"),
-            nn.Conv2d(channels, channels, kernel_size=3, padding=1),
+            WinogradConv2d(channels, channels, padding=1),
             nn.BatchNorm2d(channels),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, kernel_size=3, padding=1),
+            WinogradConv2d(channels, channels, padding=1),
         )
         self.shortcut = nn.Conv2d(channels, channels, kernel_size=1)
 
