@@ -51,7 +51,7 @@ class UNet(nn.Module):
             inputs = channels[level - 1] if level else condition_shape[0]
             layer = nn.Conv2d(inputs, channels[level], kernel_size=4, stride=2, padding=1, bias=False)
             # Activation before the convolution, as in the authors' code
-            before = [nn.LeakyReLU(0.2)] if level else []
+            before = [nn.LeakyReLU(0.2, inplace=True)] if level else []
             after = [nn.BatchNorm2d(channels[level])] if 0 < level < depth - 1 else []
             return nn.Sequential(*before, layer, *after)
 
@@ -62,11 +62,11 @@ class UNet(nn.Module):
             layer = nn.ConvTranspose2d(joined * channels[level], outputs, 4, stride=2, padding=1, bias=level == 0)
             # The outermost level makes the image: no norm and no dropout.
             if level == 0:
-                return nn.Sequential(nn.ReLU(), layer, nn.Tanh())
+                return nn.Sequential(nn.ReLU(inplace=True), layer, nn.Tanh())
             after: list[nn.Module] = [nn.BatchNorm2d(outputs)]
             if depth - 1 - level in dropout_layers:
                 after.append(nn.Dropout(dropout))
-            return nn.Sequential(nn.ReLU(), layer, *after)
+            return nn.Sequential(nn.ReLU(inplace=True), layer, *after)
 
         self.encoder = nn.ModuleList(down(level) for level in range(depth))
         self.decoder = nn.ModuleList(up(level) for level in reversed(range(depth)))
@@ -74,7 +74,8 @@ class UNet(nn.Module):
 
     def forward(self, condition: Tensor) -> Tensor:
         """Map images (N, C, H, W) to images (N, C', H, W) in [-1, 1]."""
-        # Encoder: keep every map for its skip connection.
+        # Encoder: keep every map for its skip connection. The next layer's LeakyReLU changes it in place, which leaves
+        # the decoder's ReLU of it as it was: relu(leaky_relu(x)) = relu(x).
         maps = [condition]
         for layer in self.encoder:
             maps.append(layer(maps[-1]))
