@@ -1,5 +1,7 @@
 """Winograd's algorithm computes torch's convolution, and is taken where it pays."""
 
+import io
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -124,6 +126,50 @@ def test_names_and_shapes_are_those_of_torchs_layer() -> None:
     layer = WinogradConv2d(3, 5, 4, 1)
     layer.load_state_dict(plain.state_dict())
     assert repr(layer).split("(", 1)[1] == repr(plain).split("(", 1)[1]
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated:FutureWarning")
+def test_torchscript_has_torchs_convolution(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    layer, x = WinogradConv2d(*KERNEL.shape[:2]), torch.randn_like(MAPS)
+    assert pays(x, layer.weight, 0)
+    for made in (torch.jit.script(layer), torch.jit.trace(layer, x, check_trace=False)):
+        torch.jit.save(made, io.BytesIO())  # A function written in Python could not be saved.
+        assert torch.equal(made(x), F.conv2d(x, layer.weight, layer.bias))
+
+
+def test_transforms_of_functions_go_through_it(always: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "_TILES_AT_ONCE", 1)
+    torch.manual_seed(0)
+    layer = WinogradConv2d(2, 3).double()
+    x = torch.randn(4, 2, 6, 7, dtype=torch.float64)
+    weights = {name: weight.detach() for name, weight in layer.named_parameters()}
+
+    def plain(weights: dict[str, Tensor], x: Tensor) -> Tensor:
+        return F.conv2d(x, weights["weight"], weights["bias"])
+
+    def fast(weights: dict[str, Tensor], x: Tensor) -> Tensor:
+        return torch.func.functional_call(layer, weights, (x,))
+
+    changes = {name: torch.randn_like(weight) for name, weight in weights.items()}
+    inputs = (weights, x), (changes, torch.randn_like(x))
+    results = []
+    for convolution in (fast, plain):
+        # Of each image, as of a batch of one
+        one_by_one = torch.func.vmap(lambda one, c=convolution: c(weights, one[None])[0])(x)
+        gradients = torch.func.vmap(
+            torch.func.grad(lambda w, one, c=convolution: c(w, one[None]).square().sum()), in_dims=(None, 0)
+        )(weights, x)
+        forward = torch.func.jvp(convolution, *inputs)[1]
+        of_x = torch.func.jvp(lambda one, c=convolution: c(weights, one), (x,), (inputs[1][1],))[1]
+        leaf = x.clone().requires_grad_()
+        y = convolution(dict(layer.named_parameters()), leaf)
+        given = torch.linspace(-1, 1, 2 * y.numel(), dtype=y.dtype).view(2, *y.shape)
+        several = torch.autograd.grad(y, [leaf, *layer.parameters()], given, is_grads_batched=True)
+        results.append([one_by_one, *gradients.values(), forward, of_x, *several])
+    for mine, theirs in zip(*results, strict=True):
+        # As in test_values_and_derivatives
+        torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-10)
 
 
 def test_a_network_exports_without_it() -> None:

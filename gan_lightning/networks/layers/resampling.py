@@ -6,7 +6,8 @@ the larger map. In one dimension the kernel ``(a, b, c)`` becomes ``(a, a + b, b
 their transposed convolutions (Karras et al., 2018, arXiv 1710.10196, the code's ``fused_scale``).
 
 The function, and the names and shapes of the weights, are those of the two layers; results differ by rounding. Beside
-the CPU the two layers are computed one after the other: cuDNN's fastest kernels are for 3 x 3.
+the CPU the two layers are computed one after the other, for cuDNN's fastest kernels are for 3 x 3; so they are in
+TorchScript.
 """
 
 import torch
@@ -28,11 +29,11 @@ class UpsampledConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, 2H, 2W)."""
-        if not x.is_cpu:
-            return super().forward(F.interpolate(x, scale_factor=2))
-        # A transposed convolution has its kernel the other way round, and channels in before channels out.
-        kernel = _widened(self.weight).flip(2, 3).transpose(0, 1)
-        return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
+        if not torch.jit.is_scripting() and x.is_cpu:
+            # A transposed convolution has its kernel the other way round, and channels in before channels out.
+            kernel = _widened(self.weight).flip(2, 3).transpose(0, 1)
+            return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
+        return F.conv2d(F.interpolate(x, scale_factor=2.0), self.weight, self.bias, padding=1)
 
 
 class PooledConv2d(nn.Conv2d):
@@ -49,9 +50,9 @@ class PooledConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, 2H, 2W) to (N, out_channels, H, W)."""
-        if not x.is_cpu:
-            return F.avg_pool2d(super().forward(x), 2)
-        return F.conv2d(x, _widened(self.weight) / 4, self.bias, stride=2, padding=1)
+        if not torch.jit.is_scripting() and x.is_cpu:
+            return F.conv2d(x, _widened(self.weight) / 4, self.bias, stride=2, padding=1)
+        return F.avg_pool2d(F.conv2d(x, self.weight, self.bias, padding=1), 2)
 
 
 def _widened(weight: Tensor) -> Tensor:

@@ -50,19 +50,21 @@ class WinogradConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, H', W')."""
         # Read once: a spectral norm iterates whenever its weight is read.
-        weight, padding = self.weight, int(self.padding[0])
-        if not pays(x, weight, padding):
-            return F.conv2d(x, weight, self.bias, padding=padding)
-        y: Tensor = _Winograd.apply(x, weight, padding)
-        return y if self.bias is None else y.add_(self.bias[:, None, None])
+        weight = self.weight
+        if not torch.jit.is_scripting():  # TorchScript compiles torch's convolution alone.
+            padding = int(self.padding[0])
+            if pays(x, weight, padding):
+                y: Tensor = _Winograd.apply(x, weight, padding)
+                return y if self.bias is None else y.add_(self.bias[:, None, None])
+        return F.conv2d(x, weight, self.bias, padding=self.padding)
 
 
 def pays(x: Tensor, weight: Tensor, padding: int) -> bool:
     """Whether Winograd's algorithm is the faster one for an input (N, C, H, W) and a kernel (K, C, r, r).
 
-    Compiled and exported networks, autocast, other number types and memory formats keep torch's convolution.
+    Compiled, traced and exported networks, autocast, other number types and memory formats keep torch's convolution.
     """
-    if torch.compiler.is_compiling() or not x.is_cpu or torch.is_autocast_enabled("cpu"):
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or not x.is_cpu or torch.is_autocast_enabled("cpu"):
         return False
     if x.dtype != weight.dtype or x.dtype not in (torch.float32, torch.float64):
         return False
@@ -87,6 +89,8 @@ def _n_tiles(outputs: int, r: int) -> int:
 class _Winograd(torch.autograd.Function):
     """Convolution without bias; its own gradient is by torch's, which has a gradient in turn."""
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(x: Tensor, weight: Tensor, padding: int) -> Tensor:
         k, _, r, _ = weight.shape
@@ -98,7 +102,14 @@ class _Winograd(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:
         ctx.save_for_backward(*inputs[:2])
+        ctx.save_for_forward(*inputs[:2])
         ctx.padding = inputs[2]
+
+    @staticmethod
+    def jvp(ctx: Any, of_x: Tensor | None, of_weight: Tensor | None, _: None) -> Any:
+        x, weight = ctx.saved_tensors
+        by_x = 0 if of_x is None else F.conv2d(of_x, weight, padding=ctx.padding)
+        return by_x if of_weight is None else by_x + F.conv2d(x, of_weight, padding=ctx.padding)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
@@ -111,15 +122,22 @@ class _Winograd(torch.autograd.Function):
             )
             return of_x, of_weight, None
         r, kernels = weight.shape[2], _kernels(weight)
-        of_x, of_kernels = [], torch.zeros_like(kernels)
+        parts_of_x: list[Tensor] = []
+        of_kernels: Tensor | None = None
         size = _images(gradient.shape[2], gradient.shape[3], r)
         for part, of_part in zip(x.split(size), gradient.split(size), strict=True):
             products = _products_gradient(of_part, r)
             if needs[0]:
-                of_x.append(_inputs_gradient(torch.bmm(kernels.mT, products), part, r, ctx.padding))
+                parts_of_x.append(_inputs_gradient(torch.bmm(kernels.mT, products), part, r, ctx.padding))
             if needs[1]:
-                of_kernels.baddbmm_(products, _inputs(part, r, ctx.padding).mT)
-        return torch.cat(of_x) if of_x else None, _kernels_gradient(of_kernels, weight) if needs[1] else None, None
+                inputs = _inputs(part, r, ctx.padding).mT
+                # Zeros to add to would not be batched in a vmap of gradients.
+                if of_kernels is None:
+                    of_kernels = torch.bmm(products, inputs)
+                else:
+                    of_kernels.baddbmm_(products, inputs)
+        of_weight = None if of_kernels is None else _kernels_gradient(of_kernels, weight)
+        return torch.cat(parts_of_x) if parts_of_x else None, of_weight, None
 
 
 def _images(rows: int, columns: int, r: int) -> int:
