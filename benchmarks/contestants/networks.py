@@ -18,7 +18,10 @@ _EPS = 0.8
 
 
 class BilinearUpBlock(nn.Module):
-    """The block of SNGAN's generator as mimicry has it: it enlarges bilinearly, the paper by nearest neighbours."""
+    """The block of SNGAN's generator as mimicry has it: it enlarges bilinearly, the paper by nearest neighbours.
+
+    The convolutions are this library's, as in its own block.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
