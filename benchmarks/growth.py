@@ -110,7 +110,7 @@ def of_batch(folder: Path, size: int) -> float:
 
 
 def of_resolution(folder: Path, size: int) -> float:
-    return step_seconds(folder, 8, size)[0]
+    return step_seconds(folder, 8, size, 3)[0]
 
 
 def of_processes(folder: Path, size: int) -> float:
