@@ -10,8 +10,9 @@ The exact ones need the eager network: compiled code has no double backward.
 
 ``finite_difference`` estimates them without a second derivative: ``d = (D(x + s n) - D(x)) / s`` with normal n is
 ``grad . n`` to the first order in s, so ``E d^2 = ||grad||^2`` and ``E |d| = sqrt(2 / pi) ||grad||``. The penalty is
-right in the mean, and a batch of N scatters by ``sqrt(2 / N)`` of it for R1. A discriminator that draws random
-numbers, as dropout does, answers twice with different ones: take ``exact`` there.
+right in the mean, and a batch of N scatters by ``sqrt(2 / N)`` of it for R1. The two outputs are of the same weights
+and random numbers, so dropout and spectral normalisation are allowed, but ``torch.nn.utils.spectral_norm``, the older
+of torch's two, changes the weights in each pass: take ``exact`` there.
 """
 
 import math
@@ -20,6 +21,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from gan_lightning.trainer.layer_kinds import BATCH_NORMS
 
@@ -178,10 +180,18 @@ def _input_gradient(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Ten
 def _slope(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Estimate of ``grad . n`` along one normal direction an image, N."""
     x = x.detach()
-    with torch.autocast(x.device.type, enabled=False):
+    moved = x + _STEP * torch.randn_like(x)
+
+    def outputs(images: Tensor) -> Tensor:
+        return discriminator(images).reshape(len(x), -1).sum(1)
+
+    # Any other difference between the passes than x would be divided by the step. cached: spectral norms iterate once,
+    # and not between the passes. fork_rng: the second pass draws the first one's numbers, such as masks of dropout.
+    with torch.autocast(x.device.type, enabled=False), parametrize.cached():
         # Two passes and not one of twice the batch: a layer that compares images has each batch by itself.
-        outputs = [discriminator(each).reshape(len(x), -1).sum(1) for each in (x, x + _STEP * torch.randn_like(x))]
-    return (outputs[1] - outputs[0]) / _STEP
+        with torch.random.fork_rng([x.device] if x.is_cuda else []):
+            at_x = outputs(x)
+        return (outputs(moved) - at_x) / _STEP
 
 
 def _at_least_float32(x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
+from gan_lightning.networks.layers.spectral import spectral_norm
 from gan_lightning.regularizers import (
     clip_weights,
     dragan_penalty,
@@ -303,3 +304,22 @@ def test_every_game_that_penalises_takes_the_estimate(variant: Any, game: dict[s
             (value,) = model.discriminator_penalty(batch).values()
         value.backward()
         assert compiled.call_count == (0 if eagerly else 2)
+
+
+@pytest.mark.parametrize("kind", ["spectral norm", "dropout"])
+def test_the_two_outputs_of_a_finite_difference_are_of_one_network(kind: str) -> None:
+    """What changes between two passes in training is no slope: divided by the step it would be all of the penalty."""
+    torch.manual_seed(0)
+    linear = nn.Linear(48, 1).double()
+    critic = nn.Sequential(nn.Flatten(), nn.Dropout(0.5) if kind == "dropout" else nn.Identity(), linear)
+    if kind == "spectral norm":
+        # One vector comes out at once; a matrix does not, and its iterations go on.
+        critic = nn.Sequential(nn.Flatten(), nn.Linear(48, 48).double(), linear)
+        spectral_norm(critic)
+    other = copy.deepcopy(critic)
+    x = images(4000, torch.float64)
+    exact, estimate = r1_penalty(critic, x), r1_penalty(other, x, method="finite_difference")
+    # d^2 has a relative deviation of 2^(1/2), the squared norm over masks one of 48^(-1/2); 6 deviations of the mean.
+    assert estimate.item() == pytest.approx(exact.item(), rel=6 * (2.1 / 4000) ** 0.5)
+    for mine, theirs in zip(other.buffers(), critic.buffers(), strict=True):
+        assert torch.equal(mine, theirs), "more iterations than in one pass"
