@@ -109,15 +109,23 @@ class RegisteredExtractor(FeatureExtractor):
         self._kind_of_fast = kind_of_fast if of_layers == (layers["fid"], layers["isc"]) else None
 
     def forward(self, images: Tensor) -> Embedding:
+        # Pixels in [-1, 1] would be taken for levels of nearly black images.
+        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
+            raise ValueError(
+                f"{self.name} takes uint8 images, N x 3 x H x W or N x 1 x H x W: got {images.dtype} "
+                f"{tuple(images.shape)}."
+            )
         # n x 1 x H x W to n x 3 x H x W
         rgb = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
-        # GPUs' libraries choose by themselves how to be fast.
-        if self._kind_of_fast is not None and rgb.device.type == "cpu":
-            self._fast = self._fast or self._kind_of_fast(self.network)
-            features, logits = self._fast(rgb)
-        else:
-            layers = self.network(rgb)
-            features, logits = (layers[place].flatten(1) for place in self._places)
+        # Features in bfloat16 have two digits, whatever training computes in.
+        with torch.autocast(rgb.device.type, enabled=False):
+            # GPUs' libraries choose by themselves how to be fast.
+            if self._kind_of_fast is not None and rgb.device.type == "cpu" and len(rgb):
+                self._fast = self._fast or self._kind_of_fast(self.network)
+                features, logits = self._fast(rgb)
+            else:
+                layers = self.network(rgb)
+                features, logits = (layers[place].flatten(1) for place in self._places)
         return Embedding(features, None if self.class_score is None else logits)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -163,3 +163,25 @@ def test_an_extractor_that_was_used_is_pickled(weights):
     copy = pickle.loads(pickle.dumps(extractor))
     assert torch.equal(copy(shown).features, features)
     assert copy.fingerprint() == before
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [torch.rand(2, 3, 32, 32), torch.zeros(2, 4, 32, 32, dtype=torch.uint8), torch.zeros(3, 32, 32, dtype=torch.uint8)],
+    ids=["float32", "4 channels", "no batch"],
+)
+def test_what_is_no_batch_of_levels_is_refused(shown: Tensor, weights: Path) -> None:
+    with pytest.raises(ValueError, match="takes uint8 images, N x 3 x H x W"):
+        make_extractor("inception", Ingredients(weights))(shown)
+
+
+def test_no_images_have_no_features(weights: Path) -> None:
+    extractor = make_extractor("inception", Ingredients(weights))
+    assert extractor(torch.zeros(0, 3, 32, 32, dtype=torch.uint8)).features.shape == (0, 2048)
+
+
+def test_autocast_changes_nothing(weights: Path) -> None:
+    extractor, shown = make_extractor("inception", Ingredients(weights)), images(2, 1, side=32)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = extractor(shown).features
+    assert torch.equal(inside, extractor(shown).features)
