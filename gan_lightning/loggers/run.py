@@ -175,6 +175,8 @@ def _end_of(path: Path, step: float) -> tuple[list[str], int, list[tuple[bytes, 
 
 
 def _row(line: bytes, names: list[str]) -> dict[str, Any]:
+    if not line.strip():
+        return {"step": math.inf}  # An empty line, which an editor left, is after every step: it is dropped.
     values = next(csv.reader([line.decode(errors="replace")]), [])
     if len(values) > len(names):
         raise ValueError("a row is longer than the header")
@@ -208,7 +210,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
     if not _has_text(path):
         return []
     try:
-        return [row for _, row in _end_of(path, -math.inf)[2]]
+        return [row for _, row in _end_of(path, -math.inf)[2] if row["step"] < math.inf]
     except _UNREADABLE:
         _set_aside(path)
         return []

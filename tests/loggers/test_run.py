@@ -70,3 +70,14 @@ def test_an_empty_file_is_a_new_one(tmp_path: Path) -> None:
     path.write_bytes(b"")
     assert read(log(tmp_path, {"step": 2, "loss": 0.5})) == [{"step": 2, "loss": 0.5}]
     assert [each.name for each in path.parent.iterdir() if each.suffix == ".csv"] == ["metrics.csv"]
+
+
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_an_empty_line_of_an_editor_is_dropped(place: int, tmp_path: Path) -> None:
+    path = log(tmp_path, {"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25})
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:place], b"\r\n", *lines[place:]]))
+    # Once by the end of the file, once by all of it, for a new column
+    log(tmp_path, {"step": 3, "loss": 1.0, "val": 2.0})
+    assert [row["step"] for row in read(path)] == [1, 2, 3]
+    assert [each.name for each in path.parent.iterdir() if each.suffix == ".csv"] == ["metrics.csv"]
