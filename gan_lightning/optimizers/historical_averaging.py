@@ -1,5 +1,6 @@
 """Historical averaging: a penalty on the distance of weights from their mean over training."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,9 @@ from torch import Tensor
 from gan_lightning.arguments import checked
 from gan_lightning.optimizers.adam import DCGANAdam
 from gan_lightning.trainer.internals import foreach_add_, foreach_div_, foreach_sub
+
+# Without torch's hooks, which would run twice in a step.
+_plain_step = inspect.unwrap(DCGANAdam.step)
 
 
 @checked
@@ -38,7 +42,7 @@ class HistoricalAveragingAdam(DCGANAdam, lr=2e-4):
         moving = [weight for group in self.param_groups for weight in group["params"] if weight.grad is not None]
         # The first update has no mean yet.
         self._add_gradient([weight for weight in moving if "mean" in self.state[weight]])
-        super().step()
+        _plain_step(self)
         # After the move: the mean is over weights after updates, and the initial ones are not among them.
         self._update_means(moving)
         return loss

@@ -95,3 +95,15 @@ def test_a_game_resumes_in_the_same_bits(tmp_path: Path) -> None:
     assert not torch.equal(*(last_state(folder)["state_dict"][name] for folder in (straight, without)))
     (state, *_) = last_state(straight)["optimizer_states"][0]["state"].values()
     assert state["n_averaged"] == 14
+
+
+def test_hooks_run_once_in_a_step() -> None:
+    weight = torch.nn.Parameter(torch.ones(2))
+    DCGANAdam([weight])  # torch gives a class its hooks when one is first made.
+    optimizer = HistoricalAveragingAdam([weight])
+    calls: list[str] = []
+    optimizer.register_step_pre_hook(lambda *_: calls.append("before"))
+    optimizer.register_step_post_hook(lambda *_: calls.append("after"))
+    weight.grad = torch.ones(2)
+    optimizer.step()
+    assert calls == ["before", "after"]
