@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor, nn
 
 from gan_lightning import inference
 from gan_lightning.cli import main
+from gan_lightning.commands import from_checkpoint
 from gan_lightning.commands.code_options import parse_codes
 from gan_lightning.commands.from_checkpoint import load_sampler
 from gan_lightning.games.base import AdversarialModule
@@ -241,3 +243,27 @@ def test_samples_on_a_cpu_are_made_channels_last_and_differ_by_rounding(tmp_path
     assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in kernels)
     # tanh has slope 1 at most, and a sum of 16 x 16 products in another order is off by 256 units in the last place.
     assert (plain.sample(8) - fast.sample(8)).abs().max() < 256 * torch.finfo(torch.float32).eps  # type: ignore[operator]
+
+
+class Viewing(nn.Module):
+    """A generator of the user's own whose memory must be contiguous."""
+
+    def __init__(self, latent_dim: int = 4) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Unflatten(1, (latent_dim, 1, 1)), nn.ConvTranspose2d(latent_dim, 3, 8))
+
+    def forward(self, latent: Tensor) -> Tensor:
+        x = self.layers(latent)
+        return x.view(len(x), -1).view(x.shape).tanh()
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_memory_is_channels_last_where_the_layers_are_known(own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    model: Any = vivid(DCGAN)
+    if own:
+        model.generator, model.ema = Viewing(), None
+    monkeypatch.setattr(from_checkpoint, "load_model", lambda *_: model)
+    generator = from_checkpoint.load_sampler(Path("any.ckpt"), "cpu").averaged_generator
+    weights = [weight for weight in generator.parameters() if weight.ndim == 4]
+    assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights) != own
+    generator(torch.randn(2, 4 if own else model.latent_dim))
