@@ -141,8 +141,8 @@ class FastTraining(Callback):
         if on is None and name == "bf16" and not multiplies_bf16(game.device):
             on, why = False, "this device has no instructions for it"
         elif on is None:
-            gains = self._gains(name, trainer, game, batches)
-            on, why = pays(gains), f"{median(gains):.2f} times as fast here"
+            gains = self._gains(name, trainer, game, batches) or [0.0]
+            on, why = pays(gains), f"{median(gains):.2f} times as fast here" if any(gains) else "a step fails with it"
             if not on and median(gains) * PAYS >= 1:
                 why += f", but {min(gains):.2f} in one turn"
         self._note(name, on, why)
@@ -150,7 +150,7 @@ class FastTraining(Callback):
             self._turn(name, True, trainer, game)
 
     def _gains(self, name: str, trainer: Trainer, game: AdversarialModule, batches: list[Any]) -> list[float]:
-        """How many times as fast a step is with an option, in each turn up to the first that it does not win."""
+        """How many times as fast a step is with an option, in each turn up to the first not won; none: it fails."""
 
         def step() -> None:
             with trainer.precision_plugin.train_step_context():
@@ -163,7 +163,12 @@ class FastTraining(Callback):
         gains: list[float] = []
         with _state_restored(game):
             # The first turn does not count: kernels are chosen, and memory is asked for.
-            seconds(False), seconds(True)
+            seconds(False)
+            try:
+                seconds(True)
+            except RuntimeError:  # A layer of the user's own that views its memory, or too little memory.
+                self._turn(name, False, trainer, game)
+                return []
             while len(gains) < TURNS and all(gain > 1 for gain in gains):
                 # Rank 0 decides: all ranks must compute in the same way, and as many steps.
                 gains.append(float(trainer.strategy.broadcast(seconds(False) / seconds(True))))

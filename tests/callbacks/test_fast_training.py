@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from torch import Tensor, nn
 
 from gan_lightning.callbacks import FastTraining
 from gan_lightning.callbacks import fast_training as module
@@ -238,3 +239,23 @@ def test_a_run_that_is_resumed_has_one_config(takes: Any, tmp_path: Path) -> Non
 
 def test_a_name_that_is_no_option_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "fast names 'bf32': choose from" in refused(capsys, "fit", *TINY, "--fast", "bf32")
+
+
+class Viewing(nn.Module):
+    """A discriminator whose memory must be contiguous."""
+
+    def __init__(self, image_shape: tuple[int, int, int] = (1, 16, 16)) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(image_shape[0], 4, 3), nn.Conv2d(4, 4, 3))
+        self.linear = nn.LazyLinear(1)
+        self(torch.zeros(1, *image_shape))
+
+    def forward(self, image: Tensor) -> Tensor:
+        x: Tensor = self.linear(self.layers(image).view(len(image), -1))
+        return x.squeeze(1)
+
+
+def test_an_option_with_which_a_step_fails_is_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    game = small(DCGAN, discriminator=Viewing)
+    play(game, 1, tmp_path, callbacks=[FastTraining(bf16=False)])
+    assert "channels_last off (a step fails with it)" in capsys.readouterr().out
