@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import signal
 from multiprocessing.context import assert_spawning
@@ -50,6 +51,10 @@ class ReportingLauncher(MultiProcessingLauncher):
         return None if self._raised.empty() else pickle.loads(self._raised.get())
 
     def _wrapping_function(self, process_idx: int, trainer: Any, *args: Any, **kwargs: Any) -> None:
+        # GNU OpenMP's threads do not survive a fork: once this process's parent has used several, a parallel loop of
+        # several here waits for them forever. Lightning would ask for as many as there are cores for each process.
+        os.environ["OMP_NUM_THREADS"] = "1"
+        torch.set_num_threads(1)
         try:
             super()._wrapping_function(process_idx, trainer, *args, **kwargs)
         except BaseException as error:

@@ -69,7 +69,28 @@ def stopping(number: int, rank: int = 0) -> list[str]:
     return [*more, f"--trainer.callbacks.rank={rank}"]
 
 
+AFTER_THREADS = """
+import sys, torch
+torch.set_num_threads(4)
+torch.ones(1_000_000).mul_(2)  # large enough for a parallel loop
+from gan_lightning.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 class TestForkedProcesses:
+    def test_they_train_after_several_threads_were_used(self) -> None:
+        """As in a notebook, or on the command line with large networks; no time is measured, it would hang."""
+        environment = {**os.environ, "OMP_NUM_THREADS": "4", "PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-c", AFTER_THREADS, "fit", *TINY, *FORKED, *NO_PICTURES, "--trainer.max_steps=2"]
+        with subprocess.Popen(command, env=environment, start_new_session=True) as process:
+            try:
+                assert process.wait(timeout=600) == 0
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+        assert step_of(LAST) == 2
+
     def test_a_finished_run_keeps_its_directory(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert fit(*FORKED, *NO_PICTURES) == 0
         assert step_of(LAST) == 2
