@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -31,15 +30,12 @@ Layer = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 # Objects of Lightning that are changed in place, since a user made them: a subclass would have to be asked for.
 
-# By the method that was made, and weakly: forgotten with the object that holds it.
-_layers: WeakKeyDictionary[Callable[..., Any], tuple[Callable[..., Any], dict[str, Layer]]] = WeakKeyDictionary()
-
 
 def replace_method(owner: object, name: str, purpose: str, layer: Layer) -> None:
     """Replace a method of one object by one that is made from it. Idempotent for a purpose.
 
-    A game prepares its trainer once for every fit. The method is made anew each time from the original, with one layer
-    for each purpose, in the order in which they came.
+    A game prepares its trainer once for every fit. Each time the method is made from the original, with one layer for
+    each purpose, in the order in which they came.
 
     Args:
         owner: A strategy, callback or logger.
@@ -47,14 +43,17 @@ def replace_method(owner: object, name: str, purpose: str, layer: Layer) -> None
         purpose: What the layer is for: a second one for it takes the place of the first.
         layer: Takes the method, returns the new one.
     """
+    # Kept in the object: a table of this module's would keep every trainer, and its model, for the whole process.
+    replaced: dict[str, tuple[Any, Any, dict[str, Layer]]] = vars(owner).setdefault("_replaced_methods", {})
     method = getattr(owner, name)
-    # A method that was made here is an attribute of the object: getattr returns the same one, and its layers are found.
-    original, layers = _layers.get(method, (method, {}))
+    last, original, layers = replaced.get(name, (None, None, {}))
+    if method is not last:  # The first time, or somebody else has put a method of theirs on top.
+        original, layers = method, {}
     layers = {**layers, purpose: layer}
     made = original
     for each in layers.values():
         made = each(made)
-    _layers[made] = original, layers
+    replaced[name] = made, original, layers
     setattr(owner, name, made)
 
 

@@ -1,7 +1,9 @@
 """Every private name of a library that is relied on is still there."""
 
 import ast
+import gc
 import inspect
+import weakref
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -188,6 +190,16 @@ def test_a_layer_that_somebody_else_puts_on_top_stays() -> None:
     owner.name = theirs  # type: ignore[method-assign]
     internals.replace_method(owner, "name", "others", layer_of("others"))
     assert owner.name() == "others(theirs(ours(own)))"
+
+
+def test_an_object_whose_method_was_replaced_is_freed() -> None:
+    """A table that held it would hold the trainer, the model and its weights of every fit in a notebook."""
+    owner = Owner()
+    internals.replace_method(owner, "name", "ours", layer_of("ours"))
+    freed = weakref.ref(owner)
+    del owner
+    gc.collect()
+    assert freed() is None
 
 
 def test_a_method_replaced_for_a_while_is_back_after_an_error() -> None:
