@@ -22,28 +22,23 @@ from tempfile import TemporaryDirectory
 import torch
 from PIL import Image
 
-from gan_lightning.games.base import AdversarialModule
 from gan_lightning.networks import UNet
 from gan_lightning.variants import DCGAN, Pix2Pix
+from tests.helpers.games import save_checkpoint
 
 Command = tuple[str, ...]
 HERE = Path(__file__).parents[1]
 IMPORT_TORCH = "import torch"
 
 
-def save(game: AdversarialModule, path: Path) -> None:
-    """Write what sampling needs of a checkpoint."""
-    checkpoint = {"state_dict": game.state_dict(), "hyper_parameters": dict(game.hparams)}
-    game.on_save_checkpoint(checkpoint)
-    torch.save(checkpoint, path)
-
-
 def prepare(folder: Path) -> None:
     """Write the checkpoints and the images that the commands read."""
     torch.manual_seed(0)
-    save(DCGAN((3, 16, 16)), folder / "small.ckpt")
-    save(Pix2Pix((3, 32, 32), condition_shape=(3, 32, 32), generator=partial(UNet, width=4)), folder / "pix2pix.ckpt")
-    save(DCGAN((3, 64, 64)), folder / "dcgan.ckpt")
+    save_checkpoint(DCGAN((3, 16, 16)), folder / "small.ckpt")
+    save_checkpoint(
+        Pix2Pix((3, 32, 32), condition_shape=(3, 32, 32), generator=partial(UNet, width=4)), folder / "pix2pix.ckpt"
+    )
+    save_checkpoint(DCGAN((3, 64, 64)), folder / "dcgan.ckpt")
     for name, n in (("one", 1), ("two", 2)):
         (folder / name).mkdir()
         for number in range(n):

@@ -6,7 +6,6 @@ A variant subclasses :class:`AdversarialModule` and says what each player minimi
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -23,7 +22,7 @@ from gan_lightning.arguments.recipes import primitive_arguments, resolve, resolv
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import frozen
 from gan_lightning.games.old_hooks import alias_old_hooks
-from gan_lightning.games.overridden_hooks import hooks_left_out, hooks_never_called
+from gan_lightning.games.overridden_hooks import warn_of_hooks
 from gan_lightning.games.players import PLAYERS, check_optimizer, made_by, places_of_players
 from gan_lightning.games.randomness import fold, seed_draws
 from gan_lightning.games.state import load_state, save_state
@@ -150,18 +149,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         alias_old_hooks(cls)
-        for name in hooks_left_out(cls, Module):
-            warnings.warn(
-                f"{cls.__name__}.{name} does not call super().{name}(...), so what the game itself does there is left "
-                "out.",
-                stacklevel=2,
-            )
-        for name, instead in hooks_never_called(cls):
-            warnings.warn(
-                f"{cls.__name__}.{name} is never called: Lightning calls it in automatic optimisation only. Use "
-                f"{instead}.",
-                stacklevel=2,
-            )
+        warn_of_hooks(cls, Module)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> AdversarialModule:
         # .to(), .half(), .double() and .cuda() all end here. Averages and statistics stay in float32.

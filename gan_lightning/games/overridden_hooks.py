@@ -1,6 +1,7 @@
 """Detection of overridden hooks that have no effect, or take away that of the game."""
 
 import inspect
+import warnings
 from collections.abc import Iterator
 
 
@@ -31,8 +32,19 @@ NEVER_CALLED = {
 """Hooks that Lightning calls in automatic optimisation only, and what a game has in their place."""
 
 
-def hooks_never_called(kind: type) -> Iterator[tuple[str, str]]:
-    """Yield the hooks of a class that manual optimisation never calls, each with what to use in its place."""
+def warn_of_hooks(kind: type, empty: type) -> None:
+    """Warn of the hooks of a new class that leave out what its parent does, and of those that nobody calls.
+
+    Args:
+        kind: The class.
+        empty: Base class whose hooks do nothing, and need no call.
+    """
+    for name in hooks_left_out(kind, empty):
+        text = (
+            f"{kind.__name__}.{name} does not call super().{name}(...), so what the game itself does there is left out."
+        )
+        warnings.warn(text, stacklevel=3)
     for name, instead in NEVER_CALLED.items():
         if name in vars(kind):
-            yield name, instead
+            text = f"{kind.__name__}.{name} is never called: Lightning calls it in automatic optimisation only."
+            warnings.warn(f"{text} Use {instead}.", stacklevel=3)

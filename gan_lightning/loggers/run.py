@@ -76,7 +76,7 @@ class _ContinuingWriter(ExperimentWriter):
         """Write the new rows, all or none, so that a full disk leaves no partial row."""
         if not self.metrics:
             return
-        # A run that is killed has often logged beyond its last checkpoint: those steps are trained and logged anew.
+        # A run that is killed has often logged beyond its last checkpoint: those steps are trained and logged again.
         if self._has_earlier:
             self._rewind()
         path = Path(self.metrics_file_path)

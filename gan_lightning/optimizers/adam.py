@@ -50,14 +50,19 @@ class DCGANAdam(torch.optim.Adam, ClassDefaults):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Move once. The kernel is chosen when the closure has been called, which may replace the gradients."""
+        """Make one step; the gradients are final when the closure has been called."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        # Only now: Lightning averages, unscales and clips the gradients in the closure, and may replace them.
+        self._update()
+        return loss
+
+    def _update(self) -> None:
+        """Update the weights from their gradients."""
         with fused_where_safe(self):
             _plain_step(self)
-        return loss
 
 
 class WGANGPAdam(DCGANAdam, lr=1e-4, betas=(0.0, 0.9)):

@@ -1,7 +1,5 @@
 """Historical averaging: a penalty on the distance of weights from their mean over training."""
 
-import inspect
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,9 +8,6 @@ from torch import Tensor
 from gan_lightning.arguments import checked
 from gan_lightning.optimizers.adam import DCGANAdam
 from gan_lightning.trainer.internals import foreach_add_, foreach_div_, foreach_sub
-
-# Without torch's hooks, which would run twice in a step.
-_plain_step = inspect.unwrap(DCGANAdam.step)
 
 
 @checked
@@ -31,21 +26,13 @@ class HistoricalAveragingAdam(DCGANAdam, lr=2e-4):
         super().__init__(**adam)
         self.averaging_weight = averaging_weight
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Make one step; the gradients are final when the closure has been called."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        # The gradients are final only now: Lightning averages, unscales and clips them in the closure.
+    def _update(self) -> None:
         moving = [weight for group in self.param_groups for weight in group["params"] if weight.grad is not None]
         # The first update has no mean yet.
         self._add_gradient([weight for weight in moving if "mean" in self.state[weight]])
-        _plain_step(self)
+        super()._update()
         # After the move: the mean is over weights after updates, and the initial ones are not among them.
         self._update_means(moving)
-        return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a state; the means keep their precision, where torch casts a state to the dtype of the weights."""

@@ -68,7 +68,7 @@ class InfoGAN(
     def _information_terms(self, code: list[Tensor], batch: GameBatch) -> Terms:
         """-L_I without its constant: Q's cross-entropy on the codes that the fakes were made from."""
         logits, mean, log_variance = code
-        # The codes of these very fakes: about codes drawn anew the images say nothing.
+        # The codes of these very fakes: images carry no information about other codes.
         _, category, continuous = self.parts(batch.latent)
         if not self.learned_variance:
             # With the variance 1 the likelihood is half the squared error, and Q's estimate of the variance is ignored.

@@ -19,16 +19,12 @@ from gan_lightning.games.base import AdversarialModule
 from gan_lightning.variants import DCGAN, CoGAN, ConditionalGAN, InfoGAN
 from gan_lightning.visualization.images import grid, to_uint8
 from tests.helpers.command_line import refused
-from tests.helpers.games import vivid
+from tests.helpers.games import save_checkpoint, vivid
 
 
 def saved(variant: type[AdversarialModule], folder: Path) -> Path:
     """The checkpoint of a small game that was never trained."""
-    model = vivid(variant)
-    checkpoint: dict[str, Any] = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams)}
-    model.on_save_checkpoint(checkpoint)
-    torch.save(checkpoint, folder / f"{variant.__name__}.ckpt")
-    return folder / f"{variant.__name__}.ckpt"
+    return save_checkpoint(vivid(variant), folder / f"{variant.__name__}.ckpt")
 
 
 def generate(checkpoint: Path, out: Path, *arguments: object) -> list[str]:

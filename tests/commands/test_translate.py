@@ -22,20 +22,13 @@ from gan_lightning.games.translation import AttributeEdits, TranslationGame
 from gan_lightning.variants import DCGAN, CycleGAN, Pix2Pix, StarGAN
 from gan_lightning.visualization import images
 from gan_lightning.visualization.images import to_uint8
-from tests.helpers.games import small
-
-
-def saved(model: AdversarialModule, path: Path) -> Path:
-    checkpoint: dict[str, Any] = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams)}
-    model.on_save_checkpoint(checkpoint)
-    torch.save(checkpoint, path)
-    return path
+from tests.helpers.games import save_checkpoint, small
 
 
 @pytest.fixture(scope="module")
 def cycle_gan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small CycleGAN for grey images."""
-    return saved(small(CycleGAN), tmp_path_factory.mktemp("cycle_gan") / "last.ckpt")
+    return save_checkpoint(small(CycleGAN), tmp_path_factory.mktemp("cycle_gan") / "last.ckpt")
 
 
 def photograph(path: Path, width: int = 21, height: int = 13, mode: str = "RGB", **options: Any) -> Path:
@@ -173,7 +166,7 @@ class TestCommand:
             assert pixels(made[f"{name}.png"]).shape == (1, 13, 10 + number)
 
     def test_the_seed_decides_what_chance_decides(self, tmp_path: Path) -> None:
-        model = saved(small(Pix2Pix), tmp_path / "last.ckpt")
+        model = save_checkpoint(small(Pix2Pix), tmp_path / "last.ckpt")
         file = photograph(tmp_path / "a.png")
         for name, seed in [("a", 0), ("b", 0), ("c", 1)]:
             self.run("--ckpt", model, "--input", file, "--out", tmp_path / name, "--seed", seed)
@@ -196,7 +189,15 @@ class TestCommand:
     ) -> None:
         file = photograph(tmp_path / "a.png", mode="L")
         options = ["--attributes", *wishes] if wishes else []
-        self.run("--ckpt", saved(Painter(), tmp_path / "p.ckpt"), "--input", file, "--out", tmp_path / "out", *options)
+        self.run(
+            "--ckpt",
+            save_checkpoint(Painter(), tmp_path / "p.ckpt"),
+            "--input",
+            file,
+            "--out",
+            tmp_path / "out",
+            *options,
+        )
         made = pixels(tmp_path / "out" / "a.png")
         assert torch.equal(made[:, ::2, ::2], expected(pixels(file)))
         assert torch.equal(made[:, ::2, ::2], made[:, 1::2, 1::2])
@@ -281,7 +282,7 @@ class TestCommand:
         assert f"{out / 'a.png'} cannot be written: File name too long." in capsys.readouterr().err
 
     def test_a_wish_is_said_once(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        file, model = photograph(tmp_path / "a.png"), saved(Painter(), tmp_path / "p.ckpt")
+        file, model = photograph(tmp_path / "a.png"), save_checkpoint(Painter(), tmp_path / "p.ckpt")
         wishes = ["--attributes", "Bright", "Bright=0"]
         told = self.refused(capsys, "--ckpt", model, "--input", file, "--out", tmp_path / "out", *wishes)
         assert "--attributes names Bright 2 times" in told
@@ -338,7 +339,7 @@ class TestCommand:
     def test_a_model_of_the_other_kind(
         self, cycle_gan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        dcgan = saved(small(DCGAN), tmp_path / "dcgan.ckpt")
+        dcgan = save_checkpoint(small(DCGAN), tmp_path / "dcgan.ckpt")
         told = self.refused(
             capsys, "--ckpt", dcgan, "--input", photograph(tmp_path / "a.png"), "--out", tmp_path / "out"
         )

@@ -10,11 +10,10 @@ import torch
 from lightning.pytorch import LightningModule
 from PIL import Image
 
-from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.translation import TranslationGame
 from gan_lightning.trainer.module import SamplingModule
 from gan_lightning.variants import DCGAN, Pix2Pix
-from tests.helpers.games import VARIANTS, small
+from tests.helpers.games import VARIANTS, save_checkpoint, small
 
 SLOW = (
     *("lightning", "torchvision", "torchmetrics", "torch_fidelity", "jsonargparse"),
@@ -43,19 +42,12 @@ assert code in (0, None), code
 """
 
 
-def save(game: AdversarialModule, path: Path) -> Path:
-    checkpoint: dict[str, Any] = {"state_dict": game.state_dict(), "hyper_parameters": dict(game.hparams)}
-    game.on_save_checkpoint(checkpoint)
-    torch.save(checkpoint, path)
-    return path
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Checkpoints of a game from latents and of one from images, and a folder of two images."""
     folder = tmp_path_factory.mktemp("start")
-    save(small(DCGAN), folder / "dcgan.ckpt")
-    save(small(Pix2Pix), folder / "pix2pix.ckpt")
+    save_checkpoint(small(DCGAN), folder / "dcgan.ckpt")
+    save_checkpoint(small(Pix2Pix), folder / "pix2pix.ckpt")
     (folder / "images").mkdir()
     for name, level in (("dark", 20), ("light", 220)):
         Image.new("L", (16, 16), level).save(folder / "images" / f"{name}.png")
@@ -136,7 +128,7 @@ def test_every_variant_makes_the_same_images_without_lightning(tmp_path: Path) -
     torch.save(given, tmp_path / "given.pt")
     games = {kind.__name__: small(kind).eval() for kind in VARIANTS}
     for name, game in games.items():
-        save(game, tmp_path / f"{name}.ckpt")
+        save_checkpoint(game, tmp_path / f"{name}.ckpt")
     assert not loaded_by(LOAD_ALL, tmp_path) - {"torch"}
     for name, game in games.items():
         made = torch.load(tmp_path / f"{name}.pt")

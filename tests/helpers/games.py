@@ -314,3 +314,11 @@ def answered(
         {name: term.item() for name, term in loss(batch).items()}
         for loss in (model.discriminator_loss, model.generator_loss)
     )
+
+
+def save_checkpoint(game: AdversarialModule, path: Path) -> Path:
+    """Write what sampling needs of a checkpoint, of a game that no trainer has."""
+    checkpoint: dict[str, Any] = {"state_dict": game.state_dict(), "hyper_parameters": dict(game.hparams)}
+    game.on_save_checkpoint(checkpoint)
+    torch.save(checkpoint, path)
+    return path

@@ -10,6 +10,7 @@ import torch_fidelity
 import torchmetrics.image
 from torch import Tensor, nn
 
+from benchmarks.turns_with_torch_fidelity import THEIR_NAMES
 from datamodules.components.files import list_files
 from gan_lightning.metrics import kernel_distance, precision_recall, radii
 from gan_lightning.metrics.evaluator import Evaluator
@@ -17,14 +18,6 @@ from gan_lightning.metrics.extractors import Ingredients, make_extractor
 from gan_lightning.metrics.image_sources import FolderImages
 from gan_lightning.metrics.registry import METRICS, Options
 from tests.metrics.tools import TINY, images, source, write_folder
-
-THEIR_NAMES = {
-    "fid": "frechet_inception_distance",
-    "kid": "kernel_inception_distance_mean",
-    "inception_score": "inception_score_mean",
-    "precision": "precision",
-    "recall": "recall",
-}
 
 
 def ours(

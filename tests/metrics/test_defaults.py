@@ -13,6 +13,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 from torch_fidelity.feature_extractor_vgg16 import FeatureExtractorVGG16
 from torch_fidelity.utils import DEFAULT_FEATURE_EXTRACTOR
 
+from benchmarks.turns_with_torch_fidelity import THEIR_NAMES
 from gan_lightning.cli import main
 from gan_lightning.metrics.extractors import Ingredients, extractors_of, make_extractor
 from gan_lightning.metrics.image_sources import FolderImages
@@ -20,7 +21,6 @@ from gan_lightning.metrics.joint import JointEvaluator
 from gan_lightning.metrics.registry import METRICS, Options
 from gan_lightning.networks.vgg import VGG19Features
 from tests.metrics.stand_ins import fill_torchs_cache
-from tests.metrics.test_agreement import THEIR_NAMES
 from tests.metrics.tools import Counting, images, write_folder
 
 

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class UpsampledConv2d(nn.Conv2d):
-    """``conv3x3(upsample(x))``: pixels copied to twice the side, then a convolution with zeros around them.
+class Conv3x3(nn.Conv2d):
+    """A 3 x 3 convolution with zeros around the map.
 
     Args:
         in_channels: Channels in.
@@ -26,6 +26,13 @@ class UpsampledConv2d(nn.Conv2d):
 
     def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
         super().__init__(in_channels, out_channels, kernel_size=3, padding=1, bias=bias)
+
+
+class UpsampledConv2d(Conv3x3):
+    """``conv3x3(upsample(x))``: pixels copied to twice the side, then a convolution with zeros around them.
+
+    The arguments are those of :class:`Conv3x3`.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, 2H, 2W)."""
@@ -36,17 +43,11 @@ class UpsampledConv2d(nn.Conv2d):
         return F.conv2d(F.interpolate(x, scale_factor=2.0), self.weight, self.bias, padding=1)
 
 
-class PooledConv2d(nn.Conv2d):
+class PooledConv2d(Conv3x3):
     """``mean_pool(conv3x3(x))``: a convolution with zeros around the map, then the mean of every 2 x 2 pixels.
 
-    Args:
-        in_channels: Channels in.
-        out_channels: Channels out.
-        bias: Whether there is a bias.
+    The arguments are those of :class:`Conv3x3`.
     """
-
-    def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
-        super().__init__(in_channels, out_channels, kernel_size=3, padding=1, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, 2H, 2W) to (N, out_channels, H, W)."""
