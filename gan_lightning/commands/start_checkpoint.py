@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_only
 
+from gan_lightning.arguments.recipes import find_name, import_name, public_name
 from gan_lightning.commands import runs
 from gan_lightning.inference.checkpoint import CheckpointError, read_checkpoint
 
@@ -43,3 +44,33 @@ def newest(home: Path) -> Path:
     if path is None:
         raise CheckpointError(f"There is no checkpoint in {home}: give --ckpt_path a file, or --name another run's.")
     return path
+
+
+def check(path: Path | str, command: str, model: str, max_steps: int) -> None:
+    """Check that a command can start from a checkpoint; print a line where there is nothing left to train.
+
+    Args:
+        path: The checkpoint.
+        command: The command.
+        model: Import path of the class that the command line names.
+        max_steps: The trainer's; -1: no limit.
+
+    Raises:
+        CheckpointError: It cannot be read, is of another class, or holds weights alone where training goes on from it.
+    """
+    checkpoint = read_checkpoint(path)
+    variant, own = checkpoint["gan_lightning"]["variant"], public_name(import_name(model))
+    with suppress(ImportError, AttributeError, ValueError):
+        variant = public_name(find_name(variant))  # Earlier versions wrote the longer name.
+    if variant != own:
+        raise CheckpointError(f"{path} holds a {variant}, but the model of this command is a {own}.")
+    if command == "fit" and not checkpoint.get("optimizer_states"):
+        raise CheckpointError(
+            f"{path} holds weights alone, and training goes on from a whole state only: give --ckpt_path a "
+            "checkpoint that was not saved with save_weights_only, such as last.ckpt."
+        )
+    step = checkpoint.get("global_step", 0)
+    if command == "fit" and 0 <= max_steps <= step:
+        print_once(
+            f"{path} is at step {step} already: to train on, give a larger --trainer.max_steps than {max_steps}."
+        )

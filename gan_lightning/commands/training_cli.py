@@ -4,14 +4,12 @@ import inspect
 import json
 import warnings
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
 from lightning.pytorch import Callback, LightningDataModule, Trainer
-from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -21,23 +19,12 @@ import gan_lightning.optimizers.historical_averaging  # A class is known by its 
 import gan_lightning.optimizers.schedulers
 import gan_lightning.variants  # noqa: F401
 from gan_lightning.arguments.ranges import check_limits
-from gan_lightning.arguments.recipes import find_name, import_name, public_name
-from gan_lightning.callbacks.animation import RunAnimation
-from gan_lightning.callbacks.artifacts import RunArtifacts
-from gan_lightning.callbacks.checkpoint import LastCheckpoint
-from gan_lightning.callbacks.divergence import DivergenceGuard
+from gan_lightning.arguments.recipes import import_name
 from gan_lightning.callbacks.fast_training import FastTraining
-from gan_lightning.callbacks.picture import Picture
-from gan_lightning.callbacks.predictions import PredictionWriter
-from gan_lightning.callbacks.progress import RunProgressBar
-from gan_lightning.callbacks.reconstructions import Reconstructions
-from gan_lightning.callbacks.samples import InterpolationStrip, SampleGrid
-from gan_lightning.callbacks.scatter_plot import ScatterPlot
-from gan_lightning.callbacks.training_health import TrainingHealth
-from gan_lightning.callbacks.translations import TranslationGrid
 from gan_lightning.commands import from_data, runs, start_checkpoint
 from gan_lightning.commands.class_choices import check_recipes, selectable_subclasses
 from gan_lightning.commands.configs import by_name
+from gan_lightning.commands.default_callbacks import with_defaults
 from gan_lightning.commands.parser import parser_for
 from gan_lightning.commands.run_names import run_name
 from gan_lightning.commands.run_summary import RunRecord
@@ -84,30 +71,6 @@ GAN_LIGHTNING_TRAINER__MAX_STEPS=1000 is --trainer.max_steps 1000, GAN_LIGHTNING
 
 `gan-lightning configs` lists the configs that are shipped; a path is taken as well as a name.
 In a config, `callbacks:` replaces the list of an earlier config and `callbacks+:` adds to it."""
-
-_CALLBACKS: dict[str, dict[type[Callback], type[Callback]]] = {
-    # Default callbacks of each command: {kind that the user may give instead: class to add}.
-    "fit": {
-        ProgressBar: RunProgressBar,
-        LastCheckpoint: LastCheckpoint,
-        TrainingHealth: TrainingHealth,
-        DivergenceGuard: DivergenceGuard,
-        SampleGrid: SampleGrid,
-        ScatterPlot: ScatterPlot,
-        InterpolationStrip: InterpolationStrip,
-        TranslationGrid: TranslationGrid,
-        Reconstructions: Reconstructions,
-        RunAnimation: RunAnimation,
-        RunArtifacts: RunArtifacts,
-    },
-    "validate": {ProgressBar: RunProgressBar},
-    "test": {ProgressBar: RunProgressBar},
-    "predict": {ProgressBar: RunProgressBar, PredictionWriter: PredictionWriter},
-}
-_SWITCHES: dict[type[Callback], str] = {
-    ProgressBar: "enable_progress_bar",
-    LastCheckpoint: "enable_checkpointing",
-}
 
 
 class TrainingCLI(LightningCLI):
@@ -226,7 +189,7 @@ class TrainingCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         config = {**self.config_init.trainer, **kwargs}
-        config["callbacks"] = self._callbacks(config)
+        config["callbacks"] = [*with_defaults(self.command, self.model, config, self.config.get("fast")), self.record]
         if self.command == "fit":
             check_monitors(self.model, config["callbacks"])
         elif self.command != "predict" and measures_nothing(self.command, self.model, config["callbacks"]):
@@ -294,21 +257,6 @@ class TrainingCLI(LightningCLI):
         # Only for Lightning's own class: a subclass is the user's.
         return (SteadyWandbLogger if class_type is WandbLogger else class_type)(*args, **kwargs)
 
-    def _callbacks(self, config: dict[str, Any]) -> list[Callback]:
-        # Add the defaults that the user neither replaced nor switched off.
-        given = config["callbacks"] or []
-        callbacks = [*given] if isinstance(given, Iterable) else [given]
-        for kind, make in _CALLBACKS[self.command].items():
-            wanted = kind is PredictionWriter or not config["barebones"]
-            wanted = wanted and config.get(_SWITCHES.get(kind, "")) is not False
-            wanted = wanted and not (issubclass(kind, Picture) and kind.reason_to_skip(self.model))
-            if wanted and not any(isinstance(callback, kind) for callback in callbacks):
-                callbacks.append(make())
-        fast = self.config.get("fast")
-        if fast and not any(isinstance(callback, FastTraining) for callback in callbacks):
-            callbacks.append(FastTraining.of(fast) if isinstance(fast, str) else FastTraining())
-        return [*callbacks, self.record]
-
     # Places.
 
     def _find_places(self, config: dict[str, Any]) -> Path | str | None:
@@ -331,7 +279,7 @@ class TrainingCLI(LightningCLI):
             # Read once before anything is made: a broken checkpoint must not cost a new folder.
             path = local_path(path)
             try:
-                self._check(path)
+                start_checkpoint.check(path, self.command, self.config.model.class_path, self.config.trainer.max_steps)
             except CheckpointError as error:
                 others = start_checkpoint.others(Path(path)) if self.config.ckpt_path == "last" else []
                 if not others:
@@ -343,26 +291,6 @@ class TrainingCLI(LightningCLI):
                 self.record.make_directory(home, "version" if self.command == "fit" else self.command)
             self.record.lock()
         return path
-
-    def _check(self, path: Path | str) -> None:
-        checkpoint = read_checkpoint(path)
-        # The checkpoint must be of the class that the command line names.
-        variant = checkpoint["gan_lightning"]["variant"]
-        own = public_name(import_name(self.config.model.class_path))
-        with suppress(ImportError, AttributeError, ValueError):
-            variant = public_name(find_name(variant))  # Earlier versions wrote the longer name.
-        if variant != own:
-            raise CheckpointError(f"{path} holds a {variant}, but the model of this command is a {own}.")
-        if self.command == "fit" and not checkpoint.get("optimizer_states"):
-            raise CheckpointError(
-                f"{path} holds weights alone, and training goes on from a whole state only: give --ckpt_path a "
-                "checkpoint that was not saved with save_weights_only, such as last.ckpt."
-            )
-        step, last = checkpoint.get("global_step", 0), self.config.trainer.max_steps
-        if self.command == "fit" and 0 <= last <= step:
-            start_checkpoint.print_once(
-                f"{path} is at step {step} already: to train on, give a larger --trainer.max_steps than {last}."
-            )
 
     # Running.
 
