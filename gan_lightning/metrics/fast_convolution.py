@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan_lightning.networks.layers.winograd import minimal_filtering
+
 Convolution = Callable[[Tensor], Tensor]
 
 _TILE = 4
@@ -74,14 +76,8 @@ def line_transforms(length: int, k: int) -> Transforms:
 
 @cache
 def tile_transforms(k: int) -> Transforms:
-    """Of tiles with ``_TILE`` outputs: values at a few points and at infinity (Toom and Cook; Winograd)."""
-
-    def powers(count: int) -> Tensor:
-        rows = [[point**power for power in range(count)] for point in _POINTS[k]]
-        return torch.tensor([*rows, [0.0] * (count - 1) + [1.0]], dtype=torch.float64)
-
-    # Interpolation multiplies polynomials; its transpose correlates.
-    return Transforms(torch.linalg.inv(powers(_TILE + k - 1)).T, powers(k), powers(_TILE).T)
+    """Of tiles with ``_TILE`` outputs: values at a few points and at infinity (Winograd's minimal filtering)."""
+    return Transforms(*minimal_filtering(_TILE, k, _POINTS[k]))
 
 
 def resized(images: Tensor, side: int) -> Tensor:

@@ -14,7 +14,7 @@ Rounding: about 1e-5 of the largest value in float32, where the direct convoluti
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from math import prod
 from typing import Any
@@ -202,19 +202,34 @@ def _products_gradient(gradient: Tensor, r: int) -> Tensor:
 @cache
 def _matrices(r: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """G (36 x r^2), B^T (36 x 36) and A^T (m^2 x 36) for both dimensions at once."""
-    m = _TILE - r + 1
-    g, b_t, a_t = (torch.zeros(shape, dtype=torch.float64) for shape in ((_TILE, r), (_TILE, _TILE), (m, _TILE)))
-    for place, point in enumerate(_POINTS):
-        others = [other for other in _POINTS if other != point]
+    b, g, a = minimal_filtering(_TILE - r + 1, r, _POINTS)
+    both = [torch.kron(one, one).to(dtype) for one in (g, b, a)]
+    return both[0], both[1], both[2]
+
+
+def minimal_filtering(outputs: int, r: int, points: Sequence[float]) -> tuple[Tensor, Tensor, Tensor]:
+    """Matrices of ``F(outputs, r)`` in one dimension: ``Y = A^T ((G w) * (B^T x))``.
+
+    Args:
+        outputs: Outputs of a tile.
+        r: Length of the kernel.
+        points: Where the polynomials are evaluated, beside infinity: ``outputs + r - 2`` numbers.
+
+    Returns:
+        B^T (t x t), G (t x r) and A^T (outputs x t), float64, with ``t = outputs + r - 1``.
+    """
+    t = len(points) + 1
+    b_t, g, a_t = (torch.zeros(shape, dtype=torch.float64) for shape in ((t, t), (t, r), (outputs, t)))
+    for place, point in enumerate(points):
+        others = [other for other in points if other != point]
         # A polynomial of degree n has the value sum_i c_i p^i at p, and is found again by Lagrange's formula.
         g[place] = _powers(point, r) / prod(point - other for other in others)
         b_t[place, :-1] = _with_roots(others)
-        a_t[:, place] = _powers(point, m)
+        a_t[:, place] = _powers(point, outputs)
     # The point at infinity has the highest coefficient.
     g[-1, -1] = a_t[-1, -1] = 1
-    b_t[-1] = _with_roots(_POINTS)
-    both = [torch.kron(one, one).to(dtype) for one in (g, b_t, a_t)]
-    return both[0], both[1], both[2]
+    b_t[-1] = _with_roots(points)
+    return b_t, g, a_t
 
 
 def _powers(point: float, n: int) -> Tensor:
