@@ -1,6 +1,7 @@
 """Constructor arguments: checks of types and ranges, and their record in a checkpoint."""
 
 from gan_lightning.arguments.annotations import Checked, check_arguments, checked
+from gan_lightning.arguments.recordable import Recordable
 from gan_lightning.arguments.schedules import (
     ConstantSchedule,
     CosineSchedule,
@@ -15,6 +16,7 @@ __all__ = [
     "ConstantSchedule",
     "CosineSchedule",
     "LinearSchedule",
+    "Recordable",
     "Schedule",
     "StepSchedule",
     "check_arguments",

@@ -19,6 +19,7 @@ from torch import nn
 
 from gan_lightning.arguments.class_defaults import OWN_CONSTRUCTOR
 from gan_lightning.arguments.ranges import check_limits
+from gan_lightning.arguments.recordable import Recordable
 from gan_lightning.arguments.schedules import Schedule
 
 _OPEN = {"gan_lightning", "torch"}
@@ -72,8 +73,17 @@ def resolve_number(value: Schedule | float | Mapping[str, Any]) -> Schedule | fl
     Raises:
         ValueError: The record names something else.
     """
-    made: Schedule | float = resolve(value, Schedule)() if isinstance(value, Mapping) else value
-    return made
+    number: Schedule | float = resolve_object(value, Schedule)
+    return number
+
+
+def resolve_object(value: Any, kind: type) -> Any:
+    """An object as it is; the record of one, as a checkpoint holds it, is made into one.
+
+    Raises:
+        ValueError: The record names what is not of this kind.
+    """
+    return resolve(value, kind)() if isinstance(value, Mapping) else value
 
 
 def check_maker(maker: Any, kinds: type | tuple[type, ...], name: object) -> None:
@@ -113,8 +123,8 @@ def record(value: Any) -> Any:
         return [record(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): record(item) for key, item in value.items()}
-    # A schedule is made already, and is recorded by the arguments that would make it again.
-    if isinstance(value, Schedule):
+    # It is made already, and is recorded by the arguments that would make it again.
+    if isinstance(value, Recordable):
         return {**record(type(value)), "init_args": record(value.arguments())}
     if isinstance(value, partial):
         # The command line's parser binds the class as an argument of its own instantiator.

@@ -10,25 +10,22 @@ took, as papers count them (a thousand of them is their "kimg").
 
 from __future__ import annotations
 
-import inspect
 import math
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from gan_lightning.arguments.ranges import check_whole
+from gan_lightning.arguments.recordable import Recordable
 
 
-class Schedule(ABC):
+class Schedule(Recordable, ABC):
     """A number as a function of the real images seen.
 
     A subclass keeps each constructor argument, a number or a list of numbers, under its own name: by these a checkpoint
     records it.
     """
-
-    takes_record: ClassVar[bool] = True
-    """An argument of this type may be given as the record that a checkpoint holds."""
 
     @abstractmethod
     def __call__(self, images: int) -> float:
@@ -38,14 +35,6 @@ class Schedule(ABC):
     @abstractmethod
     def bounds(self) -> tuple[float, float]:
         """The least and the greatest value that it ever has."""
-
-    def arguments(self) -> dict[str, Any]:
-        """What the constructor was given, by name."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-
-    def __repr__(self) -> str:
-        given = ", ".join(f"{name}={value!r}" for name, value in self.arguments().items())
-        return f"{type(self).__name__}({given})"
 
 
 class ConstantSchedule(Schedule):

@@ -35,12 +35,13 @@ def tensors_kept_in_float32(game: nn.Module) -> Iterator[Tensor]:
     """Tensors that small updates would not change in bfloat16, whose numbers are a percent apart.
 
     These are BatchNorm's statistics (with its scale and offset, which torch requires in the same dtype) and a game's
-    own buffers, such as BEGAN's balance. Averages of weights convert themselves.
+    own buffers, such as BEGAN's balance, and those of what it is given with ``keeps_float32``, such as a regulariser.
+    Averages of weights convert themselves.
     """
     # Of the game alone: buffers of its networks are theirs, and follow their type.
     yield from game.buffers(recurse=False)
     for part in game.modules():
-        if isinstance(part, BATCH_NORMS):
+        if isinstance(part, BATCH_NORMS) or getattr(part, "keeps_float32", False):
             yield from part.parameters()
             yield from part.buffers()
 
