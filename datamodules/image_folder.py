@@ -2,18 +2,13 @@
 
 import os
 import time
-from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from datamodules.base import Splits, check_at_least, check_channels, held_out
-from datamodules.components.decoding import FORMATS
-from datamodules.components.file_base import FileDataModule, FolderScan
+from datamodules.base import Splits, check_channels
+from datamodules.components.file_base import FolderScan
+from datamodules.components.file_set import NAMED_FILES, FileSetDataModule, FilesFound
 from datamodules.components.files import SUFFIXES, FolderState, is_file, is_folder, is_image, walk
 from datamodules.components.first_process import rank_zero_warn
 from datamodules.components.layouts import (
@@ -21,47 +16,11 @@ from datamodules.components.layouts import (
     split_folders,
     split_like,
     sub_folders,
-    warn_of_empty,
     warn_of_unread,
 )
-from datamodules.components.loading import ImageSource, Subset
-
-_NAMED_FILES = 10  # as many skipped files are named in the warning
 
 
-@dataclass(frozen=True)
-class _Found:
-    """Content of the folders of the splits.
-
-    Attributes:
-        members: The number of images in each split; they come split by split.
-        runs: Label and number of images of one class that follow each other; none where there are no classes.
-        others: The first files that are no images, below ``root``.
-        n_others: How many there are.
-    """
-
-    members: dict[str, int]
-    runs: list[tuple[int, int]]
-    others: list[str]
-    n_others: int
-
-    def labels(self) -> Tensor | None:
-        """Labels of all images, int64 (N,); None where there are no classes."""
-        if not self.runs:
-            return None
-        labels, counts = np.array(self.runs).T
-        return torch.from_numpy(labels.repeat(counts))
-
-    def without(self, broken: Collection[int]) -> dict[str, Tensor]:
-        """Indices of each split's images, without the broken ones."""
-        usable = torch.ones(sum(self.members.values()), dtype=torch.bool)
-        # Dropped by index: labels and split of the others stay those of their files.
-        usable[list(broken)] = False
-        indices = torch.arange(len(usable)).split(list(self.members.values()))
-        return {name: part[usable[part]] for name, part in zip(self.members, indices, strict=True)}
-
-
-class ImageFolderDataModule(FileDataModule):
+class ImageFolderDataModule(FileSetDataModule):
     """Any folder of images of any size, mode and depth: PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF.
 
     Images are turned upright, laid over white where transparent, cropped to the central square and resized (bicubic).
@@ -119,7 +78,6 @@ class ImageFolderDataModule(FileDataModule):
         seed: int = 0,
     ) -> None:
         check_channels(channels=channels)
-        check_at_least(0, val_size=val_size or 0, test_size=test_size)
         self.root = Path(root).expanduser().absolute()
         if not self.root.is_dir():
             raise FileNotFoundError(f"ImageFolderDataModule: there is no folder {root}: set root to one with images.")
@@ -129,34 +87,45 @@ class ImageFolderDataModule(FileDataModule):
         # Sorted names, as torchvision's ImageFolder numbers them.
         self._class_index = {name: label for label, name in enumerate(self.classes)}
         shape = (channels, image_size, image_size)
-        super().__init__(shape, len(self.classes) or None, batch_size, flip, num_workers, seed)
-        self.val_size = val_size
-        self.test_size = test_size
-        self.strict = strict
-        self.in_memory = in_memory
-        self.cache = cache
-        self.draft = draft
+        n_classes = len(self.classes) or None
+        super().__init__(
+            shape,
+            n_classes,
+            batch_size,
+            val_size,
+            test_size,
+            flip,
+            strict,
+            in_memory,
+            cache,
+            draft,
+            num_workers,
+            seed,
+        )
 
     @property
     def location(self) -> str:
         return str(self.root)
+
+    def place_of(self, split: str) -> Path:
+        return self._folders[split]
 
     def load_splits(self) -> Splits:
         warn_of_unread("ImageFolderDataModule", self.root, list(self._folders.values()))
         # Fast path: an earlier run's cache, if no folder has changed since.
         cached = self.load_cached(self.cache, self.draft)
         if cached is not None:
-            found = _Found(**cached.listing.notes)
+            found = FilesFound(**cached.listing.notes)
             if list(found.members) == list(self._folders) and bool(found.runs) == bool(self.classes):
-                return self._split(found, cached.listing.path, *cached.images(found.labels()))
+                return self.split_files(found, cached.listing.path, *cached.images(found.labels()))
         # Slow path: look into every folder, then read (or map) every image.
         began = time.time_ns()
         paths, folders, found = self._find()
         scan = FolderScan(folders, began, asdict(found))
         images = self.read_images(paths, found.labels(), self.in_memory, self.cache, self.draft, scan)
-        return self._split(found, paths.__getitem__, *images)
+        return self.split_files(found, paths.__getitem__, *images)
 
-    def _find(self) -> tuple[list[str], dict[str, FolderState | None], _Found]:
+    def _find(self) -> tuple[list[str], dict[str, FolderState | None], FilesFound]:
         """The images, and the folders that were looked into."""
         paths: list[str] = []
         labels: list[int] = []
@@ -175,7 +144,7 @@ class ImageFolderDataModule(FileDataModule):
         self._warn_of_layout([Path(folder) for folder in visited])
         # Run-length code of the labels: images come class by class.
         runs = [(label, len(list(run))) for label, run in groupby(labels)]
-        return paths, visited, _Found(members, runs, others[:_NAMED_FILES], len(others))
+        return paths, visited, FilesFound(members, runs, others[:NAMED_FILES], len(others))
 
     def _label(self, path: str, folder: str) -> int:
         name = path[len(folder) :].lstrip(os.sep).split(os.sep, 1)[0]
@@ -211,51 +180,9 @@ class ImageFolderDataModule(FileDataModule):
         beside = sorted(folder.name for folder in inner if len(folder.parts) == 1)
         if len(beside) > 1 and not self.classes:
             rank_zero_warn(
-                f"ImageFolderDataModule: {train} has images beside the folders {', '.join(beside[:_NAMED_FILES])}, "
+                f"ImageFolderDataModule: {train} has images beside the folders {', '.join(beside[:NAMED_FILES])}, "
                 "which are therefore no classes: move these images if they are."
             )
-
-    def _report(self, found: _Found, broken: list[tuple[str, str]]) -> None:
-        count = len(broken) + found.n_others
-        if not count:
-            return
-        others = [(self.location + name, f"not {FORMATS}") for name in found.others]
-        named = ", ".join(f"{path} ({reason})" for path, reason in (broken + others)[:_NAMED_FILES])
-        more = f" and {count - _NAMED_FILES} more" if count > _NAMED_FILES else ""
-        counted = f"{count} of the {sum(found.members.values()) + found.n_others} files under {self.root}"
-        if self.strict:
-            raise ValueError(
-                f"ImageFolderDataModule: {counted} cannot be used: {named}{more}. Remove them, or set strict to "
-                "false to skip them."
-            )
-        rank_zero_warn(f"ImageFolderDataModule: skipped {counted}: {named}{more}.")
-
-    def _split(
-        self, found: _Found, path_of: Callable[[int], str], source: ImageSource, broken: dict[int, str]
-    ) -> Splits:
-        # Every start reports what it skips, cached or not.
-        self._report(found, [(path_of(i), broken[i]) for i in sorted(broken)])
-        # Indices of the readable images of each split.
-        usable = found.without(broken)
-        for name in found.members:
-            if name != "train" and not len(usable[name]):
-                warn_of_empty("ImageFolderDataModule", {self._folders[name]: 0})
-        train = usable["train"]
-        if len(train) == 0:
-            raise ValueError(f"ImageFolderDataModule: none of the images under {self._folders['train']} can be read.")
-        val_size = min(1000, len(train) // 10) if self.val_size is None else self.val_size
-        # A split with a folder of its own is not taken from the training images.
-        rest, val, test = held_out(
-            len(train),
-            str(self._folders["train"]),
-            val_size=0 if "val" in usable else val_size,
-            test_size=0 if "test" in usable else self.test_size,
-        )
-        return Splits(
-            Subset(source, train[rest]),
-            Subset(source, usable.get("val", train[val])),
-            Subset(source, usable.get("test", train[test])),
-        )
 
 
 def _split_folders(root: Path) -> dict[str, Path]:
@@ -276,7 +203,7 @@ def _split_folders(root: Path) -> dict[str, Path]:
         return {"train": root}  # beside other classes, one may be called Training
     if not found and (alike := split_like(sub_folders(root))):
         raise ValueError(
-            f"ImageFolderDataModule: the folders {', '.join(alike[:_NAMED_FILES])} in {root} are called like splits, "
+            f"ImageFolderDataModule: the folders {', '.join(alike[:NAMED_FILES])} in {root} are called like splits, "
             "and as classes all of them would be trained on: call them train, val and test, or set root to the one to "
             "train on. If they are classes, move them into a folder `train`."
         )

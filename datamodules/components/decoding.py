@@ -172,7 +172,7 @@ def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(image).reshape(image.height, image.width, -1)
 
 
-def check(path: str | Path) -> tuple[int, int]:
+def check(file: str | Path | IO[bytes]) -> tuple[int, int]:
     """Read an image to its end, as cheaply as its format allows.
 
     Returns:
@@ -181,7 +181,7 @@ def check(path: str | Path) -> tuple[int, int]:
     Raises:
         Exception: Of any kind that PIL raises for a broken file.
     """
-    with open_image(path) as image:
+    with open_image(file) as image:
         width, height = image.size
         # Checking needs no full resolution.
         image.draft(None, (max(1, width // 8), max(1, height // 8)))  # JPEG only: skips most of the arithmetic

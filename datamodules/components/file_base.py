@@ -19,6 +19,7 @@ from datamodules.components.decoding import check, decode
 from datamodules.components.files import FileImages, FolderState, cpu_count, find_broken
 from datamodules.components.listing import Listing, list_states, load_listing
 from datamodules.components.loading import ImageSource, TensorImages
+from datamodules.components.zip_archive import ZipArchive, opened
 
 _GIBIBYTE = 1 << 30
 _NAMED_FILES = 5  # as many broken files are named in an error
@@ -63,7 +64,12 @@ class FileDataModule(ImageDataModule, ABC):
         num_workers: Processes that decode images; 0: none but the training process; None: one for each CPU, at
             most 8.
         seed: As in ``ImageDataModule``.
+
+    Attributes:
+        archive: The zip file that the images lie in; None: they are files on the disk.
     """
+
+    archive: ZipArchive | None = None
 
     def __init__(
         self,
@@ -124,8 +130,9 @@ class FileDataModule(ImageDataModule, ABC):
             broken = find_broken(range(len(paths)), keep, "Reading images")
             return TensorImages(torch.from_numpy(pixels), labels), _merged_over_ranks(broken)
         # All files, before the first step: a broken one would stop the run after hours.
-        broken = check_files(len(paths), lambda i: check(paths[i]))
-        return FileImages(paths, labels, self.image_shape[1], self.image_shape[0], self.workers(), draft), broken
+        broken = check_files(len(paths), lambda i: check(opened(paths[i], self.archive)))
+        channels, size, _ = self.image_shape
+        return FileImages(paths, labels, size, channels, self.workers(), draft, self.archive), broken
 
     def load_cached(self, cache: bool | str, draft: bool = False) -> CachedImages | None:
         """Images that an earlier run cached; the time does not grow with the number of files.
@@ -149,7 +156,7 @@ class FileDataModule(ImageDataModule, ABC):
 
     def _decoder(self, path_of: Callable[[int], str | Path], draft: bool) -> Callable[[int], NDArray[np.uint8]]:
         channels, size, _ = self.image_shape
-        return lambda i: decode(path_of(i), size, channels, draft)
+        return lambda i: decode(opened(path_of(i), self.archive), size, channels, draft)
 
     def _cached(
         self,
@@ -161,7 +168,8 @@ class FileDataModule(ImageDataModule, ABC):
     ) -> Cached | None:
         """The decoded images; None where there can be no cache, be it in one of several processes."""
         file = self._cache_file(cache, draft)
-        listing = list_states(paths, self.location, scan.notes if scan else {})
+        archive = None if self.archive is None else self.archive.path
+        listing = list_states(paths, self.location, scan.notes if scan else {}, archive)
         cached = ImageCache(file, listing.key, (len(paths), *self.image_shape), decoded).get()
         # Only beside a cache that exists: the listing is what makes the next start fast.
         if cached is not None and scan is not None:

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from datamodules.components.decoding import SUFFIXES as SUFFIXES
 from datamodules.components.decoding import central_square, resized_all
 from datamodules.components.workers import ShieldedStart, shielded_iterator
+from datamodules.components.zip_archive import ZipArchive, opened
 
 _FILES_PER_TASK = 64
 
@@ -229,6 +230,7 @@ class FileImages(Dataset[Tensor]):
         channels: 1 or 3.
         num_workers: Worker processes; 0: decode in this one.
         draft: As in ``decode``.
+        archive: The zip file that they lie in; None: they lie on the disk.
     """
 
     def __init__(
@@ -239,6 +241,7 @@ class FileImages(Dataset[Tensor]):
         channels: int,
         num_workers: int,
         draft: bool = False,
+        archive: ZipArchive | None = None,
     ) -> None:
         self.paths = pack(paths)
         self.labels = labels
@@ -246,6 +249,7 @@ class FileImages(Dataset[Tensor]):
         self.channels = channels
         self.num_workers = num_workers
         self.draft = draft
+        self.archive = archive
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -258,7 +262,9 @@ class FileImages(Dataset[Tensor]):
         return in_workers(self, [indices.tolist() for indices in batches], self.num_workers)
 
     def _square(self, path: str) -> NDArray[np.uint8]:
-        return read_again(path, lambda file: central_square(file, self.size, self.channels, self.draft))
+        return read_again(
+            path, lambda file: central_square(opened(file, self.archive), self.size, self.channels, self.draft)
+        )
 
 
 def _identity(batch: Any) -> Any:

@@ -107,7 +107,9 @@ def listing_file(cache: Path) -> Path:
     return cache.with_suffix(".listing")
 
 
-def list_states(paths: Sequence[str | Path], home: str, notes: Mapping[str, Any]) -> Listing:
+def list_states(
+    paths: Sequence[str | Path], home: str, notes: Mapping[str, Any], archive: Path | None = None
+) -> Listing:
     """List size and time of every file, a key of their content that needs no reading.
 
     A file that is overwritten by one of the same size and the same time is not noticed.
@@ -116,11 +118,14 @@ def list_states(paths: Sequence[str | Path], home: str, notes: Mapping[str, Any]
         paths: The files, all below ``home``.
         home: Their folder.
         notes: See ``Listing``; in JSON.
+        archive: The zip file that holds all of them, whose size and time they have; None: they lie on the disk.
     """
     start = os.fsencode(home)
     files = [os.fsencode(path) for path in paths]
     names = [file.removeprefix(start) for file in files]
-    states = [_file_state(file) for file in files]
+    # Members of a zip file change with it.
+    holders = files if archive is None else [os.fsencode(archive)]
+    states = [_file_state(file) for file in holders] * (1 if archive is None else len(files))
     # The key changes with names, sizes, times and the version of the decoder.
     hasher = blake2b(f"{_LAYOUTS[0]} {DECODER}".encode(), digest_size=16)
     for name, state in zip(names, states, strict=True):
