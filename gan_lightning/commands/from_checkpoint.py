@@ -52,32 +52,14 @@ def import_packages(names: Sequence[str]) -> None:
 
 
 def load_model(checkpoint: Path, device: str) -> "AdversarialModule":
-    """Load the model of a checkpoint onto a device.
+    """Load the model of a checkpoint, or a generator that another program has published, onto a device.
 
     Raises:
-        ValueError: The checkpoint is broken or missing, or there is no such device.
+        ValueError: The file is neither, broken or missing, or there is no such device.
     """
     from gan_lightning import inference
 
-    return inference.load(checkpoint, torch_device(device))
-
-
-def load_translator(checkpoint: Path, device: str) -> "AdversarialModule":
-    """Load a checkpoint, or a generator published by the authors of pix2pix and CycleGAN.
-
-    Raises:
-        ValueError: The file is neither.
-    """
-    from gan_lightning import inference
-    from gan_lightning.inference.published_generator import bare_weights
-
-    try:
-        return load_model(checkpoint, device)
-    except inference.CheckpointError:
-        # Neither kind of file: the first message stands, which says what a checkpoint is.
-        if bare_weights(checkpoint) is None:
-            raise
-    return inference.load_reference(checkpoint, torch_device(device))
+    return inference.load_any(checkpoint, torch_device(device))
 
 
 def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":

@@ -11,7 +11,7 @@ from gan_lightning.commands.from_checkpoint import (
     add_device,
     add_import,
     import_packages,
-    load_translator,
+    load_model,
     open_set,
 )
 from gan_lightning.commands.options import OptionParser, path, whole
@@ -43,7 +43,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
         import_packages(options.packages)
         targets = _targets(options.input, options.out)
         _check_place(options.input, options.out)
-        model = load_translator(options.ckpt, options.device)
+        model = load_model(options.ckpt, options.device)
         _check_options(model, options)
         options.source = str(options.input.resolve())
         open_set(command, options, len(targets), ("source", "direction", "attributes", "seed"))

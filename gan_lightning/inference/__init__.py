@@ -1,7 +1,7 @@
 """From a checkpoint to images, without data and without a trainer: load, generate, interpolate, encode, translate."""
 
 from gan_lightning.inference.checkpoint import CheckpointError, load, read_checkpoint
-from gan_lightning.inference.published_generator import load_reference, reference_network
+from gan_lightning.inference.published import load_any, load_reference, reference_network
 from gan_lightning.inference.sampling import (
     check_codes,
     check_domain,
@@ -24,6 +24,7 @@ __all__ = [
     "generate",
     "interpolate",
     "load",
+    "load_any",
     "load_reference",
     "read_checkpoint",
     "reconstruct",

@@ -13,6 +13,7 @@ from torch.testing import assert_close
 
 from gan_lightning import inference
 from gan_lightning.cli import main
+from gan_lightning.inference.published.loading import SOURCES
 from gan_lightning.networks import PatchDiscriminator, ResidualTranslator, UNet
 from gan_lightning.variants import CycleGAN, Pix2Pix
 from gan_lightning.visualization.images import to_uint8
@@ -148,8 +149,8 @@ class TestMistakes:
         with pytest.raises(inference.CheckpointError) as error:
             inference.reference_network(path)
         assert str(error.value) == (
-            f"{path} cannot be used: its weights fit none of the networks of pix2pix and CycleGAN that are known, "
-            "U-Net with BatchNorm, ResNet with InstanceNorm and PatchGAN."
+            f"{path} cannot be used: its weights fit none of the networks that are known: "
+            f"{'; '.join(source.ABOUT for source in SOURCES)}."
         )
 
     @pytest.mark.parametrize("change", ["missing", "more", "larger"])
@@ -178,7 +179,7 @@ class TestMistakes:
             inference.load_reference(saved(make(), tmp_path))
 
     @pytest.mark.parametrize("is_new", [True, False])
-    @pytest.mark.parametrize("harm", ["missing", "short", "damaged", "more than weights"])
+    @pytest.mark.parametrize("harm", ["missing", "short", "damaged", "without weights"])
     def test_other_files(self, harm: str, is_new: bool, tmp_path: Path) -> None:
         path = saved(reference.patch(width=2), tmp_path, _use_new_zipfile_serialization=is_new)
         whole = path.read_bytes()
@@ -192,8 +193,8 @@ class TestMistakes:
                 whole[:middle] + bytes(255 - byte for byte in whole[middle : middle + 9]) + whole[middle + 9 :]
             )
         else:
-            torch.save({"weights": reference.patch(width=2).state_dict()}, path)
-        with pytest.raises(inference.CheckpointError, match="is missing, broken, or no file of one network's weights"):
+            torch.save({"weights": [1.0, 2.0], "options": {"width": 2}}, path)
+        with pytest.raises(inference.CheckpointError, match="is missing, broken, or no file of a network's weights"):
             inference.load_reference(path)
 
     def test_code_is_not_run(self, tmp_path: Path) -> None:
