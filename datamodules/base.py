@@ -12,6 +12,7 @@ from lightning import LightningDataModule
 from datamodules.components.annotated import Annotated
 from datamodules.components.loading import BatchLoader, EpochLoader, EpochOrder, ImageSource
 from datamodules.components.partly_labelled import PartlyLabelledLoader, choose_labelled
+from datamodules.components.raster import Size, dtype_of, sides
 
 # Which images are held out must not depend on the seed of the training order.
 _SPLIT_SEED = 0
@@ -33,6 +34,7 @@ class ImageDataModule(Annotated, LightningDataModule, ABC):
         image_shape: (channels, height, width) of every image; known right after construction.
         num_classes: Labels are 0 ... num_classes - 1; None: the batches carry no labels.
         class_names: The name of each class, in the order of the labels; None: they have none but their numbers.
+        bits: Of each channel: 8, in uint8 batches, or 16, in uint16.
 
     Args:
         image_shape: See above.
@@ -42,6 +44,7 @@ class ImageDataModule(Annotated, LightningDataModule, ABC):
         seed: The order of the training images is a function of this seed and the epoch.
         n_labels: Train with the labels of so many images only, equally many of each class, chosen by the seed; a batch
             is then a dictionary, see ``PartlyLabelledLoader``. None: all labels.
+        bits: See above.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -57,11 +60,16 @@ class ImageDataModule(Annotated, LightningDataModule, ABC):
         flip: bool,
         seed: int,
         n_labels: int | None = None,
+        bits: int = 8,
     ) -> None:
         super().__init__()
         # Here and not in the loaders: a mistake shows before any file is read.
-        check_at_least(1, batch_size=batch_size, image_size=image_shape[1])
+        check_at_least(1, batch_size=batch_size)
+        for side in image_shape[1:]:
+            check_at_least(1, image_size=side)
         check_at_least(0, seed=seed)
+        if bits not in (8, 16):
+            raise ValueError(f"bits is {bits!r}: it must be 8 or 16, the bits of each channel.")
         if not isinstance(flip, bool):
             raise ValueError(f"flip is {flip!r}: it must be true or false.")
         if n_labels is not None:
@@ -72,8 +80,14 @@ class ImageDataModule(Annotated, LightningDataModule, ABC):
         self.flip = flip
         self.seed = seed
         self.n_labels = n_labels
+        self.bits = bits
         # Read on first use, in every process.
         self._splits: Splits | None = None
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the pixels, uint8 or uint16."""
+        return dtype_of(self.bits)
 
     @property
     @abstractmethod
@@ -164,11 +178,27 @@ def check_at_least(minimum: int, **arguments: int) -> None:
             raise ValueError(f"{name} is {value}: it must be at least {minimum}.")
 
 
-def check_channels(**arguments: int) -> None:
-    """Raise a ValueError that names the first argument that is neither 1 nor 3."""
+def shape_of(channels: int, image_size: Size) -> tuple[int, int, int]:
+    """(channels, height, width) of images of a size, which is one number if they are square."""
+    return (channels, *sides(image_size))
+
+
+def check_channels(photographs: bool = False, **arguments: int) -> None:
+    """Raise a ValueError that names the first argument that is no number of channels.
+
+    Args:
+        photographs: They have no other than 1 and 3.
+        arguments: Numbers of channels, by argument name.
+    """
     for name, value in arguments.items():
-        if isinstance(value, bool) or not isinstance(value, Integral) or value not in (1, 3):
+        is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if photographs and not (is_whole and value in (1, 3)):
             raise ValueError(f"{name} is {value}: it must be 1 (grey) or 3 (RGB).")
+        if not is_whole or value < 1:
+            raise ValueError(
+                f"{name} is {value}: it must be 1 (grey), 2 (grey and opacity), 3 (RGB), 4 (RGB and opacity), or as "
+                "many as the arrays have."
+            )
 
 
 def held_out(size: int, location: str, **counts: int) -> list[torch.Tensor]:

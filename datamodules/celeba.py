@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from datamodules.base import Splits, held_out
+from datamodules.base import Splits, held_out, shape_of
 from datamodules.components.file_base import FileDataModule
 from datamodules.components.files import is_image
 from datamodules.components.first_process import rank_zero_warn
@@ -38,13 +38,14 @@ class CelebADataModule(FileDataModule):
     with CelebA's own names (000001.jpg to 202599.jpg) are split as CelebA is. If validation and test would then be
     empty, a tenth of the images, at most 1,000, are held out for validation.
 
-    Images are cropped to the central square, 178 x 178 of 178 x 218, and resized (bicubic). Batches are (images,
+    Images, 178 pixels wide and 218 high, are cropped in the middle to the aspect ratio of ``image_size``, a square of
+    178 x 178 by default, and resized (bicubic). Batches are (images,
     attributes): uint8 N x 3 x H x W and float32 N x A, 1 where the face has the attribute.
 
     Args:
         data_dir: Folder that holds ``celeba``, or its files.
         batch_size: Images in a batch, in each process.
-        image_size: Height and width.
+        image_size: Height and width: one number for a square, or [height, width].
         attributes: Names of those that the batches carry, in this order; null: all 40, in CelebA's order; an empty
             list: none, the batches are images alone.
         flip: Mirror training images horizontally with probability one half.
@@ -63,7 +64,7 @@ class CelebADataModule(FileDataModule):
         self,
         data_dir: str = "data",
         batch_size: int = 64,
-        image_size: int = 64,
+        image_size: int | tuple[int, int] = 64,
         attributes: list[str] | None = None,
         flip: bool = True,
         in_memory: bool | None = None,
@@ -74,7 +75,7 @@ class CelebADataModule(FileDataModule):
         self.attributes = list(ATTRIBUTES if attributes is None else attributes)
         # Before the base class, which takes the number of attributes for that of the classes.
         _check_attributes(self.attributes)
-        shape = (3, image_size, image_size)
+        shape = shape_of(3, image_size)
         super().__init__(shape, len(self.attributes) or None, batch_size, flip, num_workers, seed)
         self.data_dir = data_dir
         self.in_memory = in_memory

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 
-from datamodules.base import Splits, check_channels
+from datamodules.base import Splits, check_channels, shape_of
 from datamodules.components.file_base import FolderScan
 from datamodules.components.file_set import NAMED_FILES, FileSetDataModule, FilesFound
 from datamodules.components.files import SUFFIXES, FolderState, is_file, is_folder, is_image, walk
@@ -21,9 +21,9 @@ from datamodules.components.layouts import (
 
 
 class ImageFolderDataModule(FileSetDataModule):
-    """Any folder of images of any size, mode and depth: PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF.
+    """Any folder of images of any size, mode and depth: PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF, and NumPy's .npy.
 
-    Images are turned upright, laid over white where transparent, cropped to the central square and resized (bicubic).
+    Images are turned upright, cropped in the middle to the aspect ratio of ``image_size`` and resized (bicubic).
     Hidden files are ignored. Broken images and other files are found by reading every file once before training; they
     are skipped with one warning, or refused (``strict``).
 
@@ -35,8 +35,11 @@ class ImageFolderDataModule(FileSetDataModule):
     Args:
         root: The folder.
         batch_size: Images in a batch, in each process.
-        image_size: Height and width.
-        channels: 3: RGB; 1: grey.
+        image_size: Height and width: one number for a square, or [height, width].
+        channels: 3: RGB; 1: grey; both over white where an image is transparent. 4: RGB with the transparency as a
+            fourth channel, the opacity, white where nothing is seen; 2: grey with it. Arrays in .npy files, H x W x C
+            or H x W of uint8, uint16 or floating-point numbers from 0 to 1, must have as many channels, any number;
+            so may a TIFF of 2, 4 or more grey pages.
         val_size: Images held out for validation, where there is no ``val`` folder; None: a tenth, at most 1,000;
             0: validation uses the test images.
         test_size: Images held out for testing, where there is no ``test`` folder; 0: testing uses the validation
@@ -55,6 +58,8 @@ class ImageFolderDataModule(FileSetDataModule):
         num_workers: Processes that decode images which are not kept in memory; 0: none but the training process;
             None: one for each CPU, at most 8.
         seed: The order of the training images is a function of this seed and the epoch.
+        bits: 16: keep 16 bits a channel, of PNG, grey TIFF and arrays, in batches of uint16, which take twice the
+            memory; images of 8 bits are stretched to them. 8: keep the upper 8, in batches of uint8.
 
     Raises:
         FileNotFoundError: There is no folder ``root``.
@@ -65,7 +70,7 @@ class ImageFolderDataModule(FileSetDataModule):
         self,
         root: str,
         batch_size: int = 64,
-        image_size: int = 64,
+        image_size: int | tuple[int, int] = 64,
         channels: int = 3,
         val_size: int | None = None,
         test_size: int = 0,
@@ -76,6 +81,7 @@ class ImageFolderDataModule(FileSetDataModule):
         draft: bool = False,
         num_workers: int | None = None,
         seed: int = 0,
+        bits: int = 8,
     ) -> None:
         check_channels(channels=channels)
         self.root = Path(root).expanduser().absolute()
@@ -86,7 +92,7 @@ class ImageFolderDataModule(FileSetDataModule):
         self.class_names = self.classes or None
         # Sorted names, as torchvision's ImageFolder numbers them.
         self._class_index = {name: label for label, name in enumerate(self.classes)}
-        shape = (channels, image_size, image_size)
+        shape = shape_of(channels, image_size)
         n_classes = len(self.classes) or None
         super().__init__(
             shape,
@@ -101,6 +107,7 @@ class ImageFolderDataModule(FileSetDataModule):
             draft,
             num_workers,
             seed,
+            bits,
         )
 
     @property

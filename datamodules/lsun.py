@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from datamodules.base import Splits, check_at_least, check_channels, held_out
+from datamodules.base import Splits, check_at_least, check_channels, held_out, shape_of
 from datamodules.components.decoding import decode
 from datamodules.components.file_base import FileDataModule
 from datamodules.components.files import in_workers, reason
 from datamodules.components.loading import Subset
+from datamodules.components.raster import Size, sides
 
 if TYPE_CHECKING:
     from lmdb import Transaction
@@ -27,8 +28,8 @@ class LSUNDataModule(FileDataModule):
 
     ``root`` holds ``<category>_train_lmdb/data.mdb``, as the archives unpack, and optionally
     ``<category>_val_lmdb/data.mdb``, whose 300 photographs are the test split (LSUN's own test set has no categories).
-    Photographs, 256 pixels on their shorter side, are cropped to the central square and resized (bicubic), which equals
-    the resize and crop of DCGAN's and WGAN's code.
+    Photographs, 256 pixels on their shorter side, are cropped in the middle to the aspect ratio of ``image_size`` and
+    resized (bicubic), which for squares equals the resize and crop of DCGAN's and WGAN's code.
 
     Batches are uint8, N x C x H x W; with two or more categories, with int64 labels, the positions in ``categories``.
     Setup reads the keys only: 48 bytes of memory per photograph, a few seconds for three million. A photograph that
@@ -38,7 +39,7 @@ class LSUNDataModule(FileDataModule):
         root: Folder that holds the databases.
         categories: Those to use, such as bedroom and church_outdoor.
         batch_size: Images in a batch, in each process.
-        image_size: Height and width.
+        image_size: Height and width: one number for a square, or [height, width].
         channels: 3: RGB; 1: grey.
         val_size: Images held out of the training images for validation; 0: validation uses the test images.
         flip: Mirror training images horizontally with probability one half.
@@ -55,7 +56,7 @@ class LSUNDataModule(FileDataModule):
         root: str = "data/lsun",
         categories: str | list[str] = "bedroom",
         batch_size: int = 64,
-        image_size: int = 64,
+        image_size: int | tuple[int, int] = 64,
         channels: int = 3,
         val_size: int = 0,
         flip: bool = True,
@@ -65,10 +66,10 @@ class LSUNDataModule(FileDataModule):
         self.categories = [categories] if isinstance(categories, str) else list(categories)
         if not self.categories or len(set(self.categories)) < len(self.categories):
             raise ValueError(f"categories is {self.categories}: name at least one, and none of them twice.")
-        check_channels(channels=channels)
+        check_channels(photographs=True, channels=channels)
         check_at_least(0, val_size=val_size)
         classes = len(self.categories) if len(self.categories) > 1 else None
-        super().__init__((channels, image_size, image_size), classes, batch_size, flip, num_workers, seed)
+        super().__init__(shape_of(channels, image_size), classes, batch_size, flip, num_workers, seed)
         self.root = Path(root).expanduser()
         self.val_size = val_size
         self.class_names = self.categories if classes else None
@@ -93,8 +94,8 @@ class LSUNDataModule(FileDataModule):
                 f"LSUNDataModule: there is no {_file(missing[0])}: unpack {missing[0].name}.zip in {self.root}, or set "
                 f"root and categories to others; this root has {self._there(split)}."
             )
-        channels, size, _ = self.image_shape
-        return LMDBImages(folders, self.num_classes is not None, size, channels, self.workers())
+        channels, height, width = self.image_shape
+        return LMDBImages(folders, self.num_classes is not None, (height, width), channels, self.workers())
 
     def _there(self, split: str) -> str:
         """The categories whose databases lie under ``root``, in words."""
@@ -118,7 +119,7 @@ class LMDBImages(Dataset[Tensor]):
         ValueError: A database is damaged or empty.
     """
 
-    def __init__(self, folders: Sequence[Path], labelled: bool, size: int, channels: int, num_workers: int) -> None:
+    def __init__(self, folders: Sequence[Path], labelled: bool, size: Size, channels: int, num_workers: int) -> None:
         self.folders = folders
         self.size = size
         self.channels = channels
@@ -136,7 +137,7 @@ class LMDBImages(Dataset[Tensor]):
 
     def __getitems__(self, indices: Sequence[int]) -> Tensor:
         """One batch, n x C x H x W: the unit of work of a DataLoader worker."""
-        images = np.empty((len(indices), self.channels, self.size, self.size), np.uint8)
+        images = np.empty((len(indices), self.channels, *sides(self.size)), np.uint8)
         # Open each database once a batch: group the keys by database.
         keys, places = self._keys[indices], np.searchsorted(self._ends, indices, side="right")
         for place in np.unique(places):

@@ -1,13 +1,12 @@
 """Pairs of images: a photograph and its label map, a map and the view from above."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
-
-from datamodules.base import Splits, check_channels
-from datamodules.components.decoding import check, pixels_of, read_pixels
+from datamodules.base import Splits, check_channels, shape_of
+from datamodules.components.decoding import check, read_raster
 from datamodules.components.examples import Chances, ExampleDataModule, Examples, Jitter, Pixels
 from datamodules.components.file_base import check_files
 from datamodules.components.files import list_images, pack, read_again, unpack
@@ -20,6 +19,7 @@ from datamodules.components.layouts import (
     warn_of_empty,
     warn_of_unread,
 )
+from datamodules.components.raster import Raster
 
 _SAMPLE = 100  # as many files are looked at to see whether they can be pairs side by side
 _NAMED_FILES = 5  # as many files without a partner are named in an error
@@ -37,18 +37,19 @@ class PairedImageDataModule(ExampleDataModule):
     are not read. Files that do not look like two images side by side are refused, doubtful ones cause a warning;
     ``side_by_side`` decides.
 
-    Batches are (target, condition), uint8 n x C x H x W, of ``image_shape`` and ``condition_shape``. In training both
-    images of a pair are resized to ``load_size``, cropped at the same random position and flipped together; otherwise
-    they are resized to ``image_size``. Images that are not square are stretched, as in the authors' code.
+    Batches are (target, condition), uint8 or uint16, n x C x H x W, of ``image_shape`` and ``condition_shape``. In
+    training both images of a pair are resized to ``load_size``, cropped at the same random position and flipped
+    together; otherwise they are resized to ``image_size``. Images of another aspect ratio are stretched, as in the
+    authors' code.
 
     Args:
         root: The folder.
         batch_size: Pairs in a batch, in each process.
-        image_size: Height and width.
-        load_size: Height and width before the random crop; None: image_size * 286 / 256, as in the paper.
+        image_size: Height and width: one number for a square, or [height, width].
+        load_size: The same before the random crop; None: image_size * 286 / 256, as in the paper.
         direction: AtoB: the generator is given A and makes B; BtoA: the other way round.
-        channels: Of the target. 3: RGB; 1: grey.
-        condition_channels: Of the condition. 3: RGB; 1: grey.
+        channels: Of the target. 3: RGB; 1: grey; others as in ``ImageFolderDataModule``.
+        condition_channels: The same of the condition.
         flip: Mirror training pairs horizontally with probability one half.
         num_workers: Processes that decode images; 0: none but the training process; None: one for each CPU, at
             most 8.
@@ -57,6 +58,7 @@ class PairedImageDataModule(ExampleDataModule):
         folder_b: What those of B are called in place of ``B``.
         side_by_side: True: the files are pairs side by side, whatever they look like; false: the pairs lie in two
             folders; null: as the folders tell.
+        bits: Of each channel, 8 or 16, as in ``ImageFolderDataModule``.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -66,8 +68,8 @@ class PairedImageDataModule(ExampleDataModule):
         self,
         root: str,
         batch_size: int = 1,
-        image_size: int = 256,
-        load_size: int | None = None,
+        image_size: int | tuple[int, int] = 256,
+        load_size: int | tuple[int, int] | None = None,
         direction: Literal["AtoB", "BtoA"] = "AtoB",
         channels: int = 3,
         condition_channels: int = 3,
@@ -77,12 +79,13 @@ class PairedImageDataModule(ExampleDataModule):
         folder_a: str = "A",
         folder_b: str = "B",
         side_by_side: bool | None = None,
+        bits: int = 8,
     ) -> None:
         check_channels(channels=channels, condition_channels=condition_channels)
         if direction not in ("AtoB", "BtoA"):
             raise ValueError(f"direction is {direction!r}: it must be AtoB or BtoA.")
-        super().__init__((channels, image_size, image_size), None, batch_size, flip, num_workers, seed)
-        self.condition_shape = (condition_channels, image_size, image_size)
+        super().__init__(shape_of(channels, image_size), None, batch_size, flip, num_workers, seed, bits)
+        self.condition_shape = shape_of(condition_channels, image_size)
         self.jitter = Jitter(image_size, load_size, flip)
         self.root = Path(root).expanduser()
         self.direction = direction
@@ -113,15 +116,19 @@ class PairedImageDataModule(ExampleDataModule):
         used = [*wholes.values(), *(folder for two in folders.values() for folder in two)]
         warn_of_unread("PairedImageDataModule", self.root, used)
         pairs = [pair for split in splits.values() for pair in split]
+        target, condition = self.image_shape[0], self.condition_shape[0]
+        to_b = self.direction == "AtoB"
+        channels = (condition, target) if to_b else (target, condition)
         # All pairs before training: a broken one shows now, with its name.
-        self.refuse(check_files(len(pairs), lambda i: _check_pair(pairs[i])), [a for a, _ in pairs])
+        self.refuse(
+            check_files(len(pairs), lambda i: _check_pair(pairs[i], channels, self.bits)), [a for a, _ in pairs]
+        )
         if self.side_by_side is None:
             for folder in wholes.values():
-                _check_shapes(folder)
-        channels = (self.image_shape[0], self.condition_shape[0])
+                _check_shapes(folder, channels[0], self.bits)
         return Splits(
             **{
-                name: PairedImages(split, self.direction == "AtoB", channels, self.jitter, self.workers())
+                name: PairedImages(split, to_b, channels, self.jitter, self.workers(), self.bits)
                 for name, split in splits.items()
             }
         )
@@ -145,47 +152,51 @@ class PairedImages(Examples):
     Args:
         pairs: The files of A and B.
         to_b: B is the target and A the condition, and not the other way round.
-        channels: Of the target and of the condition.
+        channels: Of A and of B, as in ``read_raster``.
         jitter: What both images of a pair undergo.
         num_workers: Worker processes.
+        bits: As in ``read_raster``.
     """
 
     n_chances = 3
 
     def __init__(
-        self, pairs: list[Pair], to_b: bool, channels: tuple[int, int], jitter: Jitter, num_workers: int
+        self,
+        pairs: list[Pair],
+        to_b: bool,
+        channels: tuple[int, int],
+        jitter: Jitter,
+        num_workers: int,
+        bits: int = 8,
     ) -> None:
         super().__init__(num_workers)
         self.a, self.b = pack(a for a, _ in pairs), pack(b for _, b in pairs)
         self.to_b = to_b
         self.channels = channels
         self.jitter = jitter
+        self.bits = bits
 
     def __len__(self) -> int:
         return len(self.a)
 
     def make(self, index: int, chances: Chances | None) -> tuple[Pixels, ...]:
         a, b = unpack(self.a[index]), unpack(self.b[index])
-        # Side by side: one file holds both. Grey only after cutting, so that both layouts agree.
-        halves = _halves(read_again(a, _read)) if a == b else (read_again(a, _read), read_again(b, _read))
+        first = self._read(a, self.channels[0])
+        # Side by side: one file holds both, and is read twice only where they differ in their channels.
+        second = first if a == b and self.channels[0] == self.channels[1] else self._read(b, self.channels[1])
+        halves = (_halves(first)[0], _halves(second)[1]) if a == b else (first, second)
         images = halves[::-1] if self.to_b else halves
-        chosen = zip(images, self.channels, strict=True)
         # The same chances for both images: crop and flip must agree, or they are no pair any more.
-        return tuple(self.jitter(pixels if channels == 3 else _grey(pixels), chances) for pixels, channels in chosen)
+        return tuple(self.jitter(image, chances) for image in images)
+
+    def _read(self, path: str, channels: int) -> Raster:
+        return read_again(path, lambda file: read_raster(file, channels, self.bits))
 
 
-def _read(file: str) -> Pixels:
-    return read_pixels(file, 3)
-
-
-def _halves(pixels: Pixels) -> tuple[Pixels, Pixels]:
-    middle = pixels.shape[1] // 2
+def _halves(whole: Raster) -> tuple[Raster, Raster]:
+    middle = whole.pixels.shape[1] // 2
     # H x 2W x C to two images of H x W x C
-    return pixels[:, :middle], pixels[:, middle:]
-
-
-def _grey(pixels: Pixels) -> Pixels:
-    return pixels_of(Image.fromarray(pixels).convert("L"))
+    return replace(whole, pixels=whole.pixels[:, :middle]), replace(whole, pixels=whole.pixels[:, middle:])
 
 
 def _matched(a: Path, b: Path, needed: bool) -> list[Pair]:
@@ -251,11 +262,11 @@ def _check_places(folder: Path, files: list[Path]) -> None:
     )
 
 
-def _check_shapes(folder: Path) -> None:
+def _check_shapes(folder: Path, channels: int, bits: int) -> None:
     """Refuse files of the shape of single images, and warn of those that may be."""
     files = list_images(folder)
     sample = [files[i * len(files) // _SAMPLE] for i in range(_SAMPLE)] if len(files) > _SAMPLE else files
-    sizes = {file: check(file) for file in sample}
+    sizes = {file: check(file, channels, bits) for file in sample}
     narrow = [file for file, (width, height) in sizes.items() if width < 2 * height]
     # Two square images side by side are twice as wide as high.
     tall = [file for file, (width, height) in sizes.items() if width <= height]
@@ -288,16 +299,18 @@ def _check_shapes(folder: Path) -> None:
         )
 
 
-def _check_pair(pair: Pair) -> None:
-    """Raise an error that says why a pair cannot be used."""
+def _check_pair(pair: Pair, channels: tuple[int, int], bits: int) -> None:
+    """Raise an error that says why a pair, A and B of so many channels each, cannot be used."""
     a, b = pair
-    width, height = check(a)
+    width, height = check(a, channels[0], bits)
     if a == b:
+        if channels[0] != channels[1]:
+            check(b, channels[1], bits)
         if width % 2:
             raise ValueError(f"its width, {width} pixels, is odd, so it does not hold two images of one size")
         return
     try:
-        other = check(b)
+        other = check(b, channels[1], bits)
     except Exception as error:
         raise ValueError(f"its partner {b} cannot be read: {error}") from error
     if other != (width, height):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from datamodules.base import Splits, check_at_least
@@ -15,16 +16,16 @@ from datamodules.components.shards.reading import ShardCache, ShardImages
 class ShardsDataModule(FileDataModule):
     """Stream a set of shards: more images than fit into memory or onto one machine.
 
-    ``gan-lightning shards`` writes the set: files of 16 MiB with uint8 pixels at training size, so nothing is decoded
+    ``gan-lightning shards`` writes the set: files of 16 MiB with pixels at training size, so nothing is decoded
     and the pixels equal those of ``ImageFolderDataModule``. The set lies in a folder or at an address that litdata can
     copy from (``s3://bucket/faces``, ``gs://bucket/faces``); copies stay in ``cache_dir`` up to ``cache_gb``.
 
-    Batches are uint8 N x C x H x W, with int64 labels (N,) if the folder had classes. In training the shards are
-    shuffled and divided among the processes, and the images are shuffled in windows of ``shuffle_buffer``. The order is
-    a function of seed, epoch and number of processes: no image is shared, all processes have equally many batches, and
-    a run resumes at any batch in the same bits with any number of workers. Images beyond the last full step are left
-    out, others in each epoch. Validation and test keep the order of the folder. A damaged image (checksum) stops the
-    run and names its shard.
+    Batches are uint8 or, of a set of 16 bits, uint16, N x C x H x W, with int64 labels (N,) if the folder had classes.
+    In training the shards are shuffled and divided among the processes, and the images are shuffled in windows of
+    ``shuffle_buffer``. The order is a function of seed, epoch and number of processes: no image is shared, all
+    processes have equally many batches, and a run resumes at any batch in the same bits with any number of workers.
+    Images beyond the last full step are left out, others in each epoch. Validation and test keep the order of the
+    folder. A damaged image (checksum) stops the run and names its shard.
 
     Args:
         folder: The set, or its address.
@@ -58,7 +59,8 @@ class ShardsDataModule(FileDataModule):
         self.folder = folder if is_remote(folder) else str(Path(folder).expanduser())
         # In the constructor, since the model asks for image_shape before any image is read.
         self.index = read_index(self.folder)
-        super().__init__(self.index.image_shape, self.index.num_classes, batch_size, flip, num_workers, seed)
+        index = self.index
+        super().__init__(index.image_shape, index.num_classes, batch_size, flip, num_workers, seed, index.bits)
         self.class_names = self.index.class_names
         self.shuffle_buffer = shuffle_buffer
         if cache_gb < 0:
@@ -86,5 +88,5 @@ class ShardsDataModule(FileDataModule):
 
     def _images(self, split: str) -> ImageSource:
         if split not in self.index.images:
-            return TensorImages(torch.empty((0, *self.image_shape), dtype=torch.uint8), None)
+            return TensorImages(torch.from_numpy(np.empty((0, *self.image_shape), self.dtype)), None)
         return ShardImages(self.folder, split, self.index, self.shuffle_buffer, self.workers(), self.cache)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datamodules.base import Splits, check_channels
+from datamodules.base import Splits, check_channels, shape_of
 from datamodules.components.decoding import FORMATS, check
 from datamodules.components.examples import Chances, ExampleDataModule, Examples, Jitter, JitteredImages, Pixels
 from datamodules.components.file_base import check_files
@@ -32,24 +32,25 @@ class UnpairedImageDataModule(ExampleDataModule):
     any depth below; ``A`` and ``B`` alone are for training. Case and the usual synonyms of the splits do not matter. A
     split without folders, or with one of its two folders empty, is empty; a warning names folders that are not read.
 
-    Batches are ``{"A": images, "B": images}``, uint8, n x C x H x W. The domains are shuffled independently. An epoch
-    is one pass over the larger domain; the smaller one is reshuffled whenever it is exhausted and continues in the next
-    epoch. In training images are resized to ``load_size``, cropped at random and flipped; otherwise they are resized to
-    ``image_size`` and the smaller domain repeats in order. Images that are not square are stretched, as in the authors'
-    code.
+    Batches are ``{"A": images, "B": images}``, uint8 or uint16, n x C x H x W. The domains are shuffled independently.
+    An epoch is one pass over the larger domain; the smaller one is reshuffled whenever it is exhausted and continues in
+    the next epoch. In training images are resized to ``load_size``, cropped at random and flipped; otherwise they are
+    resized to ``image_size`` and the smaller domain repeats in order. Images of another aspect ratio are stretched, as
+    in the authors' code.
 
     Args:
         root: The folder.
         batch_size: Images of each domain in a batch, in each process.
-        image_size: Height and width.
-        load_size: Height and width before the random crop; None: image_size * 286 / 256, as in the paper.
-        channels: 3: RGB; 1: grey.
+        image_size: Height and width: one number for a square, or [height, width].
+        load_size: The same before the random crop; None: image_size * 286 / 256, as in the paper.
+        channels: 3: RGB; 1: grey; others as in ``ImageFolderDataModule``.
         flip: Mirror training images horizontally with probability one half.
         num_workers: Processes that decode images; 0: none but the training process; None: one for each CPU, at
             most 8.
         seed: The order and the jitter of the training images are functions of this seed and the epoch.
         folder_a: What the folders of A are called in place of ``A``, such as ``horses`` for ``train/horses``.
         folder_b: What those of B are called in place of ``B``.
+        bits: Of each channel, 8 or 16, as in ``ImageFolderDataModule``.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -59,17 +60,18 @@ class UnpairedImageDataModule(ExampleDataModule):
         self,
         root: str,
         batch_size: int = 1,
-        image_size: int = 256,
-        load_size: int | None = None,
+        image_size: int | tuple[int, int] = 256,
+        load_size: int | tuple[int, int] | None = None,
         channels: int = 3,
         flip: bool = True,
         num_workers: int | None = None,
         seed: int = 0,
         folder_a: str = "A",
         folder_b: str = "B",
+        bits: int = 8,
     ) -> None:
         check_channels(channels=channels)
-        super().__init__((channels, image_size, image_size), None, batch_size, flip, num_workers, seed)
+        super().__init__(shape_of(channels, image_size), None, batch_size, flip, num_workers, seed, bits)
         self.jitter = Jitter(image_size, load_size, flip)
         self.root = Path(root).expanduser()
         check_domains(folder_a, folder_b)
@@ -86,7 +88,8 @@ class UnpairedImageDataModule(ExampleDataModule):
         splits = {split: self._domains(split, folders.get(split, ())) for split in ("train", "val", "test")}
         warn_of_unread("UnpairedImageDataModule", self.root, [folder for two in folders.values() for folder in two])
         paths = [path for domains in splits.values() for domain in domains for path in domain]
-        self.refuse(check_files(len(paths), lambda i: check(paths[i])), paths)
+        channels = self.image_shape[0]
+        self.refuse(check_files(len(paths), lambda i: check(paths[i], channels, self.bits)), paths)
         return Splits(**{split: UnpairedImages(*map(self._images, domains)) for split, domains in splits.items()})
 
     def make_order(self, source: ImageSource, shuffle: bool, rank: int, world_size: int) -> EpochOrder:
@@ -94,7 +97,7 @@ class UnpairedImageDataModule(ExampleDataModule):
         return DomainOrder((len(source.a), len(source.b)), shuffle, self.seed, rank, world_size)
 
     def _images(self, paths: list[Path]) -> JitteredImages:
-        return JitteredImages(paths, self.image_shape[0], self.jitter, self.workers())
+        return JitteredImages(paths, self.image_shape[0], self.jitter, self.workers(), self.bits)
 
     def _domains(self, split: str, folders: Sequence[Path]) -> list[list[Path]]:
         domains = [list_images(folder) for folder in folders]

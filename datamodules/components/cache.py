@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -20,8 +21,9 @@ from datamodules.components.blocks import end_of, exclusive_lock, read_end
 from datamodules.components.files import find_broken
 from datamodules.components.first_process import rank_zero_warn
 from datamodules.components.listing import Listing
+from datamodules.components.raster import Pixels
 
-Pixels = NDArray[np.uint8]
+_BYTES = np.dtype(np.uint8)
 
 
 def default_folder() -> Path:
@@ -36,7 +38,7 @@ class Cached:
     Attributes:
         file: The cache.
         key: What it was made from.
-        pixels: Uint8, N x C x H x W, mapped.
+        pixels: Uint8 or uint16, N x C x H x W, mapped.
         sums: CRC-32 of each image, (N,).
         broken: The reason why an image has no pixels, by index.
     """
@@ -128,12 +130,23 @@ class ImageCache:
         key: Names what it is made from.
         shape: N x C x H x W.
         decode: Makes image i; whatever it raises marks that image as broken.
+        dtype: Of its pixels.
     """
 
-    def __init__(self, file: Path, key: str, shape: tuple[int, int, int, int], decode: Callable[[int], Pixels]) -> None:
+    def __init__(
+        self,
+        file: Path,
+        key: str,
+        shape: tuple[int, int, int, int],
+        decode: Callable[[int], Pixels],
+        dtype: np.dtype[Any] = _BYTES,
+    ) -> None:
         self.file = file
         self.key = key
         self.shape = shape
+        self.dtype = dtype
+        # In bytes; a file of uint8 says no more than N x C x H x W.
+        self._bytes = shape if dtype.itemsize == 1 else (*shape, dtype.itemsize)
         self._decode = decode
 
     def found(self) -> Cached | None:
@@ -163,7 +176,7 @@ class ImageCache:
                 return cached
         except (OSError, ImportError) as error:
             rank_zero_warn(
-                f"The cache {self.file} of {math.prod(self.shape) / 2**20:.0f} MiB cannot be written ({error}): going "
+                f"The cache {self.file} of {math.prod(self._bytes) / 2**20:.0f} MiB cannot be written ({error}): going "
                 "on without it. Make room, or set cache to another folder."
             )
             return None
@@ -175,9 +188,9 @@ class ImageCache:
         try:
             sums, description = read_end(self.file)
             # Another key: names, sizes, times or the decoder have changed.
-            if description["key"] != self.key or tuple(description["shape"]) != self.shape:
+            if description["key"] != self.key or tuple(description["shape"]) != self._bytes:
                 return None, "is stale, files have changed since"
-            pixels = np.asarray(np.memmap(self.file, np.uint8, "r", 0, self.shape))
+            pixels = np.asarray(np.memmap(self.file, self.dtype, "r", 0, self.shape))
         except (OSError, ValueError) as error:
             return None, f"is damaged ({error})"
         broken = {int(i): reason for i, reason in description["broken"].items()}
@@ -194,7 +207,7 @@ class ImageCache:
 
     def _build(self) -> None:
         """Decode all images, in threads."""
-        count, one = self.shape[0], math.prod(self.shape[1:])
+        count, one = self.shape[0], math.prod(self._bytes[1:])
         sums = np.zeros(count, np.uint32)
         failed: list[OSError] = []
         with replacing(self.file) as file:
@@ -217,7 +230,7 @@ class ImageCache:
                 raise failed[0]
             file.seek(count * one)
             # Last, so that a file without it is known to be incomplete.
-            file.write(end_of(sums, {"key": self.key, "shape": self.shape, "broken": broken}))
+            file.write(end_of(sums, {"key": self.key, "shape": self._bytes, "broken": broken}))
 
 
 def _reserve(descriptor: int, size: int) -> None:

@@ -1,14 +1,13 @@
-"""Decoding of image files by PIL, resizing by torch. Every image file is opened here."""
+"""Decoding of image files: by PIL, 16-bit colour by torchvision, arrays by NumPy. Every image file is opened here."""
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from itertools import groupby
 from pathlib import Path
 from stat import S_ISREG
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import PIL
@@ -16,7 +15,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngImageFile
-from torch.nn.functional import interpolate
+
+from datamodules.components.arrays import SUFFIX as ARRAY_SUFFIX
+from datamodules.components.arrays import is_array, read_array
+from datamodules.components.raster import Pixels, Raster, Size, dtype_of, sides
 
 DECODER = f"3 PIL {PIL.__version__} torch {torch.__version__}"
 """What the pixels of a file depend on beside the file: raise the number when ``decode`` gives others."""
@@ -24,11 +26,11 @@ DECODER = f"3 PIL {PIL.__version__} torch {torch.__version__}"
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", *(["AVIF"] if find_spec("PIL.AvifImagePlugin") else []))
 # PIL knows forty more, and starts programs of the system for some of them. AVIF came with PIL 11.3.
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff", ".jfif")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff", ".jfif", ARRAY_SUFFIX)
 """What the names of image files end with, in small letters."""
 
-FORMATS = "PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF"
-"""The formats that are read, in words; of several pictures in a file the first."""
+FORMATS = "PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF or .npy"
+"""The formats that are read, in words; of several pictures in a file the first, see ``read_raster``."""
 
 MOST_PIXELS = 89_478_485
 """An image of more is refused: as a small file it may be made to fill the memory."""
@@ -36,9 +38,11 @@ MOST_PIXELS = 89_478_485
 # PIL warns of the same images, and the refusal is enough.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
-_SMALL = 128  # pixels of a side; a batch of larger ones could take more memory than there is
+_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_LUMA = (0.299, 0.587, 0.114)  # of RGB, as PIL has it
 _ORIENTATION = 0x0112  # EXIF's tag; from 5 on, width and height are exchanged
 _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # TIFF's tags
+_DEEP_COLOUR = ("RGB;16B", "LA;16B", "RGBA;16B")  # what PIL calls a PNG of 16 bits of which it keeps 8
 _STEPS = {"L;2": 85, "L;4": 17, "RGB;16B": 1 / 256}  # how PIL scales the pixels of a PNG, but not its key colour
 
 
@@ -51,8 +55,7 @@ def open_image(file: str | Path | IO[bytes]) -> Iterator[Image.Image]:
         ValueError: It has more than ``MOST_PIXELS``, or is a pipe or a device.
         Exception: Of any kind that PIL raises for a broken file.
     """
-    if isinstance(file, str | Path) and not S_ISREG(os.stat(file).st_mode):
-        raise ValueError("no file, but a pipe, a device or a folder")  # to open a pipe is to wait for its writer
+    _refuse_no_file(file)
     too_large = f"more than {MOST_PIXELS // 10**6} million pixels: make it smaller, or cut it to pieces"
     try:
         image = Image.open(file, formats=_FORMATS)
@@ -64,123 +67,122 @@ def open_image(file: str | Path | IO[bytes]) -> Iterator[Image.Image]:
         yield image
 
 
-def read(file: str | Path | IO[bytes], channels: int, at_least: int | None = None) -> Image.Image:
-    """Read an image of any size and mode: upright, over white where it is transparent.
+def _refuse_no_file(file: str | Path | IO[bytes]) -> None:
+    if isinstance(file, str | Path) and not S_ISREG(os.stat(file).st_mode):
+        raise ValueError("no file, but a pipe, a device or a folder")  # to open a pipe is to wait for its writer
 
-    Of 16 bits a channel it keeps the upper 8. Floating-point pixels (TIFF) are 0 for black to 1 for white.
+
+def read_raster(file: str | Path | IO[bytes], channels: int = 3, bits: int = 8, at_least: int | None = None) -> Raster:
+    """Read an image of any size and mode, upright.
+
+    =====  =================================================================================================
+    1      grey, a colour image its luma; over white where it is transparent
+    2      grey and opacity
+    3      RGB, a grey image three times the same; over white where it is transparent
+    4      RGB and opacity; white where it is fully transparent
+    other  only of ``.npy`` and of TIFF
+    =====  =================================================================================================
+
+    The channels of an array (``.npy``) are never converted: it must have as many. A TIFF of exactly as many grey pages
+    as channels, except 1 and 3, has a channel in each.
+
+    Of 16 bits a channel the upper 8 are kept if 8 are asked for, and 255 becomes 65535 if 16 are. Floating-point
+    pixels (TIFF, arrays) are 0 for black to 1 for white.
 
     Args:
         file: In one of the ``FORMATS``.
-        channels: 3: RGB, a grey image three times the same; 1: grey, a colour image its luma.
+        channels: See above.
+        bits: Of each channel of the result, 8 or 16.
         at_least: A JPEG may be decoded at a half, a quarter or an eighth of its size, while both sides stay at least
             so long; None: at its own size.
 
     Raises:
-        ValueError: It has more than ``MOST_PIXELS``, or numbers that are no brightness.
+        ValueError: It is too large, or has other channels, numbers that are no brightness, or, where 16 bits are asked
+            for, more bits than can be read.
         Exception: Of any kind that PIL raises for a broken file.
     """
-    mode = "RGB" if channels == 3 else "L"
+    if is_array(file):
+        _refuse_no_file(file)
+        return Raster(read_array(file, channels, bits, MOST_PIXELS))
     with open_image(file) as image:
-        if at_least is not None:
-            # libjpeg decodes at a fraction of the size, before the expensive inverse DCT.
-            image.draft(None, (at_least, at_least))  # other formats ignore it
-        _scale_key_colour(image)
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)  # else it copies also what is upright
-    # White first, mode second: alpha would be lost in a conversion to RGB, with whatever colour lies beneath.
-    opaque = _opaque(image)
-    return opaque if opaque.mode == mode else opaque.convert(mode)
+        if channels not in (1, 3) and (pages := _pages(image, channels, bits)) is not None:
+            return Raster(pages)
+        if channels not in _MODES:
+            raise ValueError(
+                f"{channels} channels are asked for, which only .npy and a TIFF of so many grey pages have"
+            )
+        alpha = channels in (2, 4)
+        if bits == 16 and (deep := _sixteen_bits(image, file)) is not None:
+            return Raster(_of_channels(deep, channels), alpha)
+        _load(image, at_least)
+        pixels = _with_opacity(image, channels) if alpha else pixels_of(_without_opacity(image, channels))
+    return Raster(pixels if bits == 8 else pixels * np.uint16(257), alpha)
 
 
-def decode(file: str | Path | IO[bytes], size: int, channels: int, draft: bool = False) -> NDArray[np.uint8]:
-    """Read an image, crop it to its central square and resize it.
-
-    Args:
-        file: As in ``read``.
-        size: Height and width of the result; see ``resized``.
-        channels: As in ``read``.
-        draft: Decode a JPEG of four times that size or more at a fraction of its own, at least twice the result.
+def read_pixels(
+    file: str | Path | IO[bytes], channels: int, at_least: int | None = None, bits: int = 8
+) -> NDArray[Any]:
+    """Read an image as ``read_raster`` does.
 
     Returns:
-        uint8, channels x size x size.
+        uint8 or uint16, H x W x channels; not to be written to.
+    """
+    return read_raster(file, channels, bits, at_least).pixels
+
+
+def read(file: str | Path | IO[bytes], channels: int, at_least: int | None = None) -> Image.Image:
+    """Read an image as ``read_raster`` does, in 1 or 3 channels of 8 bits, as PIL's image."""
+    with open_image(file) as image:
+        _load(image, at_least)
+        return _without_opacity(image, channels)
+
+
+def decode(file: str | Path | IO[bytes], size: Size, channels: int, draft: bool = False, bits: int = 8) -> Pixels:
+    """Read an image, crop it to the aspect ratio of a size and resize it to that.
+
+    Args:
+        file: As in ``read_raster``.
+        size: Height and width of the result; see ``raster.resized``.
+        channels: As in ``read_raster``.
+        draft: Decode a JPEG of four times that size or more at a fraction of its own, at least twice the result.
+        bits: As in ``read_raster``.
+
+    Returns:
+        uint8 or uint16, channels x height x width.
 
     Raises:
         Exception: Of any kind that PIL raises for a broken file.
     """
-    return resized(central_square(file, size, channels, draft)[None], size)[0]
+    return central_part(file, size, channels, draft, bits).resized(size)
 
 
-def central_square(file: str | Path | IO[bytes], size: int, channels: int, draft: bool = False) -> NDArray[np.uint8]:
-    """The largest square in the middle of an image, before ``decode`` resizes it: uint8, side x side x channels."""
-    return square(read_pixels(file, channels, at_least=2 * size if draft else None))
-
-
-def square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The largest square in the middle of an image, H x W x C."""
-    height, width, _ = pixels.shape
-    # No padding: GANs would learn to draw the border.
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return pixels[top : top + side, left : left + side]
-
-
-def read_pixels(file: str | Path | IO[bytes], channels: int, at_least: int | None = None) -> NDArray[np.uint8]:
-    """Read an image as ``read`` does.
-
-    Returns:
-        uint8, H x W x channels; not to be written to.
-    """
-    return pixels_of(read(file, channels, at_least))
-
-
-def resized(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Resize images to squares (bicubic, antialiased); those of that size stay as they are.
-
-    torch's kernel for bytes does what PIL's does, in a fifth of the time for colour. It rounds the weights to fewer
-    digits: a pixel in a hundred differs, by 1 of 255, where small images are enlarged also by 2.
-
-    Args:
-        pixels: Uint8, N x H x W x C.
-        size: Height and width of the results.
-
-    Returns:
-        uint8, N x C x size x size, contiguous.
-    """
-    # N x H x W x C to N x C x H x W.
-    images = torch.from_numpy(pixels.copy()).permute(0, 3, 1, 2)  # a copy, for PIL's pixels are not to be written to
-    return interpolate(images, (size, size), mode="bicubic", antialias=True).contiguous().numpy()
-
-
-def resized_all(squares: Iterable[NDArray[np.uint8]], size: int) -> NDArray[np.uint8]:
-    """Resize square images of any sizes, H x W x C each; small ones that are alike at once, in half the time.
-
-    Returns:
-        uint8, N x C x size x size.
-    """
-    done: list[NDArray[np.uint8]] = []
-    # Neighbours of the same size are resized in one call.
-    for (side, _, _), alike in groupby(squares, np.shape):
-        if side <= _SMALL:
-            done.append(resized(np.stack([*alike]), size))
-        else:
-            done += [resized(square[None], size) for square in alike]
-    return np.concatenate(done)
+def central_part(file: str | Path | IO[bytes], size: Size, channels: int, draft: bool = False, bits: int = 8) -> Raster:
+    """The largest part in the middle of an image that has the aspect ratio of a size, before ``decode`` resizes it."""
+    return read_raster(file, channels, bits, at_least=2 * max(sides(size)) if draft else None).cropped(size)
 
 
 def pixels_of(image: Image.Image) -> NDArray[np.uint8]:
-    """The pixels of a grey or RGB image: uint8, H x W x C; not to be written to."""
+    """The pixels of an image: uint8, H x W x C; not to be written to."""
     return np.asarray(image).reshape(image.height, image.width, -1)
 
 
-def check(file: str | Path | IO[bytes]) -> tuple[int, int]:
+def check(file: str | Path | IO[bytes], channels: int = 3, bits: int = 8) -> tuple[int, int]:
     """Read an image to its end, as cheaply as its format allows.
+
+    Args:
+        file: In one of the ``FORMATS``.
+        channels: As in ``read_raster``.
+        bits: As in ``read_raster``.
 
     Returns:
         Width and height of the upright image.
 
     Raises:
-        Exception: Of any kind that PIL raises for a broken file.
+        Exception: Of any kind that ``read_raster`` raises.
     """
+    if channels not in (1, 3) or bits != 8 or is_array(file):
+        height, width, _ = read_pixels(file, channels, bits=bits).shape
+        return width, height
     with open_image(file) as image:
         width, height = image.size
         # Checking needs no full resolution.
@@ -188,8 +190,17 @@ def check(file: str | Path | IO[bytes]) -> tuple[int, int]:
         image.load()
         lies = image.getexif().get(_ORIENTATION, 1) >= 5  # PIL has turned a TIFF already, and says so now
         if image.mode[0] in "IF":
-            _eight_bits(image)  # its numbers may be no brightness
+            _grey_levels(image, 8)  # its numbers may be no brightness
     return (height, width) if lies else (width, height)
+
+
+def _load(image: Image.Image, at_least: int | None = None) -> None:
+    if at_least is not None:
+        # libjpeg decodes at a fraction of the size, before the expensive inverse DCT.
+        image.draft(None, (at_least, at_least))  # other formats ignore it
+    _scale_key_colour(image)
+    image.load()
+    ImageOps.exif_transpose(image, in_place=True)  # else it copies also what is upright
 
 
 def _scale_key_colour(image: Image.Image) -> None:
@@ -198,44 +209,182 @@ def _scale_key_colour(image: Image.Image) -> None:
     Of 16-bit RGB, which PIL reads as 8 bits, all colours that share the upper 8 bits are transparent then.
     """
     key = image.info.get("transparency")
-    step = _STEPS.get(str(image.tile[0][3])) if isinstance(image, PngImageFile) and image.tile else None
+    step = _STEPS.get(_raw_mode(image))
     if step and isinstance(key, int | tuple):
         scaled = [int(part * step) for part in (key if isinstance(key, tuple) else [key])]
         image.info["transparency"] = tuple(scaled) if isinstance(key, tuple) else scaled[0]
 
 
+def _raw_mode(image: Image.Image) -> str:
+    """What PIL calls the pixels of a PNG in its file; empty for others, and once they have been loaded."""
+    return str(image.tile[0][3]) if isinstance(image, PngImageFile) and image.tile else ""
+
+
+def _without_opacity(image: Image.Image, channels: int) -> Image.Image:
+    """Grey or RGB, over white where it is transparent."""
+    mode = _MODES[channels]
+    # White first, mode second: alpha would be lost in a conversion to RGB, with whatever colour lies beneath.
+    opaque = _opaque(image)
+    return opaque if opaque.mode == mode else opaque.convert(mode)
+
+
 def _opaque(image: Image.Image) -> Image.Image:
     if image.mode[0] in "IF":
-        return _eight_bits(image)
+        return Image.fromarray(_of_channels(_grey_levels(image, 8), 1)[..., 0])
     if image.mode == "LAB":
         return image.convert("RGB")  # the only way to grey
     if not image.has_transparency_data:
         return image
     # Transparent pixels become white.
     white = Image.new("RGBA", image.size, "white")
-    straight = image.convert("LA") if image.mode == "La" else image  # PIL knows no shorter way
-    return Image.alpha_composite(white, straight.convert("RGBA"))
+    return Image.alpha_composite(white, _straight(image).convert("RGBA"))
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """A grey image of 12 or 16 bits, or of floating-point pixels, scaled to 8 where PIL would clip it.
+def _with_opacity(image: Image.Image, channels: int) -> Pixels:
+    """Grey or RGB, and the opacity: H x W x 2 or 4."""
+    if image.mode[0] in "IF":
+        return _of_channels(_grey_levels(image, 8), channels)
+    # By way of RGBA, since PIL knows no other from a palette to grey and opacity.
+    straight = image.convert("RGB") if image.mode == "LAB" else _straight(image)
+    return _white_where_transparent(pixels_of(straight.convert("RGBA").convert(_MODES[channels])))
+
+
+def _straight(image: Image.Image) -> Image.Image:
+    return image.convert("LA") if image.mode == "La" else image  # PIL knows no shorter way
+
+
+def _white_where_transparent(pixels: Pixels) -> Pixels:
+    hidden = pixels[..., -1] == 0
+    if hidden.any():
+        pixels = pixels.copy()
+        # What programs leave beneath is anything, and a generator would have to learn it.
+        pixels[hidden, :-1] = np.iinfo(pixels.dtype).max
+    return pixels
+
+
+def _grey_levels(image: Image.Image, bits: int) -> Pixels:
+    """A grey image of 12 or 16 bits, or of floating-point pixels, scaled where PIL would clip it.
+
+    Returns:
+        H x W x 1; with the opacity, H x W x 2, where one of its colours is transparent.
 
     Raises:
         ValueError: Its numbers have no black and white.
     """
     tags = getattr(image, "tag_v2", {})
-    pixels = np.asarray(image)
+    pixels, kind = np.asarray(image), dtype_of(bits)
+    top = kind.type(np.iinfo(kind).max)
     if image.mode == "F":
         if not (pixels.min() >= 0 and pixels.max() <= 1):
             raise ValueError("its floating-point pixels are not all from 0 (black) to 1 (white): scale them")
-        grey = (pixels * 255).round().astype(np.uint8)
+        grey = (pixels * np.float32(top)).round().astype(kind)
     elif image.mode == "I":
         raise ValueError("its pixels are whole numbers with a sign or of 32 bits: save it with 8 or 16 bits a channel")
     else:
-        bits = tags.get(_BITS, (16,))[0]
-        # The upper 8 bits
-        grey = (pixels >> (bits - 8)).astype(np.uint8)
+        depth = int(tags.get(_BITS, (16,))[0])
+        # The upper 8 bits, or all of them, stretched from black to white.
+        grey = (pixels >> (depth - 8) if bits == 8 else _stretched(pixels, depth)).astype(kind)
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # PIL inverts only those of 8 bits
-        grey = 255 - grey
+        grey = top - grey
     key = image.info.get("transparency")
-    return Image.fromarray(grey if key is None else np.where(pixels == key, np.uint8(255), grey))
+    return grey[..., None] if key is None else np.dstack([grey, np.where(pixels == key, kind.type(0), top)])
+
+
+def _stretched(pixels: Pixels, depth: int) -> Pixels:
+    full = (1 << depth) - 1
+    return pixels if full == 65535 else (pixels.astype(np.uint32) * 65535 + full // 2) // full
+
+
+def _sixteen_bits(image: Image.Image, file: str | Path | IO[bytes]) -> Pixels | None:
+    """The pixels of an image of more than 8 bits, H x W x 1 to 4; None if it has no more.
+
+    Raises:
+        ValueError: It has them, and no reader of ours keeps them.
+    """
+    if _raw_mode(image) in _DEEP_COLOUR:
+        return _deep_png(image, file)
+    if image.mode[0] in "IF":
+        _load(image)
+        return _grey_levels(image, 16)
+    if max(getattr(image, "tag_v2", {}).get(_BITS, (8,))) > 8:
+        raise ValueError(
+            "it is a TIFF of colours of 16 bits, of which 8 would be lost: save it as PNG or .npy, or set bits to 8"
+        )
+    return None
+
+
+def _deep_png(image: Image.Image, file: str | Path | IO[bytes]) -> Pixels:
+    """A PNG of 16-bit colours, of which PIL keeps 8 bits; PIL has checked its size."""
+    from torchvision.io import ImageReadMode, decode_png
+
+    if not isinstance(file, str | Path):
+        file.seek(0)
+    content = Path(file).read_bytes() if isinstance(file, str | Path) else file.read()
+    channels_first = decode_png(torch.frombuffer(bytearray(content), dtype=torch.uint8), ImageReadMode.UNCHANGED)
+    pixels = channels_first.permute(1, 2, 0).numpy()
+    key = image.info.get("transparency")
+    if isinstance(key, tuple):
+        opacity = np.where((pixels == np.array(key)).all(2), np.uint16(0), np.uint16(65535))
+        pixels = np.dstack([pixels, opacity])
+    return _TURNS.get(image.getexif().get(_ORIENTATION, 1), lambda upright: upright)(pixels)
+
+
+_TURNS: dict[int, Callable[[Pixels], Pixels]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+    8: lambda pixels: np.rot90(pixels),
+}
+"""What turns an image upright, by EXIF's number of its orientation."""
+
+
+def _of_channels(pixels: Pixels, channels: int) -> Pixels:
+    """Convert grey or RGB, with or without opacity, to as many channels, 1 to 4, as ``read_raster`` says."""
+    kind, top = pixels.dtype, int(np.iinfo(pixels.dtype).max)
+    has_opacity = pixels.shape[2] in (2, 4)
+    colour = pixels[..., :-1] if has_opacity else pixels
+    opacity = pixels[..., -1:] if has_opacity else np.full_like(pixels[..., :1], top)
+    if channels <= 2 and colour.shape[2] == 3:
+        colour = np.rint(colour @ np.array(_LUMA))[..., None]
+    if channels in (1, 3) and has_opacity:
+        # Over white
+        colour = np.rint(top - (top - colour.astype(np.float64)) * (opacity / top))
+    colour = np.broadcast_to(colour.astype(kind), (*pixels.shape[:2], 1 if channels <= 2 else 3))
+    return colour if channels in (1, 3) else _white_where_transparent(np.concatenate([colour, opacity], 2))
+
+
+def _pages(image: Image.Image, channels: int, bits: int) -> Pixels | None:
+    """The pages of a TIFF that has exactly as many grey ones as channels: H x W x channels; None if it has not."""
+    if image.format != "TIFF":
+        return None
+    # Seeking, and not counting: a file may claim any number of pages.
+    if not _has_page(image, channels - 1) or _has_page(image, channels):
+        image.seek(0)
+        return None
+    image.seek(0)
+    size, pages = image.size, []
+    for number in range(channels):
+        image.seek(number)
+        # Before it is loaded: only the size of the first has been checked.
+        if image.mode not in ("1", "L", "F") and not image.mode.startswith("I"):
+            image.seek(0)
+            return None
+        if image.size != size:
+            raise ValueError(f"its pages are {size[0]} x {size[1]} and {image.width} x {image.height} pixels large")
+        image.load()
+        if image.mode[0] in "IF":
+            pages.append(_grey_levels(image, bits))
+        else:
+            pages.append(pixels_of(image.convert("L")) * dtype_of(bits).type(257 if bits == 16 else 1))
+    return np.concatenate(pages, 2)
+
+
+def _has_page(image: Image.Image, number: int) -> bool:
+    try:
+        image.seek(number)
+    except EOFError:
+        return False
+    return True

@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from datamodules.base import check_at_least
-from datamodules.components.decoding import read_pixels, resized
+from datamodules.components.decoding import read_raster
 from datamodules.components.file_base import FileDataModule
 from datamodules.components.files import in_workers, pack, read_again, unpack
 from datamodules.components.loading import Batch, EpochLoader, EpochOrder, ImageSource
+from datamodules.components.raster import Pixels, Raster, Size, sides
 
-Pixels = NDArray[np.uint8]
 Chances = NDArray[np.float64]
 
 
@@ -47,7 +47,7 @@ class Examples(Dataset[Any], ABC):
             chances: ``n_chances`` numbers in [0, 1), for the augmentation; None: no augmentation, for evaluation.
 
         Returns:
-            Its parts, uint8, each C x H x W.
+            Its parts, uint8 or uint16, each C x H x W.
         """
 
     def collate(self, parts: tuple[Tensor, ...]) -> Batch:
@@ -133,24 +133,27 @@ class Jitter:
         ValueError: Load_size is smaller than size.
     """
 
-    size: int
-    load_size: int | None
+    size: Size
+    load_size: Size | None
     flip: bool
 
     def __post_init__(self) -> None:
         if self.load_size is not None:
-            check_at_least(self.size, load_size=self.load_size)
+            for side, load_side in zip(sides(self.size), sides(self.load_size), strict=True):
+                check_at_least(side, load_size=load_side)
 
-    def __call__(self, pixels: Pixels, chances: Chances | None) -> Pixels:
-        """Augment an image of any shape, H x W x C (bicubic, antialiased); without ``chances`` only resize it."""
+    def __call__(self, raster: Raster, chances: Chances | None) -> Pixels:
+        """Augment an image of any shape (bicubic, antialiased), to C x H x W; without ``chances`` only resize it."""
+        height, width = sides(self.size)
         if chances is None:
-            return resized(pixels[None], self.size)[0]
+            return raster.resized((height, width))
         # 286 to 256: the papers' jitter, kept in proportion at other sizes.
-        load_size = round(self.size * 286 / 256) if self.load_size is None else self.load_size
-        enlarged = resized(pixels[None], load_size)[0]
+        larger = (round(height * 286 / 256), round(width * 286 / 256))
+        load_height, load_width = larger if self.load_size is None else sides(self.load_size)
+        enlarged = raster.resized((load_height, load_width))
         # Crop position: one of load_size - size + 1 in each direction.
-        left, top = (chances[:2] * (load_size - self.size + 1)).astype(int)
-        cropped = enlarged[:, top : top + self.size, left : left + self.size]
+        left, top = (chances[:2] * (load_width - width + 1, load_height - height + 1)).astype(int)
+        cropped = enlarged[:, top : top + height, left : left + width]
         return cropped[..., ::-1] if self.flip and chances[2] < 0.5 else cropped
 
 
@@ -159,23 +162,25 @@ class JitteredImages(Examples):
 
     Args:
         paths: The files.
-        channels: 1 or 3.
+        channels: As in ``read_raster``.
         jitter: What each image undergoes.
         num_workers: Worker processes.
+        bits: As in ``read_raster``.
     """
 
     n_chances = 3
 
-    def __init__(self, paths: Sequence[Path], channels: int, jitter: Jitter, num_workers: int) -> None:
+    def __init__(self, paths: Sequence[Path], channels: int, jitter: Jitter, num_workers: int, bits: int = 8) -> None:
         super().__init__(num_workers)
         # One block of bytes, which forked workers share.
         self.paths = pack(paths)
         self.channels = channels
         self.jitter = jitter
+        self.bits = bits
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def make(self, index: int, chances: Chances | None) -> tuple[Pixels, ...]:
-        pixels = read_again(unpack(self.paths[index]), lambda file: read_pixels(file, self.channels))
-        return (self.jitter(pixels, chances),)
+        raster = read_again(unpack(self.paths[index]), lambda file: read_raster(file, self.channels, self.bits))
+        return (self.jitter(raster, chances),)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, distributed
 
 from datamodules.base import ImageDataModule, check_at_least
@@ -19,6 +18,7 @@ from datamodules.components.decoding import check, decode
 from datamodules.components.files import FileImages, FolderState, cpu_count, find_broken
 from datamodules.components.listing import Listing, list_states, load_listing
 from datamodules.components.loading import ImageSource, TensorImages
+from datamodules.components.raster import Pixels
 from datamodules.components.zip_archive import ZipArchive, opened
 
 _GIBIBYTE = 1 << 30
@@ -46,7 +46,7 @@ class CachedImages:
 
     listing: Listing
     cached: Cached
-    decoded: Callable[[int], NDArray[np.uint8]]
+    decoded: Callable[[int], Pixels]
 
     def images(self, labels: Tensor | None) -> tuple[ImageSource, dict[int, str]]:
         """What ``read_images`` returns."""
@@ -64,6 +64,7 @@ class FileDataModule(ImageDataModule, ABC):
         num_workers: Processes that decode images; 0: none but the training process; None: one for each CPU, at
             most 8.
         seed: As in ``ImageDataModule``.
+        bits: As in ``ImageDataModule``.
 
     Attributes:
         archive: The zip file that the images lie in; None: they are files on the disk.
@@ -79,8 +80,9 @@ class FileDataModule(ImageDataModule, ABC):
         flip: bool,
         num_workers: int | None,
         seed: int,
+        bits: int = 8,
     ) -> None:
-        super().__init__(image_shape, num_classes, batch_size, flip, seed)
+        super().__init__(image_shape, num_classes, batch_size, flip, seed, bits=bits)
         check_at_least(0, num_workers=num_workers or 0)
         self.num_workers = num_workers
 
@@ -121,8 +123,8 @@ class FileDataModule(ImageDataModule, ABC):
         if cached is not None:
             return MappedImages(cached, labels, decoded), _merged_over_ranks(cached.broken)
         shape = (len(paths), *self.image_shape)
-        if in_memory or (in_memory is None and math.prod(shape) <= _GIBIBYTE):
-            pixels = np.zeros(shape, np.uint8)
+        if in_memory or (in_memory is None and math.prod(shape) * self.dtype.itemsize <= _GIBIBYTE):
+            pixels = np.zeros(shape, self.dtype)
 
             def keep(i: int) -> None:
                 pixels[i] = decoded(i)
@@ -130,9 +132,10 @@ class FileDataModule(ImageDataModule, ABC):
             broken = find_broken(range(len(paths)), keep, "Reading images")
             return TensorImages(torch.from_numpy(pixels), labels), _merged_over_ranks(broken)
         # All files, before the first step: a broken one would stop the run after hours.
-        broken = check_files(len(paths), lambda i: check(opened(paths[i], self.archive)))
-        channels, size, _ = self.image_shape
-        return FileImages(paths, labels, size, channels, self.workers(), draft, self.archive), broken
+        channels, height, width = self.image_shape
+        broken = check_files(len(paths), lambda i: check(opened(paths[i], self.archive), channels, self.bits))
+        reading = (self.workers(), draft, self.archive, self.bits)
+        return FileImages(paths, labels, (height, width), channels, *reading), broken
 
     def load_cached(self, cache: bool | str, draft: bool = False) -> CachedImages | None:
         """Images that an earlier run cached; the time does not grow with the number of files.
@@ -151,38 +154,41 @@ class FileDataModule(ImageDataModule, ABC):
         if listing is None:
             return None
         decoded = self._decoder(listing.path, draft)
-        cached = ImageCache(file, listing.key, (len(listing), *self.image_shape), decoded).found()
+        cached = self._image_cache(file, listing, decoded).found()
         return None if cached is None else CachedImages(listing, cached, decoded)
 
-    def _decoder(self, path_of: Callable[[int], str | Path], draft: bool) -> Callable[[int], NDArray[np.uint8]]:
-        channels, size, _ = self.image_shape
-        return lambda i: decode(opened(path_of(i), self.archive), size, channels, draft)
+    def _decoder(self, path_of: Callable[[int], str | Path], draft: bool) -> Callable[[int], Pixels]:
+        channels, height, width = self.image_shape
+        return lambda i: decode(opened(path_of(i), self.archive), (height, width), channels, draft, self.bits)
+
+    def _image_cache(self, file: Path, listing: Listing, decoded: Callable[[int], Pixels]) -> ImageCache:
+        return ImageCache(file, listing.key, (len(listing), *self.image_shape), decoded, self.dtype)
 
     def _cached(
         self,
         paths: Sequence[str | Path],
         cache: bool | str,
         draft: bool,
-        decoded: Callable[[int], NDArray[np.uint8]],
+        decoded: Callable[[int], Pixels],
         scan: FolderScan | None,
     ) -> Cached | None:
         """The decoded images; None where there can be no cache, be it in one of several processes."""
         file = self._cache_file(cache, draft)
         archive = None if self.archive is None else self.archive.path
         listing = list_states(paths, self.location, scan.notes if scan else {}, archive)
-        cached = ImageCache(file, listing.key, (len(paths), *self.image_shape), decoded).get()
+        cached = self._image_cache(file, listing, decoded).get()
         # Only beside a cache that exists: the listing is what makes the next start fast.
         if cached is not None and scan is not None:
             listing.keep(file, scan.folders, scan.began)
         return cached
 
     def _cache_file(self, cache: bool | str, draft: bool) -> Path:
-        channels, size, _ = self.image_shape
         home = Path(self.location).resolve()
         # One file per data module, folder, size and decoding mode.
         # The settings are in the name, so that two of them do not overwrite each other's file in turn.
         maker = f"{type(self).__name__} {home} {draft}".encode(errors="surrogateescape")
-        name = f"{home.name}-{channels}x{size}x{size}-{blake2b(maker, digest_size=4).hexdigest()}.images"
+        kind = "x".join(map(str, self.image_shape)) + ("" if self.bits == 8 else f"-{self.bits}bit")
+        name = f"{home.name}-{kind}-{blake2b(maker, digest_size=4).hexdigest()}.images"
         folder = Path(cache).expanduser() if isinstance(cache, str) else default_folder()
         return folder / name
 

@@ -72,9 +72,10 @@ class FileSetDataModule(FileDataModule, ABC):
         draft: bool,
         num_workers: int | None,
         seed: int,
+        bits: int = 8,
     ) -> None:
         check_at_least(0, val_size=val_size or 0, test_size=test_size)
-        super().__init__(image_shape, num_classes, batch_size, flip, num_workers, seed)
+        super().__init__(image_shape, num_classes, batch_size, flip, num_workers, seed, bits)
         self.val_size = val_size
         self.test_size = test_size
         self.strict = strict

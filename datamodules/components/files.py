@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from datamodules.components.decoding import SUFFIXES as SUFFIXES
-from datamodules.components.decoding import central_square, resized_all
+from datamodules.components.decoding import central_part
+from datamodules.components.raster import Raster, Size, resized_all
 from datamodules.components.workers import ShieldedStart, shielded_iterator
 from datamodules.components.zip_archive import ZipArchive, opened
 
@@ -227,21 +228,23 @@ class FileImages(Dataset[Tensor]):
         paths: The files.
         labels: Int64, (N,); None where there are no classes.
         size: Height and width of the decoded images.
-        channels: 1 or 3.
+        channels: As in ``read_raster``.
         num_workers: Worker processes; 0: decode in this one.
         draft: As in ``decode``.
         archive: The zip file that they lie in; None: they lie on the disk.
+        bits: As in ``read_raster``.
     """
 
     def __init__(
         self,
         paths: Sequence[str | Path],
         labels: Tensor | None,
-        size: int,
+        size: Size,
         channels: int,
         num_workers: int,
         draft: bool = False,
         archive: ZipArchive | None = None,
+        bits: int = 8,
     ) -> None:
         self.paths = pack(paths)
         self.labels = labels
@@ -250,21 +253,21 @@ class FileImages(Dataset[Tensor]):
         self.num_workers = num_workers
         self.draft = draft
         self.archive = archive
+        self.bits = bits
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitems__(self, indices: Sequence[int]) -> Tensor:
         """One batch, n x C x H x W: the unit of work of a DataLoader worker."""
-        return torch.from_numpy(resized_all((self._square(unpack(self.paths[i])) for i in indices), self.size))
+        return torch.from_numpy(resized_all((self._part(unpack(self.paths[i])) for i in indices), self.size))
 
     def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
         return in_workers(self, [indices.tolist() for indices in batches], self.num_workers)
 
-    def _square(self, path: str) -> NDArray[np.uint8]:
-        return read_again(
-            path, lambda file: central_square(opened(file, self.archive), self.size, self.channels, self.draft)
-        )
+    def _part(self, path: str) -> Raster:
+        wanted = (self.size, self.channels, self.draft, self.bits)
+        return read_again(path, lambda file: central_part(opened(file, self.archive), *wanted))
 
 
 def _identity(batch: Any) -> Any:

@@ -21,7 +21,7 @@ from datamodules.components.blocks import end_of, exclusive_lock, read_end
 from datamodules.components.decoding import DECODER
 from datamodules.components.files import FolderState, folder_state
 
-_LAYOUTS = (1, 1)  # of a cache and of a listing
+_LAYOUTS = (1, 2)  # of a cache and of a listing; 2: files of arrays are images
 _SAMPLE = 256  # files that a start compares
 _TICK = 3 * 10**9  # nanoseconds; the coarsest clocks of file systems tick every two seconds
 

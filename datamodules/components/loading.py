@@ -26,14 +26,14 @@ class ImageSource(Protocol):
     def __len__(self) -> int: ...
 
     def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
-        """Yields, for each tensor of n indices, a fresh contiguous tensor, n x C x H x W: uint8, or float32 points."""
+        """Yields, for each tensor of n indices, a fresh contiguous tensor, n x C x H x W: uint8, uint16, or float32."""
 
 
 class TensorImages:
     """A whole dataset in memory.
 
     Args:
-        images: Uint8, N x C x H x W.
+        images: Uint8 or uint16, N x C x H x W.
         labels: As in ``ImageSource``.
     """
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from datamodules.components.decoding import check, read_pixels, resized, square
+from datamodules.components.decoding import check, read_raster
 from datamodules.components.files import SUFFIXES, list_images, reason
 from datamodules.components.loading import ImageSource, Subset, TensorImages
+from datamodules.components.raster import Size, sides
 from gan_lightning.metrics.digest import digest_of
 from gan_lightning.visualization.images import are_points, to_uint8
 
@@ -67,7 +68,7 @@ class FolderImages:
 
     Args:
         folder: Where they are.
-        channels: 3: a grey image is read as RGB; 1: a coloured one as grey.
+        channels: 3: a grey image is read as RGB; 1: a coloured one as grey; others as in ``ImageFolderDataModule``.
         size: Height and width to which each is cropped and resized, as ``ImageFolderDataModule`` does it, with a
             warning where that changes one. None: at their own size, which must be the same for all.
         at_most: Take so many, evenly spread, if there are more. None: all.
@@ -80,7 +81,7 @@ class FolderImages:
     labels = None
 
     def __init__(
-        self, folder: str | Path, channels: int = 3, size: int | None = None, at_most: int | None = None
+        self, folder: str | Path, channels: int = 3, size: Size | None = None, at_most: int | None = None
     ) -> None:
         self.folder = Path(folder)
         self.channels = channels
@@ -93,7 +94,7 @@ class FolderImages:
         if not found:
             raise FileNotFoundError(f"There are no images ({', '.join(SUFFIXES)}) in a folder {folder}.")
         self.paths = [found[i] for i in _evenly(len(found), at_most)]
-        self.first_size = self._opened(self.paths[0], check)
+        self.first_size = self._opened(self.paths[0], lambda file: check(file, channels))
         self._warned = False
 
     def __len__(self) -> int:
@@ -109,8 +110,8 @@ class FolderImages:
             yield torch.stack([self._image(self.paths[i]) for i in indices])
 
     def _image(self, path: Path) -> Tensor:
-        pixels = self._opened(path, lambda file: read_pixels(file, self.channels))
-        height, width, _ = pixels.shape
+        raster = self._opened(path, lambda file: read_raster(file, self.channels))
+        height, width, _ = raster.pixels.shape
         if self.size is None:
             if (width, height) != self.first_size:
                 raise ValueError(
@@ -119,15 +120,17 @@ class FolderImages:
                     f"{min(height, width)}."
                 )
             # H x W x C to C x H x W
-            return torch.tensor(pixels).permute(2, 0, 1)
-        if (width, height) != (self.size, self.size) and not self._warned:
+            return torch.tensor(raster.pixels).permute(2, 0, 1)
+        high, wide = sides(self.size)
+        if (height, width) != (high, wide) and not self._warned:
             self._warned = True
+            part = "their central squares" if high == wide else f"the aspect ratio {wide} : {high} in their middle"
             warnings.warn(
-                f"Images of {self.folder} are cropped to their central squares and resized to {self.size} x "
-                f"{self.size} pixels: {_and_size(path, width, height)}.",
+                f"Images of {self.folder} are cropped to {part} and resized to {wide} x {high} pixels: "
+                f"{_and_size(path, width, height)}.",
                 stacklevel=2,
             )
-        return torch.from_numpy(resized(square(pixels)[None], self.size)[0])
+        return torch.from_numpy(raster.cropped(self.size).resized(self.size))
 
     def _opened(self, path: Path, reading: Callable[[Path], T]) -> T:
         try:

@@ -260,7 +260,10 @@ def test_fewer_images_than_a_batch(tmp_path: Path, write_digits: Write, as_proce
         ({"test_size": -1}, "test_size is -1: it must be at least 0."),
         ({"num_workers": -1}, "num_workers is -1: it must be at least 0."),
         ({"seed": -1}, "seed is -1: it must be at least 0."),
-        ({"channels": 4}, r"channels is 4: it must be 1 \(grey\) or 3 \(RGB\)."),
+        (
+            {"channels": 0},
+            r"channels is 0: it must be 1 \(grey\), 2 .*, 3 \(RGB\), 4 .*, or as many as the arrays have.",
+        ),
     ],
 )
 def test_arguments_out_of_range(tmp_path: Path, arguments: dict[str, int], message: str) -> None:

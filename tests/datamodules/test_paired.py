@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from datamodules import PairedImageDataModule
-from datamodules.components.decoding import resized
 from datamodules.components.loading import EpochLoader
+from datamodules.components.raster import resized
 
 
 def module(root: Path, **arguments) -> PairedImageDataModule:
@@ -194,8 +194,14 @@ def test_no_pairs(tmp_path: Path) -> None:
     [
         ({"direction": "AB"}, "direction is 'AB': it must be AtoB or BtoA."),
         ({"load_size": 7}, "load_size is 7: it must be at least 8."),
-        ({"channels": 2}, r"channels is 2: it must be 1 \(grey\) or 3 \(RGB\)."),
-        ({"condition_channels": 4}, r"condition_channels is 4: it must be 1 \(grey\) or 3 \(RGB\)."),
+        (
+            {"channels": 0},
+            r"channels is 0: it must be 1 \(grey\), 2 .*, 3 \(RGB\), 4 .*, or as many as the arrays have.",
+        ),
+        (
+            {"condition_channels": 0},
+            r"condition_channels is 0: it must be 1 \(grey\), 2 .*, 3 \(RGB\), 4 .*, or as many as the arrays have.",
+        ),
         ({"num_workers": -1}, "num_workers is -1: it must be at least 0."),
         ({"image_size": 0}, "image_size is 0: it must be at least 1."),
     ],

@@ -160,7 +160,10 @@ def test_resuming_with_another_number_of_images_starts_over(tmp_path: Path, writ
     ("arguments", "message"),
     [
         ({"load_size": 7}, "load_size is 7: it must be at least 8."),
-        ({"channels": 2}, r"channels is 2: it must be 1 \(grey\) or 3 \(RGB\)."),
+        (
+            {"channels": 0},
+            r"channels is 0: it must be 1 \(grey\), 2 .*, 3 \(RGB\), 4 .*, or as many as the arrays have.",
+        ),
         ({"batch_size": 0}, "batch_size is 0: it must be at least 1."),
     ],
 )

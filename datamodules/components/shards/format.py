@@ -4,7 +4,8 @@
     train/, val/, test/     each a data set of litdata: index.json, and the shards chunk-0-0.bin, chunk-0-1.bin, ...
     train/labels.npy        where there are labels
 
-An image is its uint8 pixels, C x H x W, and their CRC-32, four bytes, little-endian.
+An image is its pixels, C x H x W, uint8 or, where ``shards.json`` has bits of 16, uint16, and their CRC-32, four bytes;
+all little-endian.
 """
 
 import json
@@ -27,6 +28,7 @@ from tqdm import tqdm
 from datamodules.base import ImageDataModule
 from datamodules.components.files import reason
 from datamodules.components.loading import ImageSource
+from datamodules.components.raster import dtype_of
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -61,6 +63,7 @@ class ShardIndex:
         images: In each split that is not empty, by its name.
         checksum: CRC-32 of the pixels of all images: it distinguishes copies of an older set.
         class_names: The name of each class; None: they have none but their numbers.
+        bits: Of each channel, 8 or 16.
     """
 
     image_shape: tuple[int, int, int]
@@ -69,6 +72,17 @@ class ShardIndex:
     images: dict[str, int]
     checksum: int
     class_names: list[str] | None = None
+    bits: int = 8
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the pixels, as they are in the shards."""
+        return dtype_of(self.bits).newbyteorder("<")
+
+    @property
+    def image_bytes(self) -> int:
+        """The bytes of the pixels of an image."""
+        return math.prod(self.image_shape) * self.dtype.itemsize
 
 
 def write_shards(data: ImageDataModule, folder: Path, shard_size: int | None = None) -> ShardIndex:
@@ -91,7 +105,7 @@ def write_shards(data: ImageDataModule, folder: Path, shard_size: int | None = N
         raise FileExistsError(f"{folder} exists and is not an empty folder: name a new one for the shards.")
     sources = {name: getattr(data.splits, name) for name in ("train", "val", "test")}
     counts = {name: len(source) for name, source in sources.items() if len(source)}
-    size = shard_size or max(1, _SHARD_BYTES // math.prod(data.image_shape))
+    size = shard_size or max(1, _SHARD_BYTES // (math.prod(data.image_shape) * data.dtype.itemsize))
     # Write beside the target, flush, rename: a kill leaves no half set under the final name.
     unfinished = folder.with_name(folder.name + ".unfinished")
     # What a killed run has left: its images may have been others.
@@ -103,11 +117,14 @@ def write_shards(data: ImageDataModule, folder: Path, shard_size: int | None = N
             # Training images in random order: a shard then is a random sample of them.
             order = np.random.default_rng(_WRITING_SEED).permutation(count) if name == "train" else np.arange(count)
             checksum = _write_split(sources[name], torch.from_numpy(order), unfinished / name, size, bar, checksum)
-    index = ShardIndex(data.image_shape, data.num_classes, size, counts, checksum, data.class_names)
+    index = ShardIndex(data.image_shape, data.num_classes, size, counts, checksum, data.class_names, data.bits)
+    content = {"version": _VERSION, **asdict(index)}
+    if index.bits == 8:
+        del content["bits"]  # so that older programs read the set
     for file in unfinished.rglob("*"):
         _flush(file)
     # The index last: a set without one is not complete.
-    (unfinished / INDEX).write_text(json.dumps({"version": _VERSION, **asdict(index)}, indent=1) + "\n")
+    (unfinished / INDEX).write_text(json.dumps(content, indent=1) + "\n")
     _flush(unfinished / INDEX)
     _flush(unfinished)
     unfinished.replace(folder)
@@ -123,8 +140,8 @@ def _write_split(source: ImageSource, order: Tensor, folder: Path, shard_size: i
     written = 0
     for images in source.image_batches(order.split(64)):
         for image in images.numpy():
-            # C x H x W bytes, then their CRC-32
-            pixels = image.tobytes()
+            # C x H x W numbers, then their CRC-32
+            pixels = image.astype(image.dtype.newbyteorder("<"), copy=False).tobytes()
             shards[written] = pixels + checksum_of(pixels)
             # Continued over all images: it names the set, so that caches of an older one are not taken for it.
             checksum = zlib.crc32(pixels, checksum)
@@ -227,6 +244,7 @@ def _check_index(index: ShardIndex) -> None:
         "shard_size": is_count(index.shard_size),
         "images": isinstance(images, dict) and "train" in images and all(map(is_count, images.values())),
         "checksum": isinstance(index.checksum, int),
+        "bits": index.bits in (8, 16),
         "class_names": names is None
         or (
             isinstance(names, list) and len(names) == index.num_classes and all(isinstance(each, str) for each in names)

@@ -1,6 +1,5 @@
 """Reading of shards in long sequential runs."""
 
-import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.util import Finalize
@@ -15,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from datamodules.components.files import in_workers, reason
+from datamodules.components.raster import Pixels, dtype_of
 from datamodules.components.shards.format import (
     CHECKSUM_BYTES,
     LIST,
@@ -79,10 +79,10 @@ class ShardImages(Dataset[Tensor]):
     def __getitems__(self, indices: Sequence[int]) -> Tensor:
         """Images of one shard, sorted by position, n x C x H x W: the unit of work of a worker."""
         shape = (len(indices), *self.index.image_shape)
-        images = np.empty(shape, np.uint8).reshape(len(indices), -1)
+        images = np.empty(shape, self.index.dtype).reshape(len(indices), -1)
         for row, i in enumerate(indices):
             images[row] = self._pixels(int(i))
-        return torch.from_numpy(images.reshape(shape))
+        return torch.from_numpy(images.reshape(shape).astype(dtype_of(self.index.bits), copy=False))
 
     def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
         if not batches:
@@ -99,12 +99,12 @@ class ShardImages(Dataset[Tensor]):
                 parts.append(window[:start])
             yield torch.from_numpy(np.concatenate(parts))
 
-    def _windows(self, indices: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
+    def _windows(self, indices: NDArray[np.int64]) -> Iterator[Pixels]:
         """The images in the order of the indices, ``buffer`` at a time."""
         wanted = [indices[start : start + self.buffer] for start in range(0, len(indices), self.buffer)]
         runs = in_workers(self, [run for window in wanted for run in self._runs(window)], self.num_workers)
         for window in wanted:
-            images = np.empty((len(window), *self.index.image_shape), np.uint8)
+            images = np.empty((len(window), *self.index.image_shape), dtype_of(self.index.bits))
             # Runs come sorted by position in the shards; put each image at its place in the order.
             places, done = window.argsort(), 0
             while done < len(window):
@@ -119,20 +119,20 @@ class ShardImages(Dataset[Tensor]):
         window = np.sort(window)
         return np.split(window, np.flatnonzero(np.diff(window // self.index.shard_size)) + 1)
 
-    def _pixels(self, i: int) -> NDArray[np.uint8]:
+    def _pixels(self, i: int) -> Pixels:
         shard, place = divmod(i, self.index.shard_size)
         name = shard_name(shard)
         try:
             item = self._shards.opened(name)[i]
             pixels, checksum = item[:-CHECKSUM_BYTES], item[-CHECKSUM_BYTES:]
-            if len(pixels) != math.prod(self.index.image_shape) or checksum_of(pixels) != checksum:
+            if len(pixels) != self.index.image_bytes or checksum_of(pixels) != checksum:
                 raise ValueError("its checksum is wrong")
         except Exception as error:  # of a storage service, too
             raise RuntimeError(
                 f"ShardsDataModule: image {place} of {self._place}/{name} cannot be read ({reason(error)}): copy that "
                 "file again, or write the set again."
             ) from error
-        return np.frombuffer(pixels, np.uint8)
+        return np.frombuffer(pixels, self.index.dtype)
 
 
 class _LocalShards:
