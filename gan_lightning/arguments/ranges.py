@@ -15,6 +15,8 @@ _LEAST = {
     **dict.fromkeys(
         ("margin", "balance_rate", "buffer_size", "gamma", "perturbation", "input_noise", "hidden_noise", "slope"), 0
     ),
+    "group_width": 1,
+    "ema_half_life": 0,
 }
 
 
@@ -38,7 +40,7 @@ def check_limits(arguments: Mapping[str, Any], place: str = "") -> None:
         if name.endswith("ema_decay") and not 0 <= value < 1:
             raise ValueError(f"{place}{name} is {value}: it must be at least 0 and less than 1 (None turns EMA off).")
         # ``not value > 0`` and not ``value <= 0``: NaN is refused as well.
-        if name in ("gradient_clip_norm", "clip_limit", "ema_half_life", "ema_ramp_up") and not value > 0:
+        if name in ("gradient_clip_norm", "clip_limit", "ema_ramp_up") and not value > 0:
             raise ValueError(f"{place}{name} is {value}: it must be greater than 0.")
         if name == "lr" and not math.isfinite(value):
             raise ValueError(f"{place}{name} is {value}: it must be a finite number.")

@@ -31,6 +31,9 @@ class LabelGame(ImageGame):
     samples have the frequencies of the training data; before training, and for loaders without ``labels`` or
     ``targets``, they are uniform.
 
+    A subclass that sets ``needs_classes`` to False also plays without them, where ``num_classes`` is None: as an
+    :class:`~gan_lightning.games.image.ImageGame`, whose networks are made and called without classes and labels.
+
     Args:
         image_shape: Channels, height, width of an image. The command line takes it from the data.
         latent_dim: Length of the latent vector.
@@ -44,35 +47,41 @@ class LabelGame(ImageGame):
     """
 
     class_counts: Tensor
+    needs_classes: bool = True
+    """Whether there must be classes; False: ``num_classes=None`` makes an unconditional game."""
 
     def __init__(
         self,
         image_shape: ImageShape = (3, 64, 64),
         latent_dim: int = 100,
-        num_classes: int = 10,
+        num_classes: int | None = 10,
         generator: LabelGeneratorFactory = ConvGenerator,
         discriminator: LabelDiscriminatorFactory = ConvDiscriminator,
         class_names: Sequence[str] | None = None,
         **game: Any,
     ) -> None:
-        if num_classes is None or num_classes < 1:
+        if (self.needs_classes and num_classes is None) or (num_classes is not None and num_classes < 1):
             raise ValueError(
                 f"num_classes is {num_classes}: {type(self).__name__} learns classes, so it needs data with labels."
             )
+        classes = () if num_classes is None else (num_classes,)
         super().__init__(
             image_shape,
             latent_dim,
-            generator=lambda shape, length: resolve(generator)(shape, length, num_classes),
-            discriminator=lambda shape: resolve(discriminator)(shape, num_classes),
+            generator=lambda shape, length: resolve(generator)(shape, length, *classes),
+            discriminator=lambda shape: resolve(discriminator)(shape, *classes),
             **game,
         )
         self.num_classes = num_classes
-        self.class_names = named_classes(class_names, num_classes)
-        # Ones, for a uniform distribution until training begins.
-        self.register_buffer("class_counts", torch.ones(num_classes, dtype=torch.int64))
+        self.class_names = None if num_classes is None else named_classes(class_names, num_classes)
+        if num_classes is not None:
+            # Ones, for a uniform distribution until training begins.
+            self.register_buffer("class_counts", torch.ones(num_classes, dtype=torch.int64))
 
     def prepare_batch(self, raw: Any) -> GameBatch:
         batch = super().prepare_batch(raw)
+        if self.num_classes is None:
+            return replace(batch, condition=None)
         labels = batch.condition
         if not isinstance(labels, Tensor) or labels.ndim != 1 or labels.is_floating_point():
             shaped = isinstance(labels, Tensor)
@@ -99,10 +108,12 @@ class LabelGame(ImageGame):
         return replace(batch, condition=labels.long())
 
     def generate_fakes(self, batch: GameBatch) -> Tensor:
-        return self.generator(batch.latent, batch.condition)
+        return self.generator(batch.latent, *labels_of(batch))
 
     def on_train_start(self) -> None:
         super().on_train_start()
+        if self.num_classes is None:
+            return
         # Class frequencies of the training data, for the labels of samples; a buffer, so checkpoints keep them.
         labels = _labels_of(self.trainer.train_dataloader)
         if labels is None or labels.ndim != 1 or labels.is_floating_point():
@@ -123,6 +134,10 @@ class LabelGame(ImageGame):
         Raises:
             ValueError: There is no such class, or none is given.
         """
+        if self.num_classes is None:
+            if labels is not None:
+                raise ValueError(f"This {type(self).__name__} has no classes: leave labels out.")
+            return
         if labels is not None and (len(labels) == 0 or any(label not in range(self.num_classes) for label in labels)):
             raise ValueError(
                 f"labels is {str(labels)[:60]}: this {type(self).__name__} has the classes 0 to {self.num_classes - 1}."
@@ -154,21 +169,26 @@ class LabelGame(ImageGame):
             ValueError: There is no such class.
         """
         self.check_classes(labels)
+        if self.num_classes is None:
+            return super().sample(n, seed, start, batch_size)
         stop = start + n
         chosen = self.indexed_labels(start, stop, seed) if labels is None else repeat_cyclically(labels, start, stop)
         return self.render(self.indexed_latents(start, stop, seed), chosen, batch_size=batch_size)
 
     def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
         """One row per class, of the first classes if there are more than ``n``."""
+        if self.num_classes is None:
+            return super().sample_table(n, seed)
         rows = self._rows(n)
         columns = n // rows
         labels = [row for row in range(rows) for _ in range(columns)]
         return self.sample(rows * columns, seed=seed, labels=labels), columns
 
     def table_captions(self, n: int) -> tuple[list[str], list[str]]:
-        return [], [str(label) for label in range(self._rows(n))]
+        return [], [] if self.num_classes is None else [str(label) for label in range(self._rows(n))]
 
     def _rows(self, n: int) -> int:
+        assert self.num_classes is not None
         # More classes than images: the first ones, in about a square.
         return self.num_classes if self.num_classes <= n else math.isqrt(n)
 
@@ -191,6 +211,8 @@ class LabelGame(ImageGame):
             ValueError: There is no such class.
         """
         self.check_classes(labels)
+        if self.num_classes is None:
+            return super().interpolate_between(a, b, ways, seed)
         start, end = (self.indexed_latents(i, i + 1, seed) for i in (a, b))
         if labels is None:
             labels = [int(self.indexed_labels(i, i + 1, seed)) for i in (a, b)]
@@ -200,12 +222,17 @@ class LabelGame(ImageGame):
 
     def row_condition(self, row: int) -> dict[str, Any]:
         """Row ``i`` has class ``i`` modulo the number of classes."""
-        return {"labels": [row % self.num_classes]}
+        return {} if self.num_classes is None else {"labels": [row % self.num_classes]}
 
-    def forward(self, latent: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
-        """Images (N x C x H x W, in [-1, 1]) of latent vectors (N x latent_dim) and labels (N,)."""
+    def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images (N x C x H x W, in [-1, 1]) of latent vectors (N x latent_dim) and, with classes, labels (N,)."""
         with evaluating(self.averaged_generator):
-            return self.averaged_generator(latent, labels)
+            return self.averaged_generator(latent, *([] if self.num_classes is None else [labels]))
+
+
+def labels_of(batch: GameBatch) -> list[Tensor]:
+    """What both networks of a label game take beside a batch's latents or images: its labels, if it has any."""
+    return [] if batch.condition is None else [batch.condition]
 
 
 def named_classes(class_names: Sequence[str] | None, num_classes: int) -> tuple[str, ...] | None:

@@ -30,6 +30,7 @@ from gan_lightning.networks.mlp import (
     MLPGenerator,
 )
 from gan_lightning.networks.patchgan import InstancePatchDiscriminator, PatchDiscriminator
+from gan_lightning.networks.r3gan import R3GANDiscriminator, R3GANGenerator
 from gan_lightning.networks.resnet import ResNetDiscriminator, ResNetGenerator, SNGANDiscriminator, SNGANGenerator
 from gan_lightning.networks.resnet_translator import ResidualTranslator
 from gan_lightning.networks.sagan import (
@@ -78,6 +79,8 @@ __all__ = [
     "PointGenerator",
     "PyramidDiscriminator",
     "PyramidGenerator",
+    "R3GANDiscriminator",
+    "R3GANGenerator",
     "ResNetDiscriminator",
     "ResNetGenerator",
     "ResidualTranslator",

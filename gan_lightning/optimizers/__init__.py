@@ -8,6 +8,7 @@ from gan_lightning.optimizers.adam import (
     EBGANAdam,
     ImprovedGANAdam,
     InfoGANAdam,
+    R3GANAdam,
     SAGANDiscriminatorAdam,
     SNGANAdam,
     SRGANAdam,
@@ -17,7 +18,7 @@ from gan_lightning.optimizers.adam import (
 )
 from gan_lightning.optimizers.ema import ExponentialMovingAverage
 from gan_lightning.optimizers.historical_averaging import HistoricalAveragingAdam
-from gan_lightning.optimizers.schedulers import LinearDecay
+from gan_lightning.optimizers.schedulers import LinearDecay, ScheduledAdam, ScheduledRate
 
 __all__ = [
     "ALIAdam",
@@ -30,9 +31,12 @@ __all__ = [
     "ImprovedGANAdam",
     "InfoGANAdam",
     "LinearDecay",
+    "R3GANAdam",
     "SAGANDiscriminatorAdam",
     "SNGANAdam",
     "SRGANAdam",
+    "ScheduledAdam",
+    "ScheduledRate",
     "StarGANAdam",
     "WGANGPAdam",
     "WGANRMSprop",

@@ -142,6 +142,13 @@ class SRGANAdam(DCGANAdam, lr=1e-4, betas=(0.9, 0.999)):
     """
 
 
+class R3GANAdam(DCGANAdam, betas=(0.0, 0.9)):
+    """Adam without momentum: learning rate 2e-4, betas (0, 0.9).
+
+    Huang et al., 2024, arXiv 2501.05441: what they begin with; schedules take it to 5e-5 and 0.99.
+    """
+
+
 @checked
 class WGANRMSprop(torch.optim.RMSprop):
     """RMSProp with learning rate 5e-5.

@@ -28,7 +28,8 @@ class ExponentialMovingAverage(nn.Module):
     Args:
         module: The network to follow. It is copied; the copy takes no gradient.
         decay: Between 0 (no memory) and 1 (excluded). None: there is a half-life.
-        half_life: Real images after which a weight counts half, above 0, or a schedule of that.
+        half_life: Real images after which a weight counts half, or a schedule of that; at 0 the average is the
+            weights.
         ramp_up: The half-life is at most this share of the images seen before an update; 0.05 in StyleGAN2, where the
             first update copies the weights. None: it is what it is from the beginning.
 

@@ -70,7 +70,7 @@ class ScheduledRate(LRScheduler):
         return [rate * factor for rate in self.base_lrs]
 
     def begin_at(self, images: int) -> None:
-        """Set the learning rate of the step after so many real images, where a second fit begins."""
+        """Set what the step after so many real images needs, where a second fit begins."""
         self.images_seen = images
         for group, rate in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
             group["lr"] = rate
@@ -81,6 +81,49 @@ class ScheduledRate(LRScheduler):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict({**state_dict, "factor": resolve_number(state_dict["factor"])})
+
+
+@checked
+class ScheduledAdam(ScheduledRate):
+    """:class:`ScheduledRate` for Adam whose second beta is a schedule of the real images seen as well.
+
+    R3GAN (Huang et al., 2024, arXiv 2501.05441): a short memory while the game changes fast, a long one later.
+
+    Args:
+        optimizer: Adam, or what else has a pair of betas.
+        factor: Factor of the initial learning rate of each parameter group.
+        beta2: Decay rate of the second moment, at least 0 and below 1.
+
+    Raises:
+        ValueError: The optimiser has no betas, or beta2 is out of its range.
+    """
+
+    def __init__(self, optimizer: Optimizer, factor: Schedule | float, beta2: Schedule | float) -> None:
+        self.beta2 = resolve_number(beta2)
+        low, high = self.beta2.bounds if isinstance(self.beta2, Schedule) else (self.beta2, self.beta2)
+        if not 0 <= low <= high < 1:
+            raise ValueError(f"beta2 is {self.beta2}: it must be at least 0 and less than 1")
+        if any("betas" not in group for group in optimizer.param_groups):
+            raise ValueError(f"beta2 is a setting of Adam, and {type(optimizer).__name__} has no betas")
+        super().__init__(optimizer, factor)
+
+    def step(self, epoch: int | None = None) -> None:
+        super().step(epoch)
+        self._set_beta2()
+
+    def begin_at(self, images: int) -> None:
+        super().begin_at(images)
+        self._set_beta2()
+
+    def _set_beta2(self) -> None:
+        for group in self.optimizer.param_groups:
+            group["betas"] = (group["betas"][0], float(value_of(self.beta2, self.images_seen)))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "beta2": record(self.beta2)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict({**state_dict, "beta2": resolve_number(state_dict["beta2"])})
 
 
 class Schedules:

@@ -18,6 +18,7 @@ from gan_lightning.variants.lsgan import LSGAN as LSGAN
 from gan_lightning.variants.maximum_likelihood_gan import MaximumLikelihoodGAN as MaximumLikelihoodGAN
 from gan_lightning.variants.pix2pix import Pix2Pix as Pix2Pix
 from gan_lightning.variants.projection_gan import ProjectionGAN as ProjectionGAN
+from gan_lightning.variants.r3gan import R3GAN as R3GAN
 from gan_lightning.variants.relativistic_gan import RelativisticGAN as RelativisticGAN
 from gan_lightning.variants.sagan import SAGAN as SAGAN
 from gan_lightning.variants.semi_supervised_gan import SemiSupervisedGAN as SemiSupervisedGAN

@@ -52,8 +52,8 @@ def test_values_by_hand(schedule: Schedule, values: dict[int, float], bounds: tu
         (lambda: DCGAN(r1_weight=LinearSchedule(1, -1, 5)), "r1_weight is -1: it must be at least 0"),
         (lambda: DCGAN(r1_weight="high"), "r1_weight is 'high': it must be a Schedule or a number"),
         (
-            lambda: DCGAN(ema_decay=None, ema_half_life=LinearSchedule(0, 5, 5)),
-            "ema_half_life is 0: it must be greater",
+            lambda: DCGAN(ema_decay=None, ema_half_life=LinearSchedule(-1, 5, 5)),
+            "ema_half_life is -1: it must be at least 0",
         ),
     ],
 )

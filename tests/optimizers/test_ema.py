@@ -64,7 +64,7 @@ def test_a_game_counts_the_images_of_all_batches_of_a_step(tmp_path: Path) -> No
         ({"ema_half_life": 1000.0}, "ema_decay is 0.999 and ema_half_life is 1000.0: give one of them, and null for"),
         ({"ema_decay": None, "ema_ramp_up": 0.05}, "ema_decay is None and ema_half_life is None: give one of them"),
         ({"ema_ramp_up": 0.05}, "ema_ramp_up is 0.05, and it limits an ema_half_life: give that too"),
-        ({"ema_decay": None, "ema_half_life": 0}, "ema_half_life is 0: it must be greater than 0"),
+        ({"ema_decay": None, "ema_half_life": -1}, "ema_half_life is -1: it must be at least 0"),
         ({"ema_decay": None, "ema_half_life": 5.0, "ema_ramp_up": -1}, "ema_ramp_up is -1: it must be greater than 0"),
     ],
 )

@@ -28,3 +28,33 @@ def log2_side(network: str, image_shape: tuple[int, int, int], smallest: int) ->
         f"{network} works on square images whose side is a power of two from {smallest} up, "
         f"not {height} x {width}: set the data's image_size to {nearest}."
     )
+
+
+def coarsest_map(network: str, image_shape: tuple[int, int, int]) -> tuple[int, tuple[int, int]]:
+    """How often a pyramid halves an image of any proportions, until its shorter side is 4 to 7 pixels.
+
+    Args:
+        network: Name of the network, for the message.
+        image_shape: Channels, height and width.
+
+    Returns:
+        The number of halvings, and height and width of the coarsest map.
+
+    Raises:
+        ValueError: A side cannot be halved so often, or is shorter than 4.
+    """
+    _, height, width = map(int, image_shape)
+    halvings = max((min(height, width) // 4).bit_length() - 1, 0)
+    unit = 2**halvings
+    if min(height, width) >= 4 and height % unit == width % unit == 0:
+        return halvings, (height // unit, width // unit)
+    if min(height, width) < 4:
+        raise ValueError(
+            f"{network} works on images from 4 x 4 up, not {height} x {width}: take networks of points, such as "
+            "PointGenerator and PointDiscriminator, or larger images."
+        )
+    nearest = " x ".join(str(max(1, round(side / unit)) * unit) for side in (height, width))
+    raise ValueError(
+        f"{network} halves an image until its shorter side is 4 to 7 pixels, and {height} x {width} cannot be halved "
+        f"{halvings} times: the nearest size is {nearest}."
+    )
