@@ -6,8 +6,8 @@ A variant subclasses :class:`AdversarialModule` and says what each player minimi
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,6 +19,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from gan_lightning.arguments import Checked, Schedule
 from gan_lightning.arguments.ranges import check_limits
 from gan_lightning.arguments.recipes import primitive_arguments, resolve, resolve_number
+from gan_lightning.augmentations.base import Augmentation, keep_own_state
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import frozen
 from gan_lightning.games.old_hooks import alias_old_hooks
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 LossFunction = Callable[["GameBatch"], Terms]
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
+AugmentationFactory = Callable[[], Augmentation]
 
 
 class AdversarialModule(ChecksImages, RecordsLogs, Checked):
@@ -83,6 +85,8 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         ema_half_life: Half-life of that average in real images, or its schedule, in place of ``ema_decay``, which is
             None then: another batch size keeps the same average.
         ema_ramp_up: The half-life is at most this share of ``images_seen``; 0.05 in StyleGAN2. None: no ramp.
+        augmentation: Makes the random transformation of all images that the discriminator is given in training, real
+            and fake, for data sets of few images: DiffAugment, ADA. None: it is given the images themselves.
 
     Attributes:
         game_step: Updates of the generator so far, over all calls of ``fit``; ``trainer.global_step`` counts a
@@ -96,6 +100,11 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
 
     shares_fakes: bool = True
     """False: the generator's update has fakes of its own, of latents drawn after the discriminator's update."""
+    augments_inputs: bool = True
+    """Whether the discriminator's inputs are augmented; False: the losses call :meth:`augmented`, since they compare
+    its output with its input."""
+    joined_channels: Sequence[int] | None = None
+    """Channels of the images that are joined into one input of the discriminator. None: an input is one image."""
     differentiates_twice: bool = True
     """Whether penalties hold gradients of gradients; False: compiled networks stay compiled in them."""
 
@@ -114,6 +123,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         ema_decay: float | None = 0.999,
         ema_half_life: Schedule | float | None = None,
         ema_ramp_up: float | None = None,
+        augmentation: AugmentationFactory | None = None,
     ) -> None:
         super().__init__()
         # Hyper-parameters of a checkpoint are primitive values: classes are recorded by their import paths.
@@ -126,6 +136,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         self.discriminator = discriminator
         half_life = None if ema_half_life is None else resolve_number(ema_half_life)
         self.ema = average_of(generator, ema_decay, half_life, ema_ramp_up)
+        self.augmentation: Augmentation | None = augmentation and resolve(augmentation, Augmentation)()
         self.generator_optimizer = resolve(generator_optimizer, Optimizer)
         self.discriminator_optimizer = resolve(discriminator_optimizer, Optimizer)
         self.generator_scheduler = generator_scheduler and resolve(generator_scheduler, LRScheduler)
@@ -139,6 +150,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         self.game_step = 0
         self.images_seen = 0
         keep_uncompiled_names(self)
+        self.register_load_state_dict_pre_hook(keep_own_state)
         self._schedules = Schedules()
         self._optimizer_of_player: tuple[Any, dict[str, LightningOptimizer]] | None = None
         self._is_set_up = False
@@ -208,6 +220,19 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         It is called also where ``discriminator_loss`` returned {}, so that there was no update.
         """
 
+    def augmented(self, images: Tensor) -> Tensor:
+        """Images as the discriminator is to judge them in training; unchanged elsewhere, or without an augmentation."""
+        return images if self.augmentation is None else self.augmentation.augmented(images)
+
+    def _augmenting(self) -> AbstractContextManager[None]:
+        """Within it, images pass the augmentation before a discriminator."""
+        if self.augmentation is None:
+            return nullcontext()
+        self.augmentation.images_seen = self.images_seen
+        players = self.discriminator
+        networks = players.values() if isinstance(players, nn.ModuleDict) else [players]
+        return self.augmentation.before(networks if self.augments_inputs else [], self.joined_channels)
+
     @property
     def averaged_generator(self) -> nn.Module:
         """Network that makes samples: the moving average of the generator if there is one."""
@@ -244,7 +269,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
             # A graph of the generator only where its own update will use it.
             with torch.set_grad_enabled(one_graph and update == self.n_critic - 1):
                 with_fakes = [replace(batch, fake=self.generate_fakes(batch)) for batch in with_latents]
-            with frozen(self.generator):
+            with frozen(self.generator), self._augmenting():
                 terms |= self._update(
                     "discriminator",
                     discriminator_optimizer,
@@ -256,7 +281,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
             self.after_discriminator_update()
 
         # The discriminator passes gradients on to the fakes and takes none.
-        with frozen(self.discriminator):
+        with frozen(self.discriminator), self._augmenting():
             terms |= self._update(
                 "generator",
                 generator_optimizer,
@@ -270,6 +295,9 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         self.game_step = step + 1
         self.images_seen += images
         self._schedules.step(self)
+        if self.augmentation is not None and "train/discriminator/loss" in terms:
+            self.augmentation.check_use(type(self).__name__)
+            self.augmentation.end_step(images)
         log_terms(self, terms)
         return {player: terms[loss] for player in PLAYERS if (loss := f"train/{player}/loss") in terms}
 

@@ -56,6 +56,11 @@ class ImageGame(AdversarialModule):
             discriminator=resolve(discriminator)(image_shape),
             **game,
         )
+        if self.augmentation is not None and height * width == 1:
+            raise ValueError(
+                f"augmentation is {type(self.augmentation).__name__}, and it moves the pixels of images: points, which "
+                "are images of one pixel, have no augmentation."
+            )
         self.image_shape = image_shape
         self.latent_dim = latent_dim
         self._predicted = (0, 0)

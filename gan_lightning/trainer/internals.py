@@ -303,6 +303,11 @@ def metadata_of(state: Mapping[str, Any]) -> dict[str, Any]:
     return getattr(state, "_metadata", {})
 
 
+def is_compiled(module: nn.Module) -> bool:
+    """Whether ``module.compile()`` was called: then its hooks are compiled with it."""
+    return module._compiled_call_impl is not None
+
+
 def disable_compiled_call(module: nn.Module) -> Any:
     """Disable ``module.compile()``. Returns what :func:`restore_compiled_call` takes; None: it is not compiled."""
     compiled, module._compiled_call_impl = module._compiled_call_impl, None

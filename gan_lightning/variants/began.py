@@ -42,6 +42,8 @@ class BEGAN(
     k: Tensor
     energies: Tensor
 
+    augments_inputs = False  # An image is compared with its reconstruction, and so both are of the augmented one.
+
     def __init__(self, gamma: float = 0.5, balance_rate: float = 1e-3, **game: Any) -> None:
         super().__init__(**game)
         self.gamma = gamma
@@ -53,6 +55,7 @@ class BEGAN(
 
     def energy(self, images: Tensor) -> Tensor:
         """Mean absolute reconstruction error of each image (N,)."""
+        images = self.augmented(images)
         reconstruction, _ = self.discriminator(images)
         # In float32: k follows the small difference of two energies.
         return (reconstruction - images).float().abs().flatten(1).mean(dim=1)

@@ -35,6 +35,8 @@ class EBGAN(
         pulling_away_weight: Weight of PT in the generator's loss; 0.1 in the paper, 0 turns it off.
     """
 
+    augments_inputs = False  # An image is compared with its reconstruction, and so both are of the augmented one.
+
     def __init__(self, margin: float = 20.0, pulling_away_weight: float = 0.1, **game: Any) -> None:
         super().__init__(**game)
         self.margin = margin
@@ -42,6 +44,7 @@ class EBGAN(
 
     def energy(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Reconstruction error of each image (N,), and the images' codes (N x ...)."""
+        images = self.augmented(images)
         reconstruction, code = self.discriminator(images)
         # ``images`` keeps its graph: G's gradient passes through the reconstruction and through its target.
         error = (reconstruction - images).flatten(1)

@@ -59,6 +59,7 @@ class Pix2Pix(PairedTranslationGame):
             discriminator=resolve(discriminator)(joined),
             **game,
         )
+        self.joined_channels = (condition_shape[0], image_shape[0])
         self.l1_weight = l1_weight
         self.published_test_mode = published_test_mode
 

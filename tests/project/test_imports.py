@@ -18,6 +18,7 @@ ROOMS = (
     "gan_lightning.metrics",
     "gan_lightning.networks",
     "gan_lightning.optimizers",
+    "gan_lightning.augmentations",
     "gan_lightning.regularizers",
     "gan_lightning.losses",
     "gan_lightning.loggers",
