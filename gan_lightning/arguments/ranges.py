@@ -11,7 +11,8 @@ _LEAST = {
         ("latent_dim", "num_classes", "code_dim", "kernel_dim", "n_kernels", "n_reference", "n_attributes", "outputs"),
         1,
     ),
-    **dict.fromkeys(("n_critic", "accumulate", "penalty_interval"), 1),
+    **dict.fromkeys(("n_critic", "accumulate", "penalty_interval", "shared_dim", "attention"), 1),
+    "ema_start": 0,
     **dict.fromkeys(
         ("margin", "balance_rate", "buffer_size", "gamma", "perturbation", "input_noise", "hidden_noise", "slope"), 0
     ),

@@ -85,6 +85,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         ema_half_life: Half-life of that average in real images, or its schedule, in place of ``ema_decay``, which is
             None then: another batch size keeps the same average.
         ema_ramp_up: The half-life is at most this share of ``images_seen``; 0.05 in StyleGAN2. None: no ramp.
+        ema_start: Step from which on the average is one, counted from 1: before, it is a copy of the generator.
         augmentation: Makes the random transformation of all images that the discriminator is given in training, real
             and fake, for data sets of few images: DiffAugment, ADA. None: it is given the images themselves.
 
@@ -123,6 +124,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         ema_decay: float | None = 0.999,
         ema_half_life: Schedule | float | None = None,
         ema_ramp_up: float | None = None,
+        ema_start: int = 0,
         augmentation: AugmentationFactory | None = None,
     ) -> None:
         super().__init__()
@@ -135,7 +137,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         self.generator = generator
         self.discriminator = discriminator
         half_life = None if ema_half_life is None else resolve_number(ema_half_life)
-        self.ema = average_of(generator, ema_decay, half_life, ema_ramp_up)
+        self.ema = average_of(generator, ema_decay, half_life, ema_ramp_up, ema_start)
         self.augmentation: Augmentation | None = augmentation and resolve(augmentation, Augmentation)()
         self.generator_optimizer = resolve(generator_optimizer, Optimizer)
         self.discriminator_optimizer = resolve(discriminator_optimizer, Optimizer)

@@ -11,6 +11,7 @@ from gan_lightning.networks.ali import (
     BiGANGenerator,
 )
 from gan_lightning.networks.began import BEGANAutoencoder, BEGANGenerator
+from gan_lightning.networks.biggan import BigGANDiscriminator, BigGANGenerator
 from gan_lightning.networks.cogan import CoupledDiscriminator, CoupledGenerator
 from gan_lightning.networks.dcgan import ConvDiscriminator, ConvGenerator, PlainConvDiscriminator
 from gan_lightning.networks.ebgan import ConvAutoencoder
@@ -54,6 +55,8 @@ __all__ = [
     "BiGANDiscriminator",
     "BiGANEncoder",
     "BiGANGenerator",
+    "BigGANDiscriminator",
+    "BigGANGenerator",
     "ClassifyingDiscriminator",
     "ConditionalMLPDiscriminator",
     "ConditionalMLPGenerator",

@@ -12,7 +12,7 @@ own there too, which would tie the samples of a batch together.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Literal
 
@@ -209,6 +209,7 @@ class UpBlock(Labelled):
         out_channels: Channels out; the first convolution has as many. None: as many as in.
         num_classes: Classes with a scale and an offset of their own in BatchNorm. None: no classes.
         norm_eps: What BatchNorm adds to the variance.
+        norm: Makes another normalisation from a number of channels, in place of that BatchNorm.
     """
 
     def __init__(
@@ -217,15 +218,17 @@ class UpBlock(Labelled):
         out_channels: int | None = None,
         num_classes: int | None = None,
         norm_eps: float = 1e-5,
+        norm: Callable[[int], nn.Module] | None = None,
     ) -> None:
         super().__init__()
         out_channels = out_channels or in_channels
+        norm = norm or partial(batch_norm, num_classes=num_classes, eps=norm_eps)
         self.residual = LabelledSequential(
-            batch_norm(in_channels, num_classes, norm_eps),
+            norm(in_channels),
             nn.ReLU(inplace=True),
             nn.Identity(),  # keeps the names of the weights
             UpsampledConv2d(in_channels, out_channels),
-            batch_norm(out_channels, num_classes, norm_eps),
+            norm(out_channels),
             nn.ReLU(inplace=True),
             WinogradConv2d(out_channels, out_channels, padding=1),
         )
@@ -268,25 +271,28 @@ class DownBlock(nn.Module):
 
 
 class PlainBlock(nn.Module):
-    """Residual block that keeps the shape: ReLU-conv-ReLU-conv beside the identity.
+    """Residual block that keeps the side: ReLU-conv-ReLU-conv beside the identity, or a 1 x 1 convolution.
 
     Args:
-        channels: Channels in and out.
+        channels: Channels in.
+        out_channels: Channels out; the first convolution widens. None: as many as in, and the identity.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, out_channels: int | None = None) -> None:
         super().__init__()
+        out_channels = out_channels or channels
         self.residual = nn.Sequential(
             nn.ReLU(),
-            WinogradConv2d(channels, channels, padding=1),
+            WinogradConv2d(channels, out_channels, padding=1),
             nn.ReLU(inplace=True),
-            WinogradConv2d(channels, channels, padding=1),
+            WinogradConv2d(out_channels, out_channels, padding=1),
         )
+        self.shortcut = None if out_channels == channels else nn.Conv2d(channels, out_channels, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, channels, H, W) to the same shape."""
+        """Map (N, channels, H, W) to (N, out_channels, H, W)."""
         # Not inplace in the first ReLU: x is needed again for the sum.
-        return x + self.residual(x)
+        return (x if self.shortcut is None else self.shortcut(x)) + self.residual(x)
 
 
 def glorot_init(module: nn.Module, gain: float = math.sqrt(2)) -> None:

@@ -3,6 +3,8 @@
 from gan_lightning.optimizers.adam import (
     ALIAdam,
     BEGANAdam,
+    BigGANAdam,
+    BigGANDiscriminatorAdam,
     CoGANAdam,
     DCGANAdam,
     EBGANAdam,
@@ -23,6 +25,8 @@ from gan_lightning.optimizers.schedulers import LinearDecay, ScheduledAdam, Sche
 __all__ = [
     "ALIAdam",
     "BEGANAdam",
+    "BigGANAdam",
+    "BigGANDiscriminatorAdam",
     "CoGANAdam",
     "DCGANAdam",
     "EBGANAdam",

@@ -107,6 +107,17 @@ class SAGANDiscriminatorAdam(DCGANAdam, lr=4e-4, betas=(0.0, 0.9)):
     """
 
 
+class BigGANAdam(DCGANAdam, lr=5e-5, betas=(0.0, 0.999), eps=1e-6):
+    """Adam without momentum, for the generator: learning rate 5e-5, betas (0, 0.999), eps 1e-6.
+
+    Brock, Donahue, Simonyan, 2019, arXiv 1809.11096, appendix C; eps is that of the authors' script for ImageNet.
+    """
+
+
+class BigGANDiscriminatorAdam(BigGANAdam, lr=2e-4):
+    """The same at four times the generator's learning rate: 2e-4, betas (0, 0.999), eps 1e-6."""
+
+
 class EBGANAdam(DCGANAdam, lr=1e-3):
     """Adam with learning rate 1e-3; the betas are DCGAN's.
 

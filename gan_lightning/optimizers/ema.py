@@ -32,6 +32,8 @@ class ExponentialMovingAverage(nn.Module):
             weights.
         ramp_up: The half-life is at most this share of the images seen before an update; 0.05 in StyleGAN2, where the
             first update copies the weights. None: it is what it is from the beginning.
+        start: Update, counted from 1, from which on this is an average: before, it is a copy of the weights. The decay
+            then has no ramp. 0: an average from the beginning.
 
     Raises:
         ValueError: There are both a decay and a half-life or neither, a ramp without a half-life, or one is out of its
@@ -44,6 +46,7 @@ class ExponentialMovingAverage(nn.Module):
         decay: float | None = None,
         half_life: Schedule | float | None = None,
         ramp_up: float | None = None,
+        start: int = 0,
     ) -> None:
         super().__init__()
         if (decay is None) == (half_life is None):
@@ -52,12 +55,13 @@ class ExponentialMovingAverage(nn.Module):
             )
         if ramp_up is not None and half_life is None:
             raise ValueError(f"ema_ramp_up is {ramp_up}, and it limits an ema_half_life: give that too.")
-        check_limits({"ema_decay": decay, "ema_ramp_up": ramp_up})
+        check_limits({"ema_decay": decay, "ema_ramp_up": ramp_up, "ema_start": start})
         for each in half_life.bounds if isinstance(half_life, Schedule) else (half_life,):
             check_limits({"ema_half_life": each})
         self.decay = decay
         self.half_life = half_life
         self.ramp_up = ramp_up
+        self.start = start
         # Initially a copy, so that samples can be made before the first update.
         self.module = copy.deepcopy(module).requires_grad_(False)
         if any(is_low_precision(weight) for weight in module.parameters()):
@@ -74,7 +78,12 @@ class ExponentialMovingAverage(nn.Module):
 
     def decay_at(self, step: int, images: int, seen: int) -> float:
         """The share of the average that stays in an update; arguments as of :meth:`update`."""
+        if step < self.start:
+            return 0.0
         if self.decay is not None:
+            if self.start:
+                # The weights it starts from are trained: nothing to leave at once.
+                return self.decay
             # t = 1 keeps a tenth of the random initial weights; a decay of 0.999 is reached at t = 8991.
             return min(self.decay, step / (step + 9))
         assert self.half_life is not None
@@ -106,9 +115,13 @@ class ExponentialMovingAverage(nn.Module):
 
 
 def average_of(
-    module: nn.Module, decay: float | None, half_life: Schedule | float | None, ramp_up: float | None
+    module: nn.Module,
+    decay: float | None,
+    half_life: Schedule | float | None,
+    ramp_up: float | None,
+    start: int = 0,
 ) -> ExponentialMovingAverage | None:
     """Make the average that a game's arguments describe; None: no average."""
     if decay is None and half_life is None and ramp_up is None:
         return None
-    return ExponentialMovingAverage(module, decay, half_life, ramp_up)
+    return ExponentialMovingAverage(module, decay, half_life, ramp_up, start)

@@ -1,4 +1,4 @@
-"""Regularisers of a discriminator: penalties on its gradients, weight clipping."""
+"""Regularisers: penalties on a discriminator's gradients, weight clipping, orthogonal filters."""
 
 from gan_lightning.regularizers.gradient_penalties import (
     PenaltyMethod,
@@ -8,6 +8,7 @@ from gan_lightning.regularizers.gradient_penalties import (
     r2_penalty,
     refuse_batch_norm,
 )
+from gan_lightning.regularizers.orthogonal import orthogonal_penalty
 from gan_lightning.regularizers.weight_clipping import clip_weights
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "clip_weights",
     "dragan_penalty",
     "gradient_penalty",
+    "orthogonal_penalty",
     "r1_penalty",
     "r2_penalty",
     "refuse_batch_norm",

@@ -3,6 +3,7 @@
 from gan_lightning.variants.acgan import ACGAN as ACGAN
 from gan_lightning.variants.ali import ALI as ALI
 from gan_lightning.variants.began import BEGAN as BEGAN
+from gan_lightning.variants.big_gan import BigGAN as BigGAN
 from gan_lightning.variants.co_gan import CoGAN as CoGAN
 from gan_lightning.variants.conditional_gan import ConditionalGAN as ConditionalGAN
 from gan_lightning.variants.cycle_gan import CycleGAN as CycleGAN

@@ -9,6 +9,8 @@ from torch import nn
 from torch.testing import assert_close
 
 from gan_lightning.networks import (
+    BigGANDiscriminator,
+    BigGANGenerator,
     ConditionalMLPDiscriminator,
     ConditionalMLPGenerator,
     ConvDiscriminator,
@@ -64,6 +66,9 @@ def spread(tensor: torch.Tensor) -> float:
         (lambda: SNGANDiscriminator(), 1_053_824),
         (lambda: SNGANGenerator(num_classes=10), 4_304_387),
         (lambda: SNGANDiscriminator(num_classes=10), 1_055_104),
+        # With the shared class vector and hierarchical latents: together the 158.42 million of the paper's table 1
+        (lambda: BigGANGenerator(), 70_433_988),
+        (lambda: BigGANDiscriminator(), 87_982_370),
         (lambda: SAGANGenerator(num_classes=1000), 42_078_852),
         (lambda: SAGANDiscriminator(num_classes=1000), 39_463_618),
     ],

@@ -76,3 +76,24 @@ def test_what_does_not_go_together_is_told(arguments: Any, told: str) -> None:
 def test_a_game_without_an_average_takes_a_half_life_alone() -> None:
     model: Any = small(Pix2Pix, ema_half_life=1000.0)
     assert (model.ema.decay, model.ema.half_life) == (None, 1000.0)
+
+
+def test_before_its_start_it_is_a_copy() -> None:
+    """BigGAN's rule: copies up to update ``start - 1``, then at once the full decay."""
+    assert after(9, 1, decay=0.75, start=10) == 0
+    network = nn.Linear(1, 1, bias=False)
+    ema = ExponentialMovingAverage(network, decay=0.75, start=3)
+    for step, (weight, expected) in enumerate([(8.0, 8.0), (4.0, 4.0), (0.0, 3.0), (0.0, 2.25)], start=1):
+        nn.init.constant_(network.weight, weight)
+        ema.update(network, step)
+        assert ema.module.weight.item() == pytest.approx(expected)
+
+
+def test_a_game_starts_its_average_where_it_is_told(tmp_path: Path) -> None:
+    model: Any = small(DCGAN, side=8, ema_decay=0.9, ema_start=3)
+    play(model, 2, tmp_path, side=8, limit_val_batches=0)
+    for mine, theirs in zip(model.ema.module.parameters(), model.generator.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+    play(model, 3, tmp_path / "more", side=8, limit_val_batches=0)
+    pairs = zip(model.ema.module.parameters(), model.generator.parameters(), strict=True)
+    assert not all(torch.equal(mine, theirs) for mine, theirs in pairs)

@@ -84,7 +84,13 @@ def test_every_discriminator_update_sees_fresh_real_images(variant: Variant, tmp
 def test_ema_follows_its_formula(variant: Variant, tmp_path: Path) -> None:
     # Plain descent in large steps, beside which an average that is off by one update stands out; clipped, since an
     # output without a bound would run away.
-    model = small(variant, ema_decay=0.3, generator_optimizer=partial(torch.optim.SGD, lr=3.0), gradient_clip_norm=1.0)
+    model = small(
+        variant,
+        ema_decay=0.3,
+        ema_start=0,
+        generator_optimizer=partial(torch.optim.SGD, lr=3.0),
+        gradient_clip_norm=1.0,
+    )
     expected = deepcopy(list(model.generator.parameters()))
     update: Callable[..., dict[str, torch.Tensor]] = model._update
 

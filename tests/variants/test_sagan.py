@@ -63,7 +63,7 @@ def test_the_networks_are_the_authors() -> None:
     assert places == [(256, 32, 32), (128, 32, 32)]
     blocks = [block for block in discriminator.blocks if hasattr(block, "residual")]
     assert [block.residual[3].out_channels for block in blocks] == [64, 128, 256, 512, 1024, 1024]
-    assert not hasattr(blocks[-1], "shortcut")
+    assert blocks[-1].shortcut is None
 
 
 def test_the_papers_rates() -> None:
