@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_lightning.networks.layers.attention import SelfAttention
+from gan_lightning.networks.layers.image_shape import coarsest_map
 from gan_lightning.networks.layers.labels import Labelled, LabelledSequential
 from gan_lightning.networks.layers.spectral import spectral_norm
 from gan_lightning.networks.resnet import DownBlock, PlainBlock, ResidualDiscriminator, UpBlock
@@ -85,7 +86,7 @@ class BigGANGenerator(nn.Module):
         initial_weights: InitialWeights = "orthogonal",
     ) -> None:
         super().__init__()
-        start, n_blocks = start_map("BigGANGenerator", image_shape, attention)
+        n_blocks, start = coarsest("BigGANGenerator", image_shape, attention)
         channels = [width * times for times in _UP.get(n_blocks, [_FLAT] * (n_blocks + 1))]
         parts = n_blocks + 1 if hierarchical else 1
         if latent_dim < parts or (hierarchical and shared_dim is None):
@@ -155,7 +156,7 @@ class BigGANDiscriminator(ResidualDiscriminator):
         attention: int | None = 64,
         initial_weights: InitialWeights = "orthogonal",
     ) -> None:
-        _, doublings = start_map("BigGANDiscriminator", image_shape, attention)
+        doublings, _ = coarsest("BigGANDiscriminator", image_shape, attention)
         n_down = doublings if doublings in _DOWN else doublings - 1
         channels = [width * times for times in _DOWN.get(doublings, [_FLAT] * (n_down + 2))]
         blocks: list[nn.Module] = []
@@ -189,25 +190,22 @@ def initialise(module: nn.Module, initial_weights: InitialWeights) -> None:
             nn.init.normal_(module.weight, 0, 0.02)
 
 
-def start_map(network: str, image_shape: tuple[int, int, int], attention: int | None) -> tuple[tuple[int, int], int]:
-    """Height and width of the smallest map, the shorter of 4 to 7, and how often it is doubled.
+def coarsest(network: str, image_shape: tuple[int, int, int], attention: int | None) -> tuple[int, tuple[int, int]]:
+    """How often a map is doubled to the image, and height and width of the coarsest one.
 
     Raises:
-        ValueError: The image's sides are not such a map's, doubled so often, or no map has the side of ``attention``.
+        ValueError: The image is too small or too large, cannot be halved so often, or no map has that side.
     """
-    _, height, width = map(int, image_shape)
-    side = min(height, width)
-    for doublings in _DOUBLINGS:
-        scale = 2**doublings
-        if height % scale == width % scale == 0 and 4 <= side // scale < 8:
-            sides = [side // 2**level for level in range(doublings + 1)]
-            if attention is not None and attention < side and attention not in sides:
-                raise ValueError(
-                    f"{network} has no map of side {attention} for self-attention: at {height} x {width} choose one "
-                    f"of {', '.join(map(str, sides[1:-1]))}, or null."
-                )
-            return (height // scale, width // scale), doublings
-    raise ValueError(
-        f"{network} works on images that are a map of 4 to 7 pixels, the shorter side, doubled two to six times, such "
-        f"as 32 x 32, 48 x 64 or 128 x 128, not {height} x {width}: set the data's image_size to one of them."
-    )
+    doublings, start = coarsest_map(network, image_shape)
+    if doublings not in _DOUBLINGS:
+        raise ValueError(
+            f"{network} works on images whose shorter side is from 16 to {8 * 2 ** _DOUBLINGS[-1] - 1}, not "
+            f"{image_shape[1]} x {image_shape[2]}: set the data's image_size to 32, 64, 128 or 256."
+        )
+    sides = [min(start) * 2**level for level in range(doublings + 1)]
+    if attention is not None and attention < sides[-1] and attention not in sides:
+        raise ValueError(
+            f"{network} has no map of side {attention} for self-attention: at {image_shape[1]} x {image_shape[2]} "
+            f"choose one of {', '.join(map(str, sides[1:-1]))}, or null."
+        )
+    return doublings, start
