@@ -57,7 +57,7 @@ def _least(name: str) -> int | None:
     # ``hidden``, ``label_hidden``: units of a layer; ``n_hidden``: a number of layers, which may be 0.
     if name.endswith("hidden") and not name.startswith("n_"):
         return 1
-    return 0 if (name.startswith("n_") and name not in _LEAST) or name.endswith("_weight") else _LEAST.get(name)
+    return 0 if (name.startswith("n_") and name not in _LEAST) or f"_{name}".endswith("_weight") else _LEAST.get(name)
 
 
 def check_whole(minimum: int, /, **counts: Any) -> None:

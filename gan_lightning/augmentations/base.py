@@ -124,12 +124,3 @@ class Augmentation(nn.Module):
 def _is_image(part: Tensor) -> bool:
     # Neither labels nor latents, and no points, which some networks take as images of one pixel.
     return part.ndim == 4 and part.is_floating_point() and part[0, 0].numel() > 1
-
-
-def keep_own_state(game: Any, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Hook before a state dict is loaded: a game may have another augmentation than the one that was saved, or none."""
-    start = f"{prefix}augmentation."
-    own = {} if game.augmentation is None else game.augmentation.state_dict(prefix=start)
-    for name in [name for name in state if name.startswith(start) and name not in own]:
-        del state[name]
-    state.update({name: value for name, value in own.items() if name not in state})

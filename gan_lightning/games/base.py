@@ -18,14 +18,15 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from gan_lightning.arguments import Checked, Schedule
 from gan_lightning.arguments.ranges import check_limits
-from gan_lightning.arguments.recipes import primitive_arguments, resolve, resolve_number
-from gan_lightning.augmentations.base import Augmentation, keep_own_state
+from gan_lightning.arguments.recipes import primitive_arguments, resolve, resolve_number, resolve_object
+from gan_lightning.augmentations.base import Augmentation
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import frozen
 from gan_lightning.games.old_hooks import alias_old_hooks
 from gan_lightning.games.overridden_hooks import warn_of_hooks
 from gan_lightning.games.players import PLAYERS, check_optimizer, made_by, places_of_players
 from gan_lightning.games.randomness import fold, seed_draws
+from gan_lightning.games.regularized import regularized
 from gan_lightning.games.state import load_state, save_state
 from gan_lightning.loggers.guards import count_updates, guard_loggers, log_before_a_stop, log_last_step_of_short_run
 from gan_lightning.loggers.step_values import log_terms
@@ -33,6 +34,7 @@ from gan_lightning.losses.terms import Terms, summed
 from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.optimizers.ema import average_of
 from gan_lightning.optimizers.schedulers import Schedules
+from gan_lightning.regularizers.regularizer import Regularizer, checked_regularizers
 from gan_lightning.trainer.collectives import restore_buffers, synchronise_buffers, synchronised_buffers
 from gan_lightning.trainer.internals import do_not_count_steps, expire_logged_values
 from gan_lightning.trainer.last_logged import RecordsLogs
@@ -46,7 +48,7 @@ from gan_lightning.trainer.number_types import (
     warn_of_low_precision,
 )
 from gan_lightning.trainer.speed import running_eagerly
-from gan_lightning.trainer.state_dict import keep_uncompiled_names
+from gan_lightning.trainer.state_dict import keep_own_state, keep_uncompiled_names
 from gan_lightning.trainer.step_batches import batch_sizes, join_loaders
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         ema_start: Step from which on the average is one, counted from 1: before, it is a copy of the generator.
         augmentation: Makes the random transformation of all images that the discriminator is given in training, real
             and fake, for data sets of few images: DiffAugment, ADA. None: it is given the images themselves.
+        regularizers: What is added to the losses of a game of one discriminator: LeCam, CR, BCR, ZCR, TopK.
 
     Attributes:
         game_step: Updates of the generator so far, over all calls of ``fit``; ``trainer.global_step`` counts a
@@ -126,6 +129,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         ema_ramp_up: float | None = None,
         ema_start: int = 0,
         augmentation: AugmentationFactory | None = None,
+        regularizers: Sequence[Regularizer] = (),
     ) -> None:
         super().__init__()
         # Hyper-parameters of a checkpoint are primitive values: classes are recorded by their import paths.
@@ -143,6 +147,8 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         self.discriminator_optimizer = resolve(discriminator_optimizer, Optimizer)
         self.generator_scheduler = generator_scheduler and resolve(generator_scheduler, LRScheduler)
         self.discriminator_scheduler = discriminator_scheduler and resolve(discriminator_scheduler, LRScheduler)
+        made = [resolve_object(each, Regularizer) for each in regularizers]
+        self.regularizers = checked_regularizers(made, type(self).__name__, discriminator)
         self.n_critic = n_critic
         self.accumulate = accumulate
         self.penalty_interval = penalty_interval
@@ -346,7 +352,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         """
         means: dict[str, Tensor] = {}
         for batch in batches:
-            terms = loss(batch)
+            terms = regularized(self, player, loss, batch)
             # No update of the discriminator: no backward, no optimiser step, no log.
             if player == "discriminator" and terms == {}:
                 optimizer.zero_grad()  # of batches before this one, under accumulation

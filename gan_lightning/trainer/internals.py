@@ -319,6 +319,30 @@ def restore_compiled_call(module: nn.Module, compiled: Any) -> None:
     module._compiled_call_impl = compiled
 
 
+@contextmanager
+def calls_watched(module: nn.Module, watch: Callable[[tuple[Any, ...], dict[str, Any], Any], None]) -> Iterator[None]:
+    """Call a function with the inputs and the output of each call of a module within, compiled or not.
+
+    A forward hook would become a part of what ``torch.compile`` makes, which takes no notice of its removal.
+    """
+    own, called = vars(module), module._compiled_call_impl or module._call_impl
+    missing = "_compiled_call_impl" not in own  # then there is that of the class, None
+
+    def watched(*args: Any, **named: Any) -> Any:
+        output = called(*args, **named)
+        watch(args, named, output)
+        return output
+
+    before, own["_compiled_call_impl"] = own.get("_compiled_call_impl"), watched
+    try:
+        yield
+    finally:
+        if missing:
+            del own["_compiled_call_impl"]
+        else:
+            own["_compiled_call_impl"] = before
+
+
 def cpu_multiplies_bf16() -> bool:
     """Whether this CPU has instructions for bfloat16: AVX-512's or AMX."""
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -29,6 +29,19 @@ def keep_uncompiled_names(game: nn.Module) -> None:
     game.register_load_state_dict_pre_hook(_rename_loaded)
 
 
+def keep_own_state(game: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Hook before a state dict is loaded: a game may be augmented or regularised otherwise than the one that was saved.
+
+    What it has and the state dict lacks stays as it is, and what only the state dict has is left out.
+    """
+    for part in ("augmentation", "regularizers"):
+        start, module = f"{prefix}{part}.", getattr(game, part)
+        own = {} if module is None else module.state_dict(prefix=start)
+        for name in [name for name in state if name.startswith(start) and name not in own]:
+            del state[name]
+        state.update({name: value for name, value in own.items() if name not in state})
+
+
 def _rename_saved(game: nn.Module, state: dict[str, Any], prefix: str, about: dict[str, Any]) -> None:
     # Not in a buffer, which would be one more key of the state dict.
     about |= {"game_step": game.game_step, "images_seen": game.images_seen}

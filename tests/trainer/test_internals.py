@@ -123,6 +123,7 @@ PRIVATE = [
     (lambda: torch.cpu, "_is_amx_tile_supported"),
     (lambda: nn.Module, "_apply"),
     (lambda: nn.Module, "_compiled_call_impl"),
+    (lambda: nn.Module, "_call_impl"),
     (lambda: torch.compile(nn.Linear(1, 1)), "_orig_mod"),
     (wrapped_state, "_metadata"),
     (parser, "_actions"),
