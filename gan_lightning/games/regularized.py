@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.losses.terms import Terms
-from gan_lightning.regularizers.regularizer import judgement_of, judgements
+from gan_lightning.regularizers.regularizer import Regularizer, judgement_of, judgements
 
 if TYPE_CHECKING:
     from gan_lightning.games.base import AdversarialModule
@@ -21,12 +21,13 @@ def regularized(game: AdversarialModule, player: str, loss: Callable[[GameBatch]
     """
     if not game.regularizers:
         return loss(batch)
+    regularizers = cast(list[Regularizer], [*game.regularizers])
     if player == "generator":
         part = batch
-        for each in game.regularizers:
+        for each in regularizers:
             part = each.generator_batch(game, part)
         terms = loss(part)
-        added = [each.generator_terms(game, batch) for each in game.regularizers]
+        added = [each.generator_terms(game, batch) for each in regularizers]
     else:
         with judgements(game.discriminator) as calls:
             terms = loss(batch)
@@ -35,7 +36,7 @@ def regularized(game: AdversarialModule, player: str, loss: Callable[[GameBatch]
         # The outputs of the loss itself: they are not computed again.
         real = judgement_of(batch.real, calls, "the real images", game)
         fake = judgement_of(batch.fake, calls, "the fakes", game)
-        added = [each.discriminator_terms(game, batch, real, fake) for each in game.regularizers]
+        added = [each.discriminator_terms(game, batch, real, fake) for each in regularizers]
     for more in added:
         if taken := terms.keys() & more.keys():
             raise ValueError(f"regularizers: two terms of the {player}'s loss are called {min(taken)}: leave one out.")
