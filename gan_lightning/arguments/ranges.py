@@ -13,6 +13,7 @@ _LEAST = {
     ),
     **dict.fromkeys(("n_critic", "accumulate", "penalty_interval", "shared_dim", "attention"), 1),
     "ema_start": 0,
+    **dict.fromkeys(("freeze_generator", "freeze_discriminator"), 0),
     **dict.fromkeys(
         ("margin", "balance_rate", "buffer_size", "gamma", "perturbation", "input_noise", "hidden_noise", "slope"), 0
     ),

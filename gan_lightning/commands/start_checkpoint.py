@@ -7,7 +7,9 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from gan_lightning.arguments.recipes import find_name, import_name, public_name
 from gan_lightning.commands import runs
+from gan_lightning.games.base import AdversarialModule
 from gan_lightning.inference.checkpoint import CheckpointError, read_checkpoint
+from gan_lightning.inference.initialisation import Files, files_by_player, init_from
 
 print_once = rank_zero_only(print)
 
@@ -44,6 +46,25 @@ def newest(home: Path) -> Path:
     if path is None:
         raise CheckpointError(f"There is no checkpoint in {home}: give --ckpt_path a file, or --name another run's.")
     return path
+
+
+def initialise(model: AdversarialModule, files: Files) -> None:
+    """Give a model the weights of ``--init_from``, and say what was taken."""
+    for report in init_from(model, files):
+        print_once(f"Initial weights of the {report}")
+
+
+def check_start(path: Path | str, files: Files | None) -> None:
+    """Refuse ``--init_from`` beside a run that did not begin so; one that did goes on, and needs the files no more.
+
+    Raises:
+        CheckpointError: The run of the checkpoint began with other weights.
+    """
+    if files is not None and read_checkpoint(path)["gan_lightning"].get("initialised_from") != files_by_player(files):
+        raise CheckpointError(
+            f"--init_from begins a run, and --ckpt_path continues that of {path}, which did not begin with these "
+            "weights: give one of them."
+        )
 
 
 def check(path: Path | str, command: str, model: str, max_steps: int) -> None:

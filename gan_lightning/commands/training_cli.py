@@ -126,6 +126,13 @@ class TrainingCLI(LightningCLI):
         )
         if self.command == "fit":
             parser.add_argument(
+                "--init_from",
+                type=str | dict[str, str] | None,
+                help="Begin at step 0 with the weights of a checkpoint of another run, or of a published network: what "
+                "fits by name and shape is taken, and what does not is named. One file for both players, or "
+                "'{generator: netG.pth, discriminator: netD.pth}', or one of the two, or a part: generator.AtoB.",
+            )
+            parser.add_argument(
                 "--fast",
                 nargs="?",
                 const=True,
@@ -184,6 +191,8 @@ class TrainingCLI(LightningCLI):
         self.config_init = self.parser.instantiate(self.config, instantiators=instantiators)
         self.datamodule = self.config_init.data
         self.model = self.config_init.model
+        if self.ckpt_path is None and (files := self.config.get("init_from")):
+            start_checkpoint.initialise(self.model, files)
         self.record.translates = isinstance(self.model, TranslationGame)
         self.trainer = self.instantiate_trainer()
 
@@ -285,6 +294,7 @@ class TrainingCLI(LightningCLI):
                 if not others:
                     raise
                 raise CheckpointError(f"{error} Whole beside it: {', '.join(others)}; give --ckpt_path one.") from error
+            start_checkpoint.check_start(path, self.config.get("init_from"))
         if not (config["fast_dev_run"] or config["barebones"]):
             self.record.directory = directory
             if directory is None:

@@ -21,7 +21,7 @@ from gan_lightning.arguments.ranges import check_limits
 from gan_lightning.arguments.recipes import primitive_arguments, resolve, resolve_number, resolve_object
 from gan_lightning.augmentations.base import Augmentation
 from gan_lightning.games.batch import GameBatch
-from gan_lightning.games.freezing import frozen
+from gan_lightning.games.freezing import freeze_layers, frozen
 from gan_lightning.games.old_hooks import alias_old_hooks
 from gan_lightning.games.overridden_hooks import warn_of_hooks
 from gan_lightning.games.players import PLAYERS, check_optimizer, made_by, places_of_players
@@ -48,7 +48,7 @@ from gan_lightning.trainer.number_types import (
     warn_of_low_precision,
 )
 from gan_lightning.trainer.speed import running_eagerly
-from gan_lightning.trainer.state_dict import keep_own_state, keep_uncompiled_names
+from gan_lightning.trainer.state_dict import keep_own_state, keep_uncompiled_names, uncompiled_name
 from gan_lightning.trainer.step_batches import batch_sizes, join_loaders
 
 if TYPE_CHECKING:
@@ -91,6 +91,11 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         augmentation: Makes the random transformation of all images that the discriminator is given in training, real
             and fake, for data sets of few images: DiffAugment, ADA. None: it is given the images themselves.
         regularizers: What is added to the losses of a game of one discriminator: LeCam, CR, BCR, ZCR, TopK.
+        freeze_generator: How many of the generator's first layers keep their weights, in a run that begins with those
+            of another; or the names of layers, such as ``["layers.1"]``. See
+            :func:`~gan_lightning.games.freezing.layers_of`.
+        freeze_discriminator: The same of the discriminator, whose first layers are nearest the image: FreezeD (Mo et
+            al., 2020, arXiv 2002.10964).
 
     Attributes:
         game_step: Updates of the generator so far, over all calls of ``fit``; ``trainer.global_step`` counts a
@@ -98,6 +103,8 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         images_seen: Real images that the discriminator's updates have taken so far, over all calls of ``fit`` and all
             ranks, each rank as many. Every :class:`~gan_lightning.arguments.Schedule` is a function of it; it is
             constant within a step.
+        initialised_from: Files that gave the players their first weights, by player; see
+            :func:`gan_lightning.inference.init_from`.
         number_type: dtype of the generator's weight matrices, and so of the images in a step. Averages and statistics
             are in float32 where this has fewer digits.
     """
@@ -130,6 +137,8 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         ema_start: int = 0,
         augmentation: AugmentationFactory | None = None,
         regularizers: Sequence[Regularizer] = (),
+        freeze_generator: int | Sequence[str] = 0,
+        freeze_discriminator: int | Sequence[str] = 0,
     ) -> None:
         super().__init__()
         # Hyper-parameters of a checkpoint are primitive values: classes are recorded by their import paths.
@@ -153,6 +162,10 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         self.accumulate = accumulate
         self.penalty_interval = penalty_interval
         self.gradient_clip_norm = gradient_clip_norm
+        self._frozen_weights = {
+            "generator": freeze_layers("freeze_generator", generator, freeze_generator),
+            "discriminator": freeze_layers("freeze_discriminator", discriminator, freeze_discriminator),
+        }
         self.number_type = number_type(generator)
         self.seed: int | None = None
         self.game_step = 0
@@ -165,6 +178,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         self.buffers_of_ranks: list[dict[str, Tensor]] = []
         self._synchronised = ExitStack()
         self.updates_loaded = 0
+        self.initialised_from: dict[str, str] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -388,7 +402,9 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         optimizers, schedulers = [], []
         for player in PLAYERS:
-            optimizer = made_by(self, f"{player}_optimizer", getattr(self, player).parameters())
+            named = getattr(self, player).named_parameters()
+            weights = [weight for name, weight in named if uncompiled_name(name) not in self._frozen_weights[player]]
+            optimizer = made_by(self, f"{player}_optimizer", weights)
             optimizers.append(optimizer)
             if getattr(self, f"{player}_scheduler"):
                 schedulers.append(made_by(self, f"{player}_scheduler", optimizer))

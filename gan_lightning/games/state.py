@@ -27,6 +27,8 @@ def save_state(game: AdversarialModule, checkpoint: dict[str, Any]) -> None:
     # The class by the name that its package exports, which outlives a move of its file.
     state: dict[str, Any] = {"variant": public_name(type(game)), "version": __version__}
     state |= {"seed": game.seed, "game_step": game.game_step, "images_seen": game.images_seen}
+    if game.initialised_from:
+        state["initialised_from"] = game.initialised_from
     if any(apart := buffers_of_ranks(game)):
         # The state dict holds synchronised buffers, for sampling. To resume bit for bit, each rank needs its own, such
         # as the statistics of its BatchNorm.
@@ -46,12 +48,13 @@ def load_state(game: AdversarialModule, checkpoint: Mapping[str, Any]) -> None:
 
     Raises:
         ValueError: A run is resumed with an optimiser or scheduler of another class, which cannot load the state of the
-            first.
+            first, or with other layers frozen.
     """
     state = checkpoint.get("gan_lightning", {})
     seed = state.get("seed")
     game.seed = game.seed if seed is None else seed  # A tuner restores a state without a seed.
     game.updates_loaded = checkpoint.get("global_step", 0)
+    game.initialised_from = state.get("initialised_from", {})
     game.buffers_of_ranks = state.get("buffers", [])
     # Checkpoints before 0.2 have the trainer's count alone.
     game.game_step = state.get("game_step", checkpoint.get("global_step", 0))
@@ -60,6 +63,13 @@ def load_state(game: AdversarialModule, checkpoint: Mapping[str, Any]) -> None:
     # Renamed first, or every moved class would be reported as a change.
     before = _with_current_names(checkpoint.get("hyper_parameters", {}))
     today = _with_current_names(game.hparams)  # These may be the checkpoint's own, with the names of its day.
+    for name in ("freeze_generator", "freeze_discriminator"):
+        was, now = before.get(name, 0), today.get(name, 0)
+        if _is_trained(game) and was != now:  # Optimisers know their weights by number.
+            raise ValueError(
+                f"{name} was {was} and is now {now}: a run goes on with the layers that it began with; to train "
+                "others, begin one by --init_from."
+            )
     for name in sorted(name for name in today if name in before and before[name] != today[name]):
         # Lightning loads the states of optimisers and schedulers after this, settings included: the checkpoint's win.
         kept = name.endswith(("_optimizer", "_scheduler"))

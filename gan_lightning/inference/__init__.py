@@ -1,6 +1,7 @@
 """From a checkpoint to images, without data and without a trainer: load, generate, interpolate, encode, translate."""
 
 from gan_lightning.inference.checkpoint import CheckpointError, load, read_checkpoint
+from gan_lightning.inference.initialisation import Initialisation, init_from
 from gan_lightning.inference.published import load_any, load_reference, reference_network
 from gan_lightning.inference.sampling import (
     check_codes,
@@ -16,12 +17,14 @@ from gan_lightning.inference.translation import ImageError, check_translation, t
 __all__ = [
     "CheckpointError",
     "ImageError",
+    "Initialisation",
     "check_codes",
     "check_domain",
     "check_labels",
     "check_translation",
     "encode",
     "generate",
+    "init_from",
     "interpolate",
     "load",
     "load_any",

@@ -8,7 +8,7 @@ from torch import nn
 def clip_weights(module: nn.Module, limit: float) -> None:
     """Clip every parameter to [-limit, limit] (WGAN, Arjovsky et al., 2017, arXiv 1701.07875, algorithm 1).
 
-    Norm scales and offsets are clipped as well, as in the authors' code; buffers are not.
+    Norm scales and offsets are clipped as well, as in the authors' code; buffers and frozen weights are not.
 
     Args:
         module: The critic, changed in place.
@@ -16,4 +16,5 @@ def clip_weights(module: nn.Module, limit: float) -> None:
     """
     # After every update of the critic: see WGAN.after_discriminator_update.
     for parameter in module.parameters():
-        parameter.clamp_(-limit, limit)
+        if parameter.requires_grad:
+            parameter.clamp_(-limit, limit)

@@ -92,7 +92,8 @@ class LAPGAN(ImageGame):
         for players in (self.generator.levels, self.discriminator):
             for side, network in cast(nn.ModuleDict, players).items():
                 # Without a gradient neither an optimiser nor the average moves them.
-                network.requires_grad_(int(side) in self.levels)
+                if int(side) not in self.levels:
+                    network.requires_grad_(False)
 
     def _existing_levels(self, argument: str, levels: Iterable[Any]) -> list[int]:
         """The levels that an argument names; an error if one does not exist."""

@@ -35,11 +35,17 @@ A published file is a state dict without a description of its network, alone or 
 4. In ``tests/inference/``, write the forward pass with *their* names in plain functional torch, for weights drawn at
    random, and compare; see ``test_published_dcgan_example.py``.
 
-``gan-lightning generate --ckpt FILE``, ``evaluate``, ``translate``, :func:`load_reference` and
-:func:`reference_network` then take it.
+``gan-lightning generate --ckpt FILE``, ``evaluate``, ``translate``, ``fit --init_from FILE``, :func:`load_reference`
+and :func:`reference_network` then take it.
 """
 
-from gan_lightning.inference.published.loading import load_any, load_reference, recognised, reference_network
+from gan_lightning.inference.published.loading import (
+    load_any,
+    load_reference,
+    recognised,
+    reference_network,
+    reference_players,
+)
 from gan_lightning.inference.published.networks import (
     Published,
     PublishedDiscriminator,
@@ -62,4 +68,5 @@ __all__ = [
     "load_reference",
     "recognised",
     "reference_network",
+    "reference_players",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -107,6 +108,25 @@ def reference_network(path: str | Path) -> nn.Module:
     network = _first_that_fits(path, Published.network)
     assert network is not None
     return network
+
+
+def reference_players(path: str | Path) -> dict[str, nn.Module]:
+    """Load the networks in a published file by player, averages of weights before others.
+
+    Returns:
+        The first ``generator`` and the first ``discriminator`` that are recognised; either may be missing.
+
+    Raises:
+        CheckpointError: As of :func:`reference_network`.
+    """
+    players: dict[str, nn.Module] = {}
+    for published in recognised(path):
+        if published.player not in players:
+            with suppress(*_MISFIT):
+                players[published.player] = published.network()
+    if not players:
+        raise _unusable(path)
+    return players
 
 
 def load_any(path: str | Path, map_location: Any = "cpu") -> AdversarialModule:

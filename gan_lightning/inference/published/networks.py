@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +23,12 @@ class Published:
     Attributes:
         recipe: Makes our network: a class, or a ``functools.partial`` of one with plain arguments.
         weights: Its complete state dict, under our names.
+        player: ``generator`` or ``discriminator``.
     """
 
     recipe: Callable[..., nn.Module]
     weights: Weights
+    player: ClassVar[str] = "generator"
 
     @property
     def arguments(self) -> tuple[Any, ...]:
@@ -63,6 +65,7 @@ class PublishedDiscriminator(Published):
 
     image_shape: ImageShape
     num_classes: int | None = None
+    player: ClassVar[str] = "discriminator"
 
     @property
     def arguments(self) -> tuple[Any, ...]:

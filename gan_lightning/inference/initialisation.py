@@ -1,0 +1,165 @@
+"""Initial weights of a game from those of another run, or from published networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from gan_lightning.games.base import AdversarialModule
+from gan_lightning.games.players import PLAYERS
+from gan_lightning.inference.checkpoint import CheckpointError, read_checkpoint
+from gan_lightning.inference.published import reference_players
+from gan_lightning.inference.published.reading import Weights, state_dicts
+from gan_lightning.trainer.state_dict import uncompiled_name
+
+Files = str | Path | Mapping[str, str | Path]
+"""A file for both players, or one for each: ``generator``, ``discriminator``, or a part such as ``generator.AtoB``."""
+
+_LISTED = 6  # largest number of layers named in a message
+
+
+@dataclass(frozen=True)
+class Initialisation:
+    """What one player took of a file.
+
+    Attributes:
+        player: The player, or the part of it.
+        path: The file.
+        n_tensors: Number of the player's parameters and buffers.
+        n_taken: How many of them have the file's values.
+        missing: What keeps its initial values, with the shapes where they differ: the file has none of that name and
+            shape. Layers by their names.
+        unused: Layers that only the file has.
+    """
+
+    player: str
+    path: str
+    n_tensors: int
+    n_taken: int
+    missing: tuple[str, ...]
+    unused: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if not self.n_taken:
+            return f"{self.player}: nothing of {self.path}."
+        if not self.missing and not self.unused:
+            return f"{self.player}: all of {self.path}."
+        parts = [f"{self.player}: {self.n_taken} of {self.n_tensors} tensors, of {self.path}"]
+        parts += [f"new: {_listed(self.missing)}"] if self.missing else []
+        parts += [f"left out: {_listed(self.unused)}"] if self.unused else []
+        return "; ".join(parts) + "."
+
+
+def init_from(game: AdversarialModule, files: Files) -> list[Initialisation]:
+    """Initialise players with the weights of another run, or of published networks, where names and shapes agree.
+
+    Training then begins at step 0: optimisers, schedules and counts are new. The generator and its average both begin
+    with the *average* of the file, if it has one, for its samples are those that one knows of that run. The file's game
+    may be another variant, without labels, or of another resolution: a tensor is taken if the player has one of that
+    name and shape. All others keep their initial values.
+
+    Args:
+        game: Changed in place.
+        files: A checkpoint of a run or a published file (:mod:`gan_lightning.inference.published`) for both players,
+            either of which it may lack; or files by player, ``{"generator": "netG.pth"}``, or by part of one,
+            ``{"generator.AtoB": "latest_net_G_A.pth"}``.
+
+    Returns:
+        What each player took and what it did not; ``str`` of it is a sentence.
+
+    Raises:
+        CheckpointError: A file cannot be read, nothing in it fits, or nothing fits a player that is named.
+        ValueError: The game has no such player.
+    """
+    given = files_by_player(files)
+    state = game.state_dict()  # Under uncompiled names, as in checkpoints.
+    found = {path: _players_of(path) for path in given.values()}
+    reports = []
+    for player, path in given.items():
+        own = _under(state, player)
+        root, _, part = player.partition(".")
+        if root not in PLAYERS or not own:
+            raise ValueError(f"init_from names {player!r}, and {type(game).__name__} has {_listed(_players(game))}.")
+        # A file of a single network is that of any part.
+        theirs = _under(found[path].get(root, {}), part) or found[path].get(root, {})
+        taken = {name: weight for name, weight in theirs.items() if name in own and own[name].shape == weight.shape}
+        learned = {uncompiled_name(name) for name, _ in game.get_submodule(player).named_parameters()}
+        if taken.keys().isdisjoint(learned):
+            taken = {}  # Counts of BatchNorm fit anywhere.
+            if isinstance(files, Mapping):
+                raise CheckpointError(f"Nothing in {path} fits the {player} of this {type(game).__name__}.")
+        places = [player, f"ema.module.{part}".rstrip(".")] if root == "generator" and game.ema else [player]
+        state.update({f"{place}.{name}": weight for place in places for name, weight in taken.items()})
+        reports.append(_report(player, path, own, theirs, taken))
+    if not any(report.n_taken for report in reports):
+        raise CheckpointError(
+            f"Nothing in {files} fits this {type(game).__name__}: no weight of its players has the name and the shape "
+            "of one in the file."
+        )
+    game.load_state_dict(state)
+    game.initialised_from = given
+    return reports
+
+
+def files_by_player(files: Files) -> dict[str, str]:
+    """Files by player, as a game remembers them."""
+    named = files if isinstance(files, Mapping) else dict.fromkeys(sorted(PLAYERS, reverse=True), files)
+    return {player: str(path) for player, path in named.items()}
+
+
+def _players_of(path: str) -> dict[str, Weights]:
+    """State dicts of the players in a file, averages before others."""
+    try:
+        state: Weights = read_checkpoint(path)["state_dict"]
+    except CheckpointError:
+        # Neither kind of file: the first message stands, which says what a checkpoint is.
+        if not state_dicts(path):
+            raise
+        return {player: network.state_dict() for player, network in reference_players(path).items()}
+    return {
+        "generator": _under(state, "ema.module") or _under(state, "generator"),
+        "discriminator": _under(state, "discriminator"),
+    }
+
+
+def _under(state: Weights, place: str) -> dict[str, Tensor]:
+    """What a state dict has of a part, by the part's own names."""
+    prefix = f"{place}." if place else ""
+    return {name.removeprefix(prefix): weight for name, weight in state.items() if name.startswith(prefix)}
+
+
+def _report(player: str, path: str, own: Weights, theirs: Weights, taken: Weights) -> Initialisation:
+    missing: dict[str, None] = {}
+    for name in (name for name in own if name not in taken):
+        layer = _layer(name)
+        if name in theirs:
+            missing[f"{layer} ({_sides(own[name])}, there {_sides(theirs[name])})"] = None
+        elif not any(entry.split(" (")[0] == layer for entry in missing):
+            missing[layer] = None
+    ours = {_layer(name) for name in own}
+    unused = dict.fromkeys(layer for name in theirs if name not in taken and (layer := _layer(name)) not in ours)
+    return Initialisation(player, path, len(own), len(taken), tuple(missing), tuple(unused))
+
+
+def _layer(name: str) -> str:
+    # A parametrised weight, as of spectral norm, is several tensors of a layer.
+    return name.partition(".parametrizations.")[0] if ".parametrizations." in name else name.rpartition(".")[0]
+
+
+def _sides(weight: Tensor) -> str:
+    return " x ".join(map(str, weight.shape)) or "one number"
+
+
+def _players(game: AdversarialModule) -> list[str]:
+    """The players of a game, and their parts where these are several networks."""
+    several = {player: network for player in PLAYERS if isinstance(network := getattr(game, player), nn.ModuleDict)}
+    return [*sorted(PLAYERS, reverse=True), *(f"{player}.{name}" for player in several for name in several[player])]
+
+
+def _listed(names: Iterable[str]) -> str:
+    first = [*names]
+    more = f" and {len(first) - _LISTED} more" if len(first) > _LISTED else ""
+    return ", ".join(first[:_LISTED]) + more
