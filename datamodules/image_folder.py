@@ -85,6 +85,11 @@ class ImageFolderDataModule(FileSetDataModule):
     ) -> None:
         check_channels(channels=channels)
         self.root = Path(root).expanduser().absolute()
+        if self.root.is_file():
+            raise FileNotFoundError(
+                f"ImageFolderDataModule: {root} is a file: set root to a folder with images; ImageZipDataModule reads "
+                "zip files."
+            )
         if not self.root.is_dir():
             raise FileNotFoundError(f"ImageFolderDataModule: there is no folder {root}: set root to one with images.")
         self._folders = _split_folders(self.root)
