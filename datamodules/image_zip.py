@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from datamodules.base import Splits, check_channels
+from datamodules.base import Splits, check_channels, shape_of
 from datamodules.components.decoding import SUFFIXES, check
 from datamodules.components.file_set import NAMED_FILES, FileSetDataModule, FilesFound
 from datamodules.components.files import is_image, walk
@@ -29,8 +29,8 @@ class ImageZipDataModule(FileSetDataModule):
     Args:
         root: The zip file, or the folder.
         batch_size: Images in a batch, in each process.
-        image_size: Height and width; None: the shorter side of the first image.
-        channels: 3: RGB; 1: grey.
+        image_size: Height and width: one number for a square, or [height, width]; None: those of the first image.
+        channels: As in ``ImageFolderDataModule``: 3: RGB; 1: grey; 4: RGB with the transparency.
         use_labels: False: train without labels, also where only some of the images have one.
         val_size: Images held out for validation; None: a tenth, at most 1,000; 0: validation uses the test images.
         test_size: Images held out for testing; 0: testing uses the validation images.
@@ -43,6 +43,7 @@ class ImageZipDataModule(FileSetDataModule):
         num_workers: Processes that decode images which are not kept in memory; 0: none but the training process;
             None: one for each CPU, at most 8.
         seed: The order of the training images is a function of this seed and the epoch.
+        bits: As in ``ImageFolderDataModule``: 8, or 16 for batches of uint16.
 
     Raises:
         FileNotFoundError: There is no ``root``.
@@ -54,7 +55,7 @@ class ImageZipDataModule(FileSetDataModule):
         self,
         root: str,
         batch_size: int = 64,
-        image_size: int | None = None,
+        image_size: int | tuple[int, int] | None = None,
         channels: int = 3,
         use_labels: bool = True,
         val_size: int | None = None,
@@ -66,6 +67,7 @@ class ImageZipDataModule(FileSetDataModule):
         draft: bool = False,
         num_workers: int | None = None,
         seed: int = 0,
+        bits: int = 8,
     ) -> None:
         check_channels(channels=channels)
         self.root = Path(root).expanduser().absolute()
@@ -81,9 +83,8 @@ class ImageZipDataModule(FileSetDataModule):
         if not self._names:
             raise ValueError(f"ImageZipDataModule: no images in {root} (looked for {', '.join(SUFFIXES)}).")
         self._labels = self._read_labels(names) if use_labels else None
-        size = self._first_size() if image_size is None else image_size
         super().__init__(
-            (channels, size, size),
+            shape_of(channels, self._first_size(channels, bits) if image_size is None else image_size),
             None if self._labels is None else self._labels.num_classes,
             batch_size,
             val_size,
@@ -95,6 +96,7 @@ class ImageZipDataModule(FileSetDataModule):
             draft,
             num_workers,
             seed,
+            bits,
         )
         self.class_names = None if self._labels is None else self._labels.class_names
         # Names of the numbers of a vector, for StarGAN.
@@ -148,9 +150,10 @@ class ImageZipDataModule(FileSetDataModule):
         except ValueError as error:
             raise ValueError(f"ImageZipDataModule: {error}") from error
 
-    def _first_size(self) -> int:
-        """The shorter side of the first image that can be read."""
+    def _first_size(self, channels: int, bits: int) -> tuple[int, int]:
+        """Height and width of the first image that can be read."""
         for name in self._names:
             with suppress(Exception):  # of any kind, for a broken file, which is reported when all are read
-                return min(check(opened(f"{self.root}/{name}", self.archive)))
+                width, height = check(opened(f"{self.root}/{name}", self.archive), channels, bits)
+                return height, width
         raise ValueError(f"ImageZipDataModule: none of the images in {self.root} can be read.")

@@ -1,6 +1,7 @@
 """``gan-lightning zip``: images and labels as one zip file, in StyleGAN2-ADA's format."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,13 @@ def run(command: str, arguments: Sequence[str]) -> int:
             shape = write_zip(source, options.out, **names)
     labels = "without labels" if source.labels is None else "with labels"
     print(f"The images are in {options.out}: {len(source)} of {_in_words(shape)}, {labels}.")
+    channels, height, width = shape
+    if height != width or height.bit_count() != 1 or channels not in (1, 3):
+        print(
+            "gan-lightning zip: ImageZipDataModule reads them; StyleGAN2-ADA trains on squares with sides of a power "
+            "of two only, RGB or grey.",
+            file=sys.stderr,
+        )
     return 0
 
 
@@ -68,7 +76,10 @@ def _parser() -> argparse.ArgumentParser:
         "--image_size", type=whole(1), metavar="N", help="height and width of the images of --input (default: 64)"
     )
     parser.add_argument(
-        "--channels", type=whole(), choices=[1, 3], help="of the images of --input, 3: RGB; 1: grey (default: 3)"
+        "--channels",
+        type=whole(),
+        choices=[1, 3, 4],
+        help="of the images of --input, 3: RGB; 1: grey; 4: RGBA (default: 3)",
     )
     parser.add_argument(
         "--strict", action="store_true", help="refuse an --input with files that cannot be used, instead of skipping"

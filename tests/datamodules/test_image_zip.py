@@ -201,10 +201,24 @@ class TestImages:
             UserWarning, match=r"skipped 1 of the 16 files under .*set.zip: .*set.zip/.0.png \(not an im"
         ):
             data.setup()
-        assert data.image_shape == (3, 40, 40)
+        assert data.image_shape == (3, 48, 40)
         assert len(data.splits.train) == 15
         assert module(root, image_size=16).image_shape == (1, 16, 16)
+        assert module(root, image_size=(16, 24)).image_shape == (1, 16, 24)
         assert module(root, image_size=16).num_classes is None
+
+    def test_arrays_and_sixteen_bits(self, tmp_path: Path) -> None:
+        arrays = np.random.default_rng(0).integers(0, 1 << 16, (3, 8, 12, 5), dtype=np.uint16)
+        content: dict[str, bytes | str] = {}
+        for i, array in enumerate(arrays):
+            file = io.BytesIO()
+            np.save(file, array)
+            content[f"{i}.npy"] = file.getvalue()
+        for how in ({"in_memory": True}, {"num_workers": 1}, {"cache": str(tmp_path / "cache")}):
+            data = module(pack(tmp_path / "set.zip", content), channels=5, bits=16, **how)
+            assert data.image_shape == (5, 8, 12)
+            (found,) = data.splits.train.image_batches([torch.arange(3)])
+            assert np.array_equal(found.numpy(), arrays.transpose(0, 3, 1, 2))
 
     def test_damage_is_skipped_or_refused_and_moves_no_other_image(
         self, tmp_path: Path, members: dict[str, bytes], digit_images: np.ndarray
@@ -429,6 +443,7 @@ class TestCommand:
         told = capsys.readouterr()
         assert told.out == f"The images are in {out}: 41 of 16 x 16 grey, with labels.\n"
         assert "Writing images: 100%" in told.err
+        assert "StyleGAN2-ADA" not in told.err
         expected = ImageFolderDataModule(str(folder), channels=1, **FOLDER | {"image_size": 16})
         images, labels = reference(out)
         (pixels,) = expected.splits.train.image_batches([torch.arange(41)])
@@ -436,6 +451,9 @@ class TestCommand:
         assert np.array_equal(labels, expected.splits.train.labels)
         assert main(["zip", *given, "--out", str(tmp_path / "val.zip"), "--split", "val"]) == 0
         assert len(reference(tmp_path / "val.zip")[0]) == 7
+        capsys.readouterr()
+        assert main(["zip", *given[:2], "--image_size", "9", "--out", str(tmp_path / "nine.zip")]) == 0
+        assert "StyleGAN2-ADA trains on squares with sides of a power of two only" in capsys.readouterr().err
 
     def test_a_data_module(self, tmp_path: Path) -> None:
         out = str(tmp_path / "digits.zip")
