@@ -28,7 +28,6 @@ class TestFrontDoor:
             ["generate", "--help"],
             ["translate", "--help"],
             ["shards", "--help"],
-            ["zip", "--help"],
             ["--version"],
             ["nonsense"],
         ],
