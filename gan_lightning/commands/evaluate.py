@@ -106,11 +106,15 @@ def _scores(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, float
     from gan_lightning.metrics.image_sources import real_images
     from gan_lightning.metrics.joint import JointEvaluator
     from gan_lightning.metrics.registry import Options, select_metrics
+    from gan_lightning.trainer.speed import keep_freed_memory
 
     select_metrics(options.metrics)
     check_options(options)
     cache = TensorCache(options.cache_dir)
     device = torch.device(torch_device(options.device))
+    if device.type == "cpu":
+        # The extractor's maps: freed pages would be zeroed again for every few images.
+        keep_freed_memory()
     model = load_sampler(options.ckpt, options.device) if options.ckpt else None
     data, image_format = data_module(options, rest, model)
     # The extractor "classifier" is trained on the labelled training images, on first use.

@@ -6,6 +6,7 @@ They are kept out of the LightningModule: its checkpoints, its average and DDP m
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from torch import Tensor, nn
 from gan_lightning.metrics.digest import digest_of_weights
 from gan_lightning.metrics.fast_inception import FastInception
 from gan_lightning.metrics.fast_vgg import FastVGG16
+from gan_lightning.metrics.inception import ADDRESS, LAYERS, Inception
+from gan_lightning.metrics.inception import NAME as INCEPTION
 from gan_lightning.networks.pretrained import downloaded, read_weights
 
-INCEPTION, VGG16 = "inception-v3-compat", "vgg16"
+VGG16 = "vgg16"
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Pixels(FeatureExtractor):
 
 _Fast = Callable[[Tensor], tuple[Tensor, Tensor]]
 _FAST: dict[str, tuple[Callable[[nn.Module], _Fast], tuple[str, str]]] = {
-    INCEPTION: (FastInception, ("2048", "logits_unbiased")),
+    INCEPTION: (FastInception, LAYERS),
     VGG16: (FastVGG16, ("fc2_relu", "fc2_relu")),
 }
 """What is faster on a CPU, and the layers that it computes, for features and classes."""
@@ -89,9 +92,8 @@ class RegisteredExtractor(FeatureExtractor):
     def __init__(self, name: str, weights_path: str | Path | None = None) -> None:
         super().__init__()
         self.name = name
-        kind = registered_extractors()[name]
         # Layer of each metric: Inception's 2048-d pooling for FID and KID, its logits for the Inception Score.
-        layers = {use: kind.get_default_feature_layer_for_metric(use) for use in ("fid", "kid", "prc", "isc")}
+        layers = _layers(name)
         if len({layers[use] for use in ("fid", "kid", "prc")}) > 1:
             raise ValueError(
                 f"{name} looks at other layers for FID, for KID and for precision: give a FeatureExtractor of your own."
@@ -161,6 +163,15 @@ def registered_extractors() -> dict[str, Any]:
     return registry
 
 
+def _layers(name: str) -> dict[str, str]:
+    """Name of the layer that each metric takes."""
+    if name == INCEPTION:
+        features, logits = LAYERS
+        return {"fid": features, "kid": features, "prc": features, "isc": logits}
+    kind = registered_extractors()[name]
+    return {use: kind.get_default_feature_layer_for_metric(use) for use in ("fid", "kid", "prc", "isc")}
+
+
 def _weights_by_class() -> dict[type, _Weights]:
     from torch_fidelity.feature_extractor_clip import MODEL_METADATA, MODEL_URLS, FeatureExtractorCLIP
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
@@ -177,18 +188,30 @@ def _weights_by_class() -> dict[type, _Weights]:
     }
 
 
-def _with_weights(name: str, layers: list[str], weights_path: str | Path | None) -> nn.Module:
+def _maker(name: str, layers: list[str], takes_file: bool) -> tuple[Callable[[Any], nn.Module], _Weights | None]:
+    """What makes the network from what it may read of its weights, and where these come from."""
+    if name == INCEPTION:  # Without torch-fidelity, whose import takes as long as torch's.
+        return Inception, _Weights(lambda _: (ADDRESS, None), read_weights)
     from torch_fidelity.feature_extractor_dinov2 import FeatureExtractorDinoV2
 
     kind = registered_extractors()[name]
-    if weights_path is not None and issubclass(kind, FeatureExtractorDinoV2):
+    if takes_file and issubclass(kind, FeatureExtractorDinoV2):
         raise ValueError(
             f"The extractor {name} takes no weights_path: torch-fidelity has torch.hub fetch its code and its weights "
             "from GitHub, and reads no file. Leave weights_path out, or take another extractor."
         )
+    source = next((source for known, source in _weights_by_class().items() if issubclass(kind, known)), None)
+    return partial(_registered, kind, name, layers), source
+
+
+def _registered(kind: type[nn.Module], name: str, layers: list[str], given: Any) -> nn.Module:
+    return kind(name, layers, feature_extractor_weights_path=given, verbose=False)
+
+
+def _with_weights(name: str, layers: list[str], weights_path: str | Path | None) -> nn.Module:
+    make, source = _maker(name, layers, weights_path is not None)
     if weights_path is not None and not Path(weights_path).is_file():
         raise FileNotFoundError(f"weights_path names {weights_path}, and there is no such file.")
-    source = next((source for known, source in _weights_by_class().items() if issubclass(kind, known)), None)
     path = None if weights_path is None else Path(weights_path)
     given: Any = path and str(path)
     try:
@@ -196,7 +219,7 @@ def _with_weights(name: str, layers: list[str], weights_path: str | Path | None)
             path = path or downloaded(*source.address(name))
             given = source.hand_over(path)
         with torch.random.fork_rng():
-            return kind(name, layers, feature_extractor_weights_path=given, verbose=False)
+            return make(given)
     except OSError as error:
         if weights_path is not None:
             raise

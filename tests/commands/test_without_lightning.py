@@ -14,6 +14,7 @@ from gan_lightning.games.translation import TranslationGame
 from gan_lightning.trainer.module import SamplingModule
 from gan_lightning.variants import DCGAN, Pix2Pix
 from tests.helpers.games import VARIANTS, save_checkpoint, small
+from tests.metrics.stand_ins import inception_weights
 
 SLOW = (
     *("lightning", "torchvision", "torchmetrics", "torch_fidelity", "jsonargparse"),
@@ -48,6 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("start")
     save_checkpoint(small(DCGAN), folder / "dcgan.ckpt")
     save_checkpoint(small(Pix2Pix), folder / "pix2pix.ckpt")
+    torch.save(inception_weights(), folder / "inception.pth")
     (folder / "images").mkdir()
     for name, level in (("dark", 20), ("light", 220)):
         Image.new("L", (16, 16), level).save(folder / "images" / f"{name}.png")
@@ -64,11 +66,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             *("--metrics", "kid", "fid", "--kid_subset_size", 2, "--cache_dir", "{1}"),
         ),
         (
+            *("evaluate", "--samples", "{0}/images", "--reference", "{0}/images", "--extractor", "inception"),
+            *("--weights_path", "{0}/inception.pth", "--metrics", "kid", "--kid_subset_size", 2, "--cache_dir", "{1}"),
+        ),
+        (
             *("evaluate", "--ckpt", "{0}/dcgan.ckpt", "--reference", "{0}/images", "--extractor", "pixels"),
             *("--metrics", "kid", "--kid_subset_size", 2, "--cache_dir", "{1}"),
         ),
     ],
-    ids=["generate", "translate", "evaluate folders", "evaluate a checkpoint"],
+    ids=["generate", "translate", "evaluate folders", "evaluate with Inception", "evaluate a checkpoint"],
 )
 def test_a_command_that_trains_nothing_loads_torch_alone(
     folder: Path, tmp_path: Path, arguments: tuple[object, ...]

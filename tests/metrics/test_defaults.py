@@ -15,6 +15,7 @@ from torch_fidelity.utils import DEFAULT_FEATURE_EXTRACTOR
 
 from benchmarks.turns_with_torch_fidelity import THEIR_NAMES
 from gan_lightning.cli import main
+from gan_lightning.metrics import features, inception
 from gan_lightning.metrics.extractors import Ingredients, extractors_of, make_extractor
 from gan_lightning.metrics.image_sources import FolderImages
 from gan_lightning.metrics.joint import JointEvaluator
@@ -54,6 +55,8 @@ def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         FeatureExtractorInceptionV3, "get_default_feature_layer_for_metric", staticmethod(layers.__getitem__)
     )
+    for module in (features, inception):
+        monkeypatch.setattr(module, "LAYERS", (layers["fid"], layers["isc"]))
 
 
 @pytest.mark.parametrize("size", ["small", pytest.param("whole", marks=pytest.mark.slow)])

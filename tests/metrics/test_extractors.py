@@ -15,6 +15,7 @@ from gan_lightning.metrics.classifier import trained_classifier
 from gan_lightning.metrics.evaluator import Evaluator
 from gan_lightning.metrics.extractors import EXTRACTORS, Ingredients, make_extractor
 from gan_lightning.metrics.features import FeatureExtractor, Pixels
+from gan_lightning.metrics.inception import ADDRESS, LAYERS
 from tests.helpers.games import assert_same_bits
 from tests.metrics.tools import TINY, images, source
 
@@ -47,6 +48,19 @@ def test_inception_is_torch_fidelitys(weights):
     assert extractor.class_score == "inception_score"
     grey = images(2, 1, channels=1)
     assert torch.equal(extractor(grey).features, extractor(grey.repeat(1, 3, 1, 1)).features)
+
+
+def test_inception_without_torch_fidelity_has_its_layers_and_weights(weights):
+    theirs = inception.FeatureExtractorInceptionV3("any", ["2048"], str(weights["whole"]))
+    ours = make_extractor("inception", Ingredients(weights["whole"])).network
+    assert_same_bits(ours.state_dict(), theirs.state_dict())
+    found = dict(ours.named_modules())
+    for name, module in theirs.named_modules():
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d | nn.Linear):
+            assert repr(found[name]) == repr(module), name
+    assert inception.URL_INCEPTION_V3 == ADDRESS
+    for layer, metrics in zip(LAYERS, [("fid", "kid", "prc"), ("isc",)], strict=True):
+        assert {theirs.get_default_feature_layer_for_metric(metric) for metric in metrics} == {layer}
 
 
 def test_no_inception_score_without_inceptions_classes(weights):
