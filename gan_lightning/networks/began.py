@@ -5,9 +5,11 @@ uniform distribution and biases are 0: the paper gives none. Its vanishing resid
 found helpful and not needed, are left out.
 """
 
+import math
+
 from torch import Tensor, nn
 
-from gan_lightning.networks.layers.image_shape import log2_side
+from gan_lightning.networks.layers.image_shape import doublings
 from gan_lightning.networks.layers.resampling import UpsampledConv2d
 
 
@@ -18,7 +20,7 @@ class BEGANAutoencoder(nn.Module):
     linear.
 
     Args:
-        image_shape: Channels, height and width of the images; square, a power of two from 8 up.
+        image_shape: Channels, height and width of the images, from 8 up; see ``layers.image_shape.doublings``.
         width: Channels at the image's side, n in the paper.
         code_dim: Length of the code, N_h in the paper.
 
@@ -28,13 +30,15 @@ class BEGANAutoencoder(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int] = (3, 64, 64), width: int = 64, code_dim: int = 64) -> None:
         super().__init__()
-        n_halvings = log2_side("BEGANAutoencoder", image_shape, smallest=8) - 3
+        n_halvings, rest = doublings("BEGANAutoencoder", image_shape, smallest=8, start=8)
         layers = [*_activated(image_shape[0], width), *_activated(width, width), *_activated(width, width)]
         for level in range(1, n_halvings + 1):
             # n, 2n, 3n, ... channels
             wider = (level + 1) * width
             layers += [*_activated(level * width, wider, stride=2), *_activated(wider, wider)]
-        self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear((n_halvings + 1) * width * 8 * 8, code_dim))
+        self.encoder = nn.Sequential(
+            *layers, nn.Flatten(), nn.Linear((n_halvings + 1) * width * math.prod(rest), code_dim)
+        )
         # No tanh: a reconstruction may leave [-1, 1], and its error then has a gradient.
         self.decoder = _decoder("BEGANAutoencoder", image_shape, code_dim, width)
         self.apply(_glorot_init)
@@ -54,7 +58,7 @@ class BEGANGenerator(nn.Module):
     output is linear: samples are in [-1, 1].
 
     Args:
-        image_shape: Channels, height and width of the images made; square, a power of two from 8 up.
+        image_shape: Channels, height and width of the images made, from 8 up; see ``layers.image_shape.doublings``.
         latent_dim: Length of the latent vector.
         width: Channels of every layer, n in the paper.
 
@@ -73,8 +77,8 @@ class BEGANGenerator(nn.Module):
 
 
 def _decoder(network: str, image_shape: tuple[int, int, int], code_dim: int, width: int) -> nn.Sequential:
-    n_doublings = log2_side(network, image_shape, smallest=8) - 3
-    layers = [nn.Linear(code_dim, width * 8 * 8), nn.Unflatten(1, (width, 8, 8))]
+    n_doublings, start = doublings(network, image_shape, smallest=8, start=8)
+    layers = [nn.Linear(code_dim, width * math.prod(start)), nn.Unflatten(1, (width, *start))]
     for level in range(n_doublings + 1):
         # 8 x 8, 16 x 16, ...
         # The Identity keeps the names of the weights.

@@ -1,4 +1,4 @@
-"""Convolutional networks of DCGAN (Radford et al., 2015, arXiv 1511.06434), at any power-of-two side.
+"""Convolutional networks of DCGAN (Radford et al., 2015, arXiv 1511.06434), for images of many sizes.
 
 The variant is that of the authors' Torch code and of the PyTorch example: 4 x 4 kernels and a width of 64,
 where the paper has 5 x 5 kernels and a width of 128.
@@ -9,18 +9,18 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from gan_lightning.networks.layers.image_shape import log2_side
+from gan_lightning.networks.layers.image_shape import doublings
 from gan_lightning.networks.layers.labels import one_hot
 
 
 class ConvGenerator(nn.Module):
-    """Transposed convolutions from a 1 x 1 latent to the image, doubling the side from 4 x 4 on.
+    """Transposed convolutions from a 1 x 1 latent to the image, doubling the sides from 4 x 4 on.
 
     BatchNorm and ReLU after every layer but the last, which ends in a tanh. At 64 x 64 the hidden layers have
-    512, 256, 128 and 64 channels.
+    512, 256, 128 and 64 channels. Images of another aspect ratio begin with another map, 64 x 96 with 4 x 6.
 
     Args:
-        image_shape: Channels, height and width of the images made; square, a power of two from 8 up.
+        image_shape: Channels, height and width of the images made, from 8 up; see ``layers.image_shape.doublings``.
         latent_dim: Length of the latent vector.
         num_classes: Number of classes, one-hot and joined to the latent. None: none.
         width: Channels of the last hidden layer; they double with every level down to 4 x 4.
@@ -43,7 +43,7 @@ class ConvGenerator(nn.Module):
         n_extra_layers: int = 0,
     ) -> None:
         super().__init__()
-        n_hidden = log2_side("ConvGenerator", image_shape, smallest=8) - 2
+        n_hidden, start = doublings("ConvGenerator", image_shape, smallest=8)
         # At 64 x 64 and width 64: 512, 256, 128, 64 channels at 4 x 4, 8 x 8, 16 x 16, 32 x 32.
         channels = [width * 2**level for level in reversed(range(n_hidden))]
         bias = not batch_norm
@@ -54,7 +54,7 @@ class ConvGenerator(nn.Module):
         self.num_classes = num_classes
         inputs = latent_dim + (num_classes or 0)
         # 1 x 1 to 4 x 4
-        layers = activated(nn.ConvTranspose2d(inputs, channels[0], kernel_size=4, bias=bias), channels[0])
+        layers = activated(nn.ConvTranspose2d(inputs, channels[0], kernel_size=start, bias=bias), channels[0])
         for inputs, outputs in pairwise(channels):
             # Each doubles the side.
             layers += activated(nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=bias), outputs)
@@ -79,7 +79,7 @@ class ConvDiscriminator(nn.Module):
     last. There is no sigmoid: it is in the loss.
 
     Args:
-        image_shape: Channels, height and width of the images judged; square, a power of two from 8 up.
+        image_shape: Channels, height and width of the images judged, from 8 up; see ``layers.image_shape.doublings``.
         num_classes: Number of classes, one-hot planes joined to the image.
             None: none.
         width: Channels of the first layer; they double with every level down to 4 x 4.
@@ -102,7 +102,7 @@ class ConvDiscriminator(nn.Module):
         n_extra_layers: int = 0,
     ) -> None:
         super().__init__()
-        n_hidden = log2_side("ConvDiscriminator", image_shape, smallest=8) - 2
+        n_hidden, rest = doublings("ConvDiscriminator", image_shape, smallest=8)
         # At 64 x 64 and width 64: 64, 128, 256, 512 channels at 32 x 32, 16 x 16, 8 x 8, 4 x 4.
         channels = [width * 2**level for level in range(n_hidden)]
         bias = not batch_norm
@@ -119,7 +119,7 @@ class ConvDiscriminator(nn.Module):
         for inputs, outputs in pairwise(channels):
             layers += activated(nn.Conv2d(inputs, outputs, kernel_size=4, stride=2, padding=1, bias=bias), outputs)
         # 4 x 4 to one logit
-        self.layers = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, kernel_size=4, bias=bias))
+        self.layers = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, kernel_size=rest, bias=bias))
         self.apply(dcgan_init)
 
     def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -136,7 +136,7 @@ class PlainConvDiscriminator(ConvDiscriminator):
     """:class:`ConvDiscriminator` without BatchNorm, for penalties on its gradient.
 
     Args:
-        image_shape: Channels, height and width of the images judged; square, a power of two from 8 up.
+        image_shape: Channels, height and width of the images judged, from 8 up; see ``layers.image_shape.doublings``.
         num_classes: Number of classes. None: none.
         width: Channels of the first layer; they double with every level down to 4 x 4.
         n_extra_layers: 3 x 3 convolutions more, at half the image's side, after the first layer.

@@ -8,7 +8,6 @@ as U(-.087, .087).
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -111,28 +110,30 @@ class LaplacianGenerator(nn.Module):
     """The generators of all levels: one makes the coarsest image, each other one adds the details of its level.
 
     Args:
-        levels: A generator by the side of its level, from coarse to fine. The first maps latents to images, the others
-            noise and low-pass images to residuals.
+        levels: A generator by the side, that is the height, of its level, from coarse to fine. The first maps latents
+            to images, the others noise and low-pass images to residuals.
         latent_dim: Length of the coarsest level's latent; each other level takes a plane of noise.
+        sizes: Height and width of each level. None: squares.
     """
 
-    def __init__(self, levels: Mapping[int, nn.Module], latent_dim: int) -> None:
+    def __init__(
+        self, levels: Mapping[int, nn.Module], latent_dim: int, sizes: Sequence[tuple[int, int]] | None = None
+    ) -> None:
         super().__init__()
         self.sides = list(levels)
         self.levels = nn.ModuleDict({str(side): network for side, network in levels.items()})
-        self.lengths = lengths(self.sides, latent_dim)
+        self.sizes = [(side, side) for side in self.sides] if sizes is None else list(sizes)
+        self.lengths = lengths(self.sizes, latent_dim)
 
     def noises(self, latent: Tensor) -> dict[int, Tensor]:
         """Split latents (N, sum of ``lengths``): a vector for the coarsest level, a plane for each other one."""
-        # N x latent_dim, then N x side^2 for each finer level
+        # N x latent_dim, then N x H W for each finer level
         coarsest, *planes = latent.split(self.lengths, dim=1)
-        sides = self.sides[1:]
-        return {self.sides[0]: coarsest} | {
-            side: plane.unflatten(1, (1, side, side)) for side, plane in zip(sides, planes, strict=True)
-        }
+        shaped = [plane.unflatten(1, (1, *size)) for size, plane in zip(self.sizes[1:], planes, strict=True)]
+        return dict(zip(self.sides, [coarsest, *shaped], strict=True))
 
     def at(self, side: int, noise: Tensor, low_pass: Tensor | None) -> Tensor:
-        """Images (N, C, side, side) of a level, from its noise and the enlarged coarser images."""
+        """Images (N, C, H, W) of a level, from its noise and the enlarged coarser images."""
         # A coarsest level has no low-pass image, and makes the image itself.
         network = self.levels[str(side)]
         return network(noise) if low_pass is None else low_pass + network(noise, low_pass)
@@ -144,13 +145,13 @@ class LaplacianGenerator(nn.Module):
         """
         noises = self.noises(latent)
         images = self.at(self.sides[0], noises[self.sides[0]], None)
-        for side in self.sides[1:]:
+        for side, size in zip(self.sides[1:], self.sizes[1:], strict=True):
             # I_k = up(I_{k-1}) + G_k(z_k, up(I_{k-1}))
-            images = self.at(side, noises[side], up(images, side))
+            images = self.at(side, noises[side], up(images, size))
         # At the end only: cutting off a coarse level would shift what the finer ones were trained to add.
         return images.clamp(-1, 1)
 
 
-def lengths(sides: Sequence[int], latent_dim: int) -> list[int]:
-    """Length of the noise of each level of a :class:`LaplacianGenerator`."""
-    return [latent_dim, *(side**2 for _, side in pairwise(sides))]
+def lengths(sizes: Sequence[tuple[int, int]], latent_dim: int) -> list[int]:
+    """Length of the noise of each level of a :class:`LaplacianGenerator`, by its height and width."""
+    return [latent_dim, *(height * width for height, width in sizes[1:])]

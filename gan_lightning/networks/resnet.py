@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_lightning.networks.layers.image_shape import log2_side
+from gan_lightning.networks.layers.image_shape import doublings
 from gan_lightning.networks.layers.labels import Labelled, LabelledSequential, batch_norm, project
 from gan_lightning.networks.layers.resampling import PooledConv2d, UpsampledConv2d
 from gan_lightning.networks.layers.spectral import spectral_norm
@@ -36,6 +36,7 @@ class ResidualGenerator(nn.Module):
         in_channels: Channels of the 4 x 4 map, which the first block takes.
         blocks: From a 4 x 4 map to one of the image's side.
         out_channels: Channels of the last block's map.
+        start: Height and width of the first map, where it is not 4 x 4.
     """
 
     norm_eps = 1e-5
@@ -44,14 +45,20 @@ class ResidualGenerator(nn.Module):
     """Multiplies Glorot's weights in the 3 x 3 convolutions of the blocks."""
 
     def __init__(
-        self, image_channels: int, latent_dim: int, in_channels: int, blocks: Iterable[nn.Module], out_channels: int
+        self,
+        image_channels: int,
+        latent_dim: int,
+        in_channels: int,
+        blocks: Iterable[nn.Module],
+        out_channels: int,
+        start: tuple[int, int] = (4, 4),
     ) -> None:
         super().__init__()
         output = nn.Conv2d(out_channels, image_channels, kernel_size=3, padding=1)
         self.layers = LabelledSequential(
             # N x latent_dim to N x in_channels x 4 x 4
-            nn.Linear(latent_dim, in_channels * 4 * 4),
-            nn.Unflatten(1, (in_channels, 4, 4)),
+            nn.Linear(latent_dim, in_channels * math.prod(start)),
+            nn.Unflatten(1, (in_channels, *start)),
             *blocks,
             nn.BatchNorm2d(out_channels, eps=self.norm_eps),
             nn.ReLU(inplace=True),
@@ -109,7 +116,7 @@ class ResNetGenerator(ResidualGenerator):
     """A linear layer to 4 x 4, one upsampling block per doubling, then BatchNorm, ReLU, convolution and tanh.
 
     Args:
-        image_shape: Channels, height and width of the images made; square, a power of two from 8 up.
+        image_shape: Channels, height and width of the images made, from 8 up; see ``layers.image_shape.doublings``.
         latent_dim: Length of the latent vector.
         num_classes: Number of classes, which select scale and offset of BatchNorm in the blocks. None: none.
         width: Channels of every hidden layer.
@@ -126,16 +133,16 @@ class ResNetGenerator(ResidualGenerator):
         width: int = 128,
     ) -> None:
         # 4 x 4 to the image: one block a doubling
-        n_blocks = log2_side("ResNetGenerator", image_shape, smallest=8) - 2
+        n_blocks, start = doublings("ResNetGenerator", image_shape, smallest=8)
         blocks = [UpBlock(width, width, num_classes, self.norm_eps) for _ in range(n_blocks)]
-        super().__init__(image_shape[0], latent_dim, width, blocks, width)
+        super().__init__(image_shape[0], latent_dim, width, blocks, width, start)
 
 
 class ResNetDiscriminator(ResidualDiscriminator):
     """Downsampling blocks to 8 x 8, two plain blocks, ReLU, pooling over space, a linear layer; no norm.
 
     Args:
-        image_shape: Channels, height and width of the images judged; square, a power of two from 16 up.
+        image_shape: Channels, height and width of the images judged, from 16 up; see ``doublings``.
         num_classes: Number of classes, by a projection at the end. None: none.
         width: Channels of every hidden layer.
         pooling: How the last feature map becomes a vector: its mean over space, or its sum.
@@ -154,7 +161,7 @@ class ResNetDiscriminator(ResidualDiscriminator):
         bias: bool = True,
     ) -> None:
         # Down to 8 x 8
-        n_down = log2_side("ResNetDiscriminator", image_shape, smallest=16) - 3
+        n_down, _ = doublings("ResNetDiscriminator", image_shape, smallest=16, start=8)
         halving = [DownBlock(width, width) for _ in range(n_down - 1)]
         blocks = [DownBlock(image_shape[0], width, first=True), *halving, PlainBlock(width), PlainBlock(width)]
         super().__init__(blocks, width, num_classes, pooling, bias)
@@ -164,7 +171,7 @@ class SNGANGenerator(ResNetGenerator):
     """:class:`ResNetGenerator` at the width of SNGAN.
 
     Args:
-        image_shape: Channels, height and width of the images made; square, a power of two from 8 up.
+        image_shape: Channels, height and width of the images made, from 8 up; see ``layers.image_shape.doublings``.
         latent_dim: Length of the latent vector.
         num_classes: Number of classes, which select scale and offset of BatchNorm in the blocks. None: none.
         width: Channels of every hidden layer.
@@ -186,7 +193,7 @@ class SNGANDiscriminator(ResNetDiscriminator):
     """:class:`ResNetDiscriminator` spectrally normalised, with sum pooling and, as the authors', no last bias.
 
     Args:
-        image_shape: Channels, height and width of the images judged; square, a power of two from 16 up.
+        image_shape: Channels, height and width of the images judged, from 16 up; see ``doublings``.
         num_classes: Number of classes, by a projection at the end. None: none.
         width: Channels of every hidden layer.
     """

@@ -41,9 +41,10 @@ class LAPGAN(ImageGame):
     standardised ones.
 
     Args:
-        image_shape: Channels, height, width of an image, which is square. The command line takes it from the data.
+        image_shape: Channels, height, width of an image. The command line takes it from the data.
         latent_dim: Length of the coarsest level's latent vector; each other level has a plane of noise beside.
-        sides: Sides of the levels' images, from coarse to fine; the last is the image's own. None: halved twice.
+        sides: Sides of the levels' images, from coarse to fine; the last is the image's own. None: halved twice. Of
+            images that are not square they are the heights, and every level has the image's aspect ratio.
         generator: Makes a level's generator from the shape of its images; it maps noise and low-pass images to
             residuals.
         discriminator: Makes a level's discriminator from the shape of its images.
@@ -72,18 +73,19 @@ class LAPGAN(ImageGame):
         if latent_dim < 1:
             raise ValueError(f"latent_dim is {latent_dim}: it must be at least 1.")
         all_sides = _sides(image_shape, sides)
-        coarsest, *finer = ((image_shape[0], side, side) for side in all_sides)
+        sizes = [(side, side * image_shape[2] // image_shape[1]) for side in all_sides]
+        coarsest, *finer = ((image_shape[0], *size) for size in sizes)
         generators = [resolve(coarse_generator)(coarsest, latent_dim), *map(resolve(generator), finer)]
         discriminators = [resolve(coarse_discriminator)(coarsest), *map(resolve(discriminator), finer)]
         super().__init__(
             image_shape,
             # The noise of all levels in one vector: to samples and interpolations it is a game like the others.
-            sum(lengths(all_sides, latent_dim)),
-            lambda _, __: LaplacianGenerator(dict(zip(all_sides, generators, strict=True)), latent_dim),
+            sum(lengths(sizes, latent_dim)),
+            lambda _, __: LaplacianGenerator(dict(zip(all_sides, generators, strict=True)), latent_dim, sizes),
             lambda _: nn.ModuleDict({str(side): each for side, each in zip(all_sides, discriminators, strict=True)}),
             **game,
         )
-        self.sides = all_sides
+        self.sides, self.sizes = all_sides, sizes
         self.levels = self._existing_levels("levels", all_sides if levels is None else levels)
         if not self.levels:
             raise ValueError(f"levels is empty: name the sides of levels that learn, of {self.sides}.")
@@ -130,10 +132,12 @@ class LAPGAN(ImageGame):
     def draw_latents(self, batch: GameBatch) -> GameBatch:
         """Draw the noise, and split the real images into the pyramid's levels, each with its low-pass image."""
         latent = super().draw_latents(batch).latent
-        images = dict(zip(self.sides, gaussian_pyramid(batch.real, self.sides), strict=True))
+        levels = gaussian_pyramid(batch.real, self.sizes)
+        images = dict(zip(self.sides, levels, strict=True))
         # l_k = up(down(I_k)), of real images: no level waits for a coarser one to learn (section 3).
-        low_pass = {fine: up(images[coarse], fine) for coarse, fine in pairwise(self.sides)}
-        return GameBatch({side: images[side] for side in self.levels}, low_pass, latent)
+        low_pass = [up(coarse, size) for coarse, size in zip(levels[:-1], self.sizes[1:], strict=True)]
+        condition = dict(zip(self.sides[1:], low_pass, strict=True))
+        return GameBatch({side: images[side] for side in self.levels}, condition, latent)
 
     def generate_fakes(self, batch: GameBatch) -> dict[int, Tensor]:
         generator = cast(LaplacianGenerator, self.generator)
@@ -163,15 +167,20 @@ class LAPGAN(ImageGame):
 def _sides(image_shape: ImageShape, sides: Sequence[int] | None) -> list[int]:
     """The sides of the levels, from coarse to fine."""
     _, height, width = image_shape
-    if height != width:
-        raise ValueError(f"LAPGAN works on square images, not {height} x {width}.")
     if sides is None:
-        if height % 4:
-            raise ValueError(f"{height} cannot be halved twice: give LAPGAN its sides, from coarse to fine.")
+        if height % 4 or width % 4:
+            odd = height if height % 4 else width
+            raise ValueError(f"{odd} cannot be halved twice: give LAPGAN its sides, from coarse to fine.")
         return [height // 4, height // 2, height]
     sides = [int(side) for side in sides]
     if len(sides) < 2 or sides[-1] != height or sides[0] < 1 or any(a >= b for a, b in pairwise(sides)):
         raise ValueError(f"sides is {sides}: it must be two sides or more that grow up to the image's {height}.")
+    for side in sides:
+        if side * width % height:
+            raise ValueError(
+                f"sides has {side}, and an image of {height} x {width} is not a whole number of pixels wide there: "
+                "choose other sides, which are heights."
+            )
     return sides
 
 

@@ -196,7 +196,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("arguments", "says"),
         [
-            (["--data.image_size", "12"], "a power of two from 8 up, not 12 x 12"),
+            (["--data.image_size", "13"], "multiples of 2 where the shorter one is 13, not 13 x 13"),
             (["--model.n_critic", "0"], "n_critic is 0: it must be at least 1."),
             (["--ckpt_path", "nowhere.ckpt"], "There is no checkpoint nowhere.ckpt."),
             (["--data", "ImageFolderDataModule", "--data.root", "nowhere"], "nowhere"),

@@ -196,9 +196,9 @@ EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {
 """What a game that does not learn from images and classes makes of them; a variant of that kind adds its line here."""
 
 
-def example_batch(game: AdversarialModule, n: int, side: int = 16) -> Any:
-    """One batch of noise, as the loader of a game's data would give it."""
-    raw = (torch.randint(0, 256, (n, 1, side, side), dtype=torch.uint8), torch.arange(n))
+def example_batch(game: AdversarialModule, n: int, side: int = 16, shape: tuple[int, int, int] | None = None) -> Any:
+    """One batch of noise, as the loader of a game's data would give it: of a side, or of another shape."""
+    raw = (torch.randint(0, 256, (n, *(shape or (1, side, side))), dtype=torch.uint8), torch.arange(n))
     make = next((make for kind, make in EXAMPLES.items() if isinstance(game, kind)), None)
     return make(*raw) if make else raw
 

@@ -24,6 +24,7 @@ from gan_lightning.networks import (
     SNGANDiscriminator,
     SNGANGenerator,
 )
+from gan_lightning.networks.layers.image_shape import doublings
 from gan_lightning.networks.resnet import DownBlock, UpBlock
 
 SMALL = [
@@ -120,20 +121,47 @@ def test_every_parameter_learns(make_generator, make_discriminator):
 
 
 @pytest.mark.parametrize(
-    ("network", "smallest"),
-    [(ConvGenerator, 8), (ConvDiscriminator, 8), (ResNetGenerator, 8), (ResNetDiscriminator, 16)],
+    ("network", "smallest", "start"),
+    [(ConvGenerator, 8, 4), (ConvDiscriminator, 8, 4), (ResNetGenerator, 8, 4), (ResNetDiscriminator, 16, 8)],
 )
 @pytest.mark.parametrize(
-    ("height", "width", "advice"),
-    [(28, 28, 32), (48, 48, 64), (64, 32, 32), (4, 4, None), (0, 0, None), (100, 128, 128)],
+    ("height", "width", "step", "advice"),
+    [
+        (100, 100, (16, 8), (96, 96)),
+        (64, 100, (16, 8), ("[64, 96]", "[64, 96]")),
+        (4, 4, (2, 2), (8, 16)),
+        (0, 0, (2, 2), (8, 16)),
+        (33, 62, (8, 4), ("[32, 64]", "[32, 64]")),
+    ],
 )
-def test_other_resolutions_are_refused(network, smallest, height, width, advice):
+def test_other_resolutions_are_refused(network, smallest, start, height, width, step, advice):
+    place = 0 if start == 4 else 1
+    shorter = max(smallest, min(height, width))
     message = (
-        f"{network.__name__} works on square images whose side is a power of two from {smallest} up, "
-        f"not {height} x {width}: set the data's image_size to {advice or smallest}."
+        f"{network.__name__} works on images from {smallest} x {smallest} up whose sides are multiples of "
+        f"{step[place]} where the shorter one is {shorter}, not {height} x {width}: set the data's image_size to "
+        f"{advice[place]}."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         network((3, height, width))
+
+
+@pytest.mark.parametrize(
+    ("shape", "start", "expected"),
+    [
+        # 2^n and 3 x 2^n, by hand: sides divided by 2^n, the shorter from start to 2 start - 1.
+        ((1, 8, 8), 4, (1, (4, 4))),
+        ((3, 64, 64), 4, (4, (4, 4))),
+        ((3, 64, 64), 8, (3, (8, 8))),
+        ((3, 64, 96), 4, (4, (4, 6))),
+        ((3, 96, 64), 4, (4, (6, 4))),
+        ((3, 96, 96), 4, (4, (6, 6))),
+        ((1, 28, 28), 4, (2, (7, 7))),
+        ((3, 256, 32), 4, (3, (32, 4))),
+    ],
+)
+def test_the_smallest_map_has_the_aspect_ratio_of_the_image(shape, start, expected):
+    assert doublings("Network", shape, smallest=2 * start if start == 4 else 8, start=start) == expected
 
 
 def test_resnet_discriminator_refuses_an_unknown_pooling():

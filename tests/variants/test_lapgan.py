@@ -189,7 +189,8 @@ def test_a_level_that_does_not_fit_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"image_shape": (1, 16, 32)}, "LAPGAN works on square images, not 16 x 32."),
+        ({"image_shape": (1, 16, 18)}, "18 cannot be halved twice"),
+        ({"image_shape": (1, 16, 18), "sides": [4, 16]}, "sides has 4, and an image of 16 x 18 is not a whole number"),
         ({"image_shape": (1, 30, 30)}, "30 cannot be halved twice: give LAPGAN its sides"),
         ({"sides": [8, 14]}, r"sides is \[8, 14\]: it must be two sides or more that grow up to the image's 16."),
         ({"sides": [8, 4, 16]}, r"sides is \[8, 4, 16\]"),

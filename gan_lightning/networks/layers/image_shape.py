@@ -1,32 +1,42 @@
 """The check that every pyramid-shaped network makes of its image shape."""
 
-import math
 
+def doublings(
+    network: str, image_shape: tuple[int, int, int], smallest: int, start: int = 4
+) -> tuple[int, tuple[int, int]]:
+    """How often a network doubles the sides of its smallest map up to the image, or halves those of the image.
 
-def log2_side(network: str, image_shape: tuple[int, int, int], smallest: int) -> int:
-    """Base-2 logarithm of the side of a square power-of-two image.
+    The shorter side of the smallest map is ``start`` for images whose shorter side is a power of two, 4 x 4 for 64 x 64
+    and 4 x 6 for 64 x 96; in general it is from ``start`` to ``2 start - 1``, 6 x 6 for 96 x 96.
 
     Args:
         network: Name of the network, for the message.
         image_shape: Channels, height and width.
-        smallest: Smallest side that the network can make, a power of two.
+        smallest: Smallest side that the network can make or judge, ``start`` times a power of two.
+        start: Smallest side of the smallest map, a power of two.
+
+    Returns:
+        The number of doublings, and height and width of the smallest map.
 
     Raises:
-        ValueError: If the image is not square, or its side is no power of two or below ``smallest``.
+        ValueError: A side is no multiple of 2 to this number, or the shorter one is below ``smallest``.
     """
-    _, height, width = map(int, image_shape)  # NumPy has no bit_count
-    if height == width and height >= smallest and height.bit_count() == 1:
-        return height.bit_length() - 1
+    _, height, width = map(int, image_shape)  # NumPy has no bit_length
+    shorter = max(min(height, width), smallest)
+    n = shorter.bit_length() - start.bit_length()
+    if min(height, width) >= smallest and height % 2**n == 0 and width % 2**n == 0:
+        return n, (height >> n, width >> n)
     if (height, width) == (1, 1):
         raise ValueError(
-            f"{network} works on square images whose side is a power of two from {smallest} up, and the data has "
-            "points: take networks of points, such as PointGenerator and PointDiscriminator."
+            f"{network} works on images from {smallest} x {smallest} up, and the data has points: take networks of "
+            "points, such as PointGenerator and PointDiscriminator."
         )
-    # Suggest the closest power of two.
-    nearest = 2 ** round(math.log2(max(smallest, min(height, width))))
+    # Suggest the closest multiples.
+    fitting = [max(smallest, round(side / 2**n) * 2**n) for side in (height, width)]
+    size = str(fitting[0]) if height == width else str(fitting)
     raise ValueError(
-        f"{network} works on square images whose side is a power of two from {smallest} up, "
-        f"not {height} x {width}: set the data's image_size to {nearest}."
+        f"{network} works on images from {smallest} x {smallest} up whose sides are multiples of {2**n} where the "
+        f"shorter one is {shorter}, not {height} x {width}: set the data's image_size to {size}."
     )
 
 

@@ -1,7 +1,7 @@
 """Laplacian pyramids of images: the residual of each doubling. Pure functions.
 
 Burt, Adelson, *The Laplacian Pyramid as a Compact Image Code*, IEEE Transactions on Communications 1983. Images
-are N x C x side x side. All lists begin with the coarsest level.
+are N x C x H x W; a size is H and W, or one number for both. All lists begin with the coarsest level.
 """
 
 from collections.abc import Sequence
@@ -11,38 +11,40 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+Size = int | tuple[int, int]
 
-def down(images: Tensor, side: int) -> Tensor:
+
+def down(images: Tensor, size: Size) -> Tensor:
     """Blur images and make them smaller: bilinear, with a kernel as wide as the step; (1, 3, 3, 1) / 8 to halve them.
 
     It keeps centres where they are, as :func:`up` does, so that a residual has no shifted image in it.
     """
     # On a CPU torch does this in no half precision.
     exact = images.to(torch.promote_types(images.dtype, torch.float32))
-    return F.interpolate(exact, (side, side), mode="bilinear", antialias=True).to(images.dtype)
+    return F.interpolate(exact, size, mode="bilinear", antialias=True).to(images.dtype)
 
 
-def up(images: Tensor, side: int) -> Tensor:
+def up(images: Tensor, size: Size) -> Tensor:
     """Make images larger, bilinearly."""
-    return F.interpolate(images, (side, side), mode="bilinear")
+    return F.interpolate(images, size, mode="bilinear")
 
 
-def gaussian_pyramid(images: Tensor, sides: Sequence[int]) -> list[Tensor]:
-    """The images at growing sides, the last of which is their own: ``I_k = down(I_{k+1})``."""
+def gaussian_pyramid(images: Tensor, sizes: Sequence[Size]) -> list[Tensor]:
+    """The images at growing sizes, the last of which is their own: ``I_k = down(I_{k+1})``."""
     # From fine to coarse, then reversed
     levels = [images]
-    for side in reversed(sides[:-1]):
-        levels.append(down(levels[-1], side))
+    for size in reversed(sizes[:-1]):
+        levels.append(down(levels[-1], size))
     return levels[::-1]
 
 
-def laplacian_pyramid(images: Tensor, sides: Sequence[int]) -> list[Tensor]:
+def laplacian_pyramid(images: Tensor, sizes: Sequence[Size]) -> list[Tensor]:
     """The coarsest images, then what each larger level adds: ``h_k = I_k - up(I_{k-1})``.
 
     Of images in [-1, 1] the residuals are in [-2, 2].
     """
-    levels = gaussian_pyramid(images, sides)
-    return [levels[0], *(fine - up(coarse, fine.shape[-1]) for coarse, fine in pairwise(levels))]
+    levels = gaussian_pyramid(images, sizes)
+    return [levels[0], *(fine - up(coarse, _size(fine)) for coarse, fine in pairwise(levels))]
 
 
 def collapse(pyramid: Sequence[Tensor]) -> Tensor:
@@ -50,5 +52,10 @@ def collapse(pyramid: Sequence[Tensor]) -> Tensor:
     images = pyramid[0]
     for residual in pyramid[1:]:
         # I_k = up(I_{k-1}) + h_k
-        images = up(images, residual.shape[-1]) + residual
+        images = up(images, _size(residual)) + residual
     return images
+
+
+def _size(images: Tensor) -> tuple[int, int]:
+    height, width = images.shape[-2:]
+    return height, width
