@@ -26,6 +26,17 @@ def is_array(file: str | Path | IO[bytes]) -> bool:
     return start == _MAGIC
 
 
+def channels_of(file: str | Path) -> int:
+    """The number of channels of an array, from its header.
+
+    Raises:
+        ValueError: It is no array in NumPy's format.
+    """
+    with open(file, "rb") as content:
+        shape, _ = _header(content)
+    return shape[2] if len(shape) == 3 else 1
+
+
 def read_array(file: str | Path | IO[bytes], channels: int, bits: int, most_pixels: int) -> NDArray[Any]:
     """Read an array, H x W x C or H x W, as an image; nothing in it is converted but the number of bits.
 

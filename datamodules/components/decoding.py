@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngImageFile
 
 from datamodules.components.arrays import SUFFIX as ARRAY_SUFFIX
-from datamodules.components.arrays import is_array, read_array
+from datamodules.components.arrays import channels_of, is_array, read_array
 from datamodules.components.raster import Pixels, Raster, Size, dtype_of, sides
 
 DECODER = f"3 PIL {PIL.__version__} torch {torch.__version__}"
@@ -117,6 +117,12 @@ def read_raster(file: str | Path | IO[bytes], channels: int = 3, bits: int = 8, 
         _load(image, at_least)
         pixels = _with_opacity(image, channels) if alpha else pixels_of(_without_opacity(image, channels))
     return Raster(pixels if bits == 8 else pixels * np.uint16(257), alpha)
+
+
+def own_channels(file: str | Path) -> int:
+    """The channels at which a file is read unless others are asked for: an array's own, 3 of any other."""
+    _refuse_no_file(file)
+    return channels_of(file) if is_array(file) else 3
 
 
 def read_pixels(

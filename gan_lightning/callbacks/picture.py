@@ -1,5 +1,6 @@
 """Base class of callbacks that write pictures: when, into which folder, and to which loggers."""
 
+import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from gan_lightning.arguments.ranges import check_seed, check_whole, check_whole_
 from gan_lightning.loggers.guards import errors_as_warnings
 from gan_lightning.trainer.step_batches import batches_of
 from gan_lightning.visualization.captions import captioned
-from gan_lightning.visualization.images import are_points, enlarge, grid, to_pil, to_uint8, write_png
+from gan_lightning.visualization.images import are_points, drawable, enlarge, grid, to_pil, to_uint8, write_png
 
 _COMFORTABLE_SIDE = 512
 
@@ -107,10 +108,15 @@ class Picture(Callback, ABC):
             return
         step = self._written_step = trainer.global_step
         images, columns = self.images(pl_module)
+        cells = drawable(images)
+        # Cells of an image: the channels of those that are neither grey, RGB nor RGBA.
+        n_cells = len(cells) // max(len(images), 1)
+        columns = columns if n_cells == 1 else n_cells * (columns or math.ceil(math.sqrt(len(images))))
         # C x H x W, uint8; enlarged by whole pixels, so that small images stay sharp.
-        image = grid(to_uint8(images).cpu(), columns)
+        image = grid(to_uint8(cells).cpu(), columns)
         picture = enlarge(image, self.scale or -(-_COMFORTABLE_SIDE // image.shape[2]))
-        picture = captioned(picture, *self.captions(pl_module, columns, len(images)))
+        names, rows = self.captions(pl_module, columns, len(images))
+        picture = captioned(picture, [text for name in names for text in (name, *[""] * (n_cells - 1))], rows)
         path = self._folder / f"step_{step:08d}.png"
         with write_errors_as_warnings(path):
             self._folder.mkdir(parents=True, exist_ok=True)

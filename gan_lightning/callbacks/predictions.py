@@ -8,11 +8,13 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 from torch import Tensor
 
-from gan_lightning.visualization.images import are_points, to_uint8, write_png
+from gan_lightning.visualization.images import are_points, file_suffix, to_uint8, write_image
 
 
 class PredictionWriter(BasePredictionWriter):
     """Writes predicted images, in [-1, 1], as PNG files into ``predictions/`` of the run directory.
+
+    Images of 2 or more than 4 channels are written as .npy files, uint8, H x W x C.
 
     ``00003_017.png`` is image 17 of batch 3, counted over all ranks; each of several loaders gets a folder of its own.
     """
@@ -55,5 +57,6 @@ class PredictionWriter(BasePredictionWriter):
         folder.mkdir(parents=True, exist_ok=True)
         # Ranks take batches in turn, so this number is unique over all of them.
         number = batch_idx * trainer.world_size + trainer.global_rank
+        suffix = file_suffix(prediction.shape[1])
         for i, image in enumerate(to_uint8(prediction).cpu()):
-            write_png(folder / f"{number:05d}_{i:03d}.png", image)
+            write_image(folder / f"{number:05d}_{i:03d}{suffix}", image)

@@ -31,12 +31,17 @@ class Reconstructions(TranslationGrid):
         super().__init__(every_n_steps, n, seed, scale)
 
     def images(self, game: Any) -> tuple[Tensor, int | None]:
-        images, _ = super().images(game)
+        images, pair = super().images(game)
+        assert pair is not None
         # Image and reconstruction side by side, so an even number of columns.
-        return images, 2 * min(_PAIRS_IN_A_ROW, len(images) // 2)
+        return images, pair * min(_PAIRS_IN_A_ROW, len(images) // pair)
 
     def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:
-        return ["given", "made"] * ((columns or 0) // 2), ()
+        names, _ = super().captions(game, columns, n)
+        return [*names] * ((columns or 0) // max(len(names), 1)), ()
+
+    def panel_captions(self, game: Any) -> Sequence[str]:
+        return ("given", "made")
 
     def picture_columns(self, game: Any, batch: GameBatch) -> list[Tensor]:
         return [batch.examples, game.reconstruct(batch.examples)]

@@ -12,7 +12,7 @@ from gan_lightning.callbacks.picture import Picture, first_batches
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.randomness import own_randomness
 from gan_lightning.trainer.internals import before_batch_transfer
-from gan_lightning.visualization.images import stack
+from gan_lightning.visualization.images import drawable, stack
 
 
 class TranslationGrid(Picture):
@@ -37,6 +37,7 @@ class TranslationGrid(Picture):
         check_whole(1, n=n)
         self.n = n
         self._examples: list[Any] | None = None
+        self._spans: list[int] = []  # columns of each panel
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
@@ -54,14 +55,23 @@ class TranslationGrid(Picture):
                 panels = self.picture_columns(
                     game, game.prepare_batch(game.trainer.strategy.batch_to_device(hooked, game.device))
                 )
+                # Of an image that is neither grey, RGB nor RGBA every channel is a column.
+                cells = [drawable(panel).unflatten(0, (len(panel), -1)) for panel in panels]
+                self._spans = [each.shape[1] for each in cells]
                 # From columns of N images to rows of one example each.
-                rows += [[panel[i] for panel in panels] for i in range(len(panels[0]))]
+                rows += [[cell for each in cells for cell in each[i]] for i in range(len(panels[0]))]
         return stack([image for row in rows for image in row]), len(rows[0])
 
     def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:
         # A game that shows other columns than it names gets none, rather than wrong ones.
-        names = [*getattr(game, "column_captions", ())]
-        return (names if len(names) == columns else ()), ()
+        names = self.panel_captions(game)
+        if len(names) != len(self._spans):
+            return (), ()
+        return [text for name, span in zip(names, self._spans, strict=True) for text in (name, *[""] * (span - 1))], ()
+
+    def panel_captions(self, game: Any) -> Sequence[str]:
+        """Names of the images of :meth:`picture_columns`; empty: none."""
+        return getattr(game, "column_captions", ())
 
     def picture_columns(self, game: Any, batch: GameBatch) -> list[Tensor]:
         """Images of every example from left to right, N x C x H x W each."""

@@ -74,9 +74,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--image_size",
         type=whole(1),
+        nargs="+",
         metavar="N",
-        help="height and width to which the images of folders and of --data are cropped and resized, as "
-        "ImageFolderDataModule does it (default: the size of the samples of --ckpt; two folders: their own)",
+        help="height and width, one number for both or two, to which the images of folders and of --data are cropped "
+        "and resized, as ImageFolderDataModule does it (default: the size of the samples of --ckpt; two folders: their "
+        "own)",
     )
     parser.add_argument(
         "--num_samples",

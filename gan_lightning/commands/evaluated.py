@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from datamodules.components.annotated import fits
 from gan_lightning.visualization.image_sets import explain_incomplete
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from gan_lightning.games.base import AdversarialModule
     from gan_lightning.metrics.image_sources import Images
 
-_COLOURS = {1: "grey", 3: "RGB"}
+_COLOURS = {1: "grey", 3: "RGB", 4: "RGBA"}
 _UNUSED = "batch_size"
 _SUBSTITUTES = {"val": "test", "test": "val"}
 
@@ -42,11 +43,11 @@ class ImageFormat:
 
     Attributes:
         size: Height and width; None: as they are.
-        channels: 1 or 3; None: as they are, or as the data module has it.
+        channels: None: as they are, or as the data module has it.
         reason: Where these values come from, in words.
     """
 
-    size: int | None
+    size: tuple[int, int] | None
     channels: int | None
     reason: str
 
@@ -82,11 +83,14 @@ def format_of_samples(options: argparse.Namespace, model: "AdversarialModule | N
         raise ValueError("this model makes points and no images: judge them by the callback ModeCoverage.")
     reason = "the checkpoint makes them"
     if model is None and options.data:
-        width, height = FolderImages(options.samples).first_size
+        width, height = FolderImages(options.samples, None).first_size
         reason = f"those in {options.samples} are"
-    size = options.image_size or (height if height == width else 0) or None
-    reason = "--image_size says" if options.image_size else reason
-    return ImageFormat(size, channels if channels in _COLOURS else None, reason)
+    given = options.image_size
+    if given and len(given) > 2:
+        raise ValueError(f"--image_size {' '.join(map(str, given))}: give one number, or height and width.")
+    size = (given[0], given[-1]) if given else (height, width) if height else None
+    reason = "--image_size says" if given else reason
+    return ImageFormat(size, channels or None, reason)
 
 
 def data_module(
@@ -117,7 +121,7 @@ def data_module(
     kind = import_name(path)
     image_format = format_of_samples(options, model)
     ours = _settings(kind, image_format)
-    given = [text for name, value in ours.items() for text in (f"--data.{name}", str(value))]
+    given = [text for name, value in ours.items() for text in (f"--data.{name}", _as_text(value))]
     parsed = parser.parse_args(["--data", path, *given, *named])  # of two values the last one counts
     # Our settings that the user has not overridden.
     kept = {name: value for name, value in ours.items() if parsed.data.init_args[name] == value}
@@ -153,21 +157,21 @@ def sets_to_compare(
 
     split = options.split or "train"
     shape = getattr(data, "image_shape", None)
-    channels = shape[0] if shape else image_format.channels or 3
+    channels = shape[0] if shape else image_format.channels
     # A folder has the checkpoint's size; one beside a data module or another folder keeps its own unless one is named.
-    size = image_format.size if model is not None else options.image_size
+    size = image_format.size if model is not None or options.image_size else None
     real: Images
     if data is not None:
         real, label = real_images(data, split, options.num_real, model), label_of(data, split)
     else:
         real = FolderImages(options.reference, channels, size, options.num_real)
-        label = f"folder-{options.reference.resolve()}" + (f"-{size}" if size else "")
+        label = f"folder-{options.reference.resolve()}" + (f"-{_shortest(size)}" if size else "")
     samples: Images
     if model is not None:
         n = options.num_samples or min(len(real), MOST_SAMPLES)
         samples = Samples(model.sample, n, options.seed or 0)  # type: ignore[arg-type]
     else:
-        samples = FolderImages(options.samples, channels, size, options.num_samples)
+        samples = FolderImages(options.samples, _shape(real)[0], size, options.num_samples)
     ours, theirs = _shape(samples), _shape(real)
     what = options.reference or f"the split {_split_read(data, split)} of {type(data).__name__}"
     _print_note(
@@ -190,26 +194,38 @@ def _check_sizes(ours: Sequence[int], theirs: Sequence[int], named: bool) -> Non
     _print_note(f"{sizes}: the numbers measure that difference as well.")
 
 
-def _settings(kind: type, image_format: ImageFormat) -> dict[str, int]:
+def _settings(kind: type, image_format: ImageFormat) -> dict[str, Any]:
     """Arguments of the data module that follow the samples instead of its defaults."""
     from datamodules.base import ImageDataModule
 
-    # Only arguments that this class has, and that are whole numbers there.
+    # Only arguments that this class has, and that take such a value there.
     parameters, hints = inspect.signature(kind).parameters, _hints(kind)
-    ours = {"image_size": image_format.size, "channels": image_format.channels}
+    ours = {"image_size": _shortest(image_format.size), "channels": image_format.channels}
     settings = {
         name: value
         for name, value in ours.items()
-        if value is not None and name in parameters and hints.get(name) in (int, int | None)
+        if value is not None and name in parameters and name in hints and fits(value, hints[name])
     }
     if issubclass(kind, ImageDataModule) and "batch_size" in parameters:
         settings[_UNUSED] = 1  # its loader is asked for no batch; this one suits folders of any number of images
     return settings
 
 
-def _print_changed_settings(kind: type, settings: dict[str, int], reason: str) -> None:
+def _shortest(size: tuple[int, int] | None) -> tuple[int, int] | int | None:
+    """The size of a square as one number."""
+    return size[0] if size is not None and size[0] == size[1] else size
+
+
+def _as_text(value: Any) -> str:
+    """A setting as it is typed: a size as 64 or [64, 96]."""
+    return str(list(value)) if isinstance(value, tuple) else str(value)
+
+
+def _print_changed_settings(kind: type, settings: dict[str, Any], reason: str) -> None:
     defaults = {name: inspect.signature(kind).parameters[name].default for name in settings}
-    changed = [f"--data.{name} {value}" for name, value in settings.items() if name != _UNUSED and defaults[name]]
+    changed = [
+        f"--data.{name} {_as_text(value)}" for name, value in settings.items() if name != _UNUSED and defaults[name]
+    ]
     if changed:
         _print_note(
             f"{kind.__name__} is read with {' '.join(changed)}, since {reason} so; name others if you want them."

@@ -31,13 +31,25 @@ if TYPE_CHECKING:
 
 _N = 64
 _FRAMES = 16
-_IMAGE_OPTIONS = ("seed", "batch_size", "labels", "codes", "domain", "grid", "interpolate", "video", "scale")
+_IMAGE_OPTIONS = (
+    "seed",
+    "batch_size",
+    "labels",
+    "codes",
+    "domain",
+    "grid",
+    "interpolate",
+    "video",
+    "scale",
+    "format",
+    "bits",
+)
 """Options that determine the images; an interrupted command continues only with the same ones."""
 
 _ABOUT = """\
-Write samples from a checkpoint as PNG files, or the way from one sample to another, at the model's own resolution.
-It needs neither the training data nor the config. The same seed makes the same pictures. Of a model whose samples are
-points in the plane it writes scatter.png and points.csv.
+Write samples from a checkpoint as PNG or .npy files, or the way from one sample to another, at the model's own
+resolution. It needs neither the training data nor the config. The same seed makes the same pictures. Of a model whose
+samples are points in the plane it writes scatter.png and points.csv.
 """
 
 _EXAMPLES = """\
@@ -53,7 +65,7 @@ examples:
 def run(command: str, arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     # torch takes its time: not before the arguments are known to be right
-    from gan_lightning.visualization.images import are_points, enlarge, to_uint8
+    from gan_lightning.visualization.images import are_points, drawable, enlarge, to_uint8, to_uint16
 
     make, write = (_samples, write_samples) if options.interpolate is None else (_interpolation, write_interpolation)
     with errors_in_one_sentence(command):
@@ -70,9 +82,13 @@ def run(command: str, arguments: Sequence[str]) -> int:
                 "this model makes points, which all go into scatter.png: leave out --grid, --video and --scale."
             )
         _check_scale(options.scale, model)
+        _check_format(options, model)
         open_set(command, options, n, _IMAGE_OPTIONS)
         # On the device, a batch at a time: a quarter of the bytes leave a GPU.
-        batches = batches if points else map(to_uint8, batches)
+        if options.grid or options.interpolate:
+            batches = (to_uint8(drawable(batch)).unflatten(0, (len(batch), -1)) for batch in batches)
+        elif not points:
+            batches = map(to_uint16 if options.bits == 16 else to_uint8, batches)
     with disk_errors_in_one_sentence(command, options.out), closing(with_progress_bar(batches, n, start)) as images:
         if points:
             write_points(images, options)
@@ -96,6 +112,21 @@ def _check_scale(scale: int, model: "AdversarialModule") -> None:
             f"--scale: {scale} makes pictures of {scale * width} x {scale * height} pixels, and {MOST_PIXELS // 10**6} "
             "million are the most: give a smaller one."
         )
+
+
+def _check_format(options: argparse.Namespace, model: "AdversarialModule") -> None:
+    """Refuse files that cannot hold the samples, and options without effect.
+
+    Raises:
+        ValueError: There are some.
+    """
+    from gan_lightning.visualization.images import file_suffix
+
+    channels = getattr(model, "image_shape", (3, 1, 1))[0]
+    if (options.format or options.bits != 8) and (options.grid or options.interpolate):
+        raise ValueError("--format and --bits are of a file for each sample: leave out --grid and --interpolate.")
+    if options.format == "png" and file_suffix(channels) != ".png":
+        raise ValueError(f"--format png: a PNG has 1, 3 or 4 channels, and the samples have {channels}: give npy.")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -148,6 +179,19 @@ def _parser() -> argparse.ArgumentParser:
         default=1,
         metavar="N",
         help="make every pixel N x N pixels large: for images too small to look at (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=["png", "npy"],
+        help="of the file of a sample; npy is NumPy's, H x W x C (default: png for grey, RGB and RGBA, npy for other "
+        "numbers of channels; a grid shows those one by one)",
+    )
+    parser.add_argument(
+        "--bits",
+        type=int,
+        choices=[8, 16],
+        default=8,
+        help="of each channel in the file of a sample (default: %(default)s)",
     )
     parser.add_argument("--batch_size", type=whole(1), default=64, help="images made at a time (default: %(default)s)")
     add_import(parser)

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 _ABOUT = """\
 Translate images by a checkpoint of a model that turns images into images. It needs neither the training data nor the
-config. Images of any size are read, PNG, JPEG, WebP, AVIF, GIF, BMP and TIFF, turned upright, and grey or RGB as the
-model takes them.
+config. Images of any size are read, PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF and .npy, turned upright, and with the
+channels that the model takes: grey, RGB, RGBA, or as many as an array has.
 
-Every result is a PNG file named like its image: photos/a/b.jpg becomes DIR/a/b.png. A file that cannot be read is left
+Every result is a PNG file named like its image: photos/a/b.jpg becomes DIR/a/b.png; one of 2 or more than 4 channels is
+a .npy file. A file that cannot be read is left
 out and named at the end, and the exit code is then 1.
 """
 
@@ -46,7 +47,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
         model = load_model(options.ckpt, options.device)
         _check_options(model, options)
         options.source = str(options.input.resolve())
-        open_set(command, options, len(targets), ("source", "direction", "attributes", "seed"))
+        open_set(command, options, len(targets), ("source", "direction", "attributes", "seed", "bits"))
     with disk_errors_in_one_sentence(command, options.out):
         failures = _write(model, targets, options)
         end_set(options.out)
@@ -99,6 +100,13 @@ def _parser() -> argparse.ArgumentParser:
         help="for models that know attributes: those that the results are to have, or with =0 not to have",
     )
     parser.add_argument(
+        "--bits",
+        type=int,
+        choices=[8, 16],
+        default=8,
+        help="of each channel that is read and written (default: %(default)s)",
+    )
+    parser.add_argument(
         "--seed", type=whole(), default=0, help="of what chance decides, if anything (default: %(default)s)"
     )
     add_import(parser)
@@ -141,6 +149,11 @@ def _targets(source: Path, out: Path) -> dict[Path, Path]:
     return targets
 
 
+def _names(target: Path) -> tuple[Path, Path]:
+    """The files that a result may be in, by the number of its channels."""
+    return target, target.with_suffix(".npy")
+
+
 def _check_place(source: Path, out: Path) -> None:
     if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
         raise ValueError(f"{out} lies in {source}, so its files would be translated next time: give another --out.")
@@ -167,18 +180,20 @@ def _write(model: "AdversarialModule", targets: dict[Path, Path], options: argpa
 
     failures = []
     # Continue an interrupted command: only the missing files.
-    todo = {target: file for target, file in targets.items() if not target.is_file()}
+    todo = {target: file for target, file in targets.items() if not any(map(Path.is_file, _names(target)))}
     done = len(targets) - len(todo)
     with tqdm(todo.items(), desc="Translating", unit=" images", initial=done, total=len(targets)) as bar:
         for target, file in bar:
             try:
-                image = inference.translate(model, file, options.direction, dict(options.attributes), options.seed)
+                chosen = (options.direction, dict(options.attributes), options.seed, options.bits)
+                image = inference.translate(model, file, *chosen)
             except inference.ImageError as error:
                 failures.append(str(error))
                 continue
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                images.write_png(target, images.to_uint8(image).cpu())
+                levels = images.to_uint16(image) if options.bits == 16 else images.to_uint8(image)
+                images.write_image(target.with_suffix(images.file_suffix(len(image))), levels.cpu())
             except OSError as error:
                 # A full disk fails for every file: stop. Other errors concern this file alone.
                 if error.errno in FULL:

@@ -21,13 +21,13 @@ def first_missing(options: argparse.Namespace) -> int:
     number = 0
     if not options.grid and options.interpolate is None:
         # Files are written in order, so the first gap is where the command was cut off.
-        while sample_file(options.out, number).is_file():
+        while any(sample_file(options.out, number, suffix).is_file() for suffix in (".png", ".npy")):
             number += 1
     return number
 
 
-def sample_file(folder: Path, number: int) -> Path:
-    return folder / f"{number:05d}.png"
+def sample_file(folder: Path, number: int, suffix: str) -> Path:
+    return folder / f"{number:05d}{suffix}"
 
 
 def with_progress_bar(batches: "Iterator[Tensor]", n: int, start: int) -> "Generator[Tensor]":
@@ -42,36 +42,45 @@ def with_progress_bar(batches: "Iterator[Tensor]", n: int, start: int) -> "Gener
 
 
 def write_samples(images: "Iterator[Tensor]", options: argparse.Namespace, start: int) -> None:
-    """Write one file a sample from number ``start`` on, or all into ``grid.png`` with numbered rows."""
+    """Write one file a sample from number ``start`` on, or all into ``grid.png`` with numbered rows.
+
+    Args:
+        images: C x H x W, uint8 or uint16; of a grid, cells x C x H x W, uint8.
+        options: Of the command.
+        start: Number of the first image.
+    """
     import torch
 
     from gan_lightning.visualization.captions import captioned
-    from gan_lightning.visualization.images import grid, write_png
+    from gan_lightning.visualization.images import file_suffix, grid, write_image, write_png
 
     place, n = options.out, start
     if options.grid:
         samples = list(images)
         place, n = options.out / "grid.png", len(samples)
+        # Of an image that a picture cannot show as a whole, one cell for each channel.
+        cells = torch.cat([sample.view(-1, *sample.shape[-3:]) for sample in samples])
         columns = math.ceil(math.sqrt(n))
-        picture = grid(torch.stack(samples), columns, options.scale)
+        picture = grid(cells, columns * (len(cells) // n), options.scale)
         write_png(place, captioned(picture, rows=[str(first) for first in range(0, n, columns)]))
     else:
         for n, image in enumerate(images, start=start + 1):
-            file = sample_file(options.out, n - 1)
+            suffix = f".{options.format}" if options.format else file_suffix(len(image))
+            file = sample_file(options.out, n - 1, suffix)
             # A command that goes on makes whole batches again, and keeps the files that are there.
             if not file.is_file():
-                write_png(file, image)
+                write_image(file, image)
     print(f"{n} samples are in {place}.")
 
 
 def write_interpolation(images: "Iterator[Tensor]", options: argparse.Namespace, start: int = 0) -> None:
-    """Write frames side by side into ``interpolation.png``, with ``--video`` also ``interpolation.gif``."""
+    """Write frames, cells x C x H x W each, side by side into ``interpolation.png``; with ``--video`` also a GIF."""
     import torch
 
     from gan_lightning.visualization.images import grid, to_pil, write_gif, write_png
 
-    # All at once: they become one picture.
-    frames = list(images)
+    # All at once: they become one picture. The cells of an image are one below the other.
+    frames = [torch.cat([*cells], dim=1) for cells in images]
     write_png(options.out / "interpolation.png", grid(torch.stack(frames), len(frames), options.scale))
     if options.video:
         # The first and last frame stay longer.

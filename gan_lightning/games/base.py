@@ -213,7 +213,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         return {}
 
     def prepare_batch(self, raw: Any) -> GameBatch:
-        """Turn a batch of the loader into a ``GameBatch``; uint8 images are scaled to [-1, 1].
+        """Turn a batch of the loader into a ``GameBatch``; uint8 and uint16 images are scaled to [-1, 1].
 
         Args:
             raw: Images, [images], (images, condition, ...), or a dictionary with ``image`` and ``label``; see

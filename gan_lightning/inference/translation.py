@@ -40,16 +40,18 @@ def translate(
     direction: str | None = None,
     attributes: AttributeEdits | None = None,
     seed: int = 0,
+    bits: int = 8,
 ) -> Tensor:
     """Translate an image file of any size.
 
     Args:
         model: A :class:`TranslationGame`.
-        file: In one of ``datamodules.components.decoding.FORMATS``. It is rotated by its EXIF orientation, composed on
-            white where it is transparent, and converted to grey or RGB as the model needs it.
+        file: In one of ``datamodules.components.decoding.FORMATS``. It is rotated by its EXIF orientation, and read
+            with the channels that the model needs, as by ``ImageFolderDataModule``.
         direction: One of the model's directions. None: the first, or the only one.
         attributes: Attributes to set (True) or to clear (False), for a model that has attributes.
         seed: Seed of random numbers in the generator, if any.
+        bits: Of each channel that are read, 8 or 16.
 
     Returns:
         C x s H x s W in [-1, 1] on the model's device, where s is the model's scale (1 but for SRGAN).
@@ -59,7 +61,7 @@ def translate(
         ValueError: The model has no such direction or attribute, see :func:`check_translation`.
     """
     game = check_translation(model, direction, attributes)
-    image = game.scaled(_pixels(file, game.given_channels))
+    image = game.scaled(_pixels(file, game.given_channels, bits))
     try:
         return game.translate(image[None], direction, attributes, seed)[0]
     except RuntimeError as error:
@@ -74,10 +76,10 @@ def translate(
         ) from error
 
 
-def _pixels(file: str | Path, channels: int) -> Tensor:
+def _pixels(file: str | Path, channels: int, bits: int = 8) -> Tensor:
     try:
         # H x W x C of files to C x H x W of networks
-        return torch.tensor(read_pixels(file, channels).transpose(2, 0, 1))
+        return torch.from_numpy(read_pixels(file, channels, bits=bits).transpose(2, 0, 1).copy())
     except UnidentifiedImageError as error:
         raise ImageError(f"{file} is no {FORMATS} image, or a damaged one.") from error
     except Exception as error:  # PIL raises SyntaxError, struct.error, ... besides OSError

@@ -10,6 +10,7 @@ from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.digest import digest_of, digest_of_images
 from gan_lightning.metrics.features import Embedding, FeatureExtractor
 from gan_lightning.trainer.processes import on_rank_zero
+from gan_lightning.visualization.images import to_uint8
 
 _STEPS, _BATCH, _LEARNING_RATE = 1000, 128, 1e-3
 
@@ -94,7 +95,7 @@ def _train(images: ImageSource, labels: Tensor, steps: int) -> Classifier:
     # Cross-entropy on uint8 images; labels 0 ... num_classes - 1
     title = "Training the classifier that judges the samples"
     for indices, batch in zip(batches, tqdm(images.image_batches(batches), title, len(batches)), strict=True):
-        loss = F.cross_entropy(classifier(batch).logits, labels[indices])
+        loss = F.cross_entropy(classifier(to_uint8(batch)).logits, labels[indices])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

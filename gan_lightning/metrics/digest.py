@@ -12,6 +12,7 @@ from datamodules.components.cache import MappedImages
 from datamodules.components.decoding import DECODER
 from datamodules.components.files import FileImages
 from datamodules.components.loading import Subset, TensorImages
+from datamodules.components.raster import sides
 
 if TYPE_CHECKING:
     from gan_lightning.metrics.image_sources import Images
@@ -61,7 +62,10 @@ def _(images: FileImages) -> str:
     # Reading every image would take as long as embedding it; a file that was written to has another time.
     files = [os.fsdecode(path) for path in images.paths]
     states = [(path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in files]
-    return digest_of(DECODER, images.size, images.channels, *(["draft"] if images.draft else []), *states)
+    height, width = sides(images.size)
+    size = height if height == width else (height, width)  # what the digest of squares has always been made of
+    how = [*(["draft"] if images.draft else []), *(["16 bits"] if images.bits == 16 else [])]
+    return digest_of(DECODER, size, images.channels, *how, *states)
 
 
 @digest_of_images.register

@@ -84,8 +84,8 @@ def embed(
 
 def _embed(images: Tensor, extractor: FeatureExtractor) -> Embedding:
     """Features of one batch. Those of an image that is not a number are not numbers either."""
-    if images.dtype == torch.uint8:
-        return extractor(images)
+    if not images.is_floating_point():
+        return extractor(to_uint8(images))
     # NaN or infinite pixels: embed zeros, then set the features to NaN.
     broken = ~images.isfinite().flatten(1).all(dim=1)
     embedding: Embedding = extractor(to_uint8(images.nan_to_num()))

@@ -111,8 +111,13 @@ class RegisteredExtractor(FeatureExtractor):
         self._kind_of_fast = kind_of_fast if of_layers == (layers["fid"], layers["isc"]) else None
 
     def forward(self, images: Tensor) -> Embedding:
+        if images.ndim == 4 and images.shape[1] not in (1, 3):
+            raise ValueError(
+                f"{self.name} has learnt from RGB, and an image has {images.shape[1]} channels: choose another "
+                "extractor, classifier where the data has labels, or pixels, or leave these metrics out."
+            )
         # Pixels in [-1, 1] would be taken for levels of nearly black images.
-        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
+        if images.dtype != torch.uint8 or images.ndim != 4:
             raise ValueError(
                 f"{self.name} takes uint8 images, N x 3 x H x W or N x 1 x H x W: got {images.dtype} "
                 f"{tuple(images.shape)}."

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from datamodules.components.decoding import check, read_raster
+from datamodules.components.decoding import check, own_channels, read_raster
 from datamodules.components.files import SUFFIXES, list_images, reason
 from datamodules.components.loading import ImageSource, Subset, TensorImages
 from datamodules.components.raster import Size, sides
@@ -69,6 +69,7 @@ class FolderImages:
     Args:
         folder: Where they are.
         channels: 3: a grey image is read as RGB; 1: a coloured one as grey; others as in ``ImageFolderDataModule``.
+            None: as many as the first has if it is an array, else 3.
         size: Height and width to which each is cropped and resized, as ``ImageFolderDataModule`` does it, with a
             warning where that changes one. None: at their own size, which must be the same for all.
         at_most: Take so many, evenly spread, if there are more. None: all.
@@ -81,10 +82,9 @@ class FolderImages:
     labels = None
 
     def __init__(
-        self, folder: str | Path, channels: int = 3, size: Size | None = None, at_most: int | None = None
+        self, folder: str | Path, channels: int | None = 3, size: Size | None = None, at_most: int | None = None
     ) -> None:
         self.folder = Path(folder)
-        self.channels = channels
         self.size = size
         listed = list_images(self.folder)
         # A pipe or a device is no image, and to open it is to wait; a link to nothing is one that is missing.
@@ -94,7 +94,8 @@ class FolderImages:
         if not found:
             raise FileNotFoundError(f"There are no images ({', '.join(SUFFIXES)}) in a folder {folder}.")
         self.paths = [found[i] for i in _evenly(len(found), at_most)]
-        self.first_size = self._opened(self.paths[0], lambda file: check(file, channels))
+        self.channels = self._opened(self.paths[0], own_channels) if channels is None else channels
+        self.first_size = self._opened(self.paths[0], lambda file: check(file, self.channels))
         self._warned = False
 
     def __len__(self) -> int:
@@ -215,6 +216,6 @@ def _read_all(loader: Any) -> TensorImages | None:
     batches = [batch if isinstance(batch, tuple | list) else (batch, None) for batch in loader]
     if not batches:
         return None
-    images = torch.cat([images if images.dtype == torch.uint8 else to_uint8(images) for images, *_ in batches])
+    images = torch.cat([to_uint8(images) for images, *_ in batches])
     labels = [labels for _, labels, *_ in batches]
     return TensorImages(images, torch.cat(labels) if isinstance(labels[0], Tensor) else None)

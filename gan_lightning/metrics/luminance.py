@@ -1,4 +1,4 @@
-"""PSNR and SSIM of super-resolution, on the luminance without a border."""
+"""PSNR and SSIM of super-resolution, on the luminance without a border; of other images on every channel."""
 
 import torch
 from torch import Tensor
@@ -10,16 +10,17 @@ _REACH = 5
 def luminance(images: Tensor) -> Tensor:
     """The Y of ITU-R BT.601, as MATLAB's ``rgb2ycbcr`` has it but for the rounding.
 
-    ``Y = 16 + 65.481 R + 128.553 G + 24.966 B`` with R, G, B in [0, 1]. An image of one channel is its own luminance.
+    ``Y = 16 + 65.481 R + 128.553 G + 24.966 B`` with R, G, B in [0, 1]. Images of other channels than RGB, such as one,
+    are their own levels.
 
     Args:
-        images: uint8, N x 3 x H x W or N x 1 x H x W.
+        images: uint8, N x C x H x W.
 
     Returns:
-        float32, N x 1 x H x W, in [16, 235]; in [0, 255] for images of one channel.
+        float32, N x 1 x H x W, in [16, 235], of RGB; N x C x H x W, in [0, 255], of others.
     """
     # Without colours to weigh, the levels are the luminance.
-    if images.shape[1] == 1:
+    if images.shape[1] != 3:
         return images.float()
     # Coefficients of ITU-R BT.601 for R, G, B in [0, 255].
     weights = torch.tensor([65.481, 128.553, 24.966], device=images.device) / 255
@@ -30,7 +31,7 @@ def psnr(images: Tensor, truth: Tensor, border: int) -> Tensor:
     """Peak signal-to-noise ratio of the luminance, ``10 log10(255^2 / mean squared difference)``.
 
     Args:
-        images: uint8, N x 3 or 1 x H x W.
+        images: uint8, N x C x H x W.
         truth: The same.
         border: Pixels that do not count, on every side.
 
@@ -49,7 +50,7 @@ def ssim(images: Tensor, truth: Tensor, border: int) -> Tensor:
     window is inside the image.
 
     Args:
-        images: uint8, N x 3 or 1 x H x W.
+        images: uint8, N x C x H x W.
         truth: The same.
         border: Pixels that do not count, on every side.
 

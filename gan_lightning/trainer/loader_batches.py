@@ -17,6 +17,8 @@ IMAGES = ("image", "images", "pixel_values", "img")
 CONDITIONS = ("label", "labels", "target", "targets", "attributes")
 """Names of the labels in a batch that is a dictionary."""
 
+_TOP_LEVELS = {torch.uint8: 255, torch.uint16: 65535}
+"""The types in which a loader may yield levels, and the level of white."""
 _LOWEST_LEVELS = 16.0
 """Images without a negative number that go beyond this are levels, 0 to 255, as floats: no scaling to [0, 1] does."""
 
@@ -206,11 +208,11 @@ def check_attributes(labels: Tensor) -> None:
         )
 
 
-def has_uint8_images(raw: Any) -> bool:
-    """Whether a batch holds uint8 images, which the game scales to [-1, 1] itself."""
+def has_levels(raw: Any) -> bool:
+    """Whether a batch holds images of uint8 or uint16, which the game scales to [-1, 1] itself."""
     found: list[bool] = []
     # More than two dimensions: labels may be uint8 as well.
-    apply_to_collection(raw, Tensor, lambda part: found.append(part.dtype == torch.uint8 and part.ndim > 2))
+    apply_to_collection(raw, Tensor, lambda part: found.append(part.dtype in _TOP_LEVELS and part.ndim > 2))
     return any(found)
 
 
@@ -262,19 +264,20 @@ class ChecksImages(Module):
         self._checked_modes: set[bool] = set()
 
     def scaled(self, images: Tensor) -> Tensor:
-        """Convert images to the dtype of the networks: uint8 becomes [-1, 1], floats keep their range.
+        """Convert images to the dtype of the networks: uint8 and uint16 become [-1, 1], floats keep their range.
 
         Raises:
-            ValueError: They are neither uint8 nor floats.
+            ValueError: They are neither uint8, uint16 nor floats.
         """
-        if not isinstance(images, Tensor) or not (images.dtype == torch.uint8 or images.is_floating_point()):
+        if not isinstance(images, Tensor) or not (images.dtype in _TOP_LEVELS or images.is_floating_point()):
             raise ValueError(
-                f"{type(self).__name__} needs images, N x C x H x W, uint8 or floats in [-1, 1], and the loader yields "
-                f"{describe(images)}."
+                f"{type(self).__name__} needs images, N x C x H x W, uint8, uint16 or floats in [-1, 1], and the "
+                f"loader yields {describe(images)}."
             )
-        if images.dtype == torch.uint8:
+        if images.dtype in _TOP_LEVELS:
             # In float32, rounded once at the end: in bfloat16 both operations would round.
-            images = images.to(torch.promote_types(self.number_type, torch.float32)) / 127.5 - 1
+            half = _TOP_LEVELS[images.dtype] / 2
+            images = images.to(torch.promote_types(self.number_type, torch.float32)) / half - 1
         return images.to(self.number_type)
 
     def check_next_batch(self) -> None:
@@ -300,7 +303,7 @@ class ChecksImages(Module):
                 f"The loader yields {describe(raw)}, of which {type(self).__name__} reads the first two at most: "
                 f"{len(rest)} of them {'is' if len(rest) == 1 else 'are'} left out."
             )
-        if not has_uint8_images(raw):  # The game scales these itself.
+        if not has_levels(raw):  # The game scales these itself.
             for each in (
                 *find_float_images(real),
                 *(given for given in find_float_images(condition) if not are_masks(given)),

@@ -82,6 +82,11 @@ class SRGAN(PairedTranslationGame, generator_optimizer=SRGANAdam, discriminator_
             )
         # Four poolings come before VGG54 and one before VGG22; each halves the side, and a pixel must be left.
         least = 2 ** (_MAPS[content][0] - 1) if content in _MAPS else 1
+        if content in _MAPS and image_shape[0] not in (1, 3):
+            raise ValueError(
+                f"content {content} compares maps of VGG19, which takes RGB or grey, and the images have "
+                f"{image_shape[0]} channels: set content to mse."
+            )
         if min(image_shape[1:]) < least:
             raise ValueError(
                 f"content {content} compares crops from {least} x {least} up, not {image_shape[1]} x "

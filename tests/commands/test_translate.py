@@ -223,10 +223,8 @@ class TestCommand:
         assert first == "gan-lightning translate: 2 of 4 images could not be translated:"
         assert second.startswith(f"  {folder / 'a.jpg'} cannot be read: ")
         assert "truncated" in second
-        assert (
-            third
-            == f"  {folder / 'b' / 'text.png'} is no PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF image, or a damaged one."
-        )
+        text = folder / "b" / "text.png"
+        assert third == f"  {text} is no PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF or .npy image, or a damaged one."
         assert "2 translations are in" in told.out
 
     def test_a_single_file_that_is_no_image(
@@ -235,7 +233,7 @@ class TestCommand:
         (tmp_path / "notes.txt").write_text("Dear diary")
         assert self.run("--ckpt", cycle_gan, "--input", tmp_path / "notes.txt", "--out", tmp_path / "out") == 1
         assert (
-            f"{tmp_path / 'notes.txt'} is no PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF image, or a damaged one."
+            f"{tmp_path / 'notes.txt'} is no PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF or .npy image, or a damaged one."
             in capsys.readouterr().err
         )
 
