@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from datamodules.components.annotated import fits
+from datamodules.components.raster import sides
+from gan_lightning.commands.options import one_or_two
 from gan_lightning.visualization.image_sets import explain_incomplete
 
 if TYPE_CHECKING:
@@ -86,9 +88,7 @@ def format_of_samples(options: argparse.Namespace, model: "AdversarialModule | N
         width, height = FolderImages(options.samples, None).first_size
         reason = f"those in {options.samples} are"
     given = options.image_size
-    if given and len(given) > 2:
-        raise ValueError(f"--image_size {' '.join(map(str, given))}: give one number, or height and width.")
-    size = (given[0], given[-1]) if given else (height, width) if height else None
+    size = sides(one_or_two("image_size", given)) if given else (height, width) if height else None
     reason = "--image_size says" if given else reason
     return ImageFormat(size, channels or None, reason)
 

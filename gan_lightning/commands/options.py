@@ -1,7 +1,7 @@
 """Parser of the commands that do not use Lightning's; errors are one sentence that names the option."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -44,3 +44,14 @@ def path(text: str) -> Path:
     if "\0" in text:
         raise argparse.ArgumentTypeError("no path has a null character in it")
     return Path(text)
+
+
+def one_or_two(name: str, values: Sequence[int]) -> int | tuple[int, int]:
+    """A size from one number, of a square, or from height and width.
+
+    Raises:
+        ValueError: There are more.
+    """
+    if len(values) > 2:
+        raise ValueError(f"--{name} {' '.join(map(str, values))}: give one number, or height and width.")
+    return values[0] if len(values) == 1 else (values[0], values[1])

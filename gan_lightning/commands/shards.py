@@ -4,15 +4,15 @@ import argparse
 from collections.abc import Sequence
 
 from gan_lightning.commands.errors import disk_errors_in_one_sentence, errors_in_one_sentence
-from gan_lightning.commands.options import OptionParser, path, whole
+from gan_lightning.commands.options import OptionParser, one_or_two, path, whole
 
 _ABOUT = """\
 Write a folder of images as shards, for `ShardsDataModule`: a few large files instead of many small ones, which are read
 one after the other, from a disk, a network or a storage service, and need not fit into memory or onto one machine.
 
-The images are read, split and labelled as `ImageFolderDataModule` does it: cropped to their central square and resized,
+The images are read, split and labelled as `ImageFolderDataModule` does it: cropped to their central part and resized,
 with the folders train, val and test as splits and the folders in them as classes, if there are such. They are stored as
-uint8 pixels, without loss, 12 kB for an RGB image of 64 x 64, each with a checksum; the training images in an order
+pixels, without loss, 12 kB for an RGB image of 64 x 64, each with a checksum; the training images in an order
 drawn at random, always the same.
 
 The set is written into DIR.unfinished, which is renamed when all is on the disk. The next run replaces what a killed
@@ -34,8 +34,9 @@ def run(command: str, arguments: Sequence[str]) -> int:
 
         data = ImageFolderDataModule(
             str(options.input),
-            image_size=options.image_size,
+            image_size=one_or_two("image_size", options.image_size),
             channels=options.channels,
+            bits=options.bits,
             val_size=options.val_size,
             test_size=options.test_size,
             strict=options.strict,
@@ -60,9 +61,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", required=True, type=path, metavar="DIR", help="folder for the shards; it must be new or empty"
     )
-    parser.add_argument("--image_size", type=whole(1), default=64, help="height and width (default: %(default)s)")
     parser.add_argument(
-        "--channels", type=whole(), choices=[1, 3], default=3, help="3: RGB; 1: grey (default: %(default)s)"
+        "--image_size",
+        type=whole(1),
+        nargs="+",
+        default=[64],
+        metavar="N",
+        help="height and width, one number for both or two (default: 64)",
+    )
+    parser.add_argument(
+        "--channels",
+        type=whole(1),
+        default=3,
+        metavar="N",
+        help="3: RGB; 1: grey; 4: RGBA; others as ImageFolderDataModule has them (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--bits", type=whole(), choices=[8, 16], default=8, help="of each channel (default: %(default)s)"
     )
     parser.add_argument(
         "--val_size",

@@ -373,3 +373,20 @@ def test_processes_predict_different_samples(sampler: Any, monkeypatch: pytest.M
             loaders[0] = DataLoader(images(), batch_sampler=sampler)
         trainer.predict(model, loaders)
     assert len(set(numbers)) == len(numbers)
+
+
+def test_levels_of_16_bits_keep_their_lower_8() -> None:
+    game = small(DCGAN)
+    levels = torch.tensor([0, 1, 257, 65534, 65535]).to(torch.uint16)
+    scaled = game.scaled(levels)
+    assert scaled.tolist() == pytest.approx([-1, -1 + 2 / 65535, -1 + 2 / 255, 1 - 2 / 65535, 1], abs=1e-7)
+    assert len(scaled.unique()) == 5
+    # 257 times the level of 8 bits is the same brightness.
+    bytes_ = torch.arange(256, dtype=torch.uint8)
+    assert torch.allclose(game.scaled((bytes_.int() * 257).to(torch.uint16)), game.scaled(bytes_), atol=1e-7)
+
+
+def test_images_of_16_bits_need_no_check_of_their_range() -> None:
+    game = small(DCGAN)
+    raw = torch.full((2, 1, 16, 16), 65535).to(torch.uint16)
+    assert (game.checked_batch(raw).real == 1).all()

@@ -67,3 +67,13 @@ def test_images_smaller_than_the_window() -> None:
     with pytest.raises(ValueError, match="from 15 x 15 pixels up, not of 14 x 14"):
         ssim(solid(1, side=14), solid(1, side=14), border=2)
     assert float(ssim(solid(1, side=15), solid(1, side=15), border=2)) == 1
+
+
+@pytest.mark.parametrize("channels", [2, 4, 5])
+def test_other_channels_are_measured_as_they_are(channels: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    images, truth = torch.randint(0, 256, (2, 3, channels, 20, 24), generator=generator, dtype=torch.uint8)
+    error = ((images.double() - truth.double())[:, :, 2:-2, 2:-2] ** 2).mean(dim=(1, 2, 3))
+    assert torch.allclose(psnr(images, truth, 2).double(), 10 * torch.log10(255**2 / error))
+    alone = [ssim(images[:, c : c + 1], truth[:, c : c + 1], 0) for c in range(channels)]
+    assert torch.allclose(ssim(images, truth, 0), torch.stack(alone).mean(dim=0), atol=1e-6)
