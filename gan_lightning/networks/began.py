@@ -9,7 +9,7 @@ import math
 
 from torch import Tensor, nn
 
-from gan_lightning.networks.layers.image_shape import doublings
+from gan_lightning.networks.layers.image_shape import coarsest_map
 from gan_lightning.networks.layers.resampling import UpsampledConv2d
 
 
@@ -20,7 +20,7 @@ class BEGANAutoencoder(nn.Module):
     linear.
 
     Args:
-        image_shape: Channels, height and width of the images, from 8 up; see ``layers.image_shape.doublings``.
+        image_shape: Channels, height and width of the images, from 8 up; see ``coarsest_map``.
         width: Channels at the image's side, n in the paper.
         code_dim: Length of the code, N_h in the paper.
 
@@ -30,7 +30,7 @@ class BEGANAutoencoder(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int] = (3, 64, 64), width: int = 64, code_dim: int = 64) -> None:
         super().__init__()
-        n_halvings, rest = doublings("BEGANAutoencoder", image_shape, smallest=8, start=8)
+        n_halvings, rest = coarsest_map("BEGANAutoencoder", image_shape, smallest=8, start=8)
         layers = [*_activated(image_shape[0], width), *_activated(width, width), *_activated(width, width)]
         for level in range(1, n_halvings + 1):
             # n, 2n, 3n, ... channels
@@ -58,7 +58,7 @@ class BEGANGenerator(nn.Module):
     output is linear: samples are in [-1, 1].
 
     Args:
-        image_shape: Channels, height and width of the images made, from 8 up; see ``layers.image_shape.doublings``.
+        image_shape: Channels, height and width of the images made, from 8 up; see ``coarsest_map``.
         latent_dim: Length of the latent vector.
         width: Channels of every layer, n in the paper.
 
@@ -77,7 +77,7 @@ class BEGANGenerator(nn.Module):
 
 
 def _decoder(network: str, image_shape: tuple[int, int, int], code_dim: int, width: int) -> nn.Sequential:
-    n_doublings, start = doublings(network, image_shape, smallest=8, start=8)
+    n_doublings, start = coarsest_map(network, image_shape, smallest=8, start=8)
     layers = [nn.Linear(code_dim, width * math.prod(start)), nn.Unflatten(1, (width, *start))]
     for level in range(n_doublings + 1):
         # 8 x 8, 16 x 16, ...

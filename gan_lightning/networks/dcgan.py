@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from gan_lightning.networks.layers.image_shape import doublings
+from gan_lightning.networks.layers.image_shape import coarsest_map
 from gan_lightning.networks.layers.labels import one_hot
 
 
@@ -20,7 +20,7 @@ class ConvGenerator(nn.Module):
     512, 256, 128 and 64 channels. Images of another aspect ratio begin with another map, 64 x 96 with 4 x 6.
 
     Args:
-        image_shape: Channels, height and width of the images made, from 8 up; see ``layers.image_shape.doublings``.
+        image_shape: Channels, height and width of the images made, from 8 up; see ``coarsest_map``.
         latent_dim: Length of the latent vector.
         num_classes: Number of classes, one-hot and joined to the latent. None: none.
         width: Channels of the last hidden layer; they double with every level down to 4 x 4.
@@ -43,7 +43,7 @@ class ConvGenerator(nn.Module):
         n_extra_layers: int = 0,
     ) -> None:
         super().__init__()
-        n_hidden, start = doublings("ConvGenerator", image_shape, smallest=8)
+        n_hidden, start = coarsest_map("ConvGenerator", image_shape, smallest=8)
         # At 64 x 64 and width 64: 512, 256, 128, 64 channels at 4 x 4, 8 x 8, 16 x 16, 32 x 32.
         channels = [width * 2**level for level in reversed(range(n_hidden))]
         bias = not batch_norm
@@ -79,7 +79,7 @@ class ConvDiscriminator(nn.Module):
     last. There is no sigmoid: it is in the loss.
 
     Args:
-        image_shape: Channels, height and width of the images judged, from 8 up; see ``layers.image_shape.doublings``.
+        image_shape: Channels, height and width of the images judged, from 8 up; see ``coarsest_map``.
         num_classes: Number of classes, one-hot planes joined to the image.
             None: none.
         width: Channels of the first layer; they double with every level down to 4 x 4.
@@ -102,7 +102,7 @@ class ConvDiscriminator(nn.Module):
         n_extra_layers: int = 0,
     ) -> None:
         super().__init__()
-        n_hidden, rest = doublings("ConvDiscriminator", image_shape, smallest=8)
+        n_hidden, rest = coarsest_map("ConvDiscriminator", image_shape, smallest=8)
         # At 64 x 64 and width 64: 64, 128, 256, 512 channels at 32 x 32, 16 x 16, 8 x 8, 4 x 4.
         channels = [width * 2**level for level in range(n_hidden)]
         bias = not batch_norm
@@ -136,7 +136,7 @@ class PlainConvDiscriminator(ConvDiscriminator):
     """:class:`ConvDiscriminator` without BatchNorm, for penalties on its gradient.
 
     Args:
-        image_shape: Channels, height and width of the images judged, from 8 up; see ``layers.image_shape.doublings``.
+        image_shape: Channels, height and width of the images judged, from 8 up; see ``coarsest_map``.
         num_classes: Number of classes. None: none.
         width: Channels of the first layer; they double with every level down to 4 x 4.
         n_extra_layers: 3 x 3 convolutions more, at half the image's side, after the first layer.

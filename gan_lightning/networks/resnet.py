@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_lightning.networks.layers.image_shape import doublings
+from gan_lightning.networks.layers.image_shape import coarsest_map
 from gan_lightning.networks.layers.labels import Labelled, LabelledSequential, batch_norm, project
 from gan_lightning.networks.layers.resampling import PooledConv2d, UpsampledConv2d
 from gan_lightning.networks.layers.spectral import spectral_norm
@@ -116,7 +116,7 @@ class ResNetGenerator(ResidualGenerator):
     """A linear layer to 4 x 4, one upsampling block per doubling, then BatchNorm, ReLU, convolution and tanh.
 
     Args:
-        image_shape: Channels, height and width of the images made, from 8 up; see ``layers.image_shape.doublings``.
+        image_shape: Channels, height and width of the images made, from 8 up; see ``coarsest_map``.
         latent_dim: Length of the latent vector.
         num_classes: Number of classes, which select scale and offset of BatchNorm in the blocks. None: none.
         width: Channels of every hidden layer.
@@ -133,7 +133,7 @@ class ResNetGenerator(ResidualGenerator):
         width: int = 128,
     ) -> None:
         # 4 x 4 to the image: one block a doubling
-        n_blocks, start = doublings("ResNetGenerator", image_shape, smallest=8)
+        n_blocks, start = coarsest_map("ResNetGenerator", image_shape, smallest=8)
         blocks = [UpBlock(width, width, num_classes, self.norm_eps) for _ in range(n_blocks)]
         super().__init__(image_shape[0], latent_dim, width, blocks, width, start)
 
@@ -142,7 +142,7 @@ class ResNetDiscriminator(ResidualDiscriminator):
     """Downsampling blocks to 8 x 8, two plain blocks, ReLU, pooling over space, a linear layer; no norm.
 
     Args:
-        image_shape: Channels, height and width of the images judged, from 16 up; see ``doublings``.
+        image_shape: Channels, height and width of the images judged, from 16 up; see ``coarsest_map``.
         num_classes: Number of classes, by a projection at the end. None: none.
         width: Channels of every hidden layer.
         pooling: How the last feature map becomes a vector: its mean over space, or its sum.
@@ -161,7 +161,7 @@ class ResNetDiscriminator(ResidualDiscriminator):
         bias: bool = True,
     ) -> None:
         # Down to 8 x 8
-        n_down, _ = doublings("ResNetDiscriminator", image_shape, smallest=16, start=8)
+        n_down, _ = coarsest_map("ResNetDiscriminator", image_shape, smallest=16, start=8)
         halving = [DownBlock(width, width) for _ in range(n_down - 1)]
         blocks = [DownBlock(image_shape[0], width, first=True), *halving, PlainBlock(width), PlainBlock(width)]
         super().__init__(blocks, width, num_classes, pooling, bias)
@@ -171,7 +171,7 @@ class SNGANGenerator(ResNetGenerator):
     """:class:`ResNetGenerator` at the width of SNGAN.
 
     Args:
-        image_shape: Channels, height and width of the images made, from 8 up; see ``layers.image_shape.doublings``.
+        image_shape: Channels, height and width of the images made, from 8 up; see ``coarsest_map``.
         latent_dim: Length of the latent vector.
         num_classes: Number of classes, which select scale and offset of BatchNorm in the blocks. None: none.
         width: Channels of every hidden layer.
@@ -193,7 +193,7 @@ class SNGANDiscriminator(ResNetDiscriminator):
     """:class:`ResNetDiscriminator` spectrally normalised, with sum pooling and, as the authors', no last bias.
 
     Args:
-        image_shape: Channels, height and width of the images judged, from 16 up; see ``doublings``.
+        image_shape: Channels, height and width of the images judged, from 16 up; see ``coarsest_map``.
         num_classes: Number of classes, by a projection at the end. None: none.
         width: Channels of every hidden layer.
     """

@@ -11,7 +11,7 @@ from itertools import pairwise
 from torch import nn
 
 from gan_lightning.networks.layers.attention import SelfAttention
-from gan_lightning.networks.layers.image_shape import doublings
+from gan_lightning.networks.layers.image_shape import coarsest_map
 from gan_lightning.networks.layers.spectral import spectral_norm
 from gan_lightning.networks.resnet import DownBlock, PlainBlock, ResidualDiscriminator, ResidualGenerator, UpBlock
 
@@ -24,7 +24,7 @@ class PyramidGenerator(ResidualGenerator):
     At 128 x 128 the maps have 1024, 1024, 512, 256, 128 and 64 channels.
 
     Args:
-        image_shape: Channels, height and width of the images made, from 16 up; see ``layers.image_shape.doublings``.
+        image_shape: Channels, height and width of the images made, from 16 up; see ``coarsest_map``.
         latent_dim: Length of the latent vector.
         num_classes: Number of classes, which select scale and offset of BatchNorm in the blocks. None: none.
         width: Channels of the last block; they double with every level down, up to 16 times.
@@ -44,7 +44,7 @@ class PyramidGenerator(ResidualGenerator):
         width: int = 64,
         attention: bool = False,
     ) -> None:
-        n_blocks, start = doublings("PyramidGenerator", image_shape, smallest=16)
+        n_blocks, start = coarsest_map("PyramidGenerator", image_shape, smallest=16)
         # At 128 x 128: 1024, 1024, 512, 256, 128, 64
         channels = [width * min(2**level, _WIDEST) for level in reversed(range(n_blocks + 1))]
         blocks: list[nn.Module] = [UpBlock(*pair, num_classes, self.norm_eps) for pair in pairwise(channels)]
@@ -61,7 +61,7 @@ class PyramidDiscriminator(ResidualDiscriminator):
     64 x 64 it is left out.
 
     Args:
-        image_shape: Channels, height and width of the images judged, from 16 up; see ``doublings``.
+        image_shape: Channels, height and width of the images judged, from 16 up; see ``coarsest_map``.
         num_classes: Number of classes, by a projection at the end. None: none.
         width: Channels of the first block; they double with every block, up to 16 times.
         attention: Self-attention on the map of a quarter of the image's side.
@@ -79,7 +79,7 @@ class PyramidDiscriminator(ResidualDiscriminator):
         attention: bool = False,
         widen_first: bool = False,
     ) -> None:
-        n_levels, _ = doublings("PyramidDiscriminator", image_shape, smallest=16)
+        n_levels, _ = coarsest_map("PyramidDiscriminator", image_shape, smallest=16)
         channels = [width * min(2**level, _WIDEST) for level in range(n_levels + 1)]
         # The first block has no ReLU before the image.
         blocks: list[nn.Module] = [DownBlock(image_shape[0], width, first=True)]
@@ -99,7 +99,7 @@ class SAGANGenerator(PyramidGenerator):
     """:class:`PyramidGenerator` with self-attention, spectrally normalised.
 
     Args:
-        image_shape: Channels, height and width of the images made, from 16 up; see ``layers.image_shape.doublings``.
+        image_shape: Channels, height and width of the images made, from 16 up; see ``coarsest_map``.
         latent_dim: Length of the latent vector.
         num_classes: Number of classes, which select scale and offset of BatchNorm in the blocks. None: none.
         width: Channels of the last block; they double with every level down, up to 16 times.
@@ -123,7 +123,7 @@ class SAGANDiscriminator(PyramidDiscriminator):
     """:class:`PyramidDiscriminator` with self-attention.
 
     Args:
-        image_shape: Channels, height and width of the images judged, from 16 up; see ``doublings``.
+        image_shape: Channels, height and width of the images judged, from 16 up; see ``coarsest_map``.
         num_classes: Number of classes, by a projection at the end. None: none.
         width: Channels of the first block; they double with every block, up to 16 times.
     """

@@ -24,7 +24,7 @@ from gan_lightning.networks import (
     SNGANDiscriminator,
     SNGANGenerator,
 )
-from gan_lightning.networks.layers.image_shape import doublings
+from gan_lightning.networks.layers.image_shape import coarsest_map
 from gan_lightning.networks.resnet import DownBlock, UpBlock
 
 SMALL = [
@@ -161,7 +161,7 @@ def test_other_resolutions_are_refused(network, smallest, start, height, width, 
     ],
 )
 def test_the_smallest_map_has_the_aspect_ratio_of_the_image(shape, start, expected):
-    assert doublings("Network", shape, smallest=2 * start if start == 4 else 8, start=start) == expected
+    assert coarsest_map("Network", shape, smallest=2 * start if start == 4 else 8, start=start) == expected
 
 
 def test_resnet_discriminator_refuses_an_unknown_pooling():
