@@ -1,4 +1,4 @@
-"""FID, KID, Inception Score, precision and recall of the samples during training."""
+"""FID, KID, Inception Score, precision, recall, density and coverage of the samples during training."""
 
 import warnings
 from typing import Any
@@ -33,17 +33,18 @@ class GenerativeMetrics(Measurement):
     ``test/``.
 
     Plain names have the published features, by torch-fidelity: Inception for FID, KID and Inception Score, VGG16 for
-    precision and recall. With other features the name says so: ``val/fid_pixels``, ``val/precision_inception``,
-    ``val/classifier_score``; ``monitor`` takes the plain name too. Games of several domains, such as CoGAN, are
-    measured in the first, with a warning.
+    precision, recall, density and coverage. With other features the name says so: ``val/fid_pixels``,
+    ``val/precision_inception``, ``val/classifier_score``; ``monitor`` takes the plain name too. Games of several
+    domains, such as CoGAN, are measured in the first, with a warning.
 
     Args:
-        metrics: Any of fid, kid, inception_score, precision, recall.
-        extractor: Features of all metrics: inception, vgg16 (torch-fidelity's), classifier (a small network trained on
-            the data's labels, for digits), pixels (for tiny images), a name in torch-fidelity's registry, or a
-            FeatureExtractor. None: each metric's own, see above; each extractor makes one pass.
+        metrics: Any of fid, kid, inception_score, precision, recall, density, coverage, fd_dinov2, kd_dinov2; the last
+            two are the Frechet and the kernel distance in DINOv2's features.
+        extractor: Features of all metrics: inception, vgg16 (torch-fidelity's), dinov2, classifier (a small network
+            trained on the data's labels, for digits), pixels (for tiny images), a name in torch-fidelity's registry, or
+            a FeatureExtractor. None: each metric's own, see above; each extractor makes one pass.
         weights_path: File with the extractor's weights, for machines without a network; for several extractors, a file
-            each: ``{inception: FILE, vgg16: FILE}``.
+            each: ``{inception: FILE, vgg16: FILE, dinov2: FILE}``.
         split: Images to compare with: train (as in the literature), val or test.
         num_samples: Number of samples. None: as many as the split has images, at most 10000.
         num_real: Number of images of the split, evenly spaced. None: all.

@@ -23,6 +23,7 @@ examples:
   gan-lightning evaluate --ckpt last.ckpt --data MNISTDataModule --extractor classifier
   gan-lightning evaluate --ckpt last.ckpt --data ImageFolderDataModule --data.root faces --metrics fid kid
   gan-lightning evaluate --samples samples --reference faces --json scores.json
+  gan-lightning evaluate --samples samples --reference faces --metrics fd_dinov2 --weights_path dinov2_vitl14.pth
 
 --data.NAME VALUE sets an argument of the data module, and --data.help CLASS lists them.
 """
@@ -54,15 +55,16 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=["fid"],
         metavar="NAME",
-        help="any of fid, kid, inception_score, precision, recall (default: fid)",
+        help="any of fid, kid, inception_score, precision, recall, density, coverage, fd_dinov2, kd_dinov2 (default: "
+        "fid)",
     )
     parser.add_argument(
         "--extractor",
         metavar="NAME",
-        help="inception; vgg16; classifier, a small network trained on the data's labels; pixels; another name in "
-        "torch-fidelity's registry, or the import path of a FeatureExtractor (default: each metric's own as published, "
-        "vgg16 for precision and recall and inception for the others; of another's features a metric carries its name: "
-        "fid_pixels, precision_inception)",
+        help="inception; vgg16; dinov2; classifier, a small network trained on the data's labels; pixels; another name "
+        "in torch-fidelity's registry, or the import path of a FeatureExtractor (default: each metric's own as "
+        "published, vgg16 for precision, recall, density and coverage, dinov2 for those of its name and inception for "
+        "the others; of another's features a metric carries its name: fid_pixels, precision_inception)",
     )
     parser.add_argument(
         "--weights_path",

@@ -9,7 +9,9 @@ from datamodules.components.loading import ImageSource
 from gan_lightning.arguments.recipes import import_name
 from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.classifier import trained_classifier
+from gan_lightning.metrics.dinov2 import DINOv2
 from gan_lightning.metrics.features import (
+    DINOV2,
     INCEPTION,
     FeatureExtractor,
     Pixels,
@@ -45,7 +47,8 @@ def extractors_of(
     Args:
         metrics: Names from ``METRICS``.
         extractor: For all of them; see :func:`make_extractor`. None: to each its own, as torch-fidelity has it,
-            Inception's features to FID, KID and Inception Score, and VGG16's to precision and recall.
+            Inception's features to FID, KID and Inception Score, VGG16's to precision, recall, density and coverage,
+            and DINOv2's to the distances of that name.
         ingredients: What they may be made from.
 
     Raises:
@@ -75,6 +78,10 @@ def extractors_of(
 
 def _inception(ingredients: Ingredients) -> FeatureExtractor:
     return RegisteredExtractor(INCEPTION, _own_file("inception", ingredients))
+
+
+def _dinov2(ingredients: Ingredients) -> FeatureExtractor:
+    return DINOv2(_own_file(DINOV2, ingredients))
 
 
 def _classifier(ingredients: Ingredients) -> FeatureExtractor:
@@ -108,6 +115,7 @@ def _own_file(name: str, ingredients: Ingredients) -> str | Path | None:
 
 EXTRACTORS: dict[str, Callable[[Ingredients], FeatureExtractor]] = {
     "inception": _inception,
+    DINOV2: _dinov2,
     "classifier": _classifier,
     "pixels": _pixels,
 }
@@ -119,7 +127,7 @@ def make_extractor(
     """An extractor from whatever names it.
 
     Args:
-        extractor: inception, classifier, pixels, a name in torch-fidelity's registry, the import path of a
+        extractor: inception, dinov2, classifier, pixels, a name in torch-fidelity's registry, the import path of a
             FeatureExtractor, or the class or object itself.
         ingredients: What it may be made from.
 

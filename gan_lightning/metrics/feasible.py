@@ -6,11 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 
 import torch
 
+from gan_lightning.metrics.density_coverage import COVERAGE_NEIGHBOURS
 from gan_lightning.metrics.features import FeatureExtractor
 from gan_lightning.metrics.inception_score import SPLITS
 from gan_lightning.metrics.precision_recall import NEIGHBOURS
 from gan_lightning.metrics.registry import METRICS, Options
 from gan_lightning.metrics.running_moments import check_width
+
+_KERNEL = {"kid", "kd_dinov2"}
 
 
 def check_feasible(
@@ -73,8 +76,9 @@ def check_counts(names: Collection[str], n_samples: int, n_real: int, options: O
         ValueError: A metric cannot be computed of so few.
     """
     for name in names:
-        if name in ("precision", "recall"):
-            least, why = NEIGHBOURS + 1, f"it looks at {NEIGHBOURS} neighbours of each image"
+        if name in ("precision", "recall", "density", "coverage"):
+            k = NEIGHBOURS if name in ("precision", "recall") else COVERAGE_NEIGHBOURS
+            least, why = k + 1, f"it looks at {k} neighbours of each image"
         elif name == "inception_score":
             least, why = (
                 2 * SPLITS,
@@ -90,7 +94,7 @@ def check_counts(names: Collection[str], n_samples: int, n_real: int, options: O
                     "or leave that metric out."
                 )
     smaller = min(n_samples, n_real)
-    if "kid" in names and options.kid_subset_size > smaller:
+    if _KERNEL & {*names} and options.kid_subset_size > smaller:
         warnings.warn(
             f"KID is to take subsets of {options.kid_subset_size} images (kid_subset_size), and there are {n_samples} "
             f"samples and {n_real} real images: subsets of {smaller} are taken.",
@@ -111,19 +115,19 @@ def check_memory(names: Collection[str], width: int, n_samples: int, n_real: int
     Raises:
         ValueError: They do not.
     """
-    if "fid" in names:
+    if {"fid", "fd_dinov2"} & {*names}:
         check_width(width)
     kept = [name for name in names if "features" in METRICS[name].samples]
     if not kept:
         return
     # Bytes per image: float32 features, and for KID float64 features and subset masks, else float32 copies.
-    numbers = 8 * (width + options.kid_subsets) if "kid" in kept else 4 * width
+    numbers = 8 * (width + options.kid_subsets) if _KERNEL & {*kept} else 4 * width
     takes, has = (4 * width + numbers) * (n_samples + n_real) / 1e9, _memory() / 1e9
     if takes > has:
         raise ValueError(
             f"{' and '.join(kept)} of {n_samples} samples and {n_real} real images with {width} features each takes "
             f"{takes:.0f} GB, and this machine has {has:.0f}: take fewer images (num_samples, num_real)"
-            f"{', fewer kid_subsets' if 'kid' in kept else ''} or an extractor of fewer features."
+            f"{', fewer kid_subsets' if _KERNEL & {*kept} else ''} or an extractor of fewer features."
         )
 
 

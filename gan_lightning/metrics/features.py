@@ -21,7 +21,7 @@ from gan_lightning.metrics.inception import ADDRESS, LAYERS, Inception
 from gan_lightning.metrics.inception import NAME as INCEPTION
 from gan_lightning.networks.pretrained import downloaded, read_weights
 
-VGG16 = "vgg16"
+VGG16, DINOV2 = "vgg16", "dinov2"
 
 
 @dataclass(frozen=True)

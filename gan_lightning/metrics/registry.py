@@ -1,5 +1,6 @@
 """Metrics by name: the statistics that each needs, and the function that computes it."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -7,12 +8,19 @@ import torch
 from torch import Tensor
 
 from gan_lightning.arguments.ranges import check_whole
+from gan_lightning.metrics.density_coverage import COVERAGE_NEIGHBOURS, DensityCoverage
 from gan_lightning.metrics.feature_pass import Embedded
-from gan_lightning.metrics.features import INCEPTION, VGG16, FeatureExtractor
+from gan_lightning.metrics.features import DINOV2, INCEPTION, VGG16, FeatureExtractor
 from gan_lightning.metrics.frechet import covariance_factor, distance_to_factor
 from gan_lightning.metrics.inception_score import class_score
 from gan_lightning.metrics.kid import kernel_distance
-from gan_lightning.metrics.precision_recall import precision_recall, radii
+from gan_lightning.metrics.precision_recall import (
+    NEIGHBOURS,
+    PrecisionRecall,
+    nearest_distances,
+    radii,
+    tally_distances,
+)
 
 Reference = Mapping[str, Mapping[str, Tensor]]
 """Statistics of the real images by part, each a few named tensors."""
@@ -76,17 +84,18 @@ def _features(real: Embedded, options: Options) -> dict[str, Tensor]:
     return {"features": real.features}
 
 
-def _radii(real: Embedded, options: Options) -> dict[str, Tensor]:
+def _nearest(real: Embedded, options: Options) -> dict[str, Tensor]:
     assert real.features is not None
-    # They depend on the real images alone, so they are kept like their features.
-    return {"radii": radii(real.features.to(options.device)).cpu()}
+    # They depend on the real images alone, so they are kept like their features; all that any metric looks at, once.
+    k = max(min(COVERAGE_NEIGHBOURS, len(real.features) - 1), NEIGHBOURS)
+    return {"distances": nearest_distances(real.features.to(options.device), k).cpu()}
 
 
 REFERENCE_PARTS: dict[str, tuple[str, Callable[[Embedded, Options], dict[str, Tensor]]]] = {
     # part: (the part of Embedded that it is made from, how)
     "gaussian": ("gaussian", _gaussian),
     "features": ("features", _features),
-    "radii": ("features", _radii),
+    "nearest": ("features", _nearest),
 }
 
 
@@ -110,8 +119,17 @@ def _inception_score(samples: Embedded, real: Reference, options: Options) -> tu
     return (class_score(samples.logits),)
 
 
-def _precision_recall(samples: Embedded, real: Reference, options: Options) -> tuple[float, ...]:
-    return precision_recall(*_both(samples, real, options), real["radii"]["radii"].to(options.device))
+def _neighbours(samples: Embedded, real: Reference, options: Options) -> tuple[float, ...]:
+    """Precision, recall, density and coverage, from one pass over the distances."""
+    ours, theirs = _both(samples, real, options)
+    nearest = real["nearest"]["distances"].to(options.device)
+    within = PrecisionRecall(nearest[:, NEIGHBOURS - 1], radii(ours))
+    if nearest.shape[1] < COVERAGE_NEIGHBOURS:  # too few images for these, and then they were not asked for
+        tally_distances(ours, theirs, within)
+        return (*within.result(), math.nan, math.nan)
+    dense = DensityCoverage(nearest[:, COVERAGE_NEIGHBOURS - 1])
+    tally_distances(ours, theirs, within, dense)
+    return (*within.result(), *dense.result())
 
 
 def _both(samples: Embedded, real: Reference, options: Options) -> tuple[Tensor, Tensor]:
@@ -134,8 +152,12 @@ _ALL = (
     _metric(_fid, "fid", INCEPTION, samples="gaussian", real="gaussian"),
     _metric(_kid, "kid", INCEPTION, samples="features", real="features"),
     _metric(_inception_score, "inception_score", INCEPTION, samples="logits"),
-    _metric(_precision_recall, "precision recall", VGG16, samples="features", real="features radii"),
+    _metric(_neighbours, "precision recall density coverage", VGG16, samples="features", real="features nearest"),
+    _metric(_fid, "fd_dinov2", DINOV2, samples="gaussian", real="gaussian"),
+    _metric(_kid, "kd_dinov2", DINOV2, samples="features", real="features"),
 )
+
+_OF_DINOV2 = {"fid": "fd_dinov2", "kid": "kd_dinov2"}
 
 METRICS: dict[str, Metric] = {name: metric for metric in _ALL for name in metric.names}
 
@@ -161,10 +183,10 @@ def reported_name(name: str, extractor: FeatureExtractor) -> str:
     """Name under which a metric is reported: with the extractor's name unless the features are the published ones.
 
     ``fid``, but ``fid_pixels``; ``precision``, but ``precision_inception``; ``inception_score``, but
-    ``classifier_score``.
+    ``classifier_score``; ``fd_dinov2`` and ``kd_dinov2``, whether they or FID and KID of DINOv2 were asked for.
 
     Raises:
-        ValueError: It scores classes, and the extractor gives none.
+        ValueError: It scores classes, and the extractor gives none; or it is of DINOv2's features and these are not.
     """
     if name == "inception_score":
         if extractor.class_score is None:
@@ -173,6 +195,16 @@ def reported_name(name: str, extractor: FeatureExtractor) -> str:
                 "out, or take an extractor that does."
             )
         return extractor.class_score
+    is_dinov2 = extractor.name.partition("_")[0] == DINOV2  # dinov2_vitb14, but not torch-fidelity's dinov2-vit-b-14
+    if name in _OF_DINOV2.values() and not is_dinov2:
+        raise ValueError(
+            f"{name} is of DINOv2's features, and the extractor is {short_name(extractor.name)}: take fid and kid of "
+            "its features, or leave the extractor out, which gives each metric its own."
+        )
+    if is_dinov2:
+        # A Frechet distance in other features than Inception's is no FID; its letters are the paper's.
+        letters = _OF_DINOV2.get(name, name).removesuffix(f"_{DINOV2}")
+        return f"{letters}_{extractor.name}"
     if extractor.name == METRICS[name].extractor:
         return name
     return f"{name}_{short_name(extractor.name)}"

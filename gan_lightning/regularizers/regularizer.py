@@ -20,8 +20,9 @@ class Game(Protocol):
     discriminator: nn.Module
     game_step: int
     images_seen: int
-    current_epoch: int
 
+    @property
+    def current_epoch(self) -> int: ...
     @property
     def smallest_batch(self) -> int: ...
     def generate_fakes(self, batch: Any) -> Any: ...

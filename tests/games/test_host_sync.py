@@ -17,9 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from gan_lightning.callbacks import TrainingHealth
 from gan_lightning.games import label
 from gan_lightning.games.base import AdversarialModule
-from gan_lightning.variants import DCGAN, semi_supervised_gan, star_gan
+from gan_lightning.regularizers import BCR, ZCR, LeCam, TopK
+from gan_lightning.variants import DCGAN, WGANGP, semi_supervised_gan, star_gan
 from tests.helpers.games import VARIANTS, play, small
 
 READING = ("item", "tolist", "numpy", "cpu", "__bool__", "__int__", "__float__", "__index__", "__array__")
@@ -101,6 +103,13 @@ def without_counters(variant: type[AdversarialModule], **arguments: Any) -> Adve
 def test_no_step_waits(variant: type[AdversarialModule], tmp_path: Path) -> None:
     waits = Waits()
     play(watch(without_counters(variant, n_critic=2), waits.watching), 2, tmp_path, batch_size=20)
+    assert waits.found == []
+
+
+def test_no_regulariser_waits(tmp_path: Path) -> None:
+    waits, regularizers = Waits(), [LeCam(start_step=1), BCR(), ZCR(), TopK(gamma=0.5, decay_images=20)]
+    model = without_counters(WGANGP, regularizers=regularizers)
+    play(watch(model, waits.watching), 2, tmp_path, batch_size=20, callbacks=[TrainingHealth()])
     assert waits.found == []
 
 

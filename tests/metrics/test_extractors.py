@@ -105,7 +105,7 @@ class Own(Pixels):
 
 
 def test_extractors_by_name_path_class_and_object():
-    assert set(EXTRACTORS) == {"inception", "classifier", "pixels"}
+    assert set(EXTRACTORS) == {"inception", "dinov2", "classifier", "pixels"}
     own = Own()
     assert make_extractor(own, Ingredients()) is own
     path = f"{__name__}.Own"
