@@ -11,17 +11,29 @@ from gan_lightning.commands.evaluated import check_options, data_module, sets_to
 from gan_lightning.commands.from_checkpoint import (
     add_device,
     add_import,
+    add_standing_statistics,
     import_packages,
     load_sampler,
     torch_device,
 )
 from gan_lightning.commands.options import OptionParser, path, whole
+from gan_lightning.commands.truncation_sweep import (
+    Scores,
+    Truncation,
+    add_truncations,
+    check_sweep,
+    named,
+    report_sweep,
+    truncated_samples,
+)
 from gan_lightning.visualization.image_sets import write_atomically
 
 _EXAMPLES = """\
 examples:
   gan-lightning evaluate --ckpt last.ckpt --data MNISTDataModule --extractor classifier
   gan-lightning evaluate --ckpt last.ckpt --data ImageFolderDataModule --data.root faces --metrics fid kid
+  gan-lightning evaluate --ckpt last.ckpt --data CIFAR10DataModule --metrics fid inception_score precision recall \\
+      --extractor classifier --truncation 0.2 0.5 1 1.5 none --plot sweep.png
   gan-lightning evaluate --samples samples --reference faces --json scores.json
   gan-lightning evaluate --samples samples --reference faces --metrics fd_dinov2 --weights_path dinov2_vitl14.pth
 
@@ -33,8 +45,12 @@ def run(command: str, arguments: Sequence[str]) -> int:
     options, rest = _parser().parse_known_args(arguments)
     with errors_in_one_sentence(command):
         import_packages(options.packages)
-        scores = _scores(options, rest)
-    _report(command, scores, options.json)
+        truncations = check_sweep(options)
+        scores = _scores(options, rest, truncations)
+    if len(truncations) > 1:
+        report_sweep(command, scores, options.json, options.plot)
+    else:
+        _report(command, scores[truncations[0]], options.json)
     return 0
 
 
@@ -90,20 +106,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--num_real", type=whole(1), metavar="N", help="real images, evenly spread (default: all)")
     parser.add_argument("--seed", type=whole(), help="which samples of --ckpt (default: 0)")
+    add_truncations(parser)
+    add_standing_statistics(parser)
     parser.add_argument("--batch_size", type=whole(1), default=64, help="images at a time (default: %(default)s)")
     parser.add_argument("--kid_subset_size", type=whole(1), default=1000, metavar="N", help="(default: %(default)s)")
     parser.add_argument(
         "--cache_dir", type=path, metavar="DIR", help="for what is kept of the real images (default: the user's cache)"
     )
-    parser.add_argument("--json", type=path, metavar="FILE", help="write the numbers here too, by name")
+    parser.add_argument(
+        "--json", type=path, metavar="FILE", help="write the numbers here too, by name; for several --truncation a list"
+    )
     add_import(parser)
     add_device(parser)
     return parser
 
 
-def _scores(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, float]:
+def _scores(
+    options: argparse.Namespace, rest: Sequence[str], truncations: Sequence[Truncation]
+) -> dict[Truncation, Scores]:
+    """The metrics at each truncation of the samples."""
     import torch
 
+    from gan_lightning.inference import check_truncation
     from gan_lightning.metrics.cache import TensorCache
     from gan_lightning.metrics.extractors import Ingredients, extractors_of
     from gan_lightning.metrics.feasible import check_feasible
@@ -120,6 +144,9 @@ def _scores(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, float
         # The extractor's maps: freed pages would be zeroed again for every few images.
         keep_freed_memory()
     model = load_sampler(options.ckpt, options.device) if options.ckpt else None
+    if model is not None:
+        for truncation in filter(None, truncations):
+            check_truncation(model, truncation)
     data, image_format = data_module(options, rest, model)
     # The extractor "classifier" is trained on the labelled training images, on first use.
     learn_from = None if data is None else lambda: real_images(data, "train")
@@ -131,7 +158,14 @@ def _scores(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, float
     sets = sets_to_compare(options, model, data, image_format)
     image_shape = next(iter(sets.real.image_batches([torch.tensor([0])]))).shape[1:]
     check_feasible(extractors, image_shape, len(sets.samples), len(sets.real), how)
-    return evaluator.score(sets.samples, evaluator.describe(sets.real, sets.label, "Real images"), "Samples")
+    # Once for all truncations
+    real = evaluator.describe(sets.real, sets.label, "Real images")
+    scores = {}
+    for truncation in truncations:
+        samples = sets.samples if model is None else truncated_samples(options, model, len(sets.samples), truncation)
+        title = "Samples" if len(truncations) == 1 else f"Samples, truncation {named(truncation)}"
+        scores[truncation] = evaluator.score(samples, real, title)
+    return scores
 
 
 def _weights(given: Sequence[str] | None) -> str | dict[str, str] | None:

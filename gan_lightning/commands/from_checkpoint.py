@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gan_lightning.commands.options import whole
 from gan_lightning.visualization.image_sets import begin_set, fingerprint
 
 if TYPE_CHECKING:
     from gan_lightning.games.base import AdversarialModule
+
+_STANDING_BATCHES = 16  # as in BigGAN's code
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +33,18 @@ def add_import(parser: argparse.ArgumentParser) -> None:
         metavar="MODULE",
         help="modules and packages of your own that the checkpoint needs: what a file names is not imported for its "
         "own sake, since that would run code",
+    )
+
+
+def add_standing_statistics(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--standing_statistics",
+        type=whole(1),
+        nargs="?",
+        const=_STANDING_BATCHES,
+        metavar="N",
+        help="of N batches of fresh samples, truncated as the samples are, instead of BatchNorm's running averages of "
+        f"training; N alone left out: {_STANDING_BATCHES} (default: those of training)",
     )
 
 

@@ -10,11 +10,12 @@ from gan_lightning.commands.errors import disk_errors_in_one_sentence, errors_in
 from gan_lightning.commands.from_checkpoint import (
     add_device,
     add_import,
+    add_standing_statistics,
     import_packages,
     load_sampler,
     open_set,
 )
-from gan_lightning.commands.options import OptionParser, path, whole
+from gan_lightning.commands.options import OptionParser, number, path, whole
 from gan_lightning.commands.write_images import (
     first_missing,
     with_progress_bar,
@@ -37,6 +38,8 @@ _IMAGE_OPTIONS = (
     "labels",
     "codes",
     "domain",
+    "truncation",
+    "standing_statistics",
     "grid",
     "interpolate",
     "video",
@@ -56,6 +59,7 @@ _EXAMPLES = """\
 examples:
   gan-lightning generate --ckpt last.ckpt --n 100 --grid --out samples
   gan-lightning generate --ckpt last.ckpt --labels 7 --out sevens
+  gan-lightning generate --ckpt last.ckpt --truncation 0.5 --standing_statistics --out typical
   gan-lightning generate --ckpt last.ckpt --codes category=3 continuous0=-2:2 --out codes
   gan-lightning generate --ckpt last.ckpt --interpolate 0 5 --frames 60 --video --out way
   gan-lightning generate --ckpt last.ckpt --interpolate 0 0 --codes continuous0=-2:2 --out one_code
@@ -159,6 +163,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--domain", metavar="NAME", help="for models of two domains, such as CoGAN: `A` or `B` (default: the first)"
     )
+    parser.add_argument(
+        "--truncation",
+        type=number,
+        metavar="TAU",
+        help="draw the numbers of latents again until they lie in [-TAU, TAU]: the smaller, the less samples differ, "
+        "and as a rule the better each looks (default: as in training)",
+    )
+    add_standing_statistics(parser)
     parser.add_argument("--grid", action="store_true", help="write all samples into one picture, grid.png")
     parser.add_argument(
         "--interpolate",
@@ -214,7 +226,11 @@ def _samples(options: argparse.Namespace, start: int) -> "tuple[AdversarialModul
     codes = parse_codes(options.codes, n)
     model = load_sampler(options.ckpt, options.device)
     chosen = (options.labels, codes, options.domain)
-    return model, n, inference.generate(model, n, options.seed, options.batch_size, *chosen, start)
+    batches = inference.generate(
+        model, n, options.seed, options.batch_size, *chosen, start, truncation=options.truncation
+    )
+    _set_statistics(options, model)
+    return model, n, batches
 
 
 def _interpolation(options: argparse.Namespace, start: int) -> "tuple[AdversarialModule, int, Iterator[Tensor]]":
@@ -226,4 +242,17 @@ def _interpolation(options: argparse.Namespace, start: int) -> "tuple[Adversaria
     model = load_sampler(options.ckpt, options.device)
     a, b = options.interpolate
     chosen = (options.labels, codes, options.domain)
-    return model, n, inference.interpolate(model, a, b, n, options.seed, options.batch_size, *chosen)
+    frames = inference.interpolate(
+        model, a, b, n, options.seed, options.batch_size, *chosen, truncation=options.truncation
+    )
+    _set_statistics(options, model)
+    return model, n, frames
+
+
+def _set_statistics(options: argparse.Namespace, model: "AdversarialModule") -> None:
+    from gan_lightning import inference
+
+    if options.standing_statistics is not None:
+        inference.set_standing_statistics(
+            model, options.standing_statistics, seed=options.seed, truncation=options.truncation
+        )

@@ -37,6 +37,14 @@ def whole(least: int | None = None) -> Callable[[str], int]:
     return read
 
 
+def number(text: str) -> float:
+    """The type of an option that takes a number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+
+
 def path(text: str) -> Path:
     """The type of an option that takes a path."""
     if not text.strip():

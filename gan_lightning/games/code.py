@@ -79,6 +79,11 @@ class CodeGame(ImageGame):
         category = (uniform[:, 0] * self.n_categories).long()
         return self.join(super().indexed_latents(start, stop, seed), category, 2 * uniform[:, 1:] - 1)
 
+    def truncated_latents(self, latents: Tensor, truncation: float | None) -> Tensor:
+        """Truncate the noise of latents; codes stay as they are. See :meth:`ImageGame.truncated_latents`."""
+        noise, *codes = self.parts(latents)
+        return torch.cat([super().truncated_latents(noise, truncation), *codes], dim=1)
+
     # Given codes.
 
     def check_codes(self, codes: Codes) -> None:
@@ -118,7 +123,14 @@ class CodeGame(ImageGame):
         return torch.cat([noise, category, continuous], dim=1)
 
     def sample(
-        self, n: int, seed: int = 0, start: int = 0, batch_size: int = 256, codes: Codes | None = None
+        self,
+        n: int,
+        seed: int = 0,
+        start: int = 0,
+        batch_size: int = 256,
+        codes: Codes | None = None,
+        *,
+        truncation: float | None = None,
     ) -> Tensor:
         """Samples ``start`` to ``start + n - 1`` of the sequence given by ``seed``.
 
@@ -131,6 +143,7 @@ class CodeGame(ImageGame):
             batch_size: Samples per forward pass.
             codes: Values by the code's name: sample ``i`` has value ``i % len`` of each. Other codes are drawn as in
                 training.
+            truncation: Of the noise; see :meth:`truncated_latents`.
 
         Returns:
             n x C x H x W on the model's device, in [-1, 1].
@@ -138,13 +151,21 @@ class CodeGame(ImageGame):
         Raises:
             ValueError: There are no such codes.
         """
-        latents = self._choose(self.indexed_latents(start, start + n, seed), codes, start)
+        latents = self.truncated_latents(self.indexed_latents(start, start + n, seed), truncation)
+        latents = self._choose(latents, codes, start)
         return self.render(latents, batch_size=batch_size)
 
     # Pictures.
 
     def interpolate_between(
-        self, a: int, b: int, ways: Sequence[float], seed: int = 0, codes: Codes | None = None
+        self,
+        a: int,
+        b: int,
+        ways: Sequence[float],
+        seed: int = 0,
+        codes: Codes | None = None,
+        *,
+        truncation: float | None = None,
     ) -> Tensor:
         """Interpolate between samples ``a`` and ``b``: noise on the sphere, codes linearly.
 
@@ -157,6 +178,7 @@ class CodeGame(ImageGame):
             seed: Seed of the samples.
             codes: By the code's name, one value for all images, or those of the two ends. Other codes are those of the
                 two samples.
+            truncation: Of the noise of the two samples; see :meth:`truncated_latents`.
 
         Returns:
             N x C x H x W on the model's device, in [-1, 1].
@@ -165,7 +187,7 @@ class CodeGame(ImageGame):
             ValueError: There are no such codes.
         """
         ends = torch.cat([self.indexed_latents(i, i + 1, seed) for i in (a, b)])
-        start, end = self._choose(ends, codes, 0).split(1)
+        start, end = self._choose(self.truncated_latents(ends, truncation), codes, 0).split(1)
         return self.render(self.latent_path(start, end, ways))
 
     def interpolate_latents(self, start: Tensor, end: Tensor, way: float) -> Tensor:

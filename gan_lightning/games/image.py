@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import evaluating
-from gan_lightning.games.randomness import indexed_normal, slerp
+from gan_lightning.games.randomness import indexed_normal, slerp, truncated_normal
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
 from gan_lightning.trainer.internals import trainer_of
 from gan_lightning.trainer.loader_batches import are_images, describe, number_of_examples
@@ -102,15 +103,44 @@ class ImageGame(AdversarialModule):
         """Latents ``start`` to ``stop - 1`` of the sequence given by ``seed``, N x latent_dim on the CPU."""
         return indexed_normal(start, stop, self.latent_dim, seed)
 
-    def sample(self, n: int, seed: int = 0, start: int = 0, batch_size: int = 256) -> Tensor:
+    def truncated_latents(self, latents: Tensor, truncation: float | None) -> Tensor:
+        """Truncate the latents of samples, N x ...: the truncation trick of BigGAN (Brock et al., arXiv 1809.11096).
+
+        Their normal numbers become truncated ones, as if each that is not in [-truncation, truncation] had been drawn
+        again. The smaller, the less samples differ and, as a rule, the better each looks.
+
+        Args:
+            latents: As :meth:`indexed_latents` returns them.
+            truncation: Greater than 0. None: the latents stay as they are.
+
+        Raises:
+            ValueError: It is not greater than 0.
+        """
+        if truncation is None:
+            return latents
+        if not 0 < truncation < math.inf:
+            raise ValueError(f"truncation is {truncation:g}: it must be a number greater than 0, such as 0.5.")
+        return truncated_normal(latents, truncation)
+
+    def sample(
+        self, n: int, seed: int = 0, start: int = 0, batch_size: int = 256, *, truncation: float | None = None
+    ) -> Tensor:
         """Samples ``start`` to ``start + n - 1`` of the sequence given by ``seed``.
 
         Sample ``i`` depends on the seed and ``i`` alone, up to rounding that depends on the batch size.
 
+        Args:
+            n: Number of samples.
+            seed: Seed of the sequence.
+            start: Number of the first.
+            batch_size: Samples per forward pass.
+            truncation: See :meth:`truncated_latents`.
+
         Returns:
             n x C x H x W on the model's device, in [-1, 1].
         """
-        return self.render(self.indexed_latents(start, start + n, seed), batch_size=batch_size)
+        latents = self.truncated_latents(self.indexed_latents(start, start + n, seed), truncation)
+        return self.render(latents, batch_size=batch_size)
 
     @property
     def image_generator(self) -> nn.Module:
@@ -139,7 +169,9 @@ class ImageGame(AdversarialModule):
         """Captions of the columns and the rows of :meth:`sample_table`; empty: no captions."""
         return [], []
 
-    def interpolate_between(self, a: int, b: int, ways: Sequence[float], seed: int = 0) -> Tensor:
+    def interpolate_between(
+        self, a: int, b: int, ways: Sequence[float], seed: int = 0, *, truncation: float | None = None
+    ) -> Tensor:
         """Interpolate between samples ``a`` and ``b`` of the sequence given by ``seed``.
 
         Latents are interpolated on the sphere, near which normal vectors lie, not on the straight line through its
@@ -150,11 +182,12 @@ class ImageGame(AdversarialModule):
             b: Number of the last sample.
             ways: N positions between them: 0 is sample ``a``, 1 is sample ``b``.
             seed: Seed of the samples.
+            truncation: Of the two samples; see :meth:`truncated_latents`.
 
         Returns:
             N x C x H x W on the model's device, in [-1, 1].
         """
-        start, end = (self.indexed_latents(i, i + 1, seed) for i in (a, b))
+        start, end = (self.truncated_latents(self.indexed_latents(i, i + 1, seed), truncation) for i in (a, b))
         return self.render(self.latent_path(start, end, ways))
 
     def latent_path(self, start: Tensor, end: Tensor, ways: Sequence[float]) -> Tensor:

@@ -150,6 +150,8 @@ class LabelGame(ImageGame):
         start: int = 0,
         batch_size: int = 256,
         labels: Sequence[int] | None = None,
+        *,
+        truncation: float | None = None,
     ) -> Tensor:
         """Samples ``start`` to ``start + n - 1`` of the sequence given by ``seed``.
 
@@ -161,6 +163,7 @@ class LabelGame(ImageGame):
             start: Number of the first.
             batch_size: Samples per forward pass.
             labels: Sample ``i`` is of class ``labels[i % len(labels)]``. None: classes as frequent as in the data.
+            truncation: See :meth:`truncated_latents`.
 
         Returns:
             n x C x H x W on the model's device, in [-1, 1].
@@ -170,10 +173,11 @@ class LabelGame(ImageGame):
         """
         self.check_classes(labels)
         if self.num_classes is None:
-            return super().sample(n, seed, start, batch_size)
+            return super().sample(n, seed, start, batch_size, truncation=truncation)
         stop = start + n
         chosen = self.indexed_labels(start, stop, seed) if labels is None else repeat_cyclically(labels, start, stop)
-        return self.render(self.indexed_latents(start, stop, seed), chosen, batch_size=batch_size)
+        latents = self.truncated_latents(self.indexed_latents(start, stop, seed), truncation)
+        return self.render(latents, chosen, batch_size=batch_size)
 
     def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
         """One row per class, of the first classes if there are more than ``n``."""
@@ -193,7 +197,14 @@ class LabelGame(ImageGame):
         return self.num_classes if self.num_classes <= n else math.isqrt(n)
 
     def interpolate_between(
-        self, a: int, b: int, ways: Sequence[float], seed: int = 0, labels: Sequence[int] | None = None
+        self,
+        a: int,
+        b: int,
+        ways: Sequence[float],
+        seed: int = 0,
+        labels: Sequence[int] | None = None,
+        *,
+        truncation: float | None = None,
     ) -> Tensor:
         """Interpolate between samples ``a`` and ``b``; the class changes half-way.
 
@@ -203,6 +214,7 @@ class LabelGame(ImageGame):
             ways: N positions between them: 0 is sample ``a``, 1 is sample ``b``.
             seed: Seed of the samples.
             labels: One class for all images, or those of the two ends. None: those of the two samples.
+            truncation: Of the two samples; see :meth:`truncated_latents`.
 
         Returns:
             N x C x H x W on the model's device, in [-1, 1].
@@ -212,8 +224,8 @@ class LabelGame(ImageGame):
         """
         self.check_classes(labels)
         if self.num_classes is None:
-            return super().interpolate_between(a, b, ways, seed)
-        start, end = (self.indexed_latents(i, i + 1, seed) for i in (a, b))
+            return super().interpolate_between(a, b, ways, seed, truncation=truncation)
+        start, end = (self.truncated_latents(self.indexed_latents(i, i + 1, seed), truncation) for i in (a, b))
         if labels is None:
             labels = [int(self.indexed_labels(i, i + 1, seed)) for i in (a, b)]
         # A discrete class cannot be interpolated: one for each half of the way.

@@ -54,6 +54,23 @@ def _indexed(draw: Callable[..., Tensor], start: int, stop: int, dim: int, seed:
     return torch.cat(blocks)[offset : offset + stop - start] if blocks else torch.empty(0, dim, dtype=torch.float32)
 
 
+def truncated_normal(normal: Tensor, limit: float) -> Tensor:
+    """Map standard normal numbers to truncated ones, in [-limit, limit].
+
+    The distribution is that of normal numbers drawn again until they lie within (Brock et al., 2019, arXiv 1809.11096):
+    each number goes to the same quantile of it, ``Q(p + (1 - 2 p) P(z))`` with ``p = P(-limit)``. So the numbers of a
+    sequence remain a function of its seed, and another limit moves each a little way.
+
+    Args:
+        normal: Of any shape.
+        limit: Greater than 0.
+    """
+    # In float64: of the smallest limits P takes values that agree in many digits.
+    outside = torch.special.ndtr(torch.tensor(-limit, dtype=torch.float64)).item()
+    places = outside + (1 - 2 * outside) * torch.special.ndtr(normal.double())
+    return torch.special.ndtri(places).clamp(-limit, limit).to(normal.dtype)
+
+
 def slerp(start: Tensor, end: Tensor, way: float) -> Tensor:
     """Interpolate on the sphere from ``start`` (``way`` 0) to ``end`` (``way`` 1), N x d each.
 

@@ -7,11 +7,13 @@ from gan_lightning.inference.sampling import (
     check_codes,
     check_domain,
     check_labels,
+    check_truncation,
     encode,
     generate,
     interpolate,
     reconstruct,
 )
+from gan_lightning.inference.standing_statistics import set_standing_statistics
 from gan_lightning.inference.translation import ImageError, check_translation, translate
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "check_domain",
     "check_labels",
     "check_translation",
+    "check_truncation",
     "encode",
     "generate",
     "init_from",
@@ -32,5 +35,6 @@ __all__ = [
     "read_checkpoint",
     "reconstruct",
     "reference_network",
+    "set_standing_statistics",
     "translate",
 ]

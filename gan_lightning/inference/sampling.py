@@ -93,6 +93,17 @@ def check_domain(model: AdversarialModule, domain: str) -> None:
         raise ValueError(f"{name} has no domain {domain!r}: choose {' or '.join(domains)}.")
 
 
+def check_truncation(model: AdversarialModule, truncation: float) -> None:
+    """Refuse a truncation that the model cannot do.
+
+    Raises:
+        ValueError: The model has no latents to truncate, or the number is out of its range.
+    """
+    if not hasattr(model, "truncated_latents"):
+        raise ValueError(f"{type(model).__name__} makes no samples of latents, so they cannot be truncated.")
+    model.truncated_latents(model.indexed_latents(0, 1, 0), truncation)  # type: ignore[operator]
+
+
 def generate(
     model: AdversarialModule,
     n: int,
@@ -102,6 +113,7 @@ def generate(
     codes: Codes | None = None,
     domain: str | None = None,
     start: int = 0,
+    truncation: float | None = None,
 ) -> Iterator[Tensor]:
     """Yield samples ``start`` to ``n - 1`` of the sequence given by ``seed``, in batches.
 
@@ -115,14 +127,16 @@ def generate(
             ``{"category": [3], "continuous0": [-1, 0, 1]}``. Other codes are drawn as in training.
         domain: Domain of the images, for a game of several such as CoGAN. None: the first.
         start: Number of the first sample, a multiple of ``batch_size``; the samples are those of a run from 0.
+        truncation: Of the latents; see :meth:`ImageGame.truncated_latents`. None: no truncation.
 
     Returns:
         Batches of at most ``batch_size`` x C x H x W images in [-1, 1], on the model's device.
 
     Raises:
-        ValueError: The model has no such labels, codes or domain. Raised by the call, before the first batch.
+        ValueError: The model has no such labels, codes, domain or truncation. Raised by the call, before the first
+            batch.
     """
-    chosen = _chosen(model, labels, codes, domain)
+    chosen = _chosen(model, labels, codes, domain, truncation)
     # A generator expression and no `yield`, so that errors are raised by the call.
     return (
         model.sample(min(batch_size, n - first), seed=seed, start=first, **chosen)  # type: ignore[operator]
@@ -140,6 +154,7 @@ def interpolate(
     labels: Sequence[int | str] | None = None,
     codes: Codes | None = None,
     domain: str | None = None,
+    truncation: float | None = None,
 ) -> Iterator[Tensor]:
     """Yield an interpolation from sample ``a`` to sample ``b`` of the sequence given by ``seed``, in batches.
 
@@ -157,6 +172,7 @@ def interpolate(
         codes: By the code's name, one value for all images, or those of the two ends. Other codes are those of the two
             samples.
         domain: Domain of the images, for a game of several such as CoGAN. None: the first.
+        truncation: Of the latents of the two samples; see :meth:`ImageGame.truncated_latents`. None: no truncation.
 
     Returns:
         Batches of at most ``batch_size`` x C x H x W images in [-1, 1], on the model's device.
@@ -171,7 +187,7 @@ def interpolate(
         raise ValueError(f"A way from one sample to another has at least 2 frames, not {frames}.")
     if min(a, b) < 0:
         raise ValueError(f"There is no sample {min(a, b)}: samples are counted from 0.")
-    chosen = _chosen(model, labels, codes, domain)
+    chosen = _chosen(model, labels, codes, domain, truncation)
     for name, values in {"labels": labels or [], **(codes or {})}.items():
         if len(values) > 2:
             # More than two would have to say where on the way they lie.
@@ -184,7 +200,11 @@ def interpolate(
 
 
 def _chosen(
-    model: AdversarialModule, labels: Sequence[int | str] | None, codes: Codes | None, domain: str | None
+    model: AdversarialModule,
+    labels: Sequence[int | str] | None,
+    codes: Codes | None,
+    domain: str | None,
+    truncation: float | None,
 ) -> dict[str, Any]:
     """Checked keyword arguments of the model's ``sample`` and ``interpolate_between``."""
     chosen: dict[str, Any] = {}
@@ -196,4 +216,7 @@ def _chosen(
     if domain is not None:
         check_domain(model, domain)
         chosen["domain"] = domain
+    if truncation is not None:
+        check_truncation(model, truncation)
+        chosen["truncation"] = truncation
     return chosen

@@ -78,19 +78,37 @@ class CoGAN(
         """The generator of domain A, the default of ``sample``."""
         return self.generator_of(self.domains[0])
 
-    def sample(self, n: int, seed: int = 0, start: int = 0, batch_size: int = 256, domain: str = "A") -> Tensor:
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        start: int = 0,
+        batch_size: int = 256,
+        domain: str = "A",
+        *,
+        truncation: float | None = None,
+    ) -> Tensor:
         """Samples of one domain; samples of the same number in the two domains are pairs.
 
         Returns:
             n x C x H x W on the model's device, in [-1, 1].
         """
-        latents = self.indexed_latents(start, start + n, seed)
+        latents = self.truncated_latents(self.indexed_latents(start, start + n, seed), truncation)
         # The latents do not depend on the domain: this makes sample i of A and sample i of B a pair.
         return self.render(latents, batch_size=batch_size, generator=self.generator_of(domain))
 
-    def interpolate_between(self, a: int, b: int, ways: Sequence[float], seed: int = 0, domain: str = "A") -> Tensor:
+    def interpolate_between(
+        self,
+        a: int,
+        b: int,
+        ways: Sequence[float],
+        seed: int = 0,
+        domain: str = "A",
+        *,
+        truncation: float | None = None,
+    ) -> Tensor:
         """Images of one domain on the way from sample ``a`` to sample ``b``; see ImageGame."""
-        start, end = (self.indexed_latents(i, i + 1, seed) for i in (a, b))
+        start, end = (self.truncated_latents(self.indexed_latents(i, i + 1, seed), truncation) for i in (a, b))
         return self.render(self.latent_path(start, end, ways), generator=self.generator_of(domain))
 
     def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
