@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from gan_lightning.trainer.internals import is_compiled
 
 
-class Augmentation(nn.Module):
+class Augmentation(nn.Module, ABC):
     """Random transformations ``T`` of all images that a discriminator is given: ``D(T(x))`` takes the place of D(x).
 
     Both players train through ``T``: it is applied to real images and to fakes, in the updates of both. A penalty's
@@ -30,6 +31,7 @@ class Augmentation(nn.Module):
         self._joined: Sequence[int] | None = None
         self._has_transformed = False
 
+    @abstractmethod
     def transform(self, images: Tensor, channels: Sequence[int]) -> Tensor:
         """Transform each image by a draw of its own.
 
@@ -41,10 +43,14 @@ class Augmentation(nn.Module):
         Returns:
             N x C x H x W.
         """
-        raise NotImplementedError(f"{type(self).__name__} must say what it does to images: transform.")
 
-    def end_step(self, images: int) -> None:
-        """Called at the end of each step, in all processes, with the real images that it took in all of them."""
+    def end_step(self, images: int, step: int) -> None:
+        """Called at the end of each step in which the discriminator was updated, in all processes.
+
+        Args:
+            images: Real images that the step took in all processes.
+            step: Number of the step, counted from 1.
+        """
 
     def forward(self, *images: Tensor) -> tuple[Tensor, ...]:
         """Transform images that belong together, N x C_i x H x W each, alike.

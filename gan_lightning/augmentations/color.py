@@ -1,5 +1,6 @@
-"""Which channels of an image are colours."""
+"""Colours of images: which channels are colours, and affine transformations of them."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -27,3 +28,24 @@ def map_colors(images: Tensor, channels: Sequence[int], change: Callable[[Tensor
         if has_alpha:
             parts.append(image[:, 3:])
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+
+def color_matrix(luma: Tensor, chroma: Tensor, hue: Tensor) -> Tensor:
+    """Matrices that act on the grey part of a colour and on what is left of it apart.
+
+    With the luma axis ``v = (1, 1, 1) / sqrt(3)``: ``luma v v^T + chroma R (1 - v v^T)``, where R rotates about v.
+
+    Args:
+        luma: Factors of the grey part, N.
+        chroma: Factors of the rest, N.
+        hue: Angles of R, in radians, N.
+
+    Returns:
+        N x 3 x 3.
+    """
+    grey = torch.full((3, 3), 1 / 3, dtype=luma.dtype, device=luma.device)
+    rest = torch.eye(3, dtype=luma.dtype, device=luma.device) - grey
+    # The cross product with v: a quarter turn of what is orthogonal to it.
+    quarter = torch.tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], dtype=luma.dtype, device=luma.device) / math.sqrt(3)
+    luma, chroma, hue = (each[:, None, None] for each in (luma, chroma, hue))
+    return luma * grey + chroma * (hue.cos() * rest + hue.sin() * quarter)

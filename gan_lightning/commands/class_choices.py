@@ -18,12 +18,10 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 import gan_lightning.networks
 from gan_lightning.arguments.recipes import check_maker, import_name, public_name
-from gan_lightning.augmentations import Augmentation
 from gan_lightning.commands.parser_internals import type_of
 from gan_lightning.regularizers import Regularizer
 
 _BASE_CLASSES = {
-    Augmentation,
     *(LightningDataModule, LightningModule, Logger, Optimizer, LRScheduler),
     *(Callback, BaseFinetuning, BasePredictionWriter, Checkpoint, ProgressBar),
     Regularizer,

@@ -319,7 +319,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         self._schedules.step(self)
         if self.augmentation is not None and "train/discriminator/loss" in terms:
             self.augmentation.check_use(type(self).__name__)
-            self.augmentation.end_step(images)
+            self.augmentation.end_step(images, self.game_step)
         log_terms(self, terms)
         return {player: terms[loss] for player in PLAYERS if (loss := f"train/{player}/loss") in terms}
 
