@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datamodules.cifar10 import CIFAR10DataModule
     from datamodules.digits import DigitsDataModule
     from datamodules.image_folder import ImageFolderDataModule
+    from datamodules.image_zip import ImageZipDataModule
     from datamodules.lsun import LSUNDataModule
     from datamodules.mnist import FashionMNISTDataModule, MNISTDataModule
     from datamodules.mnist_edges import MNISTEdgesDataModule
@@ -30,6 +31,7 @@ __all__ = [
     "FashionMNISTDataModule",
     "ImageDataModule",
     "ImageFolderDataModule",
+    "ImageZipDataModule",
     "LSUNDataModule",
     "MNISTDataModule",
     "MNISTEdgesDataModule",
@@ -47,6 +49,7 @@ _HOMES = {
     "FashionMNISTDataModule": "mnist",
     "ImageDataModule": "base",
     "ImageFolderDataModule": "image_folder",
+    "ImageZipDataModule": "image_zip",
     "LSUNDataModule": "lsun",
     "MNISTDataModule": "mnist",
     "MNISTEdgesDataModule": "mnist_edges",

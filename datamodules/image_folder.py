@@ -7,10 +7,12 @@ from itertools import groupby
 from pathlib import Path
 
 from datamodules.base import Splits, check_channels, shape_of
+from datamodules.components.class_folders import NAME_FILES, are_numbered, names_of
 from datamodules.components.file_base import FolderScan
 from datamodules.components.file_set import NAMED_FILES, FileSetDataModule, FilesFound
 from datamodules.components.files import SUFFIXES, FolderState, is_file, is_folder, is_image, walk
 from datamodules.components.first_process import rank_zero_warn
+from datamodules.components.image_zip import LABELS
 from datamodules.components.layouts import (
     is_held_out,
     split_folders,
@@ -30,7 +32,9 @@ class ImageFolderDataModule(FileSetDataModule):
     Splits are the sub-folders ``train``, ``val`` and ``test``, or their usual synonyms (training; valid, validation,
     dev, eval; testing), in any case. Without ``train``, all of ``root`` is for training; a split without a folder is
     held out of the training images. Classes are the sub-folders of the training folder, sorted, if there are at least
-    two and no image lies beside them; otherwise batches are images without labels.
+    two and no image lies beside them; otherwise batches are images without labels. Folders of running numbers, such as
+    FFHQ's ``01000/01234.png``, are no classes. ``LOC_synset_mapping.txt`` (ImageNet's) or ``classes.json`` in ``root``
+    name classes whose folders have codes, such as n01440764.
 
     Args:
         root: The folder.
@@ -85,11 +89,16 @@ class ImageFolderDataModule(FileSetDataModule):
     ) -> None:
         check_channels(channels=channels)
         self.root = Path(root).expanduser().absolute()
+        if self.root.is_file():
+            raise FileNotFoundError(
+                f"ImageFolderDataModule: {root} is a file: set root to a folder with images; ImageZipDataModule reads "
+                "zip files."
+            )
         if not self.root.is_dir():
             raise FileNotFoundError(f"ImageFolderDataModule: there is no folder {root}: set root to one with images.")
         self._folders = _split_folders(self.root)
         self.classes = _class_names(self._folders["train"])
-        self.class_names = self.classes or None
+        self.class_names = names_of(self.classes, self.root) if self.classes else None
         # Sorted names, as torchvision's ImageFolder numbers them.
         self._class_index = {name: label for label, name in enumerate(self.classes)}
         shape = shape_of(channels, image_size)
@@ -119,6 +128,10 @@ class ImageFolderDataModule(FileSetDataModule):
 
     def load_splits(self) -> Splits:
         warn_of_unread("ImageFolderDataModule", self.root, list(self._folders.values()))
+        if not self.classes and (self.root / LABELS).is_file():
+            rank_zero_warn(
+                f"ImageFolderDataModule does not read the labels in {self.root / LABELS}: ImageZipDataModule does."
+            )
         # Fast path: an earlier run's cache, if no folder has changed since.
         cached = self.load_cached(self.cache, self.draft)
         if cached is not None:
@@ -139,10 +152,11 @@ class ImageFolderDataModule(FileSetDataModule):
         members: dict[str, int] = {}
         others: list[str] = []
         visited: dict[str, FolderState | None] = {}
+        known = {f"{self.root}/{name}" for name in NAME_FILES if self.classes}
         for name, folder in self._folders.items():
             files, folders = walk(str(folder))
             images = [path for path in files if is_image(path)]
-            others += [path.removeprefix(self.location) for path in files if not is_image(path)]
+            others += [path.removeprefix(self.location) for path in files if not is_image(path) and path not in known]
             members[name] = len(images)
             labels += [self._label(path, str(folder)) for path in images] if self.classes else []
             paths += images
@@ -158,7 +172,7 @@ class ImageFolderDataModule(FileSetDataModule):
         if name not in self._class_index:
             raise ValueError(
                 f"ImageFolderDataModule: {path} is in none of the class folders that {self._folders['train']} has "
-                f"({', '.join(self.classes[:10])}): move or remove it."
+                f"({', '.join(self.classes[:10])}): move or remove it, or set root to {self._folders['train']} alone."
             )
         return self._class_index[name]
 
@@ -185,7 +199,7 @@ class ImageFolderDataModule(FileSetDataModule):
                 f"itself. If this is one, set root to {train / split.parent}."
             )
         beside = sorted(folder.name for folder in inner if len(folder.parts) == 1)
-        if len(beside) > 1 and not self.classes:
+        if len(beside) > 1 and not self.classes and not are_numbered(train, beside):
             rank_zero_warn(
                 f"ImageFolderDataModule: {train} has images beside the folders {', '.join(beside[:NAMED_FILES])}, "
                 "which are therefore no classes: move these images if they are."
@@ -228,4 +242,4 @@ def _class_names(folder: Path) -> list[str]:
                 return []  # at once: the folder may hold all the images
             if is_folder(entry):
                 names.append(entry.name)
-    return sorted(names) if len(names) > 1 else []
+    return sorted(names) if len(names) > 1 and not are_numbered(folder, names) else []

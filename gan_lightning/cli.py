@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": ("gan_lightning.commands.evaluate", "compute the metrics of a checkpoint or of a folder of samples"),
     "configs": ("gan_lightning.commands.configs", "list the configs that are shipped, by their names"),
     "shards": ("gan_lightning.commands.shards", "write a folder of images as shards, which can be streamed"),
+    "zip": ("gan_lightning.commands.image_zip", "write images and labels as one zip file, as StyleGAN2-ADA reads it"),
 }
 
 _TRAINS_NOTHING = ("generate", "translate", "evaluate")

@@ -28,6 +28,7 @@ class TestFrontDoor:
             ["generate", "--help"],
             ["translate", "--help"],
             ["shards", "--help"],
+            ["zip", "--help"],
             ["--version"],
             ["nonsense"],
         ],

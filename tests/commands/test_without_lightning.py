@@ -83,7 +83,8 @@ def test_a_command_that_trains_nothing_loads_torch_alone(
 
 
 @pytest.mark.parametrize(
-    "arguments", ["--version", "--help", "generate --help", "translate --help", "evaluate --help", "shards --help"]
+    "arguments",
+    ["--version", "--help", "generate --help", "translate --help", "evaluate --help", "shards --help", "zip --help"],
 )
 def test_help_loads_not_even_torch(arguments: str) -> None:
     assert loaded_by(COMMAND, *arguments.split()) == set()

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 import datamodules
-from datamodules import ImageDataModule, ImageFolderDataModule, ShardsDataModule
+from datamodules import ImageDataModule, ImageFolderDataModule, ImageZipDataModule, ShardsDataModule
 
 KINDS = [getattr(datamodules, name) for name in datamodules.__all__]
-KINDS = [kind for kind in KINDS if kind not in (ImageDataModule, ShardsDataModule, ImageFolderDataModule)]
+# These look at their images first, and have this test in files of their own.
+_LOOK = (ShardsDataModule, ImageFolderDataModule, ImageZipDataModule)
+KINDS = [kind for kind in KINDS if kind not in (ImageDataModule, *_LOOK)]
 
 
 @pytest.mark.parametrize("value", [None, "many", 1.5, True, [4], {}, float("nan"), -1])
@@ -40,6 +42,9 @@ def test_switches_and_numbers_of_other_libraries() -> None:
         ("ImageFolderDataModule", {"root": None}),
         ("ImageFolderDataModule", {"root": "nowhere", "cache": 3.5}),
         ("ImageFolderDataModule", {"root": "nowhere", "in_memory": "yes"}),
+        ("ImageZipDataModule", {"root": None}),
+        ("ImageZipDataModule", {"root": "nowhere", "use_labels": "yes"}),
+        ("ImageZipDataModule", {"root": "nowhere", "image_size": "64"}),
         ("PairedImageDataModule", {"root": "nowhere", "side_by_side": "no"}),
         ("CelebADataModule", {"attributes": "Male"}),
         ("CelebADataModule", {"attributes": [3]}),

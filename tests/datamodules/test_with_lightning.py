@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from lightning.pytorch.cli import LightningCLI
 from torch import distributed
 
 import datamodules
-from datamodules import ImageDataModule, ImageFolderDataModule
+from datamodules import ImageDataModule, ImageFolderDataModule, ImageZipDataModule
 from datamodules.components.cache import ImageCache
 from tests.datamodules.conftest import Numbered
 
@@ -62,13 +63,20 @@ class Witness(LightningModule):
         return (batch[1] if isinstance(batch, list | tuple) else batch.sum((1, 2, 3), dtype=torch.int64)).tolist()
 
 
+def zipped(folder: Path) -> str:
+    """The folder as a zip file beside it, made once."""
+    if not folder.with_suffix(".zip").exists():
+        shutil.make_archive(str(folder), "zip", folder)
+    return f"{folder}.zip"
+
+
 def trainer(folder: Path, **arguments: Any) -> Trainer:
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
     return Trainer(default_root_dir=folder, **(quiet | {"enable_checkpointing": False, "devices": 1} | arguments))
 
 
 @pytest.mark.filterwarnings("ignore:.*callbacks used to create the checkpoint.*", "ignore:Total length of `list`")
-@pytest.mark.parametrize("source", ["memory", "files", "cache"])
+@pytest.mark.parametrize("source", ["memory", "files", "cache", "zip"])
 @pytest.mark.parametrize("stop", [1, 4, 5, 7, 10])
 def test_a_resumed_run_sees_what_the_uninterrupted_one_would(
     tmp_path: Path, stop: int, source: str, write_digits
@@ -78,6 +86,8 @@ def test_a_resumed_run_sees_what_the_uninterrupted_one_would(
     def data() -> ImageDataModule:
         if source == "memory":
             return Numbered(size=20, val_size=0)
+        if source == "zip":
+            return ImageZipDataModule(zipped(tmp_path / "images"), 4, val_size=0, in_memory=False, num_workers=0)
         folder, cache = str(tmp_path / "images"), str(tmp_path / "cache") if source == "cache" else False
         return ImageFolderDataModule(
             folder, batch_size=4, image_size=8, val_size=0, test_size=0, in_memory=False, cache=cache, num_workers=0
@@ -120,17 +130,19 @@ def test_overfitting_repeats_the_same_batches(tmp_path: Path) -> None:
     assert model.trained == model.trained[:2] * 3
 
 
-@pytest.mark.parametrize("source", ["files", "cache", "cache of one"])
+@pytest.mark.parametrize("source", ["files", "cache", "cache of one", "zip"])
 def test_two_processes_share_a_damaged_folder_without_an_image_in_common(
     tmp_path: Path, source: str, write_digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_digits(tmp_path / "images", 19)
     (tmp_path / "images" / "0005a.png").write_text("no image")
     (tmp_path / "images" / "0006a.png").write_text("no image")
-    cache = False if source == "files" else str(tmp_path / "cache")
-    data = ImageFolderDataModule(
-        str(tmp_path / "images"), 2, 8, val_size=3, flip=False, in_memory=False, cache=cache, num_workers=0
-    )
+    cache = str(tmp_path / "cache") if source.startswith("cache") else False
+    kind: type[ImageFolderDataModule | ImageZipDataModule]
+    kind, root = ImageFolderDataModule, str(tmp_path / "images")
+    if source == "zip":
+        kind, root = ImageZipDataModule, zipped(tmp_path / "images")
+    data = kind(root, 2, 8, val_size=3, flip=False, in_memory=False, cache=cache, num_workers=0)
     if source == "cache of one":  # the second finds no room
         get = ImageCache.get
         monkeypatch.setattr(ImageCache, "get", lambda self: None if distributed.get_rank() else get(self))
@@ -166,6 +178,7 @@ def test_the_command_line_links_shape_and_classes_without_loading_data(tmp_path:
         (["--data", "MNISTDataModule", "--data.image_size", "null"], (1, 28, 28), 10),
         (["--data", "CIFAR10DataModule", "--data.batch_size", "16"], (3, 32, 32), 10),
         (["--data", "ImageFolderDataModule", "--data.root", str(tmp_path), "--data.in_memory", "true"], (3, 64, 64), 2),
+        (["--data", "ImageZipDataModule", "--data.root", str(tmp_path), "--data.channels", "1"], (1, 8, 8), None),
     ]
     # A module can be named without its path once its file is imported.
     assert all(getattr(datamodules, name) for name in datamodules.__all__)

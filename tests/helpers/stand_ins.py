@@ -20,6 +20,7 @@ from datamodules import (
     CelebADataModule,
     ImageDataModule,
     ImageFolderDataModule,
+    ImageZipDataModule,
     LSUNDataModule,
     PairedImageDataModule,
     ShardsDataModule,
@@ -27,6 +28,7 @@ from datamodules import (
     UnpairedImageDataModule,
 )
 from datamodules.celeba import ATTRIBUTES
+from datamodules.components.image_zip import write_zip
 from datamodules.components.shards.format import write_shards
 
 
@@ -135,6 +137,16 @@ def shards(root: Path) -> dict[str, Any]:
     return {"folder": str(root / "shards")}
 
 
+def image_zip(root: Path) -> dict[str, Any]:
+    """44 photographs in one zip file: 22 of a temple, and 22 of a flower."""
+    images = photographs(44, 64, 64)
+    write(root / "photographs" / "temple", images[::2])
+    write(root / "photographs" / "flower", images[1::2])
+    data = ImageFolderDataModule(str(root / "photographs"), image_size=64, in_memory=True, val_size=0)
+    write_zip(data.splits.train, root / "photographs.zip", data.class_names)
+    return {"root": str(root / "photographs.zip")}
+
+
 def vgg19(path: Path) -> nn.Sequential:
     """Saves random weights as torchvision's vgg19 has them, but for 1/32 of its channels; returns the layers."""
     layers = make_layers([width if width == "M" else int(width) // 32 for width in cfgs["E"]])
@@ -149,6 +161,7 @@ def vgg19(path: Path) -> nn.Sequential:
 STAND_INS: dict[type[ImageDataModule], Callable[[Path], dict[str, Any]]] = {
     CelebADataModule: celeba,
     ImageFolderDataModule: image_folder,
+    ImageZipDataModule: image_zip,
     LSUNDataModule: lsun,
     PairedImageDataModule: paired,
     ShardsDataModule: shards,
