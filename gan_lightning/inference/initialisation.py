@@ -30,8 +30,8 @@ class Initialisation:
         path: The file.
         n_tensors: Number of the player's parameters and buffers.
         n_taken: How many of them have the file's values.
-        missing: What keeps its initial values, with the shapes where they differ: the file has none of that name and
-            shape. Layers by their names.
+        missing: Layers that keep their initial values, for the file has none of that name and shape; with both shapes
+            where these differ, and tensor by tensor where others of the layer were taken.
         unused: Layers that only the file has.
     """
 
@@ -132,16 +132,16 @@ def _under(state: Weights, place: str) -> dict[str, Tensor]:
 
 
 def _report(player: str, path: str, own: Weights, theirs: Weights, taken: Weights) -> Initialisation:
-    missing: dict[str, None] = {}
+    ours, partly = {_layer(name) for name in own}, {_layer(name) for name in taken}
+    missing: dict[str, str] = {}
     for name in (name for name in own if name not in taken):
-        layer = _layer(name)
-        if name in theirs:
-            missing[f"{layer} ({_sides(own[name])}, there {_sides(theirs[name])})"] = None
-        elif not any(entry.split(" (")[0] == layer for entry in missing):
-            missing[layer] = None
-    ours = {_layer(name) for name in own}
+        # A layer once, with its first tensor of another shape; of a layer that is taken in part each tensor.
+        place = name if _layer(name) in partly else _layer(name)
+        other = theirs.get(name)
+        missing.setdefault(place, "" if other is None else f" ({_sides(own[name])}, there {_sides(other)})")
     unused = dict.fromkeys(layer for name in theirs if name not in taken and (layer := _layer(name)) not in ours)
-    return Initialisation(player, path, len(own), len(taken), tuple(missing), tuple(unused))
+    new = tuple(f"{place}{shapes}" for place, shapes in missing.items())
+    return Initialisation(player, path, len(own), len(taken), new, tuple(unused))
 
 
 def _layer(name: str) -> str:

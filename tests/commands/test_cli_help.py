@@ -81,11 +81,11 @@ class TestFrontDoor:
         assert "Gulrajani et al., Improved Training of Wasserstein GANs, NeurIPS 2017, arXiv 1704.00028" in told
         assert "``" not in told
         told = " ".join(told.split())
-        generators, discriminators = re.findall(r"one of: ([A-Za-z, ]*Generator|[A-Za-z, ]*Discriminator)\)", told)[:2]
+        generators, discriminators = re.findall(r"one of: ([\w, ]*Generator|[\w, ]*Discriminator)\)", told)[:2]
         assert {"ConvGenerator", "MLPGenerator", "ResNetGenerator"} <= set(generators.split(", "))
         assert {"ConvDiscriminator", "MLPDiscriminator", "ResNetDiscriminator"} <= set(discriminators.split(", "))
         assert not {"ConvAutoencoder", "ClassifyingDiscriminator"} & set(discriminators.split(", "))
-        optimizers = re.search(r"one of: ([A-Za-z, ]*DCGANAdam, [A-Za-z, ]*)", told)
+        optimizers = re.search(r"one of: ([\w, ]*DCGANAdam, [\w, ]*)", told)
         assert optimizers is not None
         assert {"WGANGPAdam", "WGANRMSprop", "Adam", "SGD"} <= set(optimizers[1].split(", "))
         assert "one of those of --model.generator_optimizer)" in told

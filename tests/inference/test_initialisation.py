@@ -85,7 +85,8 @@ def test_another_variant_takes_what_fits(tmp_path: Path) -> None:
     # Without BatchNorm the kernels after the first are the same in number, at other places of the sequence.
     assert discriminator.n_taken == 2
     assert str(discriminator) == (
-        f"discriminator: 2 of 6 tensors, of {path}; new: layers.0, layers.2, layers.4; left out: layers.3, layers.5."
+        f"discriminator: 2 of 6 tensors, of {path}; new: layers.0.bias, layers.2.bias, layers.4; "
+        "left out: layers.3, layers.5."
     )
     after = under(game.state_dict(), "discriminator")
     for name in ("layers.0.weight", "layers.2.weight"):
