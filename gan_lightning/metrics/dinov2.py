@@ -48,7 +48,7 @@ class DINOv2(FeatureExtractor):
         try:
             self.network = VisionTransformer(weights)
         except (KeyError, RuntimeError, ValueError, IndexError) as error:
-            told = str(error).strip().partition("\n")[0]
+            told = f"it has no {error}" if isinstance(error, KeyError) else str(error).strip().partition("\n")[0]
             raise ValueError(f"{path} does not hold the weights of a DINOv2 without registers: {told}") from error
         size = _SIZES.get(self.network.dim, str(self.network.dim))
         # The published distances are those of the large one.

@@ -140,18 +140,26 @@ def test_a_checkpoint_serves_a_game_that_is_regularised_otherwise(before: Any, a
 def test_a_compiled_discriminator_is_watched_from_outside(tmp_path: Path) -> None:
     """In place and by the wrapper; both were compiled before they were watched, when a hook would go unnoticed."""
     states = []
+    runs: list[str] = []
+
+    def backend(graph: Any, _: Any) -> Any:
+        return lambda *inputs: runs.append(how) or graph(*inputs)
+
     for how in ("plain", "in place", "wrapped"):
         game = small(WGANGP, regularizers=[LeCam(start_step=0), CR(), SMALLEST])
         if how == "in place":
-            game.discriminator.compile(backend="eager")
+            game.discriminator.compile(backend=backend)
         if how == "wrapped":
-            game.discriminator = torch.compile(game.discriminator, backend="eager")
+            game.discriminator = torch.compile(game.discriminator, backend=backend)
         game.discriminator(torch.zeros(20, 1, 16, 16))
         play(game, 2, tmp_path / how, batch_size=20, limit_val_batches=0)
         assert (vars(game.discriminator).get("_compiled_call_impl") is None) == (how != "in place")
         states.append(last_state(tmp_path / how)["state_dict"])
     for other in states[1:]:
         torch.testing.assert_close(other, states[0])
+    # Of each step the loss's two calls and CR's were compiled at least, beside the first of all.
+    assert "plain" not in runs
+    assert min(runs.count("in place"), runs.count("wrapped")) >= 1 + 2 * 3
 
 
 def test_averages_stay_in_float32() -> None:
