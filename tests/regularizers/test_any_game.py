@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, distributed, multiprocessing, nn
 
+from gan_lightning.augmentations import DiffAugment
 from gan_lightning.callbacks import TrainingHealth
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.regularized import regularized
@@ -26,7 +27,8 @@ from gan_lightning.variants import (
     Pix2Pix,
     StarGAN,
 )
-from tests.helpers.games import assert_same_bits, example_batch, last_state, metrics_file, play, small
+from tests.helpers.command_line import TINY, fit, refused
+from tests.helpers.games import assert_same_bits, example_batch, last_state, metrics_file, play, run_directory, small
 
 SMALLEST = TopK(nu=0.5, gamma=0.5, decay_images=1)
 
@@ -127,6 +129,26 @@ def test_a_run_resumes_exactly_and_a_checkpoint_names_them(tmp_path: Path) -> No
     trainer.save_checkpoint(path)
     loaded = SNGAN.load_from_checkpoint(path, map_location="cpu")
     assert repr([*loaded.regularizers]) == repr(everything())
+
+
+def test_they_are_chosen_by_a_config_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "more.yaml"
+    config.write_text("model: {init_args: {regularizers: [LeCam, {class_path: BCR, init_args: {fake_weight: 2}}]}}")
+    place = ["--trainer.default_root_dir", str(tmp_path), "--name", "run", "--trainer.limit_val_batches", "0"]
+    for more in (["--config", str(config)], ["--ckpt_path", "last", "--config", str(config)]):
+        assert fit(*place, *more, steps=len(more)) == 0
+    path = run_directory(tmp_path) / "checkpoints" / "last.ckpt"
+    made = DCGAN.load_from_checkpoint(path, map_location="cpu").regularizers
+    assert repr([*made]) == repr([LeCam(), BCR(fake_weight=2.0)])
+    assert "train/discriminator/consistency_fake" in metrics_file(tmp_path)
+    assert "choose from BCR, CR, LeCam, TopK, ZCR" in refused(capsys, "fit", *TINY, "--model.regularizers", "[LeCm]")
+
+
+def test_augmented_discriminators_judge_the_images_as_they_were(tmp_path: Path) -> None:
+    """``D(T(x))`` takes the place of ``D(x)``, and what is recorded of a call is x."""
+    game = small(SNGAN, regularizers=[LeCam(start_step=0), BCR(), ZCR(), SMALLEST], augmentation=DiffAugment)
+    trainer = play(game, 2, tmp_path, batch_size=20, limit_val_batches=0)
+    assert trainer.callback_metrics["train/discriminator/consistency"] > 0
 
 
 @pytest.mark.parametrize(("before", "after"), [([], [LeCam()]), ([LeCam()], []), ([LeCam()], [CR()])])
