@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from datamodules.components.annotated import fits
-from datamodules.components.raster import sides
 from gan_lightning.commands.options import one_or_two
 from gan_lightning.visualization.image_sets import explain_incomplete
 
@@ -77,6 +75,7 @@ def format_of_samples(options: argparse.Namespace, model: "AdversarialModule | N
     Raises:
         ValueError: The checkpoint makes no images.
     """
+    from datamodules.components.raster import sides
     from gan_lightning.metrics.image_sources import FolderImages
     from gan_lightning.visualization.images import are_points
 
@@ -197,6 +196,7 @@ def _check_sizes(ours: Sequence[int], theirs: Sequence[int], named: bool) -> Non
 def _settings(kind: type, image_format: ImageFormat) -> dict[str, Any]:
     """Arguments of the data module that follow the samples instead of its defaults."""
     from datamodules.base import ImageDataModule
+    from datamodules.components.annotated import fits
 
     # Only arguments that this class has, and that take such a value there.
     parameters, hints = inspect.signature(kind).parameters, _hints(kind)
