@@ -81,6 +81,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         accumulate: Batches whose gradients are averaged into one update of either player.
         penalty_interval: Compute a player's penalties at every so many of its updates, multiplied by this number
             (lazy regularisation, StyleGAN2).
+        generator_penalty_interval: The same number of the generator, where it is another. None: ``penalty_interval``.
         gradient_clip_norm: Clip the norm of a player's gradients to this before its update. None: no clipping.
         ema_decay: Decay per update of the moving average of the generator's weights, which makes all samples. None: no
             average.
@@ -130,6 +131,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         n_critic: int = 1,
         accumulate: int = 1,
         penalty_interval: int = 1,
+        generator_penalty_interval: int | None = None,
         gradient_clip_norm: float | None = None,
         ema_decay: float | None = 0.999,
         ema_half_life: Schedule | float | None = None,
@@ -161,6 +163,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         self.n_critic = n_critic
         self.accumulate = accumulate
         self.penalty_interval = penalty_interval
+        self.generator_penalty_interval = generator_penalty_interval
         self.gradient_clip_norm = gradient_clip_norm
         self._frozen_weights = {
             "generator": freeze_layers("freeze_generator", generator, freeze_generator),
@@ -209,7 +212,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         return {}
 
     def generator_penalty(self, batch: GameBatch) -> Terms:
-        """Terms added to the generator's loss at every ``penalty_interval``-th of its updates."""
+        """Terms added to the generator's loss at every ``generator_penalty_interval``-th of its updates."""
         return {}
 
     def prepare_batch(self, raw: Any) -> GameBatch:
@@ -365,6 +368,9 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
             Its terms by their names in the log, means over the batches; {} if there was no update.
         """
         means: dict[str, Tensor] = {}
+        interval = self.penalty_interval
+        if player == "generator" and self.generator_penalty_interval is not None:
+            interval = self.generator_penalty_interval
         for batch in batches:
             terms = regularized(self, player, loss, batch)
             # No update of the discriminator: no backward, no optimiser step, no log.
@@ -373,12 +379,12 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
                 return {}
             total = summed(terms, loss)
             # Lazy regularisation: rarer penalties, multiplied by the interval, have the same mean (StyleGAN2).
-            if number % self.penalty_interval == 0:
+            if number % interval == 0:
                 # Compiled code has no double backward.
                 with running_eagerly(*([self.generator, self.discriminator] if self.differentiates_twice else [])):
                     penalties = penalty(batch)
                 if penalties:
-                    total = total + summed(penalties, penalty) * self.penalty_interval
+                    total = total + summed(penalties, penalty) * interval
                     terms = {**terms, **penalties}
             self.manual_backward(self._share(total))
             for name, term in {"loss": total, **terms}.items():
