@@ -36,11 +36,7 @@ class UpsampledConv2d(Conv3x3):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, 2H, 2W)."""
-        if not torch.jit.is_scripting() and x.is_cpu:
-            # A transposed convolution has its kernel the other way round, and channels in before channels out.
-            kernel = _widened(self.weight).flip(2, 3).transpose(0, 1)
-            return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
-        return F.conv2d(F.interpolate(x, scale_factor=2.0), self.weight, self.bias, padding=1)
+        return upsampled_conv2d(x, self.weight, self.bias)
 
 
 class PooledConv2d(Conv3x3):
@@ -51,9 +47,23 @@ class PooledConv2d(Conv3x3):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, 2H, 2W) to (N, out_channels, H, W)."""
-        if not torch.jit.is_scripting() and x.is_cpu:
-            return F.conv2d(x, _widened(self.weight) / 4, self.bias, stride=2, padding=1)
-        return F.avg_pool2d(F.conv2d(x, self.weight, self.bias, padding=1), 2)
+        return pooled_conv2d(x, self.weight, self.bias)
+
+
+def upsampled_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """What :class:`UpsampledConv2d` does, with a kernel (O, I, 3, 3) and a bias (O,)."""
+    if not torch.jit.is_scripting() and x.is_cpu:
+        # A transposed convolution has its kernel the other way round, and channels in before channels out.
+        kernel = _widened(weight).flip(2, 3).transpose(0, 1)
+        return F.conv_transpose2d(x, kernel, bias, stride=2, padding=1)
+    return F.conv2d(F.interpolate(x, scale_factor=2.0), weight, bias, padding=1)
+
+
+def pooled_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """What :class:`PooledConv2d` does, with a kernel (O, I, 3, 3) and a bias (O,)."""
+    if not torch.jit.is_scripting() and x.is_cpu:
+        return F.conv2d(x, _widened(weight) / 4, bias, stride=2, padding=1)
+    return F.avg_pool2d(F.conv2d(x, weight, bias, padding=1), 2)
 
 
 def _widened(weight: Tensor) -> Tensor:

@@ -52,11 +52,16 @@ class WinogradConv2d(nn.Conv2d):
         # Read once: a spectral norm iterates whenever its weight is read.
         weight = self.weight
         if not torch.jit.is_scripting():  # TorchScript compiles torch's convolution alone.
-            padding = int(self.padding[0])
-            if pays(x, weight, padding):
-                y: Tensor = _Winograd.apply(x, weight, padding)
-                return y if self.bias is None else y.add_(self.bias[:, None, None])
+            return convolve(x, weight, self.bias, int(self.padding[0]))
         return F.conv2d(x, weight, self.bias, padding=self.padding)
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, padding: int = 0) -> Tensor:
+    """``conv2d`` of stride 1, by Winograd's algorithm where that is faster; arguments as of torch's function."""
+    if weight.shape[2] in (3, 4) and pays(x, weight, padding):
+        y: Tensor = _Winograd.apply(x, weight, padding)
+        return y if bias is None else y.add_(bias[:, None, None])
+    return F.conv2d(x, weight, bias, padding=padding)
 
 
 def pays(x: Tensor, weight: Tensor, padding: int) -> bool:
