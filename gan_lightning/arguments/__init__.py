@@ -5,6 +5,7 @@ from gan_lightning.arguments.recordable import Recordable
 from gan_lightning.arguments.schedules import (
     ConstantSchedule,
     CosineSchedule,
+    GrowthSchedule,
     LinearSchedule,
     Schedule,
     StepSchedule,
@@ -15,6 +16,7 @@ __all__ = [
     "Checked",
     "ConstantSchedule",
     "CosineSchedule",
+    "GrowthSchedule",
     "LinearSchedule",
     "Recordable",
     "Schedule",

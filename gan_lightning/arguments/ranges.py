@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 _LEAST = {
-    **dict.fromkeys(("width", "pieces", "depth", "n_categories", "step_size", "T_max", "T_0"), 1),
+    **dict.fromkeys(
+        (
+            "width",
+            "pieces",
+            "depth",
+            "n_categories",
+            "step_size",
+            "T_max",
+            "T_0",
+        ),
+        1,
+    ),
     **dict.fromkeys(
         ("latent_dim", "num_classes", "code_dim", "kernel_dim", "n_kernels", "n_reference", "n_attributes", "outputs"),
         1,
@@ -14,6 +25,8 @@ _LEAST = {
     **dict.fromkeys(("n_critic", "accumulate", "penalty_interval", "shared_dim", "attention"), 1),
     "ema_start": 0,
     **dict.fromkeys(("freeze_generator", "freeze_discriminator"), 0),
+    **dict.fromkeys(("generator_penalty_interval", "style_dim", "mapping_depth"), 1),
+    **dict.fromkeys(("channel_base", "max_channels", "group_size"), 1),
     **dict.fromkeys(
         ("margin", "balance_rate", "buffer_size", "gamma", "perturbation", "input_noise", "hidden_noise", "slope"), 0
     ),
@@ -44,6 +57,8 @@ def check_limits(arguments: Mapping[str, Any], place: str = "") -> None:
         # ``not value > 0`` and not ``value <= 0``: NaN is refused as well.
         if name in ("gradient_clip_norm", "clip_limit", "ema_ramp_up") and not value > 0:
             raise ValueError(f"{place}{name} is {value}: it must be greater than 0.")
+        if name.endswith("probability") and not 0 <= value <= 1:
+            raise ValueError(f"{place}{name} is {value}: it must be at least 0 and at most 1.")
         if name == "lr" and not math.isfinite(value):
             raise ValueError(f"{place}{name} is {value}: it must be a finite number.")
         if name == "real_target" and not 0 < value <= 1:

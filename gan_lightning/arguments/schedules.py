@@ -136,6 +136,34 @@ class StepSchedule(Schedule):
         return min(self.start, last), max(self.start, last)
 
 
+class GrowthSchedule(Schedule):
+    """The level of a network that grows: from level to level it stays for some images, then fades in the next one.
+
+    Karras et al., ICLR 2018, arXiv 1710.10196, section 2 and appendix A. A network stops at its highest level.
+
+    Args:
+        stable: Real images at a level before the next one is faded in; 600,000 in the paper.
+        fade: Real images of a fade; 600,000 in the paper.
+        start: The first level: 0 is the coarsest map, in most networks 4 x 4.
+
+    Raises:
+        ValueError: A number is no whole number in its range.
+    """
+
+    def __init__(self, stable: int = 600_000, fade: int = 600_000, start: int = 0) -> None:
+        check_whole(0, stable=stable, start=start)
+        check_whole(1, fade=fade)
+        self.stable, self.fade, self.start = stable, fade, start
+
+    def __call__(self, images: int) -> float:
+        grown, rest = divmod(images, self.stable + self.fade)
+        return self.start + grown + max(0.0, (rest - self.stable) / self.fade)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return self.start, math.inf
+
+
 def value_of(number: Schedule | float, images: int) -> float:
     """The value of a number, or of a schedule after so many real images; on the host, without synchronisation."""
     return number(images) if isinstance(number, Schedule) else number

@@ -31,6 +31,7 @@ from gan_lightning.networks.mlp import (
     MLPGenerator,
 )
 from gan_lightning.networks.patchgan import InstancePatchDiscriminator, PatchDiscriminator
+from gan_lightning.networks.progan import ProGANDiscriminator, ProGANGenerator
 from gan_lightning.networks.r3gan import R3GANDiscriminator, R3GANGenerator
 from gan_lightning.networks.resnet import ResNetDiscriminator, ResNetGenerator, SNGANDiscriminator, SNGANGenerator
 from gan_lightning.networks.resnet_translator import ResidualTranslator
@@ -43,6 +44,8 @@ from gan_lightning.networks.sagan import (
 from gan_lightning.networks.semi_supervised import NoisyClassifier, SoftplusGenerator
 from gan_lightning.networks.srresnet import SRGANDiscriminator, SRResNet
 from gan_lightning.networks.stargan import StarGANDiscriminator, StarGANGenerator
+from gan_lightning.networks.stylegan import StyleGANDiscriminator, StyleGANGenerator
+from gan_lightning.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 from gan_lightning.networks.toy import PointDiscriminator, PointGenerator
 from gan_lightning.networks.unet import UNet
 
@@ -80,6 +83,8 @@ __all__ = [
     "PlainConvDiscriminator",
     "PointDiscriminator",
     "PointGenerator",
+    "ProGANDiscriminator",
+    "ProGANGenerator",
     "PyramidDiscriminator",
     "PyramidGenerator",
     "R3GANDiscriminator",
@@ -96,6 +101,10 @@ __all__ = [
     "SoftplusGenerator",
     "StarGANDiscriminator",
     "StarGANGenerator",
+    "StyleGAN2Discriminator",
+    "StyleGAN2Generator",
+    "StyleGANDiscriminator",
+    "StyleGANGenerator",
     "UNet",
     "VirtualBatchNormDiscriminator",
     "VirtualBatchNormGenerator",

@@ -160,6 +160,21 @@ class R3GANAdam(DCGANAdam, betas=(0.0, 0.9)):
     """
 
 
+class ProGANAdam(DCGANAdam, lr=1e-3, betas=(0.0, 0.99)):
+    """Adam without momentum: learning rate 1e-3, betas (0, 0.99).
+
+    Karras et al., 2018, arXiv 1710.10196, appendix A.1; StyleGAN's up to images of 64 pixels.
+    """
+
+
+class StyleGAN2Adam(DCGANAdam, lr=2e-3, betas=(0.0, 0.99)):
+    """Adam without momentum: learning rate 2e-3, betas (0, 0.99).
+
+    Karras et al., 2020, arXiv 1912.04958, appendix B. The paper makes a step of its own for each rare penalty, and
+    corrects rate and betas for those; here a penalty is in the step of the loss, as many steps as without it.
+    """
+
+
 @checked
 class WGANRMSprop(torch.optim.RMSprop):
     """RMSProp with learning rate 5e-5.

@@ -11,6 +11,7 @@ from gan_lightning.regularizers.gradient_penalties import (
 )
 from gan_lightning.regularizers.le_cam import LeCam, le_cam_penalty
 from gan_lightning.regularizers.orthogonal import orthogonal_penalty
+from gan_lightning.regularizers.path_length import path_lengths
 from gan_lightning.regularizers.regularizer import Judgement, Regularizer
 from gan_lightning.regularizers.top_k import TopK
 from gan_lightning.regularizers.weight_clipping import clip_weights
@@ -29,6 +30,7 @@ __all__ = [
     "gradient_penalty",
     "le_cam_penalty",
     "orthogonal_penalty",
+    "path_lengths",
     "r1_penalty",
     "r2_penalty",
     "refuse_batch_norm",

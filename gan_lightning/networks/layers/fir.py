@@ -26,10 +26,12 @@ class _FIR(nn.Module):
     """
 
     kernel: Tensor
+    shifts_by_odd: bool = True
+    """Whether an odd number of taps would shift the image by half a pixel."""
 
     def __init__(self, taps: Sequence[float] = BINOMIAL_TAPS) -> None:
         super().__init__()
-        if len(taps) < 2 or len(taps) % 2 or sum(taps) == 0:
+        if len(taps) < 2 or (self.shifts_by_odd and len(taps) % 2) or sum(taps) == 0:
             raise ValueError(f"taps is {list(taps)}: it must be an even number of weights that do not add up to 0.")
         row = torch.tensor(taps, dtype=torch.float32) / sum(taps)
         # A constant, not a weight: in no checkpoint.
@@ -64,3 +66,24 @@ class FIRDownsample(_FIR):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, 2H, 2W) to (N, C, H, W)."""
         return F.conv2d(x, self._kernel_of(x), stride=2, padding=self.padding, groups=x.shape[1])
+
+
+class FIRBlur(_FIR):
+    """The filter alone, for a strided convolution after it or a transposed one before it.
+
+    Args:
+        padding: Zeros around the map; it grows by twice that, less the number of taps but one.
+        gain: Factor of the result: 4 after a transposed convolution of stride 2.
+        taps: Of the filter along one side.
+    """
+
+    shifts_by_odd = False
+
+    def __init__(self, padding: int, gain: float = 1.0, taps: Sequence[float] = BINOMIAL_TAPS) -> None:
+        super().__init__(taps)
+        self.padding = padding
+        self.gain = gain
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C, H', W')."""
+        return F.conv2d(x, self.gain * self._kernel_of(x), padding=self.padding, groups=x.shape[1])

@@ -1,0 +1,185 @@
+"""Networks of StyleGAN (Karras et al., CVPR 2019, arXiv 1812.04948): a style for each layer of a growing generator."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gan_lightning.networks.layers.equalized import LEAKY_GAIN, EqualizedConv2d, EqualizedLinear, leaky_relu
+from gan_lightning.networks.layers.fir import FIRBlur
+from gan_lightning.networks.layers.image_shape import coarsest_map
+from gan_lightning.networks.layers.styles import MappingNetwork, Noise, truncate
+from gan_lightning.networks.progan import GrowingDiscriminator, GrowingGenerator, channels_by_level
+
+
+class AdaptiveInstanceNorm(nn.Module):
+    """Noise, bias, LeakyReLU, instance norm, and a scale and an offset of each channel by the style (equation 1).
+
+    ``y_s (x - mean(x)) / std(x) + y_b`` with ``(y_s - 1, y_b)`` an affine map of w.
+
+    Args:
+        channels: Of the map.
+        style_dim: Length of a style.
+        size: Height and width of the map.
+    """
+
+    def __init__(self, channels: int, style_dim: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.noise = Noise(*size, channels)
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.affine = EqualizedLinear(style_dim, 2 * channels)
+
+    def forward(self, x: Tensor, style: Tensor, noise: Tensor | float | None = None) -> Tensor:
+        """Map (N, C, H, W) with a style (N, D) to the same shape; ``noise`` as of :class:`Noise`."""
+        x = leaky_relu(self.noise(x, noise) + self.bias[:, None, None])
+        scale, offset = self.affine(style)[:, :, None, None].chunk(2, dim=1)
+        return torch.addcmul(offset, F.instance_norm(x, eps=1e-8), scale + 1)
+
+
+class StyleStart(nn.Module):
+    """The first block: a learned constant and a convolution, each with noise and style.
+
+    Args:
+        channels: Of the map.
+        style_dim: Length of a style.
+        size: Height and width of the map.
+    """
+
+    def __init__(self, channels: int, style_dim: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.constant = nn.Parameter(torch.ones(1, channels, *size))
+        self.style1 = AdaptiveInstanceNorm(channels, style_dim, size)
+        self.conv = EqualizedConv2d(channels, channels, bias=False, gain=LEAKY_GAIN)
+        self.style2 = AdaptiveInstanceNorm(channels, style_dim, size)
+
+    def forward(self, x: None, styles: Tensor, noises: list[Tensor | float | None]) -> Tensor:
+        """The map (N, C, *size) of styles (N, 2, D)."""
+        x1 = self.style1(self.constant.expand(len(styles), -1, -1, -1), styles[:, 0], noises[0])
+        return self.style2(self.conv(x1), styles[:, 1], noises[1])
+
+
+class StyleBlock(nn.Module):
+    """Two 3 x 3 convolutions, each with noise and style, the first to twice the side and then blurred.
+
+    Args:
+        in_channels: Channels in.
+        out_channels: Channels out.
+        style_dim: Length of a style.
+        size: Height and width of the map made.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, style_dim: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.conv1 = EqualizedConv2d(in_channels, out_channels, bias=False, gain=LEAKY_GAIN)
+        self.blur = FIRBlur(padding=1, taps=(1, 2, 1))
+        self.style1 = AdaptiveInstanceNorm(out_channels, style_dim, size)
+        self.conv2 = EqualizedConv2d(out_channels, out_channels, bias=False, gain=LEAKY_GAIN)
+        self.style2 = AdaptiveInstanceNorm(out_channels, style_dim, size)
+
+    def forward(self, x: Tensor, styles: Tensor, noises: list[Tensor | float | None]) -> Tensor:
+        """Map (N, in_channels, H, W) with styles (N, 2, D) to (N, out_channels, 2H, 2W)."""
+        x = self.style1(self.blur(self.conv1.upsampled(x)), styles[:, 0], noises[0])
+        return self.style2(self.conv2(x), styles[:, 1], noises[1])
+
+
+class StyleGANGenerator(GrowingGenerator):
+    """Mapping network, and a growing synthesis network of a constant, styles and noise.
+
+    Args:
+        image_shape: Channels, height and width of the images at the highest level; each side 4 times a power of two, or
+            another small number of times.
+        latent_dim: Length of the latent vector.
+        style_dim: Length of a style; 512 in the paper.
+        mapping_depth: Layers of the mapping network.
+        channel_base: Channels times side of a map; 8192 in the paper.
+        max_channels: At most so many channels; 512 in the paper.
+
+    Attributes:
+        n_styles: Layers that take a style, two of each resolution.
+
+    Raises:
+        ValueError: If the network cannot make images of this shape.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int] = (3, 64, 64),
+        latent_dim: int = 512,
+        style_dim: int = 512,
+        mapping_depth: int = 8,
+        channel_base: int = 8192,
+        max_channels: int = 512,
+    ) -> None:
+        levels, (rows, columns) = coarsest_map("StyleGANGenerator", image_shape)
+        channels = channels_by_level(levels, channel_base, max_channels)
+        blocks: list[nn.Module] = [StyleStart(channels[0], style_dim, (rows, columns))]
+        for level, pair in enumerate(pairwise(channels), start=1):
+            blocks.append(StyleBlock(*pair, style_dim, (rows * 2**level, columns * 2**level)))
+        super().__init__(blocks, channels, image_shape[0])
+        self.mapping = MappingNetwork(latent_dim, style_dim, mapping_depth)
+        self.n_styles = 2 * len(blocks)
+
+    def forward(self, latent: Tensor, *, truncation: float = 1.0) -> Tensor:
+        """Map latents (N, latent_dim) to images (N, C, H, W)."""
+        return self.synthesise(self.styles(latent, truncation=truncation))
+
+    def styles(self, latent: Tensor, labels: None = None, truncation: float = 1.0) -> Tensor:
+        """Styles of latents, the same for each layer: N x n_styles x style_dim, truncated in the first 8 layers."""
+        styles = self.mapping(latent)[:, None].expand(-1, self.n_styles, -1)
+        return truncate(styles, self.mapping.mean_style, truncation, layers=8)
+
+    def synthesise(self, styles: Tensor, noise: float | list[Tensor] | None = None) -> Tensor:
+        """Images (N, C, H, W) of styles (N, n_styles, style_dim); ``noise`` as of StyleGAN2's."""
+        noises = noise if isinstance(noise, list) else [noise] * self.n_styles
+        maps: list[Tensor] = []
+        x = None
+        for level in range(self.stage + 1):
+            two = slice(2 * level, 2 * level + 2)
+            x = self.blocks[level](x, styles[:, two], noises[two])
+            maps.append(x)
+        return self.image_of(maps)
+
+
+class StyleGANDownBlock(nn.Module):
+    """Two 3 x 3 convolutions with LeakyReLU, a blur before the second, which averages every 2 x 2 pixels.
+
+    Args:
+        in_channels: Channels in.
+        out_channels: Channels out.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv1 = EqualizedConv2d(in_channels, in_channels, gain=LEAKY_GAIN)
+        self.blur = FIRBlur(padding=1, taps=(1, 2, 1))
+        self.conv2 = EqualizedConv2d(in_channels, out_channels, gain=LEAKY_GAIN)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_channels, 2H, 2W) to (N, out_channels, H, W)."""
+        return leaky_relu(self.conv2.pooled(self.blur(leaky_relu(self.conv1(x)))))
+
+
+class StyleGANDiscriminator(GrowingDiscriminator):
+    """ProGAN's discriminator with low-pass filters where it halves.
+
+    Args:
+        image_shape: Channels, height and width of the images at the highest level; as of :class:`StyleGANGenerator`.
+        channel_base: Channels times side of a map; 8192 in the paper.
+        max_channels: At most so many channels; 512 in the paper.
+        group_size: Images whose features' standard deviation is taken together; 4 in the paper. None: the batch.
+
+    Raises:
+        ValueError: If the network cannot judge images of this shape.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int] = (3, 64, 64),
+        channel_base: int = 8192,
+        max_channels: int = 512,
+        group_size: int | None = 4,
+    ) -> None:
+        super().__init__(image_shape, channel_base, max_channels, group_size, StyleGANDownBlock)
