@@ -11,7 +11,7 @@ from torch import nn
 
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.inference.checkpoint import CheckpointError, load
-from gan_lightning.inference.published import biggan_pytorch, dcgan_example, pix2pix, r3gan
+from gan_lightning.inference.published import biggan_pytorch, dcgan_example, pix2pix, r3gan, stylegan2
 from gan_lightning.inference.published.networks import Published, PublishedTranslator
 from gan_lightning.inference.published.reading import Weights, state_dicts
 
@@ -28,7 +28,7 @@ class Source(Protocol):
         """The network that a state dict belongs to; None: it is not of this program."""
 
 
-SOURCES: tuple[Source, ...] = (pix2pix, dcgan_example, r3gan, biggan_pytorch)
+SOURCES: tuple[Source, ...] = (pix2pix, dcgan_example, r3gan, stylegan2, biggan_pytorch)
 
 _MISFIT = (IndexError, KeyError, RuntimeError, ValueError)
 """What it raises when a layer is missing, left over or of another shape."""
