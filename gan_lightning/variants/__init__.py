@@ -18,6 +18,7 @@ from gan_lightning.variants.lapgan import LAPGAN as LAPGAN
 from gan_lightning.variants.lsgan import LSGAN as LSGAN
 from gan_lightning.variants.maximum_likelihood_gan import MaximumLikelihoodGAN as MaximumLikelihoodGAN
 from gan_lightning.variants.pix2pix import Pix2Pix as Pix2Pix
+from gan_lightning.variants.pro_gan import ProGAN as ProGAN
 from gan_lightning.variants.projection_gan import ProjectionGAN as ProjectionGAN
 from gan_lightning.variants.r3gan import R3GAN as R3GAN
 from gan_lightning.variants.relativistic_gan import RelativisticGAN as RelativisticGAN
@@ -26,6 +27,8 @@ from gan_lightning.variants.semi_supervised_gan import SemiSupervisedGAN as Semi
 from gan_lightning.variants.sngan import SNGAN as SNGAN
 from gan_lightning.variants.srgan import SRGAN as SRGAN
 from gan_lightning.variants.star_gan import StarGAN as StarGAN
+from gan_lightning.variants.style_gan import StyleGAN as StyleGAN
+from gan_lightning.variants.style_gan2 import StyleGAN2 as StyleGAN2
 from gan_lightning.variants.unrolled_gan import UnrolledGAN as UnrolledGAN
 from gan_lightning.variants.wgan import WGAN as WGAN
 from gan_lightning.variants.wgan_gp import WGANGP as WGANGP

@@ -87,6 +87,8 @@ def test_ema_follows_its_formula(variant: Variant, tmp_path: Path) -> None:
     model = small(
         variant,
         ema_decay=0.3,
+        ema_half_life=None,
+        ema_ramp_up=None,
         ema_start=0,
         generator_optimizer=partial(torch.optim.SGD, lr=3.0),
         gradient_clip_norm=1.0,

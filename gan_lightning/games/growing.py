@@ -1,0 +1,66 @@
+"""Games whose networks grow with the real images seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from gan_lightning.arguments import Schedule, value_of
+from gan_lightning.arguments.recipes import resolve_number
+from gan_lightning.arguments.schedules import GrowthSchedule
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.image import ImageGame
+from gan_lightning.games.players import PLAYERS
+from gan_lightning.networks.layers.growing import Growing, faded
+
+
+class GrowingGame(ImageGame):
+    """A game that begins with small images; layers for larger ones are faded in (Karras et al., 2018, section 2).
+
+    Both players and the average have the same level, a function of ``images_seen`` that is constant within a step, and
+    is in checkpoints with the weights. Real images of a step are averaged to the size of its fakes. Samples have the
+    full size from the start: those of smaller ones are enlarged.
+
+    Args:
+        growth: The level, or its schedule; the highest of the networks at most.
+        reset_optimizers: Whether the optimisers forget their moments where a level is added, as in ProGAN's code.
+        **game: Arguments of :class:`~gan_lightning.games.image.ImageGame`.
+
+    Raises:
+        TypeError: A network does not grow.
+    """
+
+    def __init__(self, growth: Schedule | float | None = None, reset_optimizers: bool = True, **game: Any) -> None:
+        super().__init__(**game)
+        for player in PLAYERS:
+            if not isinstance(getattr(self, player), Growing):
+                raise TypeError(
+                    f"{type(self).__name__}'s networks grow, and its {player} is a "
+                    f"{type(getattr(self, player)).__name__}, which does not: take one of ProGAN's or StyleGAN's."
+                )
+        self.growth = GrowthSchedule() if growth is None else resolve_number(growth)
+        self.reset_optimizers = reset_optimizers
+        self._set_level(value_of(self.growth, 0))
+
+    @property
+    def level(self) -> float:
+        """Doublings of the coarsest map so far; in a fade a fraction, rounded up for the size of the images."""
+        return self.generator.level
+
+    def _set_level(self, level: float) -> None:
+        for network in (self.generator, self.discriminator, self.averaged_generator):
+            network.level = min(level, network.levels)
+
+    def training_step(self, batches: list[Any], batch_idx: int) -> dict[str, Tensor]:
+        stage = self.generator.stage
+        self._set_level(value_of(self.growth, self.images_seen))
+        if self.generator.stage > stage and self.reset_optimizers:
+            for player in PLAYERS:
+                self.optimizer_of(player).optimizer.state.clear()
+        return super().training_step(batches, batch_idx)
+
+    def prepare_batch(self, raw: Any) -> GameBatch:
+        batch = super().prepare_batch(raw)
+        return replace(batch, real=faded(batch.real, self.discriminator)) if self.training else batch

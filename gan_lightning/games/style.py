@@ -1,0 +1,41 @@
+"""Games whose generator maps latents to styles, and makes images of a style for each layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.image import ImageGame
+from gan_lightning.networks.layers.styles import mix, random_crossovers
+
+
+class StyleGame(ImageGame):
+    """A game of styles (Karras et al., CVPR 2019, arXiv 1812.04948).
+
+    In training some images are of two latents, the second from a random layer on, so that neighbouring layers do not
+    learn to depend on each other: mixing regularisation (section 3.1).
+
+    Args:
+        mixing_probability: Share of the images of two latents; 0.9 in the paper, none in StyleGAN2-ADA's configuration
+            for CIFAR-10.
+        **game: Arguments of the kind of game beside it, such as :class:`~gan_lightning.games.image.ImageGame`.
+    """
+
+    def __init__(self, mixing_probability: float = 0.9, **game: Any) -> None:
+        super().__init__(**game)
+        self.mixing_probability = mixing_probability
+
+    def generate_fakes(self, batch: GameBatch) -> Tensor:
+        return self.generator.synthesise(self.random_styles(batch.latent))
+
+    def random_styles(self, latent: Tensor, *labels: Tensor) -> Tensor:
+        """Styles of latents (N, latent_dim) in training, N x L x D, mixed with those of others."""
+        styles: Tensor = self.generator.styles(latent, *labels)
+        if self.mixing_probability == 0:
+            return styles
+        others = self.generator.styles(torch.randn_like(latent), *labels)
+        n, layers, _ = styles.shape
+        return mix(styles, others, random_crossovers(n, layers, self.mixing_probability, styles.device))

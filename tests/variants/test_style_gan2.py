@@ -1,0 +1,150 @@
+"""StyleGAN2: lazy penalties with their factors, path lengths of a linear generator, mixing, R1's automatic weight."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from gan_lightning.games.batch import GameBatch
+from gan_lightning.networks.layers.styles import mix, random_crossovers
+from gan_lightning.regularizers import path_lengths, r1_penalty
+from gan_lightning.variants import StyleGAN, StyleGAN2
+from tests.helpers.games import answered, assert_same_bits, last_state, metrics_file, play, small
+
+
+def test_losses_are_the_papers() -> None:
+    discriminator, generator = answered(small(StyleGAN2), real=[1.0, -2.0], fake=[0.5, 3.0])
+    softplus = lambda x: math.log1p(math.exp(x))  # noqa: E731
+    expected = (softplus(-1) + softplus(2)) / 2 + (softplus(0.5) + softplus(3)) / 2
+    assert sum(discriminator.values()) == pytest.approx(expected, rel=1e-6)
+    assert sum(generator.values()) == pytest.approx((softplus(-0.5) + softplus(-3)) / 2, rel=1e-6)
+
+
+def test_path_lengths_of_a_linear_generator() -> None:
+    """Images A w, for each of two layers: J^T y = A^T y, whose squared length has the mean ||A||_F^2 / (H W)."""
+    torch.manual_seed(0)
+    matrix = torch.randn(3 * 4 * 4, 5, dtype=torch.float64)
+    styles = torch.randn(4000, 2, 5, dtype=torch.float64, requires_grad=True)
+    images = (styles.sum(1) @ matrix.t()).unflatten(1, (3, 4, 4))
+    lengths = path_lengths(images, styles)
+    assert lengths.shape == (4000,)
+    # A sum of 5 correlated squares: its deviation is at most sqrt(2) times the mean, and of 4000 2 % of it.
+    expected = matrix.square().sum().item() / 16
+    assert lengths.square().mean().item() == pytest.approx(expected, rel=5 * math.sqrt(2 / 4000))
+
+
+def test_path_length_term(monkeypatch: pytest.MonkeyPatch) -> None:
+    """2 E (l - a)^2 on half a batch, with a moved by a hundredth of the way before it is used."""
+    model = small(StyleGAN2)
+    lengths = torch.tensor([1.0, 3.0])
+    given: list[tuple[int, ...]] = []
+
+    def fixed(images: Tensor, styles: Tensor) -> Tensor:
+        given.append(tuple(styles.shape))
+        return lengths
+
+    monkeypatch.setattr("gan_lightning.variants.style_gan2.path_lengths", fixed)
+    batch = GameBatch(torch.zeros(4, 1, 16, 16), latent=torch.zeros(4, 4))
+    term = model.generator_penalty(batch)["path_length"]
+    assert given == [(2, 6, 6)]
+    mean = 0.01 * 2.0
+    assert model.path_length_mean.item() == pytest.approx(mean)
+    assert term.item() == pytest.approx(2 * ((1 - mean) ** 2 + (3 - mean) ** 2) / 2)
+
+
+def test_penalties_are_lazy_and_multiplied_by_their_intervals(tmp_path: Path) -> None:
+    model = small(StyleGAN2, penalty_interval=3, generator_penalty_interval=2, r1_weight=1.0)
+    steps: dict[str, list[int]] = {"r1": [], "path_length": []}
+
+    def noting(penalty: Any, name: str) -> Any:
+        def noted(batch: GameBatch) -> Any:
+            steps[name].append(model.game_step)
+            return penalty(batch)
+
+        return noted
+
+    for hook, name in (("discriminator_penalty", "r1"), ("generator_penalty", "path_length")):
+        setattr(model, hook, noting(getattr(model, hook), name))
+    play(model, 7, tmp_path, batch_size=20)
+    assert steps == {"r1": [0, 3, 6], "path_length": [0, 2, 4, 6]}
+    header, *rows = (line.split(",") for line in metrics_file(tmp_path).splitlines())
+    log = [dict(zip(header, row, strict=True)) for row in rows]
+    for player, name, interval in (("discriminator", "r1", 3), ("generator", "path_length", 2)):
+        first = log[0]
+        others = [n for n in header if n.startswith(f"train/{player}/") and n.split("/")[-1] not in ("loss", name)]
+        rest = sum(float(first[n]) for n in others)
+        assert float(first[f"train/{player}/loss"]) == pytest.approx(
+            rest + interval * float(first[f"train/{player}/{name}"]), rel=1e-4
+        )
+
+
+def test_r1_of_real_images_and_its_automatic_weight(tmp_path: Path) -> None:
+    model = small(StyleGAN2, penalty_interval=1, path_length_weight=0.0)
+    play(model, 1, tmp_path, batch_size=20)
+    assert model.gamma(20) == pytest.approx(0.0002 * 16 * 16 / 20)
+    batch = GameBatch(torch.randn(4, 1, 16, 16))
+    expected = model.gamma(4) * r1_penalty(model.discriminator, batch.real)
+    assert_close(model.discriminator_penalty(batch)["r1"], expected)
+    assert small(StyleGAN2, r1_weight=3.0).gamma(8) == 3.0
+
+
+def test_mixing_takes_layers_from_a_random_one_on() -> None:
+    styles, others = torch.zeros(3, 4, 2), torch.ones(3, 4, 2)
+    assert_close(
+        mix(styles, others, torch.tensor([1, 4, 2]))[:, :, 0], torch.tensor([[0.0, 1, 1, 1], [0] * 4, [0, 0, 1, 1]])
+    )
+    assert_close(mix(styles, others, 1, 3)[0, :, 0], torch.tensor([0.0, 1, 1, 0]))
+    torch.manual_seed(0)
+    crossovers = random_crossovers(20_000, 5, 0.9, torch.device("cpu"))
+    counts = torch.bincount(crossovers, minlength=6).double() / 20_000
+    assert counts[0] == 0
+    # Four standard deviations of a share of 20,000
+    assert_close(counts[1:5], torch.full((4,), 0.225, dtype=torch.float64), rtol=0, atol=4 * 0.003)
+    assert counts[5].item() == pytest.approx(0.1, abs=4 * 0.0022)
+
+
+@pytest.mark.parametrize("variant", [StyleGAN, StyleGAN2])
+@pytest.mark.parametrize("probability", [0.0, 1.0])
+def test_fakes_are_mixed_in_training(variant: Any, probability: float) -> None:
+    model = small(variant, mixing_probability=probability)
+    torch.manual_seed(0)
+    styles = model.random_styles(torch.randn(8, 4))
+    alike = (styles[:, :1] == styles).all(2)
+    assert alike[:, 0].all()
+    assert alike[:, -1].all() if probability == 0 else not alike[:, -1].any()
+
+
+def test_with_classes_both_players_are_conditional() -> None:
+    model = small(StyleGAN2, num_classes=3)
+    one, other = (model.sample(4, labels=[label]) for label in (0, 2))
+    assert (one - other).abs().max() > 0
+    free = small(StyleGAN2, num_classes=3, conditional=False)
+    assert free.num_classes is None
+    assert free.sample(2).shape == (2, 1, 16, 16)
+
+
+def test_the_means_resume_exactly(tmp_path: Path) -> None:
+    """Of path lengths and of styles: between two penalties, and where one has just been computed."""
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    make = lambda: small(StyleGAN2, penalty_interval=3, generator_penalty_interval=2)  # noqa: E731
+    play(make(), 8, straight, batch_size=20)
+    for crash in (3, 4, None):
+        play(make(), 8, broken, batch_size=20, resume=True, crash_at=crash)
+    state = last_state(broken)
+    assert state["state_dict"]["path_length_mean"] > 0
+    assert state["state_dict"]["generator.mapping.mean_style"].any()
+    assert_same_bits(state, last_state(straight))
+    assert metrics_file(broken) == metrics_file(straight)
+
+
+def test_a_discriminator_with_batch_norm_is_refused() -> None:
+    class Normalised(nn.Sequential):
+        def __init__(self, image_shape: tuple[int, int, int]) -> None:
+            super().__init__(nn.Conv2d(1, 2, 16), nn.BatchNorm2d(2), nn.Flatten())
+
+    with pytest.raises(ValueError, match="BatchNorm"):
+        small(StyleGAN2, discriminator=Normalised)
