@@ -8,6 +8,7 @@ finer one is faded in: at 2.3 images have the size of level 3, and are 0.3 of wh
 from __future__ import annotations
 
 import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
