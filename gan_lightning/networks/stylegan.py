@@ -99,10 +99,13 @@ class StyleGANGenerator(GrowingGenerator):
 
     Attributes:
         n_styles: Layers that take a style, two of each resolution.
+        truncation: psi of ``forward``.
 
     Raises:
         ValueError: If the network cannot make images of this shape.
     """
+
+    truncation: float = 1.0
 
     def __init__(
         self,
@@ -122,9 +125,18 @@ class StyleGANGenerator(GrowingGenerator):
         self.mapping = MappingNetwork(latent_dim, style_dim, mapping_depth)
         self.n_styles = 2 * len(blocks)
 
-    def forward(self, latent: Tensor, *, truncation: float = 1.0) -> Tensor:
-        """Map latents (N, latent_dim) to images (N, C, H, W)."""
-        return self.synthesise(self.styles(latent, truncation=truncation))
+    def forward(
+        self, latent: Tensor, *, truncation: float | None = None, noise: float | list[Tensor] | None = None
+    ) -> Tensor:
+        """Map latents (N, latent_dim) to images (N, C, H, W).
+
+        Args:
+            latent: z.
+            truncation: psi; see :func:`~gan_lightning.networks.layers.styles.truncate`. None: the attribute's.
+            noise: See :meth:`synthesise`.
+        """
+        psi = self.truncation if truncation is None else truncation
+        return self.synthesise(self.styles(latent, truncation=psi), noise)
 
     def styles(self, latent: Tensor, labels: None = None, truncation: float = 1.0) -> Tensor:
         """Styles of latents, the same for each layer: N x n_styles x style_dim, truncated in the first 8 layers."""
@@ -132,7 +144,13 @@ class StyleGANGenerator(GrowingGenerator):
         return truncate(styles, self.mapping.mean_style, truncation, layers=8)
 
     def synthesise(self, styles: Tensor, noise: float | list[Tensor] | None = None) -> Tensor:
-        """Images (N, C, H, W) of styles (N, n_styles, style_dim); ``noise`` as of StyleGAN2's."""
+        """Images (N, C, H, W) of styles (N, n_styles, style_dim).
+
+        Args:
+            styles: One for each layer.
+            noise: One map for each layer, or a factor of the constant noise: 0 for none. None: random in training,
+                constant otherwise.
+        """
         noises = noise if isinstance(noise, list) else [noise] * self.n_styles
         maps: list[Tensor] = []
         x = None

@@ -144,10 +144,13 @@ class StyleGAN2Generator(nn.Module):
 
     Attributes:
         n_styles: Layers that take a style: L.
+        truncation: psi of ``forward``.
 
     Raises:
         ValueError: If the network cannot make images of this shape.
     """
+
+    truncation: float = 1.0
 
     def __init__(
         self,
@@ -178,9 +181,24 @@ class StyleGAN2Generator(nn.Module):
         self.to_images = nn.ModuleList(ToImage(each, image_channels, style_dim) for each in channels)
         self.upsample = FIRUpsample()
 
-    def forward(self, latent: Tensor, labels: Tensor | None = None, *, truncation: float = 1.0) -> Tensor:
-        """Map latents (N, latent_dim), with labels (N,) if it takes any, to images (N, C, H, W)."""
-        return self.synthesise(self.styles(latent, labels, truncation))
+    def forward(
+        self,
+        latent: Tensor,
+        labels: Tensor | None = None,
+        *,
+        truncation: float | None = None,
+        noise: float | list[Tensor] | None = None,
+    ) -> Tensor:
+        """Map latents (N, latent_dim), with labels (N,) if it takes any, to images (N, C, H, W).
+
+        Args:
+            latent: z.
+            labels: Classes.
+            truncation: psi; see :func:`~gan_lightning.networks.layers.styles.truncate`. None: the attribute's.
+            noise: See :meth:`synthesise`.
+        """
+        psi = self.truncation if truncation is None else truncation
+        return self.synthesise(self.styles(latent, labels, psi), noise)
 
     def styles(self, latent: Tensor, labels: Tensor | None = None, truncation: float = 1.0) -> Tensor:
         """Styles of latents, the same for each layer: N x n_styles x style_dim, truncated."""
