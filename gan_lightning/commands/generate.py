@@ -1,9 +1,9 @@
 """``gan-lightning generate``: pictures from a checkpoint."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gan_lightning.commands.code_options import HELP, parse_codes
 from gan_lightning.commands.errors import disk_errors_in_one_sentence, errors_in_one_sentence
@@ -15,13 +15,15 @@ from gan_lightning.commands.from_checkpoint import (
     load_sampler,
     open_set,
 )
-from gan_lightning.commands.options import OptionParser, number, path, whole
+from gan_lightning.commands.options import OptionParser, layers, number, path, whole
 from gan_lightning.commands.write_images import (
+    NOISES,
     first_missing,
     with_progress_bar,
     write_interpolation,
     write_points,
     write_samples,
+    write_table,
 )
 from gan_lightning.visualization.image_sets import end_set, refuse_to_overwrite
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 _N = 64
 _FRAMES = 16
+_TABLE = 6
 _IMAGE_OPTIONS = (
     "seed",
     "batch_size",
@@ -42,6 +45,9 @@ _IMAGE_OPTIONS = (
     "standing_statistics",
     "grid",
     "interpolate",
+    "mix",
+    "vary_noise",
+    "noise",
     "video",
     "scale",
     "format",
@@ -60,6 +66,7 @@ examples:
   gan-lightning generate --ckpt last.ckpt --n 100 --grid --out samples
   gan-lightning generate --ckpt last.ckpt --labels 7 --out sevens
   gan-lightning generate --ckpt last.ckpt --truncation 0.5 --standing_statistics --out typical
+  gan-lightning generate --ckpt stylegan2.pkl --truncation 0.7 --mix 0:4 --n 6 --out coarse_styles
   gan-lightning generate --ckpt last.ckpt --codes category=3 continuous0=-2:2 --out codes
   gan-lightning generate --ckpt last.ckpt --interpolate 0 5 --frames 60 --video --out way
   gan-lightning generate --ckpt last.ckpt --interpolate 0 0 --codes continuous0=-2:2 --out one_code
@@ -71,10 +78,10 @@ def run(command: str, arguments: Sequence[str]) -> int:
     # torch takes its time: not before the arguments are known to be right
     from gan_lightning.visualization.images import are_points, drawable, enlarge, to_uint8, to_uint16
 
-    make, write = (_samples, write_samples) if options.interpolate is None else (_interpolation, write_interpolation)
+    make, write = _mode(options)
     with errors_in_one_sentence(command):
         import_packages(options.packages)
-        _check_interpolation_options(options)
+        _check_modes(options)
         refuse_to_overwrite(options.out)
         # Continue at the batch of the first missing file: batches are a function of the seed.
         start = first_missing(options) // options.batch_size * options.batch_size
@@ -89,7 +96,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
         _check_format(options, model)
         open_set(command, options, n, _IMAGE_OPTIONS)
         # On the device, a batch at a time: a quarter of the bytes leave a GPU.
-        if options.grid or options.interpolate:
+        if options.grid or options.interpolate or options.mix or options.vary_noise:
             batches = (to_uint8(drawable(batch)).unflatten(0, (len(batch), -1)) for batch in batches)
         elif not points:
             batches = map(to_uint16 if options.bits == 16 else to_uint8, batches)
@@ -167,8 +174,9 @@ def _parser() -> argparse.ArgumentParser:
         "--truncation",
         type=number,
         metavar="TAU",
-        help="draw the numbers of latents again until they lie in [-TAU, TAU]: the smaller, the less samples differ, "
-        "and as a rule the better each looks (default: as in training)",
+        help="draw the numbers of latents again until they lie in [-TAU, TAU]; of StyleGAN and StyleGAN2 the psi that "
+        "draws styles to their mean: the smaller, the less samples differ, and as a rule the better each looks "
+        "(default: as in training)",
     )
     add_standing_statistics(parser)
     parser.add_argument("--grid", action="store_true", help="write all samples into one picture, grid.png")
@@ -180,6 +188,25 @@ def _parser() -> argparse.ArgumentParser:
         help="instead of samples, write the way from sample A to sample B, side by side, as interpolation.png; "
         "`--labels` and `--codes` then take one value for the whole way or two, for its ends, and a class changes "
         "half-way",
+    )
+    parser.add_argument(
+        "--mix",
+        type=layers,
+        metavar="FIRST:LAST",
+        help="for StyleGAN and StyleGAN2: instead of samples, write the table mixing.png of N rows and columns: each "
+        "image is the sample on its left with the layers from FIRST on, up to LAST and without it, of the sample above",
+    )
+    parser.add_argument(
+        "--vary_noise",
+        action="store_true",
+        help="for StyleGAN and StyleGAN2: instead of samples, write noise.png: a row for each of N samples, with four "
+        "kinds of noise, and on the right how much it changes each pixel",
+    )
+    parser.add_argument(
+        "--noise",
+        type=number,
+        metavar="FACTOR",
+        help="for StyleGAN and StyleGAN2: noise so many times as loud; 0 turns it off (default: 1)",
     )
     parser.add_argument(
         "--frames", type=whole(1), metavar="N", help=f"images on the way, ends included (default: {_FRAMES})"
@@ -209,6 +236,29 @@ def _parser() -> argparse.ArgumentParser:
     add_import(parser)
     add_device(parser)
     return parser
+
+
+def _mode(options: argparse.Namespace) -> "tuple[Callable[..., Any], Callable[..., None]]":
+    """What makes the images, and what writes them."""
+    modes = {name: value for name in ("interpolate", "mix", "vary_noise") if (value := getattr(options, name))}
+    if options.mix or options.vary_noise:
+        return _table, write_table
+    return (_interpolation, write_interpolation) if modes else (_samples, write_samples)
+
+
+def _check_modes(options: argparse.Namespace) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        ValueError: There are some.
+    """
+    modes = [name for name in ("interpolate", "mix", "vary_noise") if getattr(options, name)]
+    if len(modes) > 1:
+        raise ValueError(f"--{modes[0]} and --{modes[1]} each write a picture of their own: leave one out.")
+    for name in ("grid", "codes", "domain"):
+        if (options.mix or options.vary_noise) and getattr(options, name):
+            raise ValueError(f"--{name} does not go with --{modes[0]}, which writes one table of styles.")
+    _check_interpolation_options(options)
 
 
 def _check_interpolation_options(options: argparse.Namespace) -> None:
@@ -249,9 +299,26 @@ def _interpolation(options: argparse.Namespace, start: int) -> "tuple[Adversaria
     return model, n, frames
 
 
+def _table(options: argparse.Namespace, start: int) -> "tuple[AdversarialModule, int, Iterator[Tensor]]":
+    """The same for a table of mixed styles or of noise, all in one batch."""
+    from gan_lightning import inference
+
+    n = options.n or _TABLE
+    model = load_sampler(options.ckpt, options.device)
+    _set_statistics(options, model)
+    labels = None if options.labels is None else inference.check_labels(model, options.labels)
+    if options.mix:
+        images = inference.mixing_table(model, n, *options.mix, options.seed, labels, options.truncation)
+    else:
+        images = inference.noise_table(model, n, NOISES, options.seed, labels, options.truncation)
+    return model, len(images), iter([images])
+
+
 def _set_statistics(options: argparse.Namespace, model: "AdversarialModule") -> None:
     from gan_lightning import inference
 
+    if options.noise is not None:
+        inference.scale_noise(model, options.noise)
     if options.standing_statistics is not None:
         inference.set_standing_statistics(
             model, options.standing_statistics, seed=options.seed, truncation=options.truncation

@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 _FRAME_MS = 50
 _END_MS = 500
 
+NOISES = 4
+"""Images of a sample in a table of noise."""
+
 
 def first_missing(options: argparse.Namespace) -> int:
     """The number of the first sample that is not in the folder; 0 where there is no file for each."""
     number = 0
-    if not options.grid and options.interpolate is None:
+    if not (options.grid or options.interpolate or options.mix or options.vary_noise):
         # Files are written in order, so the first gap is where the command was cut off.
         while any(sample_file(options.out, number, suffix).is_file() for suffix in (".png", ".npy")):
             number += 1
@@ -87,6 +90,19 @@ def write_interpolation(images: "Iterator[Tensor]", options: argparse.Namespace,
         durations = [_END_MS, *[_FRAME_MS] * (len(frames) - 2), _END_MS]
         write_gif(options.out / "interpolation.gif", [to_pil(frame) for frame in frames], durations)
     print(f"The way from sample {options.interpolate[0]} to sample {options.interpolate[1]} is in {options.out}.")
+
+
+def write_table(images: "Iterator[Tensor]", options: argparse.Namespace, start: int = 0) -> None:
+    """Write the images of a table, cells x C x H x W each, into ``mixing.png`` or ``noise.png``."""
+    import torch
+
+    from gan_lightning.visualization.images import grid, write_png
+
+    cells = [torch.cat([*image], dim=1) for image in images]
+    columns = NOISES + 1 if options.vary_noise else math.isqrt(len(cells))
+    place = options.out / ("noise.png" if options.vary_noise else "mixing.png")
+    write_png(place, grid(torch.stack(cells), columns, options.scale))
+    print(f"The table is in {place}.")
 
 
 def write_points(images: "Iterator[Tensor]", options: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ from gan_lightning.inference.sampling import (
     reconstruct,
 )
 from gan_lightning.inference.standing_statistics import set_standing_statistics
+from gan_lightning.inference.styles import check_styles, mixing_table, noise_table, scale_noise
 from gan_lightning.inference.translation import ImageError, check_translation, translate
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "check_codes",
     "check_domain",
     "check_labels",
+    "check_styles",
     "check_translation",
     "check_truncation",
     "encode",
@@ -32,9 +34,12 @@ __all__ = [
     "load",
     "load_any",
     "load_reference",
+    "mixing_table",
+    "noise_table",
     "read_checkpoint",
     "reconstruct",
     "reference_network",
+    "scale_noise",
     "set_standing_statistics",
     "translate",
 ]

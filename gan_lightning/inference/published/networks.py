@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.image import ImageGame, ImageShape
 from gan_lightning.games.label import LabelGame
+from gan_lightning.games.style import StyleGame
 from gan_lightning.games.translation import AttributeEdits, TranslationGame, published_mode
 from gan_lightning.inference.published.reading import Weights
 
@@ -90,11 +91,25 @@ class PublishedGenerator(Published):
     def arguments(self) -> tuple[Any, ...]:
         return (self.image_shape, self.latent_dim, *_given(self.num_classes))
 
+    @property
+    def kind(self) -> Callable[..., AdversarialModule]:
+        """The game that samples with it."""
+        return ReferenceGenerator if self.num_classes is None else ReferenceLabelGenerator
+
     def game(self) -> AdversarialModule:
-        kind: Any = ReferenceGenerator if self.num_classes is None else ReferenceLabelGenerator
-        model: AdversarialModule = kind(*self.arguments, generator=self.recipe)
+        named = dict(zip(("image_shape", "latent_dim", "num_classes"), self.arguments, strict=False))
+        model: AdversarialModule = self.kind(**named, generator=self.recipe)
         model.generator.load_state_dict(self.weights)
         return model
+
+
+@dataclass(frozen=True)
+class PublishedStyleGenerator(PublishedGenerator):
+    """The same with a style for each layer."""
+
+    @property
+    def kind(self) -> Callable[..., AdversarialModule]:
+        return ReferenceStyleGenerator if self.num_classes is None else ReferenceLabelStyleGenerator
 
 
 @dataclass(frozen=True)
@@ -127,6 +142,14 @@ class ReferenceGenerator(ImageGame, discriminator=no_discriminator, ema_decay=No
 
 
 class ReferenceLabelGenerator(LabelGame, discriminator=no_discriminator, ema_decay=None):
+    """The same with classes: arguments of :class:`LabelGame`."""
+
+
+class ReferenceStyleGenerator(StyleGame, ReferenceGenerator):
+    """A single published generator of styles: arguments of :class:`ImageGame`."""
+
+
+class ReferenceLabelStyleGenerator(StyleGame, ReferenceLabelGenerator):
     """The same with classes: arguments of :class:`LabelGame`."""
 
 

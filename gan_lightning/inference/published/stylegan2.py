@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_lightning.inference.published.networks import Published, PublishedDiscriminator, PublishedGenerator
+from gan_lightning.inference.published.networks import Published, PublishedDiscriminator, PublishedStyleGenerator
 from gan_lightning.inference.published.reading import Weights
 from gan_lightning.networks import StyleGAN2Discriminator, StyleGAN2Generator
 from gan_lightning.networks.layers.styles import MappingNetwork
@@ -56,7 +56,7 @@ def _complete(published: Published, weights: Weights) -> Published:
     return published
 
 
-def _generator(renamed: dict[str, Tensor], shape: tuple[int, int, int]) -> PublishedGenerator:
+def _generator(renamed: dict[str, Tensor], shape: tuple[int, int, int]) -> PublishedStyleGenerator:
     """The generator of all of its weights under our names."""
     last = max(int(name.split(".")[1]) for name in renamed if name.startswith("to_images."))
     first_mapping = renamed["mapping.layers.0.weight"]
@@ -72,7 +72,7 @@ def _generator(renamed: dict[str, Tensor], shape: tuple[int, int, int]) -> Publi
         max_channels=renamed["constant"].shape[1],
     )
     latent_dim = first_mapping.shape[1] - (0 if num_classes is None else style_dim)
-    return PublishedGenerator(recipe, renamed, shape, latent_dim, num_classes)
+    return PublishedStyleGenerator(recipe, renamed, shape, latent_dim, num_classes)
 
 
 def _discriminator(renamed: dict[str, Tensor], halvings: int) -> PublishedDiscriminator:
