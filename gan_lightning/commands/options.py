@@ -41,9 +41,7 @@ def layers(text: str) -> tuple[int, int]:
     """The type of an option that takes a range of layers, such as 3:8."""
     first, colon, last = text.partition(":")
     if not (colon and first.isdecimal() and last.isdecimal()):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no range of layers: give the first and the one after the last, 3:8"
-        )
+        raise argparse.ArgumentTypeError(f"{text!r} is no range of layers, the first and the one after the last: 3:8")
     return int(first), int(last)
 
 
