@@ -4,6 +4,7 @@ A step ends where the program asks its DataLoader for the next batch, so nothing
 that it imports and does not use in training may be absent: modules without content stand in for them.
 """
 
+import argparse
 import os
 import runpy
 import sys
@@ -86,6 +87,71 @@ def mimicry_sngan(turns: Turns, folder: Path, checkout: Path, images: Path, batc
         log_dir=str(folder / "log"),
         device="cpu",
     ).train()
+
+
+def rosinality_stylegan2(turns: Turns, folder: Path, checkout: Path, images: Path, batch_size: int, side: int) -> None:
+    """The training function of rosinality's `train.py` with its defaults, on other images and on a CPU.
+
+    The script itself names the device cuda and reads LMDB; its operators have a form in plain torch for CPUs, beside
+    kernels that would be compiled at the import. torchvision's `save_image` has lost the argument ``range`` since.
+
+    Args:
+        turns: Whose step ends.
+        folder: For its samples and checkpoints.
+        checkout: Of stylegan2-pytorch.
+        images: Folder of a folder for each class.
+        batch_size: Images in a batch.
+        side: Of the images.
+    """
+    count_steps(turns, batches=1)
+    sys.path.insert(0, str(checkout))
+    import torch.utils.cpp_extension
+    import torchvision.utils
+    from torch.optim import Adam
+    from torchvision.datasets import ImageFolder
+    from torchvision.transforms import Compose, Normalize, RandomHorizontalFlip, Resize, ToTensor
+
+    torch.utils.cpp_extension.load = lambda *_, **__: None  # type: ignore[assignment]
+    torchvision.utils.save_image = lambda *_, **__: None  # type: ignore[assignment]
+    with _standing_in(["lmdb", "wandb", "dataset"]):
+        import train  # type: ignore[import-not-found]
+        from model import Discriminator, Generator  # type: ignore[import-not-found]
+    (folder / "checkpoint").mkdir()
+    os.chdir(folder)
+
+    resized = [Resize((side, side)), RandomHorizontalFlip(), ToTensor(), Normalize((0.5,) * 3, (0.5,) * 3)]
+    pictures = ImageFolder(str(images), Compose(resized))
+
+    def alone(batch: list[Any]) -> Any:
+        return torch.stack([image for image, _ in batch])
+
+    loader = DataLoader(pictures, batch_size=batch_size, shuffle=True, drop_last=True, collate_fn=alone)
+    # The defaults of its command line, but for the pictures of samples, which are not what is measured
+    arguments = argparse.Namespace(
+        iter=10**6,
+        start_iter=0,
+        batch=batch_size,
+        latent=512,
+        n_sample=1,
+        distributed=False,
+        augment=False,
+        augment_p=0,
+        mixing=0.9,
+        d_reg_every=16,
+        g_reg_every=4,
+        r1=10,
+        path_regularize=2,
+        path_batch_shrink=2,
+        wandb=False,
+    )
+    generator, average = (Generator(side, 512, 8, channel_multiplier=2) for _ in range(2))
+    discriminator = Discriminator(side, channel_multiplier=2)
+    average.load_state_dict(generator.state_dict())
+    moved = [
+        Adam(network.parameters(), 0.002 * share, betas=(0, 0.99**share))
+        for network, share in ((generator, 4 / 5), (discriminator, 16 / 17))
+    ]
+    train.train(arguments, loader, generator, discriminator, *moved, average, torch.device("cpu"))
 
 
 def count_steps(turns: Turns, batches: int) -> None:

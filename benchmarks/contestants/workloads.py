@@ -21,6 +21,7 @@ class Workload:
         peer: Makes the peer's program from these two folders.
         ours: Arguments of `gan-lightning fit`; ``DATA`` in them is the folder of the files.
         steps: Of a turn.
+        same_updates: Whether both move their weights equally often in a step; False: only as many weights.
     """
 
     checkout: str
@@ -28,6 +29,7 @@ class Workload:
     peer: Callable[[Path, Path], Program]
     ours: Sequence[str]
     steps: int
+    same_updates: bool = True
 
     def programs(self, checkouts: Path, data: Path, ours: Sequence[str]) -> dict[str, Program]:
         """The peer's program, and `fit` with the options of each of ``ours``, such as "fit --fast".
@@ -102,6 +104,21 @@ def _mnist(name: str, ours: str, steps: int, batches: int = 1) -> Workload:
     return Workload("PyTorch-GAN", "MNIST", program, arguments, steps)
 
 
+def _stylegan2(side: int, batch_size: int, steps: int) -> Workload:
+    """Whole cycles of 16 steps: R1 is in every sixteenth, path lengths in every fourth, by the peer in updates more."""
+
+    def program(checkout: Path, files: Path) -> Program:
+        return partial(
+            theirs.rosinality_stylegan2, checkout=checkout, images=files / "train", batch_size=batch_size, side=side
+        )
+
+    ours = "--model=StyleGAN2 --model.conditional=false --model.r1_weight=10 --data=ImageFolderDataModule"
+    wide = "--model.generator.channel_base=32768 --model.discriminator.channel_base=32768"
+    loading = f"--data.root=DATA --data.image_size={side} --data.num_workers=0 --data.batch_size={batch_size}"
+    arguments = [*ours.split(), *wide.split(), *loading.split()]
+    return Workload("stylegan2-pytorch", "cifar10", program, arguments, steps, same_updates=False)
+
+
 _SMALL = "--model.generator=NETWORKS.SmallGenerator --model.discriminator=NETWORKS.SmallDiscriminator"
 _DENSE = "--model.generator=NETWORKS.DenseGenerator --model.discriminator=NETWORKS.DenseCritic --model.latent_dim=100"
 _ADAM = "--model.generator_optimizer=DCGANAdam --model.discriminator_optimizer=DCGANAdam"
@@ -114,6 +131,7 @@ WORKLOADS = {
     "SNGAN 32, batch 4": _sngan(4, steps=2),
     "SNGAN 32, batch 16": _sngan(16, steps=1),
     "SNGAN 32, batch 64": _sngan(64, steps=1),
+    "StyleGAN2 64, batch 4": _stylegan2(64, 4, steps=16),
     "dcgan.py": _mnist("dcgan", f"--model=DCGAN {_SMALL}", steps=20),
     "lsgan.py": _mnist("lsgan", f"--model=LSGAN {_SMALL} --model.generator.norm_first=false", steps=20),
     "wgan_gp.py": _mnist("wgan_gp", f"--model=WGANGP {_DENSE} {_ADAM} --data.image_size=28", steps=20, batches=5),

@@ -71,8 +71,8 @@ def truncated_normal(normal: Tensor, limit: float) -> Tensor:
     return torch.special.ndtri(places).clamp(-limit, limit).to(normal.dtype)
 
 
-def slerp(start: Tensor, end: Tensor, way: float) -> Tensor:
-    """Interpolate on the sphere from ``start`` (``way`` 0) to ``end`` (``way`` 1), N x d each.
+def slerp(start: Tensor, end: Tensor, way: float | Tensor) -> Tensor:
+    """Interpolate on the sphere from ``start`` (``way`` 0) to ``end`` (``way`` 1), N x d each; a way or N x 1 of them.
 
     ``sin((1 - t) a) / sin(a) * start + sin(t a) / sin(a) * end``, a the angle between the two (Shoemake, 1985).
     """

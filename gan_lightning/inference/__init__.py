@@ -2,6 +2,7 @@
 
 from gan_lightning.inference.checkpoint import CheckpointError, load, read_checkpoint
 from gan_lightning.inference.initialisation import Initialisation, init_from
+from gan_lightning.inference.perceptual_path_length import perceptual_path_length
 from gan_lightning.inference.published import load_any, load_reference, reference_network
 from gan_lightning.inference.sampling import (
     check_codes,
@@ -36,6 +37,7 @@ __all__ = [
     "load_reference",
     "mixing_table",
     "noise_table",
+    "perceptual_path_length",
     "read_checkpoint",
     "reconstruct",
     "reference_network",
