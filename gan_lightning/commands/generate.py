@@ -308,7 +308,8 @@ def _table(options: argparse.Namespace, start: int) -> "tuple[AdversarialModule,
     _set_statistics(options, model)
     labels = None if options.labels is None else inference.check_labels(model, options.labels)
     if options.mix:
-        images = inference.mixing_table(model, n, *options.mix, options.seed, labels, options.truncation)
+        first, last = options.mix
+        images = inference.mixing_table(model, n, first, last, options.seed, labels, options.truncation)
     else:
         images = inference.noise_table(model, n, NOISES, options.seed, labels, options.truncation)
     return model, len(images), iter([images])

@@ -32,6 +32,9 @@ class GrowingGame(ImageGame):
         TypeError: A network does not grow.
     """
 
+    generator: Any
+    discriminator: Any
+
     def __init__(self, growth: Schedule | float | None = None, reset_optimizers: bool = True, **game: Any) -> None:
         super().__init__(**game)
         for player in PLAYERS:
@@ -47,10 +50,12 @@ class GrowingGame(ImageGame):
     @property
     def level(self) -> float:
         """Doublings of the coarsest map so far; in a fade a fraction, rounded up for the size of the images."""
-        return self.generator.level
+        level: float = self.generator.level
+        return level
 
     def _set_level(self, level: float) -> None:
-        for network in (self.generator, self.discriminator, self.averaged_generator):
+        networks: list[Any] = [self.generator, self.discriminator, self.averaged_generator]
+        for network in networks:
             network.level = min(level, network.levels)
 
     def training_step(self, batches: list[Any], batch_idx: int) -> dict[str, Tensor]:

@@ -30,12 +30,15 @@ class StyleGame(ImageGame):
         **game: Arguments of the kind of game beside it, such as :class:`~gan_lightning.games.image.ImageGame`.
     """
 
+    generator: Any
+
     def __init__(self, mixing_probability: float = 0.9, **game: Any) -> None:
         super().__init__(**game)
         self.mixing_probability = mixing_probability
 
     def generate_fakes(self, batch: GameBatch) -> Tensor:
-        return self.generator.synthesise(self.random_styles(batch.latent))
+        images: Tensor = self.generator.synthesise(self.random_styles(batch.latent))
+        return images
 
     def random_styles(self, latent: Tensor, *labels: Tensor) -> Tensor:
         """Styles of latents (N, latent_dim) in training, N x L x D, mixed with those of others."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -291,7 +292,7 @@ class StyleGAN2Discriminator(nn.Module):
         sides = [min(height, width) // 2**level for level in range(doublings + 1)]
         channels = [channels_at(side, channel_base, max_channels, sides[0]) for side in sides]
         last = channels[-1]
-        scaled = {"gain": LEAKY_GAIN, "bias_gain": LEAKY_GAIN}
+        scaled: dict[str, Any] = {"gain": LEAKY_GAIN, "bias_gain": LEAKY_GAIN}
         self.from_image = EqualizedConv2d(image_channels, channels[0], 1, **scaled)
         self.blocks = nn.Sequential(*(StyleGAN2Block(*pair, residual) for pair in pairwise(channels)))
         self.deviation = MinibatchDeviation(group_size)

@@ -74,7 +74,8 @@ class StyleGAN2(
         refuse_batch_norm(self.discriminator, "StyleGAN2")
 
     def generate_fakes(self, batch: GameBatch) -> Tensor:
-        return self.generator.synthesise(self.random_styles(batch.latent, *labels_of(batch)))
+        images: Tensor = self.generator.synthesise(self.random_styles(batch.latent, *labels_of(batch)))
+        return images
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         real, fake = (self.discriminator(images, *labels_of(batch)) for images in (batch.real, batch.fake))
