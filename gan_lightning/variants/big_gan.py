@@ -10,6 +10,7 @@ from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.label import LabelGame
 from gan_lightning.losses import Terms, hinge_discriminator, hinge_generator
 from gan_lightning.networks import BigGANDiscriminator, BigGANGenerator
+from gan_lightning.networks.layers.labels import one_hot
 from gan_lightning.optimizers import BigGANAdam, BigGANDiscriminatorAdam
 from gan_lightning.regularizers import orthogonal_penalty
 
@@ -57,19 +58,25 @@ class BigGAN(
     def draw_latents(self, batch: GameBatch) -> GameBatch:
         noise: Tensor = super().draw_latents(batch).latent
         labels = torch.multinomial(self.class_counts.float(), len(noise), replacement=True)
-        return replace(batch, latent=(noise, labels))
+        # One vector: z, and y' as zeros and ones
+        return replace(batch, latent=torch.cat([noise, one_hot(labels, noise, len(self.class_counts))], dim=1))
+
+    def parts(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """Split latents of training into noise (N x latent_dim) and the labels of fakes (N,)."""
+        noise, classes = latent.split([self.latent_dim, len(self.class_counts)], dim=1)
+        return noise, classes.argmax(dim=1)
 
     def generate_fakes(self, batch: GameBatch) -> Tensor:
-        return self.generator(*batch.latent)
+        return self.generator(*self.parts(batch.latent))
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
-        _, labels = batch.latent
+        _, labels = self.parts(batch.latent)
         return hinge_discriminator(
             self.discriminator(batch.real, batch.condition), self.discriminator(batch.fake, labels)
         )
 
     def generator_loss(self, batch: GameBatch) -> Terms:
-        _, labels = batch.latent
+        _, labels = self.parts(batch.latent)
         return hinge_generator(self.discriminator(batch.fake, labels))
 
     def generator_penalty(self, batch: GameBatch) -> Terms:

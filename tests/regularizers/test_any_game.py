@@ -22,6 +22,7 @@ from gan_lightning.variants import (
     R3GAN,
     SNGAN,
     WGANGP,
+    BigGAN,
     CoGAN,
     CycleGAN,
     Pix2Pix,
@@ -44,7 +45,7 @@ def exchange(game: Any, n: int = 8) -> GameBatch:
 
 
 @pytest.mark.parametrize(("regularizer", "more"), [(LeCam(), 0), (CR(), 1), (BCR(), 2), (ZCR(), 1), (SMALLEST, 0)])
-@pytest.mark.parametrize("variant", [SNGAN, ACGAN, R3GAN])
+@pytest.mark.parametrize("variant", [SNGAN, ACGAN, R3GAN, BigGAN])
 def test_the_loss_is_as_it_was_and_its_outputs_are_not_computed_again(
     variant: Any, regularizer: Regularizer, more: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

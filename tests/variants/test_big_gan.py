@@ -181,9 +181,8 @@ def test_hinge_losses_of_the_right_classes() -> None:
 
     model: Any = small(BigGAN)
     model.discriminator = Judge()
-    batch = GameBatch(
-        torch.zeros(2, 1, 16, 16), torch.tensor([1, 4]), (None, torch.tensor([2, 0])), torch.ones(2, 1, 16, 16)
-    )
+    latent = torch.cat([torch.randn(2, 4), torch.eye(10)[[2, 0]]], dim=1)
+    batch = GameBatch(torch.zeros(2, 1, 16, 16), torch.tensor([1, 4]), latent, torch.ones(2, 1, 16, 16))
     # Real logits 0.5 and 2, fake ones 0.5 and 0
     assert {name: term.item() for name, term in model.discriminator_loss(batch).items()} == {"real": 0.25, "fake": 1.25}
     assert {name: term.item() for name, term in model.generator_loss(batch).items()} == {"adversarial": -0.25}
@@ -194,16 +193,16 @@ def test_each_update_has_latents_and_classes_of_its_own() -> None:
     model: Any = small(BigGAN)
     assert not model.shares_fakes
     batches = [model.draw_latents(GameBatch(torch.zeros(64, 1, 16, 16), torch.zeros(64).long())) for _ in range(2)]
-    for one, other in zip(*(batch.latent for batch in batches), strict=True):
+    for one, other in zip(*(model.parts(batch.latent) for batch in batches), strict=True):
         assert not torch.equal(one, other)
     # Nor are they the real images' classes.
-    assert batches[0].latent[1].unique().numel() > 1
+    assert model.parts(batches[0].latent)[1].unique().numel() > 1
 
 
 def test_classes_of_fakes_are_as_frequent_as_in_the_data() -> None:
     model: Any = small(BigGAN, num_classes=3)
     model.class_counts.copy_(torch.tensor([0, 300, 100]))
-    labels = model.draw_latents(GameBatch(torch.zeros(4000, 1, 16, 16))).latent[1]
+    _, labels = model.parts(model.draw_latents(GameBatch(torch.zeros(4000, 1, 16, 16))).latent)
     frequencies = torch.bincount(labels, minlength=3) / 4000
     # Six standard deviations of a frequency
     assert_close(frequencies, torch.tensor([0, 0.75, 0.25]), rtol=0, atol=6 * (0.75 * 0.25 / 4000) ** 0.5)
