@@ -11,6 +11,7 @@ from gan_lightning.commands.options import OptionParser, path, whole
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule
 
+_COLOURS = {1: "grey", 2: "grey with opacity", 3: "RGB", 4: "RGBA"}
 _ABOUT = """\
 Write images with their labels as one zip file, for `ImageZipDataModule`, and for StyleGAN2-ADA, StyleGAN3 and other
 programs that read their format: PNG files, not compressed, and `dataset.json` with the labels.
@@ -139,4 +140,4 @@ def _data_module(command: str, name: str, rest: Sequence[str]) -> "LightningData
 
 def _in_words(shape: Sequence[int]) -> str:
     channels, height, width = shape
-    return f"{width} x {height} {({1: 'grey', 3: 'RGB', 4: 'RGBA'})[channels]}"
+    return f"{width} x {height} {_COLOURS[channels]}"

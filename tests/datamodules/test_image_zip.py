@@ -101,6 +101,25 @@ class TestWriting:
         assert {member.compress_type for member in members} == {zipfile.ZIP_STORED}
         assert all(member.file_size > 3 * 32 * 32 for member in members[:3])
 
+    @pytest.mark.parametrize("bits", [8, 16])
+    @pytest.mark.parametrize("channels", [1, 2, 3, 4])
+    def test_another_reader_finds_the_same_pixels(self, tmp_path: Path, channels: int, bits: int) -> None:
+        from torchvision.io import ImageReadMode, decode_png
+
+        pixels = np.random.default_rng(0).integers(1, 1 << bits, (3, channels, 7, 300), dtype=f"uint{bits}")
+        pixels[0, -1:] = (1 << bits) - 1
+        write_zip(TensorImages(torch.from_numpy(pixels), None), tmp_path / "set.zip")
+        with zipfile.ZipFile(tmp_path / "set.zip") as archive:
+            for i, expected in enumerate(pixels):
+                content = archive.read(image_name(i))
+                with Image.open(io.BytesIO(content)) as image:
+                    image.verify()  # all checksums
+                found = decode_png(torch.frombuffer(bytearray(content), dtype=torch.uint8), ImageReadMode.UNCHANGED)
+                assert np.array_equal(found.numpy(), expected)
+        ours = module(tmp_path / "set.zip", channels=channels, bits=bits)
+        (found,) = ours.splits.train.image_batches([torch.arange(3)])
+        assert np.array_equal(found.numpy(), pixels)
+
     def test_vectors_and_their_names(self, tmp_path: Path) -> None:
         vectors = torch.tensor([[0.5, -1.0], [1e-3, 3.0]])
         source = TensorImages(torch.arange(2 * 64, dtype=torch.uint8).view(2, 1, 8, 8), vectors)
@@ -135,8 +154,11 @@ class TestWriting:
         def zeros(n: int, channels: int) -> TensorImages:
             return TensorImages(torch.zeros(n, channels, 8, 8, dtype=torch.uint8), None)
 
-        with pytest.raises(ValueError, match="images of 2 channels in uint8 cannot be written"):
-            write_zip(zeros(2, 2), tmp_path / "set.zip")
+        with pytest.raises(ValueError, match="images of 5 channels in uint8 cannot be written"):
+            write_zip(zeros(2, 5), tmp_path / "set.zip")
+        points = TensorImages(torch.zeros(2, 1, 8, 8), None)
+        with pytest.raises(ValueError, match="images of 1 channels in float32 cannot be written"):
+            write_zip(points, tmp_path / "set.zip")
         with pytest.raises(ValueError, match="there are no images to write"):
             write_zip(zeros(0, 1), tmp_path / "set.zip")
         assert list(tmp_path.iterdir()) == []
