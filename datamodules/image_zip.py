@@ -78,8 +78,8 @@ class ImageZipDataModule(FileSetDataModule):
             )
         names = self._list()
         # Sorted as texts, which is StyleGAN2-ADA's order.
-        self._names = sorted(name for name in names if is_image(name))
-        self._others = [name for name in names if not is_image(name) and name != LABELS]
+        self._names = sorted(filter(is_image, names))
+        self._others = [] if len(self._names) == len(names) else sorted({*names} - {*self._names, LABELS})
         if not self._names:
             raise ValueError(f"ImageZipDataModule: no images in {root} (looked for {', '.join(SUFFIXES)}).")
         self._labels = self._read_labels(names) if use_labels else None

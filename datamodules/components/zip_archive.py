@@ -1,7 +1,7 @@
 """Members of a zip file, read at their offsets: no position and no lock is shared between threads or processes.
 
 The standard library's ``ZipFile`` seeks, under a lock, and a forked process shares its position. It also keeps an
-object for each member: 1.1 GB for a million of them, where this table takes 60 bytes each.
+object for each member: 610 bytes, where this table takes 51.
 """
 
 import os
