@@ -179,7 +179,7 @@ def test_hinge_losses_of_the_right_classes() -> None:
         def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
             return torch.where(images.flatten(1)[:, 0] == 1, 0.25, 0.5) * labels
 
-    model: Any = small(BigGAN)
+    model: Any = small(BigGAN, num_classes=10)
     model.discriminator = Judge()
     latent = torch.cat([torch.randn(2, 4), torch.eye(10)[[2, 0]]], dim=1)
     batch = GameBatch(torch.zeros(2, 1, 16, 16), torch.tensor([1, 4]), latent, torch.ones(2, 1, 16, 16))
