@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> None:
     if not isinstance(model, ImageGame | LabelGame):
         parser.error(f"{type(model).__name__} draws nothing of a latent alone.")
     asked: dict[str, Any] = {}
-    if isinstance(model, LabelGame):
+    if isinstance(model, LabelGame) and model.num_classes is not None:
         asked = {"labels": range(model.num_classes)}
     elif isinstance(model, InfoGAN):
         asked = {"codes": {"category": range(model.n_categories)}}

@@ -28,12 +28,13 @@ class R3GAN(
 
     ``L_D = E softplus(-(D(x) - D(G(z)))) + gamma / 2 * (E ||grad D(x)||^2 + E ||grad D(G(z))||^2)`` and
     ``L_G = E softplus(-(D(G(z)) - D(x)))``: a fake is compared with the real image of the same place in the batch,
-    which has the same class. Both penalties are in every update of D; with one alone the paper's game diverges.
+    which has the same class. Both penalties are in every update of D: the paper saw the game diverge with one alone.
 
-    The authors let learning rate, Adam's second beta, gamma and the half-life of the average change by half a cosine
-    over the first 20 million images. The defaults here are the settings for CIFAR-10 that they begin with, which suit
-    shorter runs; the configs of their data sets have the schedules. Gamma depends on the data: 0.05 to 0.005 for
-    CIFAR-10, 2 to 0.2 for FFHQ at 64 pixels, 150 to 15 at 256.
+    The authors augment all images, ``ADA`` with a schedule of p, and let learning rate, Adam's second beta, gamma and
+    the half-life of the average change by half a cosine over the first 20 million images. The defaults here are the
+    settings for CIFAR-10 that they begin with, without augmentation, which suit shorter runs; the configs of their data
+    sets have it all. Gamma depends on the data: 0.05 to 0.005 for CIFAR-10, 2 to 0.2 for FFHQ at 64 pixels, 150 to 15
+    at 256.
 
     Args:
         num_classes: Labels are 0 ... num_classes - 1. The command line takes it from the data. None: an unconditional
