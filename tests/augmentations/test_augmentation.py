@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from gan_lightning.augmentations import Augmentation, DiffAugment
+from gan_lightning.augmentations import ADA, Augmentation, DiffAugment
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.batch import GameBatch
+from gan_lightning.losses.reported import report
 from gan_lightning.losses.terms import Terms
 from gan_lightning.networks import PointDiscriminator, PointGenerator
 from gan_lightning.variants import (
@@ -266,3 +267,17 @@ def test_resume_is_exact(variant: Any, tmp_path: Path) -> None:
 def test_a_class_that_makes_no_augmentation_is_refused() -> None:
     with pytest.raises(ValueError, match="is not known to make a"):
         DCGAN(augmentation={"class_path": "torch.nn.Identity", "init_args": {}})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("make", [DiffAugment, ADA, partial(ADA, p=0.5, band_filter=1.0, noise=1.0, cutout=1.0)])
+def test_nothing_is_read_off_the_device(make: Any) -> None:
+    """On a device without numbers any look at one raises: a step on a GPU does not wait for it."""
+    augmentation = make().to("meta")
+    images = torch.rand(4, 3, 16, 12, device="meta", requires_grad=True)
+    out = augmentation.transform(images, [3])
+    assert out.shape == images.shape
+    torch.autograd.grad(out.sum(), images)
+    if isinstance(augmentation, ADA):
+        with augmentation.before([]):
+            report("discriminator/accuracy_real", torch.ones((), device="meta"))
+        augmentation.end_step(64, 4)
