@@ -13,6 +13,7 @@ A variant that does not exist is one line. On a CPU, as --rehearse has it, no pa
 
 import argparse
 import contextlib
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -270,6 +271,14 @@ def speed(name: str, device: torch.device, rehearse: bool) -> None:
 # A short run.
 
 
+def training_options(name: str, root: str | None) -> list[str]:
+    """Of `fit`: the variant's config for two minutes of CIFAR-10 in the folder ``root``; None: two steps on digits."""
+    if root is None:
+        return ["--model", name, "--data", "DigitsDataModule", "--trainer.max_steps=2"]
+    end = ["--trainer.max_time=00:00:02:00", "--trainer.max_steps=-1"]
+    return ["--config", f"{name.lower()}_cifar10", f"--data.data_dir={root}", *end]
+
+
 def train(name: str, rehearse: bool) -> None:
     """Two minutes of a variant on CIFAR-10, or two steps on digits."""
     if not hasattr(variants, name):
@@ -279,10 +288,9 @@ def train(name: str, rehearse: bool) -> None:
     if root is None and not rehearse:
         say(f"train: {name}: $CIFAR10 names no folder")
         return
-    data = ["--data", "DigitsDataModule"] if rehearse else ["--data", "CIFAR10DataModule", "--data.root", str(root)]
-    end = ["--trainer.max_steps=2"] if rehearse else ["--trainer.max_time=00:00:02:00", "--trainer.max_steps=-1"]
+    options = training_options(name, None if rehearse else root)
     with tempfile.TemporaryDirectory() as folder:
-        code = gan_lightning(["fit", "--model", name, *data, *end, f"--trainer.default_root_dir={folder}"])
+        code = gan_lightning(["fit", *options, f"--trainer.default_root_dir={folder}"])
         rows = next(Path(folder).rglob("metrics.csv")).read_text().splitlines()
     say(f"train: {name}: code {code}; {rows[0]}; {rows[-1]}")
 
@@ -295,6 +303,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--rehearse", action="store_true", help="on a CPU, with tiny sizes")
     options = parser.parse_args(arguments)
     device = device_of(options.rehearse)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # A line of result is not to be looked for.
     if device.type == "cuda" and not torch.cuda.is_available():
         raise SystemExit("torch finds no GPU here: --rehearse runs on a CPU.")
     where = "a CPU" if device.type == "cpu" else torch.cuda.get_device_name()

@@ -113,3 +113,13 @@ def test_a_variant_that_waits_is_told(capsys: pytest.CaptureFixture[str], monkey
 def test_training_is_rehearsed(capsys: pytest.CaptureFixture[str]) -> None:
     gpu.main(["train", "DCGAN", "--rehearse"])
     assert "train: DCGAN: code 0; " in capsys.readouterr().out
+
+
+def test_a_gpu_is_given_options_that_fit_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # The rehearsal trains on digits, so that it cannot see a wrong name here.
+    with pytest.raises(SystemExit) as ended:
+        gpu.gan_lightning(["fit", *gpu.training_options("R3GAN", str(tmp_path)), "--print_config"])
+    assert ended.value.code in (0, None)
+    printed = capsys.readouterr().out
+    assert f"data_dir: {tmp_path}" in printed
+    assert "max_time: 00:00:02:00" in printed
