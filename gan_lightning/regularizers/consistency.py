@@ -139,10 +139,11 @@ class ZCR(Regularizer):
     def _moved(self, game: Game, batch: Any) -> Any:
         """The batch with latents near its own, and without fakes."""
         length, latent = getattr(game, "latent_dim", None), batch.latent
-        if length is None or not isinstance(latent, Tensor) or latent.ndim != 2:
+        # Classes of fakes may come with the noise (BigGAN), and codes after it (InfoGAN): neither is to be moved.
+        noise, *classes = latent if isinstance(latent, tuple) else (latent,)
+        if length is None or not isinstance(noise, Tensor) or noise.ndim != 2:
             raise ValueError(
                 f"ZCR moves latent vectors, N x latent_dim, and {type(game).__name__} has none: leave it out."
             )
-        # Noise comes first, and codes after it are not to be moved.
-        change = F.pad(self.sigma * torch.randn_like(latent[:, :length]), (0, latent.shape[1] - length))
-        return replace(batch, latent=latent + change, fake=None)
+        moved = noise + F.pad(self.sigma * torch.randn_like(noise[:, :length]), (0, noise.shape[1] - length))
+        return replace(batch, latent=(moved, *classes) if isinstance(latent, tuple) else moved, fake=None)

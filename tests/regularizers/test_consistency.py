@@ -13,7 +13,7 @@ from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.regularized import regularized
 from gan_lightning.regularizers import BCR, CR, ZCR
 from gan_lightning.regularizers.consistency import flip_and_shift, mean_squared_difference
-from gan_lightning.variants import WGANGP, InfoGAN, ProjectionGAN
+from gan_lightning.variants import WGANGP, BigGAN, InfoGAN, ProjectionGAN
 from tests.helpers.games import example_batch, small
 
 
@@ -129,3 +129,14 @@ def test_codes_are_not_moved() -> None:
     moved = game.regularizers[0]._moved(game, batch).latent
     assert torch.equal(moved[:, 4:], batch.latent[:, 4:])
     assert (moved[:, :4] != batch.latent[:, :4]).all()
+
+
+def test_classes_that_come_with_the_noise_are_not_moved() -> None:
+    """BigGAN, the paper's own: its fakes have classes of their own, and they are judged by these."""
+    game: Any = small(BigGAN, regularizers=[ZCR(sigma=0.5)])
+    batch = exchange(game)
+    noise, labels = game.regularizers[0]._moved(game, batch).latent
+    assert (noise != batch.latent[0]).all()
+    assert torch.equal(labels, batch.latent[1])
+    assert terms_of(game, "discriminator", batch.detached())["latent_consistency"] > 0
+    assert terms_of(game, "generator", batch)["latent_diversity"] < 0
