@@ -160,9 +160,9 @@ def test_images_of_any_proportions_and_channels(shape: tuple[int, int, int]) -> 
 @pytest.mark.parametrize(
     ("shape", "told"),
     [
-        ((3, 100, 100), "100 x 100 cannot be halved 4 times: the nearest size is 96 x 96"),
-        ((3, 64, 70), "64 x 70 cannot be halved 4 times: the nearest size is 64 x 64"),
-        ((2, 1, 1), "images from 4 x 4 up, not 1 x 1: take networks of points"),
+        ((3, 100, 100), "multiples of 16 where the shorter one is 100, not 100 x 100: set the data's image_size to 96"),
+        ((3, 64, 70), r"multiples of 16 .* not 64 x 70: set the data's image_size to \[64, 64\]"),
+        ((2, 1, 1), "images from 4 x 4 up, and the data has points: take networks of points"),
     ],
 )
 @pytest.mark.parametrize("make", [R3GANGenerator, R3GANDiscriminator])
