@@ -79,7 +79,7 @@ def _generator(weights: Weights, ours: Weights, n_blocks: int, with_attention: l
 def _discriminator(weights: Weights, ours: Weights, n_blocks: int, with_attention: list[int]) -> PublishedDiscriminator:
     side = 4 * 2 ** (n_blocks - 1)
     outputs, channels = weights[_FIRST].shape[:2]
-    options = {
+    options: dict[str, Any] = {
         "width": outputs // 4 if n_blocks == 4 else outputs,
         "attention": side // 2 ** (with_attention[0] + 1) if with_attention else None,
     }
