@@ -7,6 +7,7 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
+from torch.optim import SGD, Adam
 
 from gan_lightning.arguments import (
     ConstantSchedule,
@@ -17,7 +18,7 @@ from gan_lightning.arguments import (
     value_of,
 )
 from gan_lightning.arguments.recipes import record, resolve_number
-from gan_lightning.optimizers.schedulers import ScheduledRate
+from gan_lightning.optimizers.schedulers import ScheduledAdam, ScheduledRate
 from gan_lightning.variants import DCGAN
 from tests.helpers.games import assert_same_bits, last_state, metrics_file, play, run_directory, small
 
@@ -55,6 +56,8 @@ def test_values_by_hand(schedule: Schedule, values: dict[int, float], bounds: tu
             lambda: DCGAN(ema_decay=None, ema_half_life=LinearSchedule(-1, 5, 5)),
             "ema_half_life is -1: it must be at least 0",
         ),
+        (lambda: ScheduledAdam(Adam([torch.ones(1)]), 1.0, LinearSchedule(0.9, 1, 5)), "beta2 is .*: it must be at"),
+        (lambda: ScheduledAdam(SGD([torch.ones(1)]), 1.0, 0.9), "beta2 is a setting of Adam, and SGD has no betas"),
     ],
 )
 def test_impossible_ones_are_refused(make: Any, told: str) -> None:
