@@ -13,6 +13,7 @@ import torch
 from PIL import Image, ImageOps
 
 from datamodules import ImageFolderDataModule, PairedImageDataModule, ShardsDataModule, UnpairedImageDataModule
+from datamodules.components.blocks import read_end
 from datamodules.components.decoding import MOST_PIXELS, check, decode, read_pixels, read_raster
 from datamodules.components.raster import cropped, resized
 from datamodules.components.shards.format import write_shards
@@ -364,6 +365,8 @@ def test_a_folder_of_arrays_is_the_same_however_it_is_read(tmp_path: Path, bits:
         assert (batch.dtype, batch.shape) == (expected.dtype, (4, 5, 12, 16))
     (file,) = (tmp_path / "cache").glob("*.images")
     assert file.name.startswith("set-5x12x16-16bit-" if bits == 16 else "set-5x12x16-")
+    # In bytes; of 8 bits as it has always been, so that caches of older versions are found.
+    assert read_end(file)[1]["shape"] == [12, 5, 12, 16, *([2] if bits == 16 else [])]
     pytest.importorskip("litdata")
     index = write_shards(data, tmp_path / "shards")
     assert ("bits" in json.loads((tmp_path / "shards" / "shards.json").read_text())) == (bits == 16)

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, multiprocessing
 
+from datamodules.components.decoding import DECODER
 from datamodules.components.files import FileImages
 from datamodules.components.loading import Subset
 from gan_lightning.metrics import cache as cache_module
 from gan_lightning.metrics.cache import TensorCache
-from gan_lightning.metrics.digest import digest_of_images
+from gan_lightning.metrics.digest import digest_of, digest_of_images
 from gan_lightning.metrics.evaluator import Evaluator
 from gan_lightning.metrics.extractors import Ingredients, make_extractor
 from gan_lightning.metrics.features import Pixels
@@ -163,3 +165,15 @@ def test_digest_of_files_tells_who_decodes_them(tmp_path: Path, monkeypatch: pyt
     assert digest_of_images(files) == before
     monkeypatch.setattr("gan_lightning.metrics.digest.DECODER", "another")
     assert digest_of_images(files) != before
+
+
+def test_statistics_of_square_images_are_found_by_the_digest_that_they_had(tmp_path):
+    path = tmp_path / "x.png"
+    Image.new("RGB", (8, 8)).save(path)
+
+    def digest(size, **arguments):
+        return digest_of_images(FileImages([path], None, size=size, channels=3, num_workers=0, **arguments))
+
+    state = path.stat()
+    assert digest((8, 8)) == digest(8) == digest_of(DECODER, 8, 3, (str(path), state.st_size, state.st_mtime_ns))
+    assert len({digest(8), digest((8, 4)), digest((4, 8)), digest(8, bits=16), digest(8, draft=True)}) == 5
