@@ -426,11 +426,11 @@ def test_the_crops_of_a_pair_agree_where_it_is_not_square(tmp_path: Path) -> Non
     for i in range(8):
         Image.fromarray(whole).save(tmp_path / "train" / f"{i}.png")
     data = PairedImageDataModule(
-        tmp_path, image_size=(16, 48), load_size=(32, 64), batch_size=8, num_workers=0, channels=3, condition_channels=1
+        tmp_path, image_size=(24, 48), load_size=(32, 64), batch_size=8, num_workers=0, channels=3, condition_channels=1
     )
     data.setup()
     ((target, condition),) = data.train_dataloader()
-    assert (target.shape, condition.shape) == ((8, 3, 16, 48), (8, 1, 16, 48))
+    assert (target.shape, condition.shape) == ((8, 3, 24, 48), (8, 1, 24, 48))
     rows, columns = target[:, 1, :, 0], target[:, 0, 0, :]
     assert (rows.long().diff(dim=1) == 1).all()
     assert (columns.long().diff(dim=1).abs() == 1).all()
