@@ -3,8 +3,9 @@
     python -m benchmarks commands [--before CHECKOUT]
 
 Every contestant is a process of its own on one core, its bytecode is cached, and they take turns. A small game makes
-one image, another translates one, and two folders of two images are compared by their pixels: that is the start. DCGAN
-at 64 x 64 writes 512 images. CHECKOUT is another state of the project, whose commands take turns with these.
+one image, another translates one, and two folders of two images are compared by their pixels, and by the features of
+Inception with random weights: that is the start. DCGAN at 64 x 64 writes 512 images. CHECKOUT is another state of the
+project, whose commands take turns with these.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from PIL import Image
 from gan_lightning.networks import UNet
 from gan_lightning.variants import DCGAN, Pix2Pix
 from tests.helpers.games import save_checkpoint
+from tests.metrics.stand_ins import inception_weights
 
 Command = tuple[str, ...]
 HERE = Path(__file__).parents[1]
@@ -39,6 +41,7 @@ def prepare(folder: Path) -> None:
         Pix2Pix((3, 32, 32), condition_shape=(3, 32, 32), generator=partial(UNet, width=4)), folder / "pix2pix.ckpt"
     )
     save_checkpoint(DCGAN((3, 64, 64)), folder / "dcgan.ckpt")
+    torch.save(inception_weights(), folder / "inception.pth")
     for name, n in (("one", 1), ("two", 2)):
         (folder / name).mkdir()
         for number in range(n):
@@ -59,23 +62,16 @@ def contestants(folder: Path) -> dict[str, Command]:
         ("--out", folder / "out"),
         ("--metrics", "kid", "--kid_subset_size", 2, "--cache_dir", folder / "out"),
     )
+    evaluate = ("evaluate", "--samples", folder / "two", "--reference", folder / "two")
     return {
         IMPORT_TORCH: python(IMPORT_TORCH),
         "import lightning.pytorch": python("import lightning.pytorch"),
         "generate --help": command("generate", "--help"),
         "generate --n 1": command("generate", "--ckpt", folder / "small.ckpt", "--n", 1, *out),
         "translate": command("translate", "--ckpt", folder / "pix2pix.ckpt", "--input", folder / "one", *out),
-        "evaluate": command(
-            *(
-                "evaluate",
-                "--samples",
-                folder / "two",
-                "--reference",
-                folder / "two",
-                "--extractor",
-                "pixels",
-                *compared,
-            )
+        "evaluate": command(*evaluate, "--extractor", "pixels", *compared),
+        "evaluate, Inception": command(
+            *(*evaluate, "--extractor", "inception", "--weights_path", folder / "inception.pth", *compared)
         ),
         "generate --n 512": command("generate", "--ckpt", folder / "dcgan.ckpt", "--n", 512, *out),
     }
