@@ -7,6 +7,7 @@ from gan_lightning.callbacks.coverage import ModeCoverage as ModeCoverage
 from gan_lightning.callbacks.divergence import DivergenceGuard as DivergenceGuard
 from gan_lightning.callbacks.evaluation import GenerativeMetrics as GenerativeMetrics
 from gan_lightning.callbacks.fast_training import FastTraining as FastTraining
+from gan_lightning.callbacks.kept_memory import KeptMemory as KeptMemory
 from gan_lightning.callbacks.reconstructions import Reconstructions as Reconstructions
 from gan_lightning.callbacks.samples import InterpolationStrip as InterpolationStrip
 from gan_lightning.callbacks.samples import SampleGrid as SampleGrid

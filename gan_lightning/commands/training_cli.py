@@ -21,6 +21,7 @@ import gan_lightning.variants  # noqa: F401
 from gan_lightning.arguments.ranges import check_limits
 from gan_lightning.arguments.recipes import import_name
 from gan_lightning.callbacks.fast_training import FastTraining
+from gan_lightning.callbacks.kept_memory import KeptMemory
 from gan_lightning.commands import from_data, runs, start_checkpoint
 from gan_lightning.commands.class_choices import check_recipes, selectable_subclasses
 from gan_lightning.commands.configs import by_name
@@ -307,8 +308,10 @@ class TrainingCLI(LightningCLI):
     def run(self) -> None:
         # Predictions go to files as they are made, not into memory.
         extra = {"return_predictions": False} if self.command == "predict" else {}
-        if self.trainer.strategy.root_device.type == "cpu":
-            # With or without --fast: results are the same, and freed pages are not zeroed again in every step.
+        # With or without --fast: results are the same, and freed pages are not zeroed again in every step.
+        if self.command == "fit":
+            self.trainer.callbacks.append(KeptMemory())  # type: ignore[attr-defined]
+        elif self.trainer.strategy.root_device.type == "cpu":
             keep_freed_memory()
         try:
             with warnings.catch_warnings():

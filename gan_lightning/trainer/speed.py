@@ -28,10 +28,12 @@ def multiplies_bf16(device: torch.device) -> bool:
 def keep_freed_memory() -> bool:
     """Let malloc keep the freed memory of large tensors for the next ones. Returns False without glibc.
 
-    glibc returns it to the system and requests it again in every step, which zeroes each page.
+    glibc returns it to the system and requests it again in every step, which zeroes each page. What is free now goes
+    back once more, for it lies in the gaps between what was made so far, and not where the next tensors will.
     """
     try:
         libc = ctypes.CDLL("libc.so.6")
+        libc.malloc_trim(0)
         most = 2**31 - 1
         return libc.mallopt(_M_MMAP_THRESHOLD, most) == 1 and libc.mallopt(_M_TRIM_THRESHOLD, most) == 1
     except (OSError, AttributeError):
