@@ -61,7 +61,10 @@ def _(images: Subset) -> str:
 def _(images: FileImages) -> str:
     # Reading every image would take as long as embedding it; a file that was written to has another time.
     files = [os.fsdecode(path) for path in images.paths]
-    states = [(path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in files]
+    # Members of a zip file change with the whole file.
+    on_disk = files if images.archive is None else [images.archive.path]
+    states: list[tuple[Any, ...]] = [(path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in on_disk]
+    states += [] if images.archive is None else [(path,) for path in files]
     height, width = sides(images.size)
     size = height if height == width else (height, width)  # what the digest of squares has always been made of
     how = [*(["draft"] if images.draft else []), *(["16 bits"] if images.bits == 16 else [])]

@@ -4,7 +4,9 @@ import os
 import signal
 import threading
 import warnings
+import zipfile
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from torch import Tensor, multiprocessing
 from datamodules.components.decoding import DECODER
 from datamodules.components.files import FileImages
 from datamodules.components.loading import Subset
+from datamodules.components.zip_archive import ZipArchive
 from gan_lightning.metrics import cache as cache_module
 from gan_lightning.metrics.cache import TensorCache
 from gan_lightning.metrics.digest import digest_of, digest_of_images
@@ -165,6 +168,28 @@ def test_digest_of_files_tells_who_decodes_them(tmp_path: Path, monkeypatch: pyt
     assert digest_of_images(files) == before
     monkeypatch.setattr("gan_lightning.metrics.digest.DECODER", "another")
     assert digest_of_images(files) != before
+
+
+def test_digest_of_members_of_a_zip_file(tmp_path: Path) -> None:
+    """They have no time of their own: the file's stands for all of them."""
+    content = BytesIO()
+    Image.new("L", (4, 4)).save(content, "PNG")
+
+    def digest(*names: str) -> str:
+        with zipfile.ZipFile(tmp_path / "set.zip", "w") as file:
+            for name in names:
+                file.writestr(name, content.getvalue())
+        os.utime(tmp_path / "set.zip", (1, time))
+        archive = ZipArchive(tmp_path / "set.zip")
+        paths = [f"{archive.path}/{name}" for name in names]
+        return digest_of_images(FileImages(paths, None, size=4, channels=1, num_workers=0, archive=archive))
+
+    time = 1
+    before = digest("a.png", "b.png")
+    assert digest("a.png", "b.png") == before
+    assert digest("a.png", "c.png") != before
+    time = 2
+    assert digest("a.png", "b.png") != before
 
 
 def test_statistics_of_square_images_are_found_by_the_digest_that_they_had(tmp_path):
