@@ -145,8 +145,9 @@ def _scores(
         keep_freed_memory()
     model = load_sampler(options.ckpt, options.device) if options.ckpt else None
     if model is not None:
-        for truncation in filter(None, truncations):
-            check_truncation(model, truncation)
+        for given in truncations:
+            if given is not None:
+                check_truncation(model, given)
     data, image_format = data_module(options, rest, model)
     # The extractor "classifier" is trained on the labelled training images, on first use.
     learn_from = None if data is None else lambda: real_images(data, "train")
@@ -160,7 +161,7 @@ def _scores(
     check_feasible(extractors, image_shape, len(sets.samples), len(sets.real), how)
     # Once for all truncations
     real = evaluator.describe(sets.real, sets.label, "Real images")
-    scores = {}
+    scores: dict[float | None, dict[str, float]] = {}
     for truncation in truncations:
         samples = sets.samples if model is None else truncated_samples(options, model, len(sets.samples), truncation)
         title = "Samples" if len(truncations) == 1 else f"Samples, truncation {named(truncation)}"
