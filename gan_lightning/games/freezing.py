@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
+from typing import Any
 
 import torch
 from torch import nn
@@ -81,6 +82,9 @@ def freeze_layers(name: str, network: nn.Module, layers: int | Sequence[str]) ->
 def layers_of(network: nn.Module) -> list[list[str]]:
     """Names of a network's weights, layer by layer, in the order in which the network defines them.
 
+    A network that computes in another order has a method ``parts_in_order``, which yields its parts by name from the
+    input on, as those that grow.
+
     A layer is a convolution, a linear layer, a residual block, an attention: a part with weight matrices or kernels,
     and the norm or the learned activation behind it. Sequences and lists are no layers, but what is in them. Networks
     side by side in an ``nn.ModuleDict`` are counted together: their first layers are the first layer.
@@ -90,7 +94,8 @@ def layers_of(network: nn.Module) -> list[list[str]]:
         return [[weight for layer in layers for weight in layer] for layers in zip_longest(*several, fillvalue=[])]
     own = [name for name, _ in network.named_parameters(recurse=False)]
     layers = [[*own]] if own else []  # Such as a learned input, which goes with the layer behind it.
-    for name, part in network.named_children():
+    parts: Any = getattr(network, "parts_in_order", network.named_children)
+    for name, part in parts():
         nested = isinstance(part, nn.Sequential | nn.ModuleList | nn.ModuleDict)
         inside = layers_of(part) if nested else [[weight for weight, _ in part.named_parameters()]]
         for layer in _prefixed(inside, name):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import torch
@@ -43,6 +43,13 @@ class GrowingGenerator(Growing):
         super().__init__(levels=len(blocks) - 1)
         self.blocks = nn.ModuleList(blocks)
         self.to_images = nn.ModuleList(EqualizedConv2d(each, image_channels, 1) for each in channels)
+
+    def parts_in_order(self) -> Iterator[tuple[str, nn.Module]]:
+        """The parts by name from the latent on; see :func:`~gan_lightning.games.freezing.layers_of`."""
+        levels = ("blocks", "to_images")
+        yield from ((name, part) for name, part in self.named_children() if name not in levels)
+        for level in range(self.levels + 1):
+            yield from ((f"{name}.{level}", self.get_submodule(f"{name}.{level}")) for name in levels)
 
     def image_of(self, maps: list[Tensor]) -> Tensor:
         """Images (N, C, H, W) of the maps of the blocks up to the current stage."""
@@ -95,6 +102,15 @@ class GrowingDiscriminator(Growing):
             nn.LeakyReLU(LEAK),
             EqualizedLinear(channels[0], 1),
         )
+
+    def parts_in_order(self) -> Iterator[tuple[str, nn.Module]]:
+        """The parts by name from the image on; see :func:`~gan_lightning.games.freezing.layers_of`."""
+        yield f"from_images.{self.levels}", self.from_images[self.levels]
+        for level in reversed(range(self.levels)):
+            yield f"blocks.{level}", self.blocks[level]
+            # Beside the block, for the images that end at this level.
+            yield f"from_images.{level}", self.from_images[level]
+        yield "end", self.end
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (N, C, H, W) of the current level's size to logits (N,)."""

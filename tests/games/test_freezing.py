@@ -20,6 +20,8 @@ from gan_lightning.networks import (
     ResNetGenerator,
     SAGANDiscriminator,
     SNGANDiscriminator,
+    StyleGANDiscriminator,
+    StyleGANGenerator,
 )
 from gan_lightning.variants import DCGAN, WGAN, UnrolledGAN
 from tests.helpers.games import VARIANTS, assert_same_bits, last_state, metrics_file, play, run_directory, small
@@ -33,7 +35,8 @@ def first_layers(game: AdversarialModule, n: int = 1) -> dict[str, set[str]]:
 def test_frozen_weights_stay_and_the_others_move(variant: type[AdversarialModule], tmp_path: Path) -> None:
     """Over updates of both players, an interruption and the rest of the run, as in a run without it."""
     # An average that forgets: it would leave its initial values if it moved at all.
-    make = partial(small, variant, freeze_generator=1, freeze_discriminator=1, ema_decay=0.1)
+    forgetful: dict[str, Any] = {"ema_decay": 0.1, "ema_half_life": None, "ema_ramp_up": None}
+    make = partial(small, variant, freeze_generator=1, freeze_discriminator=1, **forgetful)
     game = make()
     before = deepcopy(game.state_dict())
     frozen = first_layers(game)
@@ -76,6 +79,15 @@ def test_frozen_weights_stay_and_the_others_move(variant: type[AdversarialModule
             ["blocks.0", "blocks.1", "blocks.2", "blocks.3", "blocks.4", "linear"],
         ),
         (lambda: ResNetGenerator((3, 16, 16), 4, width=2), ["layers.0", "layers.2", "layers.3 layers.4", "layers.6"]),
+        # Networks that grow: nearest the image first, whatever the level, and nearest the latent.
+        (
+            lambda: StyleGANDiscriminator((1, 16, 16), 32, 8),
+            ["from_images.2", "blocks.1", "from_images.1", "blocks.0", "from_images.0", "end.1", "end.4", "end.6"],
+        ),
+        (
+            lambda: StyleGANGenerator((1, 8, 8), 4, 6, 2, 32, 8),
+            ["mapping", "blocks.0", "to_images.0", "blocks.1", "to_images.1"],
+        ),
         # Networks and layers side by side are counted together.
         (
             lambda: CoupledDiscriminator((1, 16, 16), width=2),
