@@ -47,7 +47,9 @@ class StyleGame(ImageGame):
             return styles
         others = self.generator.styles(torch.randn_like(latent), *labels)
         n, layers, _ = styles.shape
-        return mix(styles, others, random_crossovers(n, layers, self.mixing_probability, styles.device))
+        # A change behind the layers of the level would be none.
+        used = getattr(self.generator, "n_used_styles", layers)
+        return mix(styles, others, random_crossovers(n, used, self.mixing_probability, styles.device))
 
     # Samples.
 

@@ -57,7 +57,8 @@ class StyleStart(nn.Module):
 
     def forward(self, x: None, styles: Tensor, noises: list[Tensor | float | None]) -> Tensor:
         """The map (N, C, *size) of styles (N, 2, D)."""
-        x1 = self.style1(self.constant.expand(len(styles), -1, -1, -1), styles[:, 0], noises[0])
+        # Not len: it is a plain number, with which an exported network would be of one batch size.
+        x1 = self.style1(self.constant.expand(styles.shape[0], -1, -1, -1), styles[:, 0], noises[0])
         return self.style2(self.conv(x1), styles[:, 1], noises[1])
 
 
@@ -124,6 +125,11 @@ class StyleGANGenerator(GrowingGenerator):
         super().__init__(blocks, channels, image_shape[0])
         self.mapping = MappingNetwork(latent_dim, style_dim, mapping_depth)
         self.n_styles = 2 * len(blocks)
+
+    @property
+    def n_used_styles(self) -> int:
+        """Layers that take part at the current level."""
+        return 2 * (self.stage + 1)
 
     def forward(
         self, latent: Tensor, *, truncation: float | None = None, noise: float | list[Tensor] | None = None

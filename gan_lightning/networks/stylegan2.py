@@ -214,7 +214,8 @@ class StyleGAN2Generator(nn.Module):
             noise: One map for each layer, or a factor of the constant noise: 0 for none. None: random in training,
                 constant otherwise.
         """
-        x = self.constant.expand(len(styles), -1, -1, -1)
+        # Not len: it is a plain number, with which an exported network would be of one batch size.
+        x = self.constant.expand(styles.shape[0], -1, -1, -1)
         noises = iter(noise if isinstance(noise, list) else [noise] * len(self.layers))
         layers = iter(self.layers)
         x = next(layers)(x, styles[:, 0], next(noises))

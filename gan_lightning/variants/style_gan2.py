@@ -107,6 +107,8 @@ class StyleGAN2(
         n = max(1, len(batch.real) // 2)
         latent = torch.randn_like(batch.latent[:n])
         styles = self.random_styles(latent, *(labels[:n] for labels in labels_of(batch)))
+        if not styles.requires_grad:  # Of a mapping network that is frozen for the run.
+            styles.requires_grad_()
         lengths = path_lengths(self.generator.synthesise(styles), styles)
         mean = torch.lerp(self.path_length_mean, lengths.mean(), 0.01)
         self.path_length_mean = mean.detach()

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from gan_lightning.networks import StyleGAN2Discriminator, StyleGAN2Generator
+from gan_lightning.networks import ProGANGenerator, StyleGAN2Discriminator, StyleGAN2Generator, StyleGANGenerator
 from gan_lightning.networks.layers.fir import FIRBlur
 from gan_lightning.networks.layers.minibatch_deviation import MinibatchDeviation
 from gan_lightning.networks.stylegan2 import ModulatedConv2d
@@ -236,3 +236,13 @@ class TestStyles:
         assert_close(network.synthesise(styles, maps), constant)
         in_training = network.train().synthesise(styles)
         assert (in_training[0] - in_training[1]).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("network", [StyleGAN2Generator, StyleGANGenerator, ProGANGenerator])
+def test_an_exported_generator_takes_batches_of_any_size(network: Any) -> None:
+    """The first half of an export to ONNX, where a plain number for the batch size would be part of the program."""
+    torch.manual_seed(0)
+    generator = network((1, 8, 8), 4, channel_base=32, max_channels=8).eval()
+    exported = torch.export.export(generator, (torch.randn(3, 4),), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    latents = torch.randn(5, 4)
+    assert_close(exported.module()(latents), generator(latents))

@@ -118,6 +118,16 @@ def test_fakes_are_mixed_in_training(variant: Any, probability: float) -> None:
     assert alike[:, -1].all() if probability == 0 else not alike[:, -1].any()
 
 
+def test_layers_are_mixed_among_those_of_the_level() -> None:
+    """At level 1, 8 x 8 pixels, four layers make an image: all of the images are mixed within these."""
+    model = small(StyleGAN, mixing_probability=1.0, growth=1.0)
+    torch.manual_seed(0)
+    styles = model.random_styles(torch.randn(50, 4))
+    changes = (styles[:, :1] != styles).any(2).int().argmax(1)
+    assert styles.shape[1] == 6
+    assert set(changes.tolist()) == {1, 2, 3}  # One of them is missing with a chance of 3 (2 / 3)^50.
+
+
 def test_with_classes_both_players_are_conditional() -> None:
     model = small(StyleGAN2, num_classes=3)
     one, other = (model.sample(4, labels=[label]) for label in (0, 2))
@@ -148,3 +158,12 @@ def test_a_discriminator_with_batch_norm_is_refused() -> None:
 
     with pytest.raises(ValueError, match="BatchNorm"):
         small(StyleGAN2, discriminator=Normalised)
+
+
+def test_path_lengths_of_a_frozen_mapping_network(tmp_path: Path) -> None:
+    """The first layer of the generator: its styles stay, and the images of them are regularised."""
+    model = small(StyleGAN2, freeze_generator=1)
+    before = model.generator.mapping.layers[0].weight.clone()
+    play(model, 1, tmp_path, batch_size=20)
+    assert model.path_length_mean > 0
+    assert torch.equal(model.generator.mapping.layers[0].weight, before)
