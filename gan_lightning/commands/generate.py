@@ -134,8 +134,11 @@ def _check_format(options: argparse.Namespace, model: "AdversarialModule") -> No
     from gan_lightning.visualization.images import file_suffix
 
     channels = getattr(model, "image_shape", (3, 1, 1))[0]
-    if (options.format or options.bits != 8) and (options.grid or options.interpolate):
-        raise ValueError("--format and --bits are of a file for each sample: leave out --grid and --interpolate.")
+    one_picture = options.grid or options.interpolate or options.mix or options.vary_noise
+    if (options.format or options.bits != 8) and one_picture:
+        raise ValueError(
+            "--format and --bits are of a file for each sample: leave out --grid, --interpolate, --mix, --vary_noise."
+        )
     if options.format == "png" and file_suffix(channels) != ".png":
         raise ValueError(f"--format png: a PNG has 1, 3 or 4 channels, and the samples have {channels}: give npy.")
 

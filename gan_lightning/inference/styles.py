@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.freezing import evaluating
 from gan_lightning.games.image import repeat_cyclically
@@ -29,6 +30,7 @@ def check_styles(model: AdversarialModule) -> Any:
     return network
 
 
+@torch.no_grad()
 def scale_noise(model: AdversarialModule, factor: float) -> None:
     """Multiply the noise of samples by a factor: 0 turns it off, 1 leaves it.
 
@@ -43,7 +45,8 @@ def scale_noise(model: AdversarialModule, factor: float) -> None:
         raise ValueError(f"noise is {factor:g}: it must be a factor from 0, which turns it off.")
     for part in check_styles(model).modules():
         if isinstance(part, Noise):
-            part.constant.mul_(factor)
+            # And not the constant noise: that of a table of noise is another.
+            part.strength.mul_(factor)
 
 
 @torch.no_grad()
@@ -92,13 +95,19 @@ def mixing_table(
         (n + 1) x (n + 1) images in one batch, row by row, in [-1, 1]; the first is white.
 
     Raises:
-        ValueError: The model has no styles, or not so many layers.
+        ValueError: The model has no styles, not so many layers, or none of these at the level that it has grown to.
     """
     network = check_styles(model)
     if not 0 <= first < last <= network.n_styles:
         raise ValueError(
             f"mix is {first}:{last}: this {type(model).__name__} has the layers 0 to {network.n_styles - 1}, and the "
             f"first layer is below the last, such as 0:{max(1, network.n_styles // 3)}."
+        )
+    used = getattr(network, "n_used_styles", network.n_styles)
+    if first >= used:
+        raise ValueError(
+            f"mix is {first}:{last}: this {type(model).__name__} has grown to level {model.level:g} so far, whose "
+            f"images are of the layers 0 to {used - 1}."
         )
     styles = styles_of(model, 0, 2 * n, seed, labels, truncation)
     above, beside = styles[:n], styles[n:]
@@ -124,8 +133,8 @@ def noise_table(
     Args:
         model: A game of styles.
         rows: Samples.
-        columns: Images of each, every one with noise of its own; the last column is their standard deviation over
-            these, from black, none, to white, the largest in the table.
+        columns: Images of each, at least 2, every one with noise of its own; the last column is their standard
+            deviation over these, from black, none, to white, the largest in the table.
         seed: Seed of the samples and of the noise.
         labels: Classes of the samples in turn. None: as frequent as in the data.
         truncation: psi of all styles. None: 1.
@@ -134,9 +143,11 @@ def noise_table(
         rows x (columns + 1) images in one batch, row by row, in [-1, 1].
 
     Raises:
-        ValueError: The model has no styles.
+        ValueError: The model has no styles, or a number is too small.
     """
     network = check_styles(model)
+    check_whole(1, rows=rows)
+    check_whole(2, columns=columns)  # One image has no deviation.
     maps = [part.constant for part in network.modules() if isinstance(part, Noise)]
     styles = styles_of(model, 0, rows, seed, labels, truncation)
     rng = torch.Generator().manual_seed(fold(seed, _NOISE_STREAM, 0))

@@ -84,7 +84,7 @@ def test_arrays_of_16_bits_from_training_to_files(tmp_path: Path, monkeypatch: p
     png = refused(capsys, "generate", "--ckpt", ckpt, "--format", "png", "--out", str(tmp_path / "other"))
     assert "--format png: a PNG has 1, 3 or 4 channels, and the samples have 2: give npy." in png
     both = refused(capsys, "generate", "--ckpt", ckpt, "--bits", "16", "--grid", "--out", str(tmp_path / "other"))
-    assert "--format and --bits are of a file for each sample: leave out --grid and --interpolate." in both
+    assert "--format and --bits are of a file for each sample: leave out --grid, --interpolate, --mix" in both
 
 
 def test_transparency_from_arrays_to_a_png(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,26 @@ def test_noise_is_louder_or_off() -> None:
     assert_close(model.sample(2), silent)
 
 
+def test_noise_of_a_table_is_louder_or_off() -> None:
+    model = noisy(StyleGAN2, {})
+    before, silent = inference.noise_table(model, 1, 2, seed=5), noisy(StyleGAN2, {})
+    inference.scale_noise(silent, 0.0)
+    assert_close(inference.noise_table(silent, 1, 2, seed=5)[:2], silent.sample(1, seed=5).expand(2, -1, -1, -1))
+    inference.scale_noise(model, 3.0)
+    assert (inference.noise_table(model, 1, 2, seed=5) - before)[:2].abs().max() > 0.01
+
+
+def test_tables_that_cannot_be_made() -> None:
+    model = noisy(StyleGAN, {"growth": 1.0})
+    inference.mixing_table(model, 1, 3, 6)
+    with pytest.raises(
+        ValueError, match="mix is 4:6: this StyleGAN has grown to level 1 so far, whose images are of the"
+    ):
+        inference.mixing_table(model, 1, 4, 6)
+    with pytest.raises(ValueError, match="columns is 1: it must be a whole number, at least 2"):
+        inference.noise_table(model, 1, 1)
+
+
 class TestCommand:
     @pytest.fixture
     def checkpoint(self, tmp_path: Path) -> Path:
@@ -117,6 +137,8 @@ class TestCommand:
             (["--mix", "2:2"], "mix is 2:2"),
             (["--mix", "0:2", "--vary_noise"], "--mix and --vary_noise each write a picture of their own"),
             (["--mix", "0:2", "--grid"], "--grid does not go with --mix"),
+            (["--mix", "0:2", "--format", "npy"], "--format and --bits are of a file for each sample"),
+            (["--vary_noise", "--bits", "16"], "--format and --bits are of a file for each sample"),
             (["--noise", "-1"], "noise is -1: it must be a factor from 0"),
         ],
     )
