@@ -105,7 +105,9 @@ class TrainingHealth(Callback):
         if len(real) > 1:
             # Of the averaged generator, whose samples the user sees.
             samples = game.sample(self.n_samples)
-            self._values["train/generator/diversity"] = mean_distance(samples) / mean_distance(real)
+            # Of a pixel each: the real images of a game that grows are smaller than its samples so far.
+            pixels = real[0].numel() / samples[0].numel()
+            self._values["train/generator/diversity"] = mean_distance(samples) / mean_distance(real) * pixels**0.5
 
 
 def mean_distance(images: Tensor) -> Tensor:

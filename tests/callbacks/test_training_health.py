@@ -23,7 +23,7 @@ from gan_lightning.losses import (
 )
 from gan_lightning.losses.accuracy import ACCURACIES
 from gan_lightning.losses.reported import is_wanted, listen, report, stop_listening
-from gan_lightning.variants import DCGAN, EBGAN, SRGAN, WGAN, CycleGAN, Pix2Pix, StarGAN
+from gan_lightning.variants import DCGAN, EBGAN, SRGAN, WGAN, CycleGAN, Pix2Pix, ProGAN, StarGAN
 from tests.helpers.games import answered, assert_same_bits, last_state, play, small
 
 LOGGED = {
@@ -61,6 +61,17 @@ def logged(
     play(model, steps, folder, side=side, callbacks=[log, health], limit_val_batches=0, **options)
     assert not is_wanted(*ACCURACIES)
     return log.rows
+
+
+def test_diversity_of_a_game_that_grows_is_of_a_pixel(tmp_path: Path) -> None:
+    """At 4 x 4: enlarged four times, the real images themselves would have the diversity 1."""
+    model = small(ProGAN, growth=0.0)
+    reals: list[Tensor] = []
+    prepare = model.prepare_batch
+    model.prepare_batch = lambda raw: reals.append(prepare(raw).real) or prepare(raw)  # type: ignore[func-returns-value]
+    model.sample = lambda n: reals[-1][:n].repeat_interleave(4, 2).repeat_interleave(4, 3)
+    rows = logged(model, tmp_path, side=16)
+    assert rows[2]["train/generator/diversity"] == pytest.approx(1.0)
 
 
 def test_a_game_is_looked_at_where_it_is_logged(tmp_path: Path) -> None:
