@@ -32,6 +32,7 @@ _LEAST = {
     ),
     "group_width": 1,
     "ema_half_life": 0,
+    "growth": 0,
 }
 
 

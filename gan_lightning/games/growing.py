@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gan_lightning.arguments import Schedule, value_of
+from gan_lightning.arguments.ranges import check_limits
 from gan_lightning.arguments.recipes import resolve_number
 from gan_lightning.arguments.schedules import GrowthSchedule
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import ImageGame
 from gan_lightning.games.players import PLAYERS
 from gan_lightning.networks.layers.growing import Growing, faded
+from gan_lightning.trainer.internals import is_compiled
 
 
 class GrowingGame(ImageGame):
@@ -30,6 +33,7 @@ class GrowingGame(ImageGame):
 
     Raises:
         TypeError: A network does not grow.
+        ValueError: The level is ever below 0.
     """
 
     generator: Any
@@ -44,6 +48,8 @@ class GrowingGame(ImageGame):
                     f"{type(getattr(self, player)).__name__}, which does not: take one of ProGAN's or StyleGAN's."
                 )
         self.growth = GrowthSchedule() if growth is None else resolve_number(growth)
+        for each in self.growth.bounds if isinstance(self.growth, Schedule) else (self.growth,):
+            check_limits({"growth": each})
         self.reset_optimizers = reset_optimizers
         self._set_level(value_of(self.growth, 0))
 
@@ -61,6 +67,9 @@ class GrowingGame(ImageGame):
     def training_step(self, batches: list[Any], batch_idx: int) -> dict[str, Tensor]:
         stage = self.generator.stage
         self._set_level(value_of(self.growth, self.images_seen))
+        if self.generator.stage != stage and any(is_compiled(getattr(self, player)) for player in PLAYERS):
+            # What was compiled for other levels counts to the most that torch compiles before it gives up.
+            torch.compiler.reset()
         if self.generator.stage > stage and self.reset_optimizers:
             for player in PLAYERS:
                 self.optimizer_of(player).optimizer.state.clear()

@@ -1,5 +1,6 @@
 """Numbers as functions of the real images seen, against values worked by hand, and what a game makes of them."""
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from torch.optim import SGD, Adam
 from gan_lightning.arguments import (
     ConstantSchedule,
     CosineSchedule,
+    GrowthSchedule,
     LinearSchedule,
     Schedule,
     StepSchedule,
@@ -19,7 +21,7 @@ from gan_lightning.arguments import (
 )
 from gan_lightning.arguments.recipes import record, resolve_number
 from gan_lightning.optimizers.schedulers import ScheduledAdam, ScheduledRate
-from gan_lightning.variants import DCGAN
+from gan_lightning.variants import DCGAN, ProGAN, StyleGAN
 from tests.helpers.games import assert_same_bits, last_state, metrics_file, play, run_directory, small
 
 RAMP = LinearSchedule(0.0, 8.0, images=400, delay=100)
@@ -28,6 +30,9 @@ SCHEDULES: list[tuple[Schedule, dict[int, float], tuple[float, float]]] = [
     (RAMP, {0: 0, 100: 0, 200: 2, 300: 4, 500: 8, 10**9: 8}, (0, 8)),
     (LinearSchedule(1, 0, images=10), {0: 1, 4: 0.6, 10: 0, 11: 0}, (0, 1)),
     (CosineSchedule(1.0, 0.0, images=300), {0: 1, 100: 0.75, 150: 0.5, 200: 0.25, 300: 0, 400: 0}, (0, 1)),
+    # Three images at a level, four of a fade, and on without an end: networks stop at their highest level.
+    (GrowthSchedule(3, 4, 1), {0: 1, 3: 1, 4: 1.25, 6: 1.75, 7: 2, 10: 2, 12: 2.5, 7000: 1001}, (1, math.inf)),
+    (GrowthSchedule(0, 2), {0: 0, 1: 0.5, 2: 1, 3: 1.5}, (0, math.inf)),
     (StepSchedule(8.0, 0.5, [10, 30]), {0: 8, 9: 8, 10: 4, 29: 4, 30: 2, 99: 2}, (2, 8)),
 ]
 
@@ -50,6 +55,11 @@ def test_values_by_hand(schedule: Schedule, values: dict[int, float], bounds: tu
         (lambda: ConstantSchedule("high"), "value is 'high': it must be a finite number"),  # type: ignore[arg-type]
         (lambda: StepSchedule(1, 0.1, [5, 3]), r"milestones is \[5, 3\]: they must rise"),
         (lambda: StepSchedule(1, -1, [5]), "factor is -1: it must be at least 0"),
+        (lambda: GrowthSchedule(stable=-1), "stable is -1: it must be a whole number, at least 0"),
+        (lambda: GrowthSchedule(fade=0), "fade is 0: it must be a whole number, at least 1"),
+        (lambda: GrowthSchedule(start=0.5), "start is 0.5: it must be a whole number"),  # type: ignore[arg-type]
+        (lambda: small(ProGAN, growth=-1), "growth is -1: it must be at least 0"),
+        (lambda: small(StyleGAN, growth=LinearSchedule(-1, 2, 5)), "growth is -1: it must be at least 0"),
         (lambda: DCGAN(r1_weight=LinearSchedule(1, -1, 5)), "r1_weight is -1: it must be at least 0"),
         (lambda: DCGAN(r1_weight="high"), "r1_weight is 'high': it must be a Schedule or a number"),
         (

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from gan_lightning.arguments import GrowthSchedule
+from gan_lightning.callbacks import FastTraining
 from gan_lightning.networks import ConvGenerator
 from gan_lightning.variants import ProGAN, StyleGAN
 from tests.helpers.games import (
@@ -117,3 +118,22 @@ def test_real_images_of_a_step_are_averaged_and_those_of_a_validation_are_not() 
 def test_networks_that_do_not_grow_are_refused() -> None:
     with pytest.raises(TypeError, match="ProGAN's networks grow, and its generator is a ConvGenerator, which does not"):
         small(ProGAN, generator=ConvGenerator)
+
+
+def test_compiled_networks_stay_compiled_to_the_last_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch compiles a function some times and then no more; each level and each fade is one of these."""
+    sides = set()
+
+    def backend(graph: Any, inputs: list[Any]) -> Any:
+        sides.update(each.shape[-1] for each in inputs if isinstance(each, Tensor) and each.ndim == 4)
+        return graph.forward
+
+    compile_ = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compile_(self, backend=backend, dynamic=False))
+    torch.compiler.reset()
+    fast = FastTraining(tf32=False, cudnn_benchmark=False, channels_last=False, bf16=False, compile=True)
+    model = small(ProGAN, side=64, growth=GrowthSchedule(stable=20, fade=20))
+    play(model, 10, tmp_path, batch_size=20, side=64, callbacks=[fast])
+    torch.compiler.reset()
+    assert model.level == 4
+    assert 64 in sides
