@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,20 +14,20 @@ DEBUG = "GAN_LIGHTNING_DEBUG"
 def errors_in_one_sentence(
     command: str,
     kinds: tuple[type[Exception], ...] = (ValueError, FileNotFoundError, FileExistsError, ModuleNotFoundError),
-    applies: Callable[[], bool] = lambda: True,
+    applies: Callable[[Exception], bool] = lambda error: True,
 ) -> Iterator[None]:
     """Turn an error that the user can fix into one sentence on stderr and exit code 2.
 
     Args:
         command: The command that is running.
         kinds: Exceptions that are about arguments and files.
-        applies: Called when an error arrives. False once the real work has begun: an error is then a bug, and keeps
-            its traceback, as it does under the environment variable ``GAN_LIGHTNING_DEBUG=1``.
+        applies: Called with an error that arrives. False once the real work has begun: an error is then a bug, and
+            keeps its traceback, as it does under the environment variable ``GAN_LIGHTNING_DEBUG=1``.
     """
     try:
         yield
     except kinds as error:
-        if os.environ.get(DEBUG) or not applies():
+        if os.environ.get(DEBUG) or not applies(error):
             raise
         # One line, whatever line breaks the error has.
         sentence = " ".join(_error_text(_first_cause(error)).split())
@@ -57,6 +58,12 @@ def disk_errors_in_one_sentence(
             file=sys.stderr,
         )
         raise SystemExit(1) from None
+
+
+def is_raised_by_us(error: BaseException) -> bool:
+    """Whether a line of this project raised an error, and none of the user's code or of a library."""
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(modules) and modules[-1].partition(".")[0] in ("gan_lightning", "datamodules")
 
 
 def _error_text(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from gan_lightning.commands.options import one_or_two
+from gan_lightning.commands.options import one_or_two, refuse_unknown
 from gan_lightning.visualization.image_sets import explain_incomplete
 
 if TYPE_CHECKING:
@@ -99,9 +99,8 @@ def data_module(
 
     Size and channels that the user does not give follow the samples, not the data module's defaults for training.
     """
+    refuse_unknown(rest, takes_data=options.data is not None)
     if options.data is None:
-        if rest:
-            raise ValueError(f"there is no option {rest[0]} (see --help).")
         return None, format_of_samples(options, model)
     from lightning.pytorch import LightningDataModule
 

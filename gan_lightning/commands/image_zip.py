@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gan_lightning.commands.errors import disk_errors_in_one_sentence, errors_in_one_sentence
-from gan_lightning.commands.options import OptionParser, path, whole
+from gan_lightning.commands.options import OptionParser, one_or_two, path, refuse_unknown, whole
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule
@@ -74,7 +74,11 @@ def _parser() -> argparse.ArgumentParser:
         help="which images; of a folder without such folders all are `train` (default: %(default)s)",
     )
     parser.add_argument(
-        "--image_size", type=whole(1), metavar="N", help="height and width of the images of --input (default: 64)"
+        "--image_size",
+        type=whole(1),
+        nargs="+",
+        metavar="N",
+        help="height and width of the images of --input, one number for both or two (default: 64)",
     )
     parser.add_argument(
         "--channels",
@@ -98,9 +102,8 @@ def _check_options(options: argparse.Namespace, rest: Sequence[str]) -> None:
         raise ValueError(f"--out {options.out}: its name must end with .zip, by which other programs know the format.")
     if options.out.exists():  # before all images are read
         raise FileExistsError(f"{options.out} exists: name a new file for the images.")
+    refuse_unknown(rest, takes_data=options.data is not None)
     if options.data is None:
-        if rest:
-            raise ValueError(f"there is no option {rest[0]} (see --help).")
         return
     for name in ("image_size", "channels", "strict"):
         if getattr(options, name):
@@ -112,7 +115,7 @@ def _folder(options: argparse.Namespace) -> "LightningDataModule":
 
     return ImageFolderDataModule(
         str(options.input),
-        image_size=options.image_size or 64,
+        image_size=one_or_two("image_size", options.image_size or [64]),
         channels=options.channels or 3,
         # All images: those to be held out are so when the zip file is read.
         val_size=0,

@@ -71,3 +71,15 @@ def one_or_two(name: str, values: Sequence[int]) -> int | tuple[int, int]:
     if len(values) > 2:
         raise ValueError(f"--{name} {' '.join(map(str, values))}: give one number, or height and width.")
     return values[0] if len(values) == 1 else (values[0], values[1])
+
+
+def refuse_unknown(rest: Sequence[str], *, takes_data: bool = True) -> None:
+    """Refuse what a command's own parser has left over, other than options of its data module, ``--data.NAME``.
+
+    Raises:
+        ValueError: There is an option that neither has.
+    """
+    # The data module's parser would take them for options of its own, and name those that it has.
+    unknown = [each for each in rest if each.startswith("--") and not each.startswith("--data.")]
+    for option in unknown if takes_data else rest:
+        raise ValueError(f"there is no option {option.partition('=')[0]} (see --help).")

@@ -32,7 +32,7 @@ _ELEMENT = re.compile(r"Expected an? <class '(\w+)'>\. Got value: ")
 _GIVEN = re.compile(r"(?:Got value|Given value): (.*?)(?:\. Got value: |$)", re.MULTILINE)
 _REQUIRED = re.compile(r"the following arguments are required: ([\w, -]+)")
 _NO_MAPPING = re.compile("Unable to load config '(.*?)'")
-_NOUNS = {"data": "data module", "callbacks": "callback", "plugins": "plugin"}
+_NOUNS = {"data": "data module", "callbacks": "callback", "plugins": "plugin", "regularizers": "regularizer"}
 _KEY = re.compile(r'Parser key "([\w.]+)"|--([\w.]+)\.help:')
 
 

@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
 from gan_lightning.commands import runs
+from gan_lightning.commands.errors import is_raised_by_us
 from gan_lightning.loggers import RunLogger
 from gan_lightning.trainer import run_lock
 
@@ -24,6 +25,7 @@ class RunRecord(Callback):
     def __init__(self) -> None:
         # Shared memory: the process that reports errors is not always the one that trains.
         self._begun = RawValue("b", 0)
+        self._stepped = RawValue("b", 0)
         self.directory: Path | None = None
         self.start: Path | str | None = None
         self.config = ""
@@ -40,6 +42,13 @@ class RunRecord(Callback):
     @begun.setter
     def begun(self, begun: bool) -> None:
         self._begun.value = int(begun)
+
+    def is_refusal(self, error: Exception) -> bool:
+        """Whether an error is about arguments or data: any before the work has begun, and ours in the first step.
+
+        Only there a game sees whether its images, networks, augmentation and regularisers go together.
+        """
+        return not self.begun or (not self._stepped.value and is_raised_by_us(error))
 
     def make_directory(self, home: Path, kind: str) -> None:
         """Create the next directory ``<kind>_N`` in the home of the run."""
@@ -77,6 +86,9 @@ class RunRecord(Callback):
         if self.config_with_choice is not None:
             self.config, self.config_with_choice = self.config_with_choice(), None
             self._save_config(trainer)
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        self._stepped.value = 1
 
     def _save_config(self, trainer: Trainer) -> None:
         if self.directory is not None and trainer.is_global_zero:

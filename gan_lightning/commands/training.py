@@ -27,11 +27,11 @@ def run(command: str, arguments: Sequence[str]) -> int:
     _silence_advertisements()
     # Before anything is printed or made: only one process may.
     _set_rank_of_node()
-    # Outside of the guard, which asks it whether the work has begun.
+    # Outside of the guard, which asks it whether an error is one of the arguments.
     record = RunRecord()
     # OSError too: before training begins, a file that cannot be read is a mistake in the options.
     kinds = (ValueError, OSError, ModuleNotFoundError, MisconfigurationException)
-    with errors_in_one_sentence(command, kinds, applies=lambda: not record.begun):
+    with errors_in_one_sentence(command, kinds, applies=record.is_refusal):
         try:
             _run_with_rollbacks(command, arguments, record)
         except DivergenceError as error:

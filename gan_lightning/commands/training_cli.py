@@ -192,7 +192,7 @@ class TrainingCLI(LightningCLI):
         self.config_init = self.parser.instantiate(self.config, instantiators=instantiators)
         self.datamodule = self.config_init.data
         self.model = self.config_init.model
-        if self.ckpt_path is None and (files := self.config.get("init_from")):
+        if self.ckpt_path is None and (files := self.config.get("init_from")) is not None:
             start_checkpoint.initialise(self.model, files)
         self.record.translates = isinstance(self.model, TranslationGame)
         self.trainer = self.instantiate_trainer()

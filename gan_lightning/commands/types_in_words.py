@@ -62,5 +62,7 @@ def _of_one(hint: Any) -> str:
     if isinstance(kind, type) and issubclass(kind, Mapping):
         return "a mapping"
     if isinstance(kind, type) and kind is not str and issubclass(kind, Iterable):
+        if parts and get_origin(parts[0]) is Literal:
+            return f"a list of any of {', '.join(map(repr, get_args(parts[0])))}"
         return f"a list of {_SEVERAL[parts[0]]}" if parts and parts[0] in _SEVERAL else "a list"
     return _KINDS.get(kind, getattr(kind, "__name__", str(hint)))

@@ -72,9 +72,11 @@ def init_from(game: AdversarialModule, files: Files) -> list[Initialisation]:
 
     Raises:
         CheckpointError: A file cannot be read, nothing in it fits, or nothing fits a player that is named.
-        ValueError: The game has no such player.
+        ValueError: No file is named, or the game has no such player.
     """
     given = files_by_player(files)
+    if not given or not all(given.values()):  # such as a variable of the shell that is not set
+        raise ValueError(f"init_from is {files!r}: it must name a file for both players, or one for each or either.")
     state = game.state_dict()  # Under uncompiled names, as in checkpoints.
     found = {path: _players_of(path) for path in given.values()}
     reports = []

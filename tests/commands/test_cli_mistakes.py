@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from gan_lightning.cli import main
 from gan_lightning.commands.trainer_options import check_monitors
+from gan_lightning.trainer.loader_batches import check_labels
 from gan_lightning.variants import DCGAN, SRGAN
 from tests.helpers.command_line import LAST, TINY, fit, printed_config, refused
 
@@ -29,6 +30,22 @@ class Buggy(DCGAN):
 
     def generator_loss(self, batch: Any) -> Any:
         raise ValueError("a bug")
+
+
+class Unheard(DCGAN):
+    """Its discriminator's loss reports no accuracy."""
+
+    def discriminator_loss(self, batch: Any) -> Any:
+        return {"adversarial": (self.discriminator(batch.fake) - self.discriminator(batch.real)).mean()}
+
+
+class Late(DCGAN):
+    """Images that are refused, but not in the first step."""
+
+    def prepare_batch(self, raw: Any) -> Any:
+        if self.game_step == 2:
+            check_labels(torch.tensor([3]), 2)
+        return super().prepare_batch(raw)
 
 
 class Logs(Callback):
@@ -85,6 +102,11 @@ class TestMistakes:
                 "There is no generator Conv: choose from ALIGenerator, BEGANGenerator,",
             ),
             (["--trainer.callbacks", "Foo"], "There is no callback Foo: choose from DivergenceGuard,"),
+            (["--model.regularizers", "[Foo]"], "There is no regularizer Foo: choose from BCR, CR, LeCam,"),
+            (
+                ["--model.augmentation", "DiffAugment", "--model.augmentation.policy", "[colour]"],
+                "it must be a list of any of 'color', 'translation', 'cutout'.",
+            ),
             (["--model.lr", "3"], "DCGAN has no option lr: it has latent_dim, generator,"),
             (
                 ["--model.generator.widht", "3"],
@@ -223,6 +245,16 @@ class TestMistakes:
     def test_a_bug_keeps_its_traceback(self) -> None:
         with pytest.raises(ValueError, match="a bug"):
             fit("--model", "tests.commands.test_cli_mistakes.Buggy")
+
+    def test_what_the_first_step_refuses_is_told_in_one_sentence(self, capsys: pytest.CaptureFixture[str]) -> None:
+        own = ["--model", "tests.commands.test_cli_mistakes.Unheard", "--model.augmentation", "ADA"]
+        told = refused(capsys, "fit", *TINY, *own)
+        assert "Traceback" not in told
+        assert told.splitlines()[-1].startswith("gan-lightning fit: ADA follows the discriminator's accuracy")
+
+    def test_a_later_error_keeps_its_traceback(self) -> None:
+        with pytest.raises(ValueError, match="The data has labels up to 3"):
+            fit("--model", "tests.commands.test_cli_mistakes.Late", steps=3)
 
     def test_a_bug_of_another_kind_keeps_its_traceback_at_any_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def configure_optimizers(self: DCGAN) -> None:

@@ -122,7 +122,9 @@ def test_evaluate_refuses(
     checkpoint: Path, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = [str(checkpoint) if text == "CKPT" else text for text in arguments]
-    assert sentence in refused(capsys, "evaluate", *given, "--data", "DigitsDataModule", "--extractor", "pixels")
+    said = refused(capsys, "evaluate", *given, "--data", "DigitsDataModule", "--extractor", "pixels")
+    assert sentence in said
+    assert "Real images" not in said  # none has been read
 
 
 def test_generate_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

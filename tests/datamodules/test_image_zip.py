@@ -477,6 +477,11 @@ class TestCommand:
         assert main(["zip", *given[:2], "--image_size", "9", "--out", str(tmp_path / "nine.zip")]) == 0
         assert "StyleGAN2-ADA trains on squares with sides of a power of two only" in capsys.readouterr().err
 
+    def test_images_that_are_not_square(self, folder: Path, tmp_path: Path) -> None:
+        out = tmp_path / "wide.zip"
+        assert main(["zip", "--input", str(folder), "--image_size", "8", "12", "--out", str(out)]) == 0
+        assert ImageZipDataModule(str(out), batch_size=1).image_shape == (3, 8, 12)
+
     def test_a_data_module(self, tmp_path: Path) -> None:
         out = str(tmp_path / "digits.zip")
         assert main(["zip", "--data", "DigitsDataModule", "--data.val_size", "97", "--out", out, "--split", "val"]) == 0
@@ -496,6 +501,8 @@ class TestCommand:
             ([*given, "--out", str(tmp_path / "set.tar")], "set.tar: its name must end with .zip"),
             ([*given, *out, "--split", "test"], "ImageFolderDataModule has no images in its split 'test'"),
             ([*given, *out, "--data.root", "x"], "there is no option --data.root"),
+            (["--data", "DigitsDataModule", *out, "--size=9"], "there is no option --size (see --help)"),
+            ([*given, *out, "--image_size", "1", "2", "3"], "give one number, or height and width"),
             ([*given, *out, "--image_size", "0"], "--image_size: 0 is less than 1"),
             (["--data", "DigitsDataModule", *out, "--image_size", "9"], "--image_size is of the images of --input"),
             (["--data", "DigitsDataModule", *out, "--data.root", "9"], "DigitsDataModule has no option root"),

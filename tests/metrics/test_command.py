@@ -102,6 +102,8 @@ def test_pixels_of_images_that_are_too_large_are_refused_before_any_is_looked_at
         (["--samples", "{a}", "--reference", "{b}", "--split", "val"], "--split is of the images of --data"),
         (["--samples", "{a}", "--reference", "{b}", "--seed", "1"], "--seed chooses the samples of --ckpt"),
         (["--samples", "{a}", "--reference", "{b}", "--fast"], "no option --fast"),
+        (["--samples", "{a}", "--data", "DigitsDataModule", "--n_samples", "9"], "there is no option --n_samples"),
+        (["--samples", "{a}", "--data", "DigitsDataModule", "--data.rot", "9"], "has no option rot"),
         (["--ckpt", "nowhere", "--reference", "{b}"], "no checkpoint nowhere"),
     ],
 )
