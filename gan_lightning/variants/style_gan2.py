@@ -14,6 +14,7 @@ from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_ge
 from gan_lightning.networks import StyleGAN2Discriminator, StyleGAN2Generator
 from gan_lightning.optimizers import StyleGAN2Adam
 from gan_lightning.regularizers import PenaltyMethod, path_lengths, r1_penalty, refuse_batch_norm
+from gan_lightning.trainer.internals import trainer_of
 
 
 class StyleGAN2(
@@ -92,11 +93,13 @@ class StyleGAN2(
         return {"r1": weight * r1_penalty(logits, batch.real, self.penalty_method)}
 
     def gamma(self, batch_size: int) -> float:
-        """Weight of R1 for updates of so many images in each process."""
+        """Weight of R1 for updates of so many images in each process, one process where there is no trainer."""
         if self.r1_weight is not None:
             return value_of(self.r1_weight, self.images_seen)
         _, height, width = self.image_shape
-        return 2e-4 * height * width / (batch_size * self.accumulate * self.trainer.world_size)
+        trainer = trainer_of(self)
+        images = batch_size * self.accumulate * (1 if trainer is None else trainer.world_size)
+        return 2e-4 * height * width / images
 
     def generator_loss(self, batch: GameBatch) -> Terms:
         return non_saturating_generator(self.discriminator(batch.fake, *labels_of(batch)))

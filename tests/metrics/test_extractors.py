@@ -112,7 +112,7 @@ def test_extractors_by_name_path_class_and_object():
     for way in ("pixels", Own, path):
         assert isinstance(make_extractor(way, Ingredients()), Pixels)
     for wrong in ("pixel", "os.path.join", "gan_lightning.Nothing", "", 5, ["pixels"], Path):
-        with pytest.raises(ValueError, match=r"no extractor .* choose from inception, classifier, pixels"):
+        with pytest.raises(ValueError, match=r"no extractor .* choose from inception, dinov2, classifier, pixels"):
             make_extractor(wrong, Ingredients())
     for way in ("pixels", "classifier", own, Own, path):
         with pytest.raises(ValueError, match="takes no weights_path"):

@@ -90,6 +90,7 @@ def test_r1_of_real_images_and_its_automatic_weight(tmp_path: Path) -> None:
     expected = model.gamma(4) * r1_penalty(model.discriminator, batch.real)
     assert_close(model.discriminator_penalty(batch)["r1"], expected)
     assert small(StyleGAN2, r1_weight=3.0).gamma(8) == 3.0
+    assert small(StyleGAN2).gamma(20) == pytest.approx(0.0002 * 16 * 16 / 20)  # without a trainer
 
 
 def test_mixing_takes_layers_from_a_random_one_on() -> None:
