@@ -87,15 +87,20 @@ def generated(
         classes = F.one_hot(labels, w["mapping.embedding.weight"].shape[1]).double()
         x = torch.cat([x, unit(linear(classes, w, "mapping.embedding"))], 1)
     style = mapped(x, w, "mapping", depth)
-    x = w["constant"].expand(len(latents), -1, -1, -1)
+    return synthesised(w, style[:, None].expand(-1, 2 * doublings + 2, -1), doublings)
+
+
+def synthesised(w: dict[str, Tensor], styles: Tensor, doublings: int) -> Tensor:
+    """Each convolution has a style of its own; an image has that of the next convolution, the last one another."""
+    x = w["constant"].expand(len(styles), -1, -1, -1)
     image: Any = None
     for level in range(doublings + 1):
         for layer in [0] if level == 0 else [2 * level - 1, 2 * level]:
             name = f"layers.{layer}"
-            x = modulated(x, style, w, f"{name}.conv", up=layer % 2 == 1)
+            x = modulated(x, styles[:, layer], w, f"{name}.conv", up=layer % 2 == 1)
             x = x + w[f"{name}.noise.constant"] * w[f"{name}.noise.strength"] + w[f"{name}.bias"][:, None, None]
             x = activated(x)
-        new = modulated(x, style, w, f"to_images.{level}", up=False, demodulate=False)
+        new = modulated(x, styles[:, 2 * level + 1], w, f"to_images.{level}", up=False, demodulate=False)
         new = new + w[f"to_images.{level}.bias"][:, None, None]
         # Twice as many pixels: two zeros before, one behind, as the filter has an even number of taps.
         image = new if image is None else filtered(image, up=2, before=2, after=1) + new
@@ -138,6 +143,13 @@ def test_the_generator_is_the_papers(shape: tuple[int, int, int], num_classes: i
     expected = generated(w, latents, 2, int(math.log2(shape[1] // 4)), *labels)
     assert expected.std() > 0.1
     assert_close(network.eval()(latents, *labels), expected, rtol=1e-7, atol=1e-9)
+
+
+def test_each_layer_has_its_own_style() -> None:
+    network = StyleGAN2Generator((1, 16, 16), 6, style_dim=7, mapping_depth=2, channel_base=64, max_channels=9)
+    w = drawn(network)
+    styles = torch.randn(2, 6, 7, dtype=torch.float64)
+    assert_close(network.eval().synthesise(styles), synthesised(w, styles, 2), rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize("residual", [True, False])
