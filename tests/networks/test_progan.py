@@ -139,6 +139,15 @@ def test_stylegans_generator() -> None:
     assert_close(network(latent), conv(x, w, "to_images.2", 1.0))
 
 
+def test_stylegans_first_eight_layers_are_truncated() -> None:
+    network = StyleGANGenerator((1, 64, 64), 6, **SMALL, **STYLE).eval()
+    network.mapping.mean_style.normal_()
+    latent = torch.randn(3, 6)
+    styles = network.styles(latent, truncation=0.0)
+    assert_close(styles[:, :8], network.mapping.mean_style.expand(3, 8, -1))
+    assert_close(styles[:, 8:], network.mapping(latent)[:, None].expand(-1, 2, -1))
+
+
 @pytest.mark.parametrize("family", [0, 1])
 class TestFades:
     def test_a_fade_begins_with_the_last_level_enlarged(self, family: int) -> None:

@@ -10,6 +10,7 @@ from torch.testing import assert_close
 
 from gan_lightning.arguments import GrowthSchedule
 from gan_lightning.callbacks import FastTraining
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.networks import ConvGenerator
 from gan_lightning.variants import ProGAN, StyleGAN
 from tests.helpers.games import (
@@ -105,6 +106,19 @@ def test_optimisers_forget_their_moments_where_a_level_begins(reset: bool, tmp_p
     assert counts["blocks.0.conv.weight"] == (2 if reset else 6)  # the generator's coarsest block
     assert counts["to_images.1.weight"] == 2
     assert "to_images.2.weight" not in counts
+
+
+def test_penalties_have_the_papers_weights() -> None:
+    """10 times the gradient penalty; 10 / 2 times R1, of StyleGAN, which begins at 8 x 8."""
+    # D(x) = 3 sum(x): a gradient of length 3 * 4 at 4 x 4, and of 3 * 8 at 8 x 8.
+    batch = GameBatch(torch.zeros(4, 1, 4, 4), fake=torch.ones(4, 1, 4, 4))
+    model, style = small(ProGAN), small(StyleGAN)
+    for game in (model, style):
+        game.discriminator.forward = lambda images: 3 * images.sum((1, 2, 3))
+    assert model.discriminator_penalty(batch)["gradient_penalty"].item() == pytest.approx(10 * 11**2)
+    batch = GameBatch(torch.zeros(4, 1, 8, 8))
+    assert style.discriminator_penalty(batch)["r1"].item() == pytest.approx(5 * 24**2)
+    assert (model.level, style.level) == (0, 1)
 
 
 def test_real_images_of_a_step_are_averaged_and_those_of_a_validation_are_not() -> None:
