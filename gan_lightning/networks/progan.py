@@ -112,14 +112,14 @@ class GrowingDiscriminator(Growing):
             yield f"from_images.{level}", self.from_images[level]
         yield "end", self.end
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> Tensor:
         """Map images (N, C, H, W) of the current level's size to logits (N,)."""
         stage, fade = self.stage, self.fade
-        x = leaky_relu(self.from_images[stage](images))
+        x = leaky_relu(self.from_images[stage](image))
         for level in reversed(range(stage)):
             x = self.blocks[level](x)
             if level == stage - 1 and fade < 1:
-                coarse = leaky_relu(self.from_images[level](F.avg_pool2d(images, 2)))
+                coarse = leaky_relu(self.from_images[level](F.avg_pool2d(image, 2)))
                 x = torch.lerp(coarse, x, fade)
         return self.end(x).squeeze(1)
 

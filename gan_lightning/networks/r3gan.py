@@ -158,6 +158,8 @@ class Bottleneck(nn.Module):
 
 
 def _blocks(channels: int, n_blocks: int, group_width: int) -> list[nn.Module]:
+    if n_blocks < 1:
+        raise ValueError(f"n_blocks is {n_blocks}: it must be at least 1.")
     return [Bottleneck(channels, group_width) for _ in range(n_blocks)]
 
 

@@ -302,9 +302,9 @@ class StyleGAN2Discriminator(nn.Module):
         self.mapping = None if num_classes is None else MappingNetwork(0, last, mapping_depth, num_classes)
         self.output = EqualizedLinear(last, 1 if num_classes is None else last)
 
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+    def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
         """Map images (N, C, H, W), with labels (N,) if it takes any, to logits (N,)."""
-        x = self.blocks(leaky_relu(self.from_image(images)))
+        x = self.blocks(leaky_relu(self.from_image(image)))
         x = leaky_relu(self.conv(self.deviation(x)))
         x = self.output(leaky_relu(self.linear(x.flatten(1))))
         if self.mapping is None:

@@ -113,6 +113,6 @@ class StyleGAN2(
         if not styles.requires_grad:  # Of a mapping network that is frozen for the run.
             styles.requires_grad_()
         lengths = path_lengths(self.generator.synthesise(styles), styles)
-        mean = torch.lerp(self.path_length_mean, lengths.mean(), 0.01)
-        self.path_length_mean = mean.detach()
+        mean = torch.lerp(self.path_length_mean, lengths.mean().to(self.path_length_mean), 0.01)
+        self.path_length_mean.copy_(mean.detach())
         return {"path_length": self.path_length_weight * (lengths - mean).square().mean()}

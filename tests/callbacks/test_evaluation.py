@@ -12,7 +12,7 @@ from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from datamodules import DigitsDataModule
 from gan_lightning.callbacks import GenerativeMetrics
-from gan_lightning.metrics import classifier, frechet_distance, moments
+from gan_lightning.metrics import classifier, features, frechet_distance, moments
 from gan_lightning.metrics.features import Embedding, FeatureExtractor, Pixels
 from gan_lightning.variants import DCGAN
 from gan_lightning.visualization.images import to_uint8
@@ -316,8 +316,10 @@ def test_a_trial_run_may_be_shorter_than_the_interval(tmp_path, recwarn):
 
 def test_two_extractors_in_one_callback(tmp_path, monkeypatch):
     """Each metric of its own; what published figures are of has the plain name."""
-    monkeypatch.setitem(FEATURE_EXTRACTORS_REGISTRY, "inception-v3-compat", Tiny)
+    # Inception is made without torch-fidelity's registry.
     monkeypatch.setitem(FEATURE_EXTRACTORS_REGISTRY, "vgg16", Tiny)
+    monkeypatch.setattr(features, "LAYERS", ("features", "classes"))
+    monkeypatch.setattr(features, "_with_weights", lambda name, layers, path: Tiny(name, layers))
     names = ["recall", "fid", "inception_score", "precision"]
     playing = trainer(tmp_path, metrics(metrics=names, extractor=None))
     playing.validate(small(DCGAN), datamodule=DigitsDataModule(image_size=16), verbose=False)

@@ -171,7 +171,7 @@ def test_an_extractor_that_was_used_is_pickled(weights):
     ids=["float32", "4 channels", "no batch"],
 )
 def test_what_is_no_batch_of_levels_is_refused(shown: Tensor, weights: Path) -> None:
-    with pytest.raises(ValueError, match="takes uint8 images, N x 3 x H x W"):
+    with pytest.raises(ValueError, match=r"takes uint8 images, N x 3 x H x W|has learnt from RGB"):
         make_extractor("inception", Ingredients(weights))(shown)
 
 

@@ -135,8 +135,9 @@ def test_classes_that_come_with_the_noise_are_not_moved() -> None:
     """BigGAN, the paper's own: its fakes have classes of their own, and they are judged by these."""
     game: Any = small(BigGAN, regularizers=[ZCR(sigma=0.5)])
     batch = exchange(game)
-    noise, labels = game.regularizers[0]._moved(game, batch).latent
-    assert (noise != batch.latent[0]).all()
-    assert torch.equal(labels, batch.latent[1])
+    # Noise, then the classes as columns of zeros and ones
+    moved, noise = game.regularizers[0]._moved(game, batch).latent, game.latent_dim
+    assert (moved[:, :noise] != batch.latent[:, :noise]).all()
+    assert torch.equal(moved[:, noise:], batch.latent[:, noise:])
     assert terms_of(game, "discriminator", batch.detached())["latent_consistency"] > 0
     assert terms_of(game, "generator", batch)["latent_diversity"] < 0

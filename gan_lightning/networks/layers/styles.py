@@ -59,8 +59,8 @@ class MappingNetwork(nn.Module):
         for layer in self.layers:
             x = leaky_relu(layer(x))
         if self.training:
-            # Not in place: a graph may hold the old one.
-            self.mean_style = torch.lerp(x.detach().mean(0).to(self.mean_style), self.mean_style, self.mean_decay)
+            with torch.no_grad():
+                self.mean_style.lerp_(x.mean(0).to(self.mean_style), 1 - self.mean_decay)
         return x
 
 
