@@ -126,6 +126,15 @@ def image_folder(root: Path) -> dict[str, Any]:
     return {"root": str(root), "image_size": 32}
 
 
+def class_folders(root: Path) -> dict[str, Any]:
+    """20 + 20 photographs of two classes for training, 2 + 2 for validation."""
+    images = photographs(44, 64, 64)
+    for split, part in {"train": images[:40], "val": images[40:]}.items():
+        for number, name in enumerate(("flower", "temple")):
+            write(root / split / name, part[number::2])
+    return {"root": str(root), "image_size": 32}
+
+
 def shards(root: Path) -> dict[str, Any]:
     """40 + 2 + 2 photographs, 16 in a shard."""
     pytest.importorskip("litdata")
