@@ -148,7 +148,7 @@ def rosinality_stylegan2(turns: Turns, folder: Path, checkout: Path, images: Pat
     discriminator = Discriminator(side, channel_multiplier=2)
     average.load_state_dict(generator.state_dict())
     moved = [
-        Adam(network.parameters(), 0.002 * share, betas=(0, 0.99**share))
+        Adam(network.parameters(), 0.002 * share, betas=(0.0, 0.99**share))
         for network, share in ((generator, 4 / 5), (discriminator, 16 / 17))
     ]
     train.train(arguments, loader, generator, discriminator, *moved, average, torch.device("cpu"))
