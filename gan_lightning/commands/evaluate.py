@@ -88,6 +88,22 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="the extractor's weights, or those of several: inception=FILE vgg16=FILE (default: they are downloaded)",
     )
+    _add_images(parser)
+    parser.add_argument("--batch_size", type=whole(1), default=64, help="images at a time (default: %(default)s)")
+    parser.add_argument("--kid_subset_size", type=whole(1), default=1000, metavar="N", help="(default: %(default)s)")
+    parser.add_argument(
+        "--cache_dir", type=path, metavar="DIR", help="for what is kept of the real images (default: the user's cache)"
+    )
+    parser.add_argument(
+        "--json", type=path, metavar="FILE", help="write the numbers here too, by name; for several --truncation a list"
+    )
+    add_import(parser)
+    add_device(parser)
+    return parser
+
+
+def _add_images(parser: argparse.ArgumentParser) -> None:
+    """Which images are compared."""
     parser.add_argument("--split", choices=["train", "val", "test"], help="of --data (default: train)")
     parser.add_argument(
         "--image_size",
@@ -108,17 +124,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=whole(), help="which samples of --ckpt (default: 0)")
     add_truncations(parser)
     add_standing_statistics(parser)
-    parser.add_argument("--batch_size", type=whole(1), default=64, help="images at a time (default: %(default)s)")
-    parser.add_argument("--kid_subset_size", type=whole(1), default=1000, metavar="N", help="(default: %(default)s)")
-    parser.add_argument(
-        "--cache_dir", type=path, metavar="DIR", help="for what is kept of the real images (default: the user's cache)"
-    )
-    parser.add_argument(
-        "--json", type=path, metavar="FILE", help="write the numbers here too, by name; for several --truncation a list"
-    )
-    add_import(parser)
-    add_device(parser)
-    return parser
 
 
 def _scores(

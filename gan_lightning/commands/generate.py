@@ -182,6 +182,16 @@ def _parser() -> argparse.ArgumentParser:
         "(default: as in training)",
     )
     add_standing_statistics(parser)
+    _add_pictures(parser)
+    _add_files(parser)
+    parser.add_argument("--batch_size", type=whole(1), default=64, help="images made at a time (default: %(default)s)")
+    add_import(parser)
+    add_device(parser)
+    return parser
+
+
+def _add_pictures(parser: argparse.ArgumentParser) -> None:
+    """What is made instead of single samples, and the noise of styles."""
     parser.add_argument("--grid", action="store_true", help="write all samples into one picture, grid.png")
     parser.add_argument(
         "--interpolate",
@@ -215,6 +225,10 @@ def _parser() -> argparse.ArgumentParser:
         "--frames", type=whole(1), metavar="N", help=f"images on the way, ends included (default: {_FRAMES})"
     )
     parser.add_argument("--video", action="store_true", help="write the way as an animation too, interpolation.gif")
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    """How pictures and samples are written."""
     parser.add_argument(
         "--scale",
         type=whole(1),
@@ -235,18 +249,13 @@ def _parser() -> argparse.ArgumentParser:
         default=8,
         help="of each channel in the file of a sample (default: %(default)s)",
     )
-    parser.add_argument("--batch_size", type=whole(1), default=64, help="images made at a time (default: %(default)s)")
-    add_import(parser)
-    add_device(parser)
-    return parser
 
 
 def _mode(options: argparse.Namespace) -> "tuple[Callable[..., Any], Callable[..., None]]":
     """What makes the images, and what writes them."""
-    modes = {name: value for name in ("interpolate", "mix", "vary_noise") if (value := getattr(options, name))}
     if options.mix or options.vary_noise:
         return _table, write_table
-    return (_interpolation, write_interpolation) if modes else (_samples, write_samples)
+    return (_interpolation, write_interpolation) if options.interpolate else (_samples, write_samples)
 
 
 def _check_modes(options: argparse.Namespace) -> None:

@@ -176,7 +176,7 @@ class BigGANDiscriminator(ResidualDiscriminator):
 
 
 def initialise(module: nn.Module, initial_weights: InitialWeights) -> None:
-    """Draw the weights of one layer anew; for ``nn.Module.apply``.
+    """Initialise the weights of one layer; for ``nn.Module.apply``.
 
     Args:
         module: The layer, changed in place.

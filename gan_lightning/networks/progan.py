@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_lightning.arguments import checked
 from gan_lightning.networks.layers.equalized import (
     LEAK,
     LEAKY_GAIN,
@@ -61,6 +62,7 @@ class GrowingGenerator(Growing):
         return images if self.training else enlarged(images, 2 ** (self.levels - stage))
 
 
+@checked
 class GrowingDiscriminator(Growing):
     """Growing discriminator: blocks that halve a map, minibatch standard deviation, two linear layers.
 
@@ -68,31 +70,34 @@ class GrowingDiscriminator(Growing):
     averaged by two.
 
     Args:
-        image_shape: Channels, height and width of the images at the highest level.
-        channel_base: Channels times side of a map.
-        max_channels: At most so many channels.
+        image_shape: Channels, height and width of the images at the highest level; any that can be halved until the
+            shorter side is 4 to 7 pixels.
+        channel_base: Channels times side of a map; 8192 in the paper.
+        max_channels: At most so many channels; 512 in the paper.
         group_size: Images that
-            :class:`~gan_lightning.networks.layers.minibatch_deviation.MinibatchDeviation` compares.
-        block: Makes a block of channels in and out.
+            :class:`~gan_lightning.networks.layers.minibatch_deviation.MinibatchDeviation` compares; 4 in the paper.
+            None: the batch.
 
     Raises:
         ValueError: If the network cannot judge images of this shape.
     """
 
+    block: Callable[[int, int], nn.Module]
+    """Makes a block of its channels in and out."""
+
     def __init__(
         self,
-        image_shape: tuple[int, int, int],
-        channel_base: int,
-        max_channels: int,
-        group_size: int | None,
-        block: Callable[[int, int], nn.Module],
+        image_shape: tuple[int, int, int] = (3, 32, 32),
+        channel_base: int = 8192,
+        max_channels: int = 512,
+        group_size: int | None = 4,
     ) -> None:
         levels, (rows, columns) = coarsest_map(type(self).__name__, image_shape)
         super().__init__(levels)
         channels = channels_by_level(levels, channel_base, max_channels)
         self.from_images = nn.ModuleList(EqualizedConv2d(image_shape[0], each, 1, gain=LEAKY_GAIN) for each in channels)
         # By level, so that blocks[0] leads from level 1 to level 0.
-        self.blocks = nn.ModuleList(block(fine, coarse) for coarse, fine in pairwise(channels))
+        self.blocks = nn.ModuleList(type(self).block(fine, coarse) for coarse, fine in pairwise(channels))
         self.end = nn.Sequential(
             MinibatchDeviation(group_size),
             EqualizedConv2d(channels[0] + 1, channels[0], gain=LEAKY_GAIN),
@@ -221,23 +226,6 @@ class ProGANDownBlock(nn.Sequential):
 
 
 class ProGANDiscriminator(GrowingDiscriminator):
-    """Mirror of the generator, without normalisation.
+    """Mirror of the generator, without normalisation: arguments of :class:`GrowingDiscriminator`."""
 
-    Args:
-        image_shape: Channels, height and width of the images at the highest level; as of :class:`ProGANGenerator`.
-        channel_base: Channels times side of a map; 8192 in the paper.
-        max_channels: At most so many channels; 512 in the paper.
-        group_size: Images whose features' standard deviation is taken together; 4 in the paper. None: the batch.
-
-    Raises:
-        ValueError: If the network cannot judge images of this shape.
-    """
-
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int] = (3, 32, 32),
-        channel_base: int = 8192,
-        max_channels: int = 512,
-        group_size: int | None = 4,
-    ) -> None:
-        super().__init__(image_shape, channel_base, max_channels, group_size, ProGANDownBlock)
+    block = ProGANDownBlock

@@ -58,7 +58,7 @@ class R3GANGenerator(nn.Module):
         widths = _widths(width, halvings + 1, group_width)
         self.embedding = None if num_classes is None else nn.Embedding(num_classes, latent_dim)
         self.linear = nn.Linear(latent_dim * (1 if num_classes is None else 2), widths[0], bias=False)
-        # The same for all images: what the first convolution of other generators is told by z.
+        # The same for all images; z scales its channels.
         self.basis = nn.Parameter(torch.randn(widths[0], *base))
         stages = [nn.Sequential(*_blocks(widths[0], n_blocks, group_width))]
         for inputs, outputs in pairwise(widths):

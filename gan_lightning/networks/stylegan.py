@@ -187,23 +187,6 @@ class StyleGANDownBlock(nn.Module):
 
 
 class StyleGANDiscriminator(GrowingDiscriminator):
-    """ProGAN's discriminator with low-pass filters where it halves.
+    """ProGAN's discriminator with low-pass filters where it halves: arguments of :class:`GrowingDiscriminator`."""
 
-    Args:
-        image_shape: Channels, height and width of the images at the highest level; as of :class:`StyleGANGenerator`.
-        channel_base: Channels times side of a map; 8192 in the paper.
-        max_channels: At most so many channels; 512 in the paper.
-        group_size: Images whose features' standard deviation is taken together; 4 in the paper. None: the batch.
-
-    Raises:
-        ValueError: If the network cannot judge images of this shape.
-    """
-
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int] = (3, 64, 64),
-        channel_base: int = 8192,
-        max_channels: int = 512,
-        group_size: int | None = 4,
-    ) -> None:
-        super().__init__(image_shape, channel_base, max_channels, group_size, StyleGANDownBlock)
+    block = StyleGANDownBlock

@@ -28,7 +28,7 @@ def test_losses_by_hand() -> None:
 
 
 class Quadratic(nn.Module):
-    """``D(x) = a sum(x^2) + b sum(x)``, whose gradient is ``2 a x + b``; told labels shift the logit."""
+    """``D(x) = a sum(x^2) + b sum(x)``, whose gradient is ``2 a x + b``; the labels it is given shift the logit."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -49,7 +49,7 @@ class EqualizedLinear(nn.Linear):
         self.bias_scale = bias_gain * lr_multiplier
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew."""
+        """Initialise the weights from N(0, 1) over the rate's multiplier, and the bias to its initial value."""
         with torch.no_grad():
             self.weight.normal_(std=1 / self.lr_multiplier)
             if self.initial_bias is not None:
@@ -91,7 +91,7 @@ class EqualizedConv2d(nn.Conv2d):
         self.bias_scale = bias_gain
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew."""
+        """Initialise the weights from N(0, 1), and the bias to 0."""
         with torch.no_grad():
             self.weight.normal_()
             if self.bias is not None:
