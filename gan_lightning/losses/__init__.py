@@ -21,6 +21,8 @@ from gan_lightning.losses.energy import (
     next_balance,
     pulling_away,
 )
+from gan_lightning.losses.image_text import color_consistency, condition_kl, image_text_matching
+from gan_lightning.losses.joint import joint_discrimination, joint_generation
 from gan_lightning.losses.relativistic import (
     relativistic,
     relativistic_average,
@@ -31,6 +33,8 @@ from gan_lightning.losses.terms import Terms
 
 __all__ = [
     "Terms",
+    "color_consistency",
+    "condition_kl",
     "convergence",
     "energy_balance_discriminator",
     "energy_discriminator",
@@ -39,6 +43,9 @@ __all__ = [
     "gaussian_nll",
     "hinge_discriminator",
     "hinge_generator",
+    "image_text_matching",
+    "joint_discrimination",
+    "joint_generation",
     "least_squares_discriminator",
     "least_squares_generator",
     "maximum_likelihood_generator",

@@ -10,9 +10,11 @@ from gan_lightning.networks.ali import (
     BiGANEncoder,
     BiGANGenerator,
 )
+from gan_lightning.networks.attngan import AttnGANGenerator
 from gan_lightning.networks.began import BEGANAutoencoder, BEGANGenerator
 from gan_lightning.networks.biggan import BigGANDiscriminator, BigGANGenerator
 from gan_lightning.networks.cogan import CoupledDiscriminator, CoupledGenerator
+from gan_lightning.networks.damsm import InceptionRegionEncoder, RegionEncoder
 from gan_lightning.networks.dcgan import ConvDiscriminator, ConvGenerator, PlainConvDiscriminator
 from gan_lightning.networks.ebgan import ConvAutoencoder
 from gan_lightning.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
@@ -43,9 +45,12 @@ from gan_lightning.networks.sagan import (
 )
 from gan_lightning.networks.semi_supervised import NoisyClassifier, SoftplusGenerator
 from gan_lightning.networks.srresnet import SRGANDiscriminator, SRResNet
+from gan_lightning.networks.stackgan import StackGANGenerator
+from gan_lightning.networks.stackgan_pp import StackGANPlusPlusGenerator
 from gan_lightning.networks.stargan import StarGANDiscriminator, StarGANGenerator
 from gan_lightning.networks.stylegan import StyleGANDiscriminator, StyleGANGenerator
 from gan_lightning.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
+from gan_lightning.networks.text_discriminator import TextDiscriminator
 from gan_lightning.networks.toy import PointDiscriminator, PointGenerator
 from gan_lightning.networks.unet import UNet
 
@@ -53,6 +58,7 @@ __all__ = [
     "ALIDiscriminator",
     "ALIEncoder",
     "ALIGenerator",
+    "AttnGANGenerator",
     "BEGANAutoencoder",
     "BEGANGenerator",
     "BiGANDiscriminator",
@@ -68,6 +74,7 @@ __all__ = [
     "ConvGenerator",
     "CoupledDiscriminator",
     "CoupledGenerator",
+    "InceptionRegionEncoder",
     "InfoGANDiscriminator",
     "InfoGANGenerator",
     "InstancePatchDiscriminator",
@@ -89,6 +96,7 @@ __all__ = [
     "PyramidGenerator",
     "R3GANDiscriminator",
     "R3GANGenerator",
+    "RegionEncoder",
     "ResNetDiscriminator",
     "ResNetGenerator",
     "ResidualTranslator",
@@ -99,12 +107,15 @@ __all__ = [
     "SRGANDiscriminator",
     "SRResNet",
     "SoftplusGenerator",
+    "StackGANGenerator",
+    "StackGANPlusPlusGenerator",
     "StarGANDiscriminator",
     "StarGANGenerator",
     "StyleGAN2Discriminator",
     "StyleGAN2Generator",
     "StyleGANDiscriminator",
     "StyleGANGenerator",
+    "TextDiscriminator",
     "UNet",
     "VirtualBatchNormDiscriminator",
     "VirtualBatchNormGenerator",

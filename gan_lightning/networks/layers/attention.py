@@ -1,4 +1,4 @@
-"""Self-attention over the places of a feature map (Zhang et al., 2019, arXiv 1805.08318)."""
+"""Attention: of the places of a feature map to each other (Zhang et al., 2019, arXiv 1805.08318), and to words."""
 
 import torch
 import torch.nn.functional as F
@@ -36,3 +36,37 @@ class SelfAttention(nn.Module):
         # N x C/2 x HW
         seen = values @ attention.mT
         return x + self.gamma * self.output(seen.unflatten(2, x.shape[2:]))
+
+
+class WordAttention(nn.Module):
+    """Each place of a feature map looks at the words of its image's text (Xu et al., 2018, arXiv 1711.10485, eq. 2).
+
+    ``c_j = sum_i beta_ji e'_i``, ``beta_ji = softmax_i h_j . e'_i`` with ``e' = U e``: a linear map of the words to the
+    width of the features, neither scaled nor with a bias. Padding has no weight.
+
+    Args:
+        channels: Of the feature map.
+        word_dim: Length of a word's features.
+    """
+
+    def __init__(self, channels: int, word_dim: int) -> None:
+        super().__init__()
+        self.words = nn.Conv1d(word_dim, channels, kernel_size=1, bias=False)
+
+    def forward(self, features: Tensor, words: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Look at the words.
+
+        Args:
+            features: N x channels x H x W.
+            words: N x word_dim x T.
+            mask: N x T, True where there is a word; at least one in each text.
+
+        Returns:
+            The words seen at each place, N x channels x H x W, and the attention, N x T x H x W, whose sum over T is 1.
+        """
+        words = self.words(words)  # N x channels x T
+        scores = words.mT @ features.flatten(2)  # N x T x HW
+        # The mask has the image's own row: N x T x 1, for all of its places.
+        attention = scores.masked_fill(~mask[:, :, None], -torch.inf).softmax(dim=1)
+        size = features.shape[2:]
+        return (words @ attention).unflatten(2, size), attention.unflatten(2, size)
