@@ -9,7 +9,16 @@ from jsonargparse import Namespace
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.cli import LightningArgumentParser
 
-LINKED_ATTRIBUTES = ("image_shape", "num_classes", "condition_shape", "attributes", "class_names", "scale")
+LINKED_ATTRIBUTES = (
+    "image_shape",
+    "num_classes",
+    "condition_shape",
+    "attributes",
+    "class_names",
+    "scale",
+    "tokenizer",
+    "texts",
+)
 """Attributes of a data module that are passed to a model with an argument of that name."""
 _SHAPES = ("image_shape", "condition_shape")
 

@@ -4,6 +4,8 @@ base.py         the alternating step: any game of a generator and a discriminato
 image.py        an image from a latent vector: GAN, DCGAN, WGAN, SNGAN, BEGAN, ALI and most others
 label.py        the same, of a class: CGAN, ACGAN, projection, SAGAN, BigGAN
 code.py         the same, of codes that come to mean something: InfoGAN
+text.py         the same, of a text: GAN-CLS
+embedding.py    two encoders, of texts and of images, that come to agree
 translation.py  an image from an image: pix2pix, CycleGAN, StarGAN, SRGAN
 attributes.py   what StarGAN's attributes exclude
 """
@@ -11,8 +13,19 @@ attributes.py   what StarGAN's attributes exclude
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.code import CodeGame
+from gan_lightning.games.embedding import EmbeddingGame
 from gan_lightning.games.image import ImageGame
 from gan_lightning.games.label import LabelGame
+from gan_lightning.games.text import TextGame
 from gan_lightning.games.translation import TranslationGame
 
-__all__ = ["AdversarialModule", "CodeGame", "GameBatch", "ImageGame", "LabelGame", "TranslationGame"]
+__all__ = [
+    "AdversarialModule",
+    "CodeGame",
+    "EmbeddingGame",
+    "GameBatch",
+    "ImageGame",
+    "LabelGame",
+    "TextGame",
+    "TranslationGame",
+]

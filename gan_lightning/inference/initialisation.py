@@ -18,6 +18,9 @@ from gan_lightning.trainer.state_dict import uncompiled_name
 Files = str | Path | Mapping[str, str | Path]
 """A file for both players, or one for each: ``generator``, ``discriminator``, or a part such as ``generator.AtoB``."""
 
+ENCODERS = {"text_encoder": ("text_encoder", "generator"), "image_encoder": ("image_encoder", "discriminator")}
+"""Networks that a game of texts keeps beside its players, and what they are in the game that trained them."""
+
 _LISTED = 6  # largest number of layers named in a message
 
 
@@ -65,7 +68,9 @@ def init_from(game: AdversarialModule, files: Files) -> list[Initialisation]:
         game: Changed in place.
         files: A checkpoint of a run or a published file (:mod:`gan_lightning.inference.published`) for both players,
             either of which it may lack; or files by player, ``{"generator": "netG.pth"}``, or by part of one,
-            ``{"generator.AtoB": "latest_net_G_A.pth"}``.
+            ``{"generator.AtoB": "latest_net_G_A.pth"}``. Of a game of texts ``text_encoder`` may be named, and
+            ``image_encoder`` if it has one: of a checkpoint of a game of encoders, such as JointEmbedding or DAMSM, or
+            of another game of texts. All their weights must fit, and the tokenizer must be the same.
 
     Returns:
         What each player took and what it did not; ``str`` of it is a sentence.
@@ -83,6 +88,9 @@ def init_from(game: AdversarialModule, files: Files) -> list[Initialisation]:
     for player, path in given.items():
         own = _under(state, player)
         root, _, part = player.partition(".")
+        if root in ENCODERS and own:
+            reports.append(_take_encoder(game, root, path, state))
+            continue
         if root not in PLAYERS or not own:
             raise ValueError(f"init_from names {player!r}, and {type(game).__name__} has {_listed(_players(game))}.")
         # A file of a single network is that of any part.
@@ -104,6 +112,36 @@ def init_from(game: AdversarialModule, files: Files) -> list[Initialisation]:
     game.load_state_dict(state)
     game.initialised_from = given
     return reports
+
+
+def _take_encoder(game: AdversarialModule, name: str, path: str, state: dict[str, Tensor]) -> Initialisation:
+    """Put the encoder of a checkpoint into a state dict.
+
+    Raises:
+        CheckpointError: The file has none, or another one.
+    """
+    checkpoint = read_checkpoint(path)
+    theirs = checkpoint["state_dict"]
+    # A game of texts keeps its encoder, a game of encoders trains it; of an average there the average.
+    found = (
+        _under(theirs, f"{name}.network")
+        or ("tokenizer" in checkpoint["hyper_parameters"] and name == "text_encoder" and _under(theirs, "ema.module"))
+        or _under(theirs, ENCODERS[name][1])
+    )
+    own = _under(state, f"{name}.network")
+    wanted = checkpoint["hyper_parameters"].get("tokenizer")
+    if wanted is None or found.keys() != own.keys() or any(own[each].shape != found[each].shape for each in own):
+        raise CheckpointError(
+            f"{path} has no {name} like that of this {type(game).__name__}: give a checkpoint of JointEmbedding or "
+            f"DAMSM on the same data, and model.{name} as that run's config.yaml has it."
+        )
+    if wanted != game.hparams.get("tokenizer"):
+        raise CheckpointError(
+            f"The {name} of {path} was trained with another vocabulary than this {type(game).__name__} has: train "
+            "both with the same data and the same options of it."
+        )
+    state.update({f"{name}.network.{each}": weight for each, weight in found.items()})
+    return Initialisation(name, path, len(own), len(own), (), ())
 
 
 def files_by_player(files: Files) -> dict[str, str]:
@@ -158,7 +196,8 @@ def _sides(weight: Tensor) -> str:
 def _players(game: AdversarialModule) -> list[str]:
     """The players of a game, and their parts where these are several networks."""
     several = {player: network for player in PLAYERS if isinstance(network := getattr(game, player), nn.ModuleDict)}
-    return [*sorted(PLAYERS, reverse=True), *(f"{player}.{name}" for player in several for name in several[player])]
+    parts = [f"{player}.{name}" for player in several for name in several[player]]
+    return [*sorted(PLAYERS, reverse=True), *parts, *(name for name in ENCODERS if hasattr(game, name))]
 
 
 def _listed(names: Iterable[str]) -> str:

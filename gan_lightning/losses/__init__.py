@@ -23,6 +23,7 @@ from gan_lightning.losses.energy import (
 )
 from gan_lightning.losses.image_text import color_consistency, condition_kl, image_text_matching
 from gan_lightning.losses.joint import joint_discrimination, joint_generation
+from gan_lightning.losses.matching import joint_embedding, matching_aware_discriminator
 from gan_lightning.losses.relativistic import (
     relativistic,
     relativistic_average,
@@ -45,9 +46,11 @@ __all__ = [
     "hinge_generator",
     "image_text_matching",
     "joint_discrimination",
+    "joint_embedding",
     "joint_generation",
     "least_squares_discriminator",
     "least_squares_generator",
+    "matching_aware_discriminator",
     "maximum_likelihood_generator",
     "minimax_discriminator",
     "minimax_generator",

@@ -17,6 +17,7 @@ from gan_lightning.networks.cogan import CoupledDiscriminator, CoupledGenerator
 from gan_lightning.networks.damsm import InceptionRegionEncoder, RegionEncoder
 from gan_lightning.networks.dcgan import ConvDiscriminator, ConvGenerator, PlainConvDiscriminator
 from gan_lightning.networks.ebgan import ConvAutoencoder
+from gan_lightning.networks.gan_cls import GANCLSDiscriminator, GANCLSGenerator
 from gan_lightning.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
 from gan_lightning.networks.lapgan import (
     LAPGANCoarseDiscriminator,
@@ -50,6 +51,7 @@ from gan_lightning.networks.stackgan_pp import StackGANPlusPlusGenerator
 from gan_lightning.networks.stargan import StarGANDiscriminator, StarGANGenerator
 from gan_lightning.networks.stylegan import StyleGANDiscriminator, StyleGANGenerator
 from gan_lightning.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
+from gan_lightning.networks.text import BagOfWords, CharCNNRNN, ConvImageEncoder, LSTMTextEncoder
 from gan_lightning.networks.text_discriminator import TextDiscriminator
 from gan_lightning.networks.toy import PointDiscriminator, PointGenerator
 from gan_lightning.networks.unet import UNet
@@ -61,19 +63,24 @@ __all__ = [
     "AttnGANGenerator",
     "BEGANAutoencoder",
     "BEGANGenerator",
+    "BagOfWords",
     "BiGANDiscriminator",
     "BiGANEncoder",
     "BiGANGenerator",
     "BigGANDiscriminator",
     "BigGANGenerator",
+    "CharCNNRNN",
     "ClassifyingDiscriminator",
     "ConditionalMLPDiscriminator",
     "ConditionalMLPGenerator",
     "ConvAutoencoder",
     "ConvDiscriminator",
     "ConvGenerator",
+    "ConvImageEncoder",
     "CoupledDiscriminator",
     "CoupledGenerator",
+    "GANCLSDiscriminator",
+    "GANCLSGenerator",
     "InceptionRegionEncoder",
     "InfoGANDiscriminator",
     "InfoGANGenerator",
@@ -81,6 +88,7 @@ __all__ = [
     "LAPGANCoarseDiscriminator",
     "LAPGANDiscriminator",
     "LAPGANGenerator",
+    "LSTMTextEncoder",
     "LaplacianGenerator",
     "MLPDiscriminator",
     "MLPGenerator",

@@ -16,6 +16,8 @@ IMAGES = ("image", "images", "pixel_values", "img")
 """Names of the images in a batch that is a dictionary."""
 CONDITIONS = ("label", "labels", "target", "targets", "attributes")
 """Names of the labels in a batch that is a dictionary."""
+CAPTIONS = ("tokens", "texts", "text", "captions", "caption")
+"""Names of the texts in a batch that is a dictionary."""
 
 _TOP_LEVELS = {torch.uint8: 255, torch.uint16: 65535}
 """The types in which a loader may yield levels, and the level of white."""
@@ -51,6 +53,34 @@ def split_batch(raw: Any) -> tuple[Any, Any]:
         # Further entries, such as indices, are left out; check_first_batch warns of tensors among them.
         return raw[0], raw[1] if len(raw) > 1 else None
     return raw, None
+
+
+def captions_in(raw: Any, game: str) -> tuple[Any, Tensor | None, Tensor | None]:
+    """Find the captions of a batch, as tokens or as a list of N texts, the wrong ones, and the images' classes.
+
+    Args:
+        raw: A dictionary with ``tokens`` (N x T, 0 is padding) or ``texts``, perhaps with ``wrong_tokens`` and
+            ``labels``; or a pair of images and one of the two.
+        game: Name of the game, for the error message.
+
+    Raises:
+        ValueError: It has none.
+    """
+    raw = _of_one_loader(raw, "yield each image with its text, from one data set.")
+    if isinstance(raw, Mapping):
+        found = next((raw[name] for name in CAPTIONS if name in raw), None)
+        wrong, labels = raw.get("wrong_tokens"), raw.get("labels")
+    else:
+        found = raw[1] if isinstance(raw, tuple | list) and len(raw) > 1 else None
+        wrong = labels = None
+    are_texts = isinstance(found, tuple | list) and len(found) > 0 and all(isinstance(text, str) for text in found)
+    are_tokens = isinstance(found, Tensor) and found.ndim == 2 and not found.is_floating_point()
+    if not are_texts and not are_tokens:
+        raise ValueError(
+            f"{game} needs a text for every image, as CaptionedImageDataModule gives them, {{'images': ..., 'tokens': "
+            f"N x T integers}}, or {{'images': ..., 'texts': N texts}}, and the loader yields {describe(raw)}."
+        )
+    return found, wrong, labels
 
 
 def _of_one_loader(raw: Any, advice: str) -> Any:
@@ -189,6 +219,20 @@ def check_labels(labels: Tensor, classes: int, who: str = "the model") -> None:
         raise ValueError(
             f"The data has {span}, but {who} was made for {classes} classes, 0 to {classes - 1}: change num_classes, "
             "or the labels."
+        )
+
+
+def check_tokens(tokens: Tensor, n_tokens: int) -> None:
+    """Check that tokens are 0 to ``n_tokens - 1``. Synchronises with the device.
+
+    Raises:
+        ValueError: Some are not.
+    """
+    low, high = (int(end) for end in tokens.aminmax()) if tokens.numel() else (0, 0)
+    if not 0 <= low <= high < n_tokens:
+        raise ValueError(
+            f"The data has tokens from {low} to {high}, but the model's tokenizer has {n_tokens}, 0 to {n_tokens - 1}: "
+            "train with the data whose captions the tokenizer was made of, or give the data its tokenizer."
         )
 
 

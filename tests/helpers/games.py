@@ -13,11 +13,15 @@ from torch import Tensor, nn
 import gan_lightning.variants
 from datamodules import DigitsDataModule
 from datamodules.components.bicubic import downscale
+from datamodules.components.tokens import TextTokenizer
 from gan_lightning.callbacks import LastCheckpoint
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.embedding import EmbeddingGame
+from gan_lightning.games.text import TextGame
 from gan_lightning.loggers import RunLogger
 from gan_lightning.networks import (
+    BagOfWords,
     BEGANAutoencoder,
     BEGANGenerator,
     BiGANDiscriminator,
@@ -31,14 +35,18 @@ from gan_lightning.networks import (
     ConvAutoencoder,
     ConvDiscriminator,
     ConvGenerator,
+    ConvImageEncoder,
     CoupledDiscriminator,
     CoupledGenerator,
+    GANCLSDiscriminator,
+    GANCLSGenerator,
     InfoGANDiscriminator,
     InfoGANGenerator,
     InstancePatchDiscriminator,
     LAPGANCoarseDiscriminator,
     LAPGANDiscriminator,
     LAPGANGenerator,
+    LSTMTextEncoder,
     MLPDiscriminator,
     MLPGenerator,
     NoisyClassifier,
@@ -125,9 +133,19 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     StarGANDiscriminator: {"width": 2},
     SRResNet: {"width": 2, "n_blocks": 1},
     SRGANDiscriminator: {"width": 2, "hidden": 4},
+    BagOfWords: {"embed_dim": 8},
+    LSTMTextEncoder: {"embed_dim": 8, "word_dim": 4},
+    ConvImageEncoder: {"width": 4},
+    GANCLSGenerator: {"width": 4, "text_dim": 8},
+    GANCLSDiscriminator: {"width": 4, "text_dim": 8},
 }
 """How to make each network small; a variant that brings a network of its own adds its line here."""
 
+
+TEXTS = [f"a {size} {name}" for size, name in zip(2 * ["small", "big"], ["zero", "five", "one", "nine"], strict=True)]
+_NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+TOKENIZER = TextTokenizer.train([*TEXTS, *_NAMES], max_tokens=5)
+"""Maps the texts that go with the digits to tokens."""
 
 OWN_ARGUMENTS: dict[type[AdversarialModule], Callable[[int], dict[str, Any]]] = {
     LAPGAN: lambda side: {
@@ -142,7 +160,7 @@ OWN_ARGUMENTS: dict[type[AdversarialModule], Callable[[int], dict[str, Any]]] = 
 def small(variant: type[AdversarialModule], side: int = 16, **arguments: Any) -> AdversarialModule:
     """The variant with its own kinds of network, made small, for one-channel images."""
     torch.manual_seed(0)  # the same networks each time
-    for player in ("generator", "discriminator", "encoder"):
+    for player in ("generator", "discriminator", "encoder", "text_encoder", "image_encoder"):
         network = argument_of(variant, player)
         if player in arguments or network is None or network.default is network.empty:
             continue
@@ -150,6 +168,7 @@ def small(variant: type[AdversarialModule], side: int = 16, **arguments: Any) ->
         arguments[player] = partial(network.default, **SMALL_NETWORKS[network.default])
     shape = (1, side, side)
     told = {"image_shape": shape, "condition_shape": shape, "latent_dim": 4, "attributes": ["odd", "small"]}
+    told |= {"tokenizer": TOKENIZER.json, "texts": TEXTS}
     own = OWN_ARGUMENTS[variant](side) if variant in OWN_ARGUMENTS else {}
     for name, value in {**told, **own}.items():
         if argument_of(variant, name) is not None:
@@ -194,6 +213,13 @@ def _attributes(digits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return digits, torch.stack([labels % 2, labels < 5], dim=1).float()
 
 
+def _described(digits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """With the digit's name, and whether it is small or big; and with that of another one."""
+    texts = [f"a {'small' if label < 5 else 'big'} {_NAMES[label % 10]}" for label in labels.tolist()]
+    wrong = [_NAMES[(label + 1) % 10] for label in labels.tolist()]
+    return {"images": digits, "tokens": TOKENIZER.encode(texts), "wrong_tokens": TOKENIZER.encode(wrong)}
+
+
 def _halved(digits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return digits, downscale(digits, 2)
 
@@ -204,6 +230,8 @@ EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {
     CoGAN: _domains,
     StarGAN: _attributes,
     SRGAN: _halved,
+    TextGame: _described,
+    EmbeddingGame: _described,
 }
 """What a game that does not learn from images and classes makes of them; a variant of that kind adds its line here."""
 

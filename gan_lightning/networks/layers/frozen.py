@@ -48,3 +48,27 @@ class Frozen(nn.Module):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self  # It never changes, so that one is enough for all.
+
+
+class Kept(nn.Module):
+    """Keeps a pretrained network beside a game's own weights, in evaluation mode, and in the game's checkpoints.
+
+    As :class:`Frozen`, but its weights are in the state dict: for a network that samples need and that no file may be
+    there to rebuild, such as a text encoder.
+
+    Args:
+        network: What is kept.
+
+    Attributes:
+        network: The same.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network.requires_grad_(False).eval()
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        return self.network(*inputs, **named)
+
+    def train(self, mode: bool = True) -> Self:
+        return super().train(False)
