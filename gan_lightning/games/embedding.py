@@ -77,7 +77,8 @@ class EmbeddingGame(ReadsCaptions, AdversarialModule):
 
     def generate_fakes(self, batch: GameBatch) -> dict[str, Tensor]:
         """Encode the texts: the fields of a :class:`~gan_lightning.networks.text.Text`."""
-        return self.generator(batch.condition.tokens)._asdict()
+        text = self.generator(batch.condition.tokens)
+        return {"words": text.words, "sentence": text.sentence, "mask": text.mask}
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         return self._loss(batch)
