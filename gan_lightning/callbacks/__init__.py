@@ -9,6 +9,7 @@ from gan_lightning.callbacks.evaluation import GenerativeMetrics as GenerativeMe
 from gan_lightning.callbacks.fast_training import FastTraining as FastTraining
 from gan_lightning.callbacks.kept_memory import KeptMemory as KeptMemory
 from gan_lightning.callbacks.reconstructions import Reconstructions as Reconstructions
+from gan_lightning.callbacks.samples import GrowthStrip as GrowthStrip
 from gan_lightning.callbacks.samples import InterpolationStrip as InterpolationStrip
 from gan_lightning.callbacks.samples import SampleGrid as SampleGrid
 from gan_lightning.callbacks.scatter_plot import ScatterPlot as ScatterPlot

@@ -1,12 +1,16 @@
-"""Pictures of samples and of interpolations during training."""
+"""Pictures of samples, of interpolations and of growth during training."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.callbacks.picture import Picture
+from gan_lightning.visualization.images import enlarge, to_uint8
 
 
 class SampleGrid(Picture):
@@ -71,3 +75,61 @@ class InterpolationStrip(Picture):
 
     def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:
         return (), [f"{2 * row} to {2 * row + 1}" for row in range(self.rows)]
+
+
+class GrowthStrip(Picture):
+    """Writes how the images of the same latents grow, into ``growth/`` of the run directory.
+
+    Each row is of one latent, each column of one size, as the averaged generator made it when it had been trained at
+    that size and was about to grow. A picture is written whenever that happens, and at the end of the run, where the
+    last column may be of a fade. Figure 15.9 d of Prince, *Understanding Deep Learning*, MIT Press 2023.
+
+    Args:
+        n: Latents.
+        seed: Seed of the latents.
+        scale: Side of a pixel in the picture. None: as large as it takes to make the picture 512 pixels wide.
+    """
+
+    subject = "growth"
+    required_method = "next_level"
+
+    def __init__(self, n: int = 4, seed: int = 0, scale: int | None = None) -> None:
+        super().__init__(1, seed, scale)
+        check_whole(1, n=n)
+        self.n = n
+        # Of each size by its level, n x C x h x w, uint8; a resumed run has them from its checkpoint.
+        self._sizes: dict[int, Tensor] = {}
+
+    @classmethod
+    def reason_to_skip(cls, game: Any) -> str | None:
+        return None if hasattr(game, cls.required_method) else f"{type(game).__name__}'s networks do not grow"
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._written_step = trainer.global_step
+        if trainer.global_step == 0:
+            self._sizes.clear()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        game: Any = pl_module
+        if self._folder is not None and math.ceil(game.next_level) > game.generator.stage:
+            self._write(trainer, pl_module)
+
+    def images(self, game: Any) -> tuple[Tensor, int | None]:
+        network = game.generator
+        step = 2 ** (network.levels - network.stage)
+        # Samples have the full size: those of a smaller one are enlarged, pixel by pixel.
+        self._sizes[network.stage] = to_uint8(game.sample(self.n, seed=self.seed)[..., ::step, ::step]).cpu()
+        columns = [enlarge(images, 2 ** (network.levels - level)) for level, images in self._sizes.items()]
+        # n x sizes x C x H x W
+        return torch.stack(columns, dim=1).flatten(0, 1) / 127.5 - 1, len(columns)
+
+    def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:
+        return [f"{images.shape[2]} x {images.shape[3]}" for images in self._sizes.values()], ()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"sizes": dict(self._sizes)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._sizes = dict(state_dict["sizes"])

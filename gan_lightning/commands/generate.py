@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from gan_lightning.commands.code_options import HELP, parse_codes
@@ -69,6 +70,7 @@ examples:
   gan-lightning generate --ckpt stylegan2.pkl --truncation 0.7 --mix 0:4 --n 6 --out coarse_styles
   gan-lightning generate --ckpt last.ckpt --codes category=3 continuous0=-2:2 --out codes
   gan-lightning generate --ckpt last.ckpt --interpolate 0 5 --frames 60 --video --out way
+  gan-lightning generate --ckpt last.ckpt --interpolate 0 1 2 --interpolate 3 4 5 --frames 6 --out two_ways
   gan-lightning generate --ckpt last.ckpt --interpolate 0 0 --codes continuous0=-2:2 --out one_code
 """
 
@@ -196,11 +198,13 @@ def _add_pictures(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--interpolate",
         type=whole(),
-        nargs=2,
+        nargs="+",
+        action="append",
         metavar=("A", "B"),
-        help="instead of samples, write the way from sample A to sample B, side by side, as interpolation.png; "
-        "`--labels` and `--codes` then take one value for the whole way or two, for its ends, and a class changes "
-        "half-way",
+        help="instead of samples, write the way from sample A to sample B, and on to others if there are more, side by "
+        "side, as interpolation.png; given again, it writes another row; `--labels` and `--codes` then take one value "
+        "for the whole way or one for each sample on it, and a class changes half-way, but that of StyleGAN2 little by "
+        "little",
     )
     parser.add_argument(
         "--mix",
@@ -222,7 +226,10 @@ def _add_pictures(parser: argparse.ArgumentParser) -> None:
         help="for StyleGAN and StyleGAN2: noise so many times as loud; 0 turns it off (default: 1)",
     )
     parser.add_argument(
-        "--frames", type=whole(1), metavar="N", help=f"images on the way, ends included (default: {_FRAMES})"
+        "--frames",
+        type=whole(1),
+        metavar="N",
+        help=f"images on the way from one sample to the next, ends included (default: {_FRAMES})",
     )
     parser.add_argument("--video", action="store_true", help="write the way as an animation too, interpolation.gif")
 
@@ -274,6 +281,8 @@ def _check_modes(options: argparse.Namespace) -> None:
 
 
 def _check_interpolation_options(options: argparse.Namespace) -> None:
+    if len({len(way) for way in options.interpolate or ()}) > 1:
+        raise ValueError("--interpolate: the ways are the rows of one picture: give each as many samples.")
     for name in ("n", "grid") if options.interpolate else ("frames", "video"):
         if getattr(options, name) not in (None, False):
             goes = "does not go with" if options.interpolate else "goes only with"
@@ -296,19 +305,20 @@ def _samples(options: argparse.Namespace, start: int) -> "tuple[AdversarialModul
 
 
 def _interpolation(options: argparse.Namespace, start: int) -> "tuple[AdversarialModule, int, Iterator[Tensor]]":
-    """The same for an interpolation between two samples."""
+    """The same for interpolations between samples, one after the other."""
     from gan_lightning import inference
 
     n = _FRAMES if options.frames is None else options.frames
-    codes = parse_codes(options.codes, 2)
+    through = len(options.interpolate[0])
+    codes = parse_codes(options.codes, through)
     model = load_sampler(options.ckpt, options.device)
-    a, b = options.interpolate
     chosen = (options.labels, codes, options.domain)
-    frames = inference.interpolate(
-        model, a, b, n, options.seed, options.batch_size, *chosen, truncation=options.truncation
-    )
+    ways = [
+        inference.traverse(model, way, n, options.seed, options.batch_size, *chosen, truncation=options.truncation)
+        for way in options.interpolate
+    ]
     _set_statistics(options, model)
-    return model, n, frames
+    return model, len(ways) * ((through - 1) * (n - 1) + 1), chain.from_iterable(ways)
 
 
 def _table(options: argparse.Namespace, start: int) -> "tuple[AdversarialModule, int, Iterator[Tensor]]":

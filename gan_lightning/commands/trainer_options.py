@@ -25,7 +25,7 @@ _MODEL_OPTIONS = {
 _TEXTS = {
     "logger": "Loggers beside the run's own, which writes metrics.csv; false: not even that one.",
     "callbacks": "Callbacks beside the run's own (progress bar, LastCheckpoint, SampleGrid, InterpolationStrip, "
-    "RunAnimation); one of the same kind takes the place of the run's.",
+    "GrowthStrip, RunAnimation); one of the same kind takes the place of the run's.",
     "max_steps": "Stop after this many steps, the updates of the generator. -1: no limit.",
     "min_steps": "Train for at least this many steps, the updates of the generator.",
     "max_epochs": "Stop after this many epochs. -1: no limit; null: 1000 if max_steps sets no limit.",

@@ -77,19 +77,25 @@ def write_samples(images: "Iterator[Tensor]", options: argparse.Namespace, start
 
 
 def write_interpolation(images: "Iterator[Tensor]", options: argparse.Namespace, start: int = 0) -> None:
-    """Write frames, cells x C x H x W each, side by side into ``interpolation.png``; with ``--video`` also a GIF."""
+    """Write ways, rows of frames, cells x C x H x W each, into ``interpolation.png``; with ``--video`` also a GIF."""
     import torch
 
+    from gan_lightning.visualization.captions import captioned
     from gan_lightning.visualization.images import grid, to_pil, write_gif, write_png
 
     # All at once: they become one picture. The cells of an image are one below the other.
-    frames = [torch.cat([*cells], dim=1) for cells in images]
-    write_png(options.out / "interpolation.png", grid(torch.stack(frames), len(frames), options.scale))
+    frames = torch.stack([torch.cat([*cells], dim=1) for cells in images])
+    names = [" to ".join(map(str, way)) for way in options.interpolate]
+    picture = grid(frames, len(frames) // len(names), options.scale)
+    write_png(options.out / "interpolation.png", captioned(picture, rows=names) if len(names) > 1 else picture)
     if options.video:
+        # The frames of all ways at a time, one below the other: rows x columns x C x H x W to columns
+        together = [torch.cat([*column], dim=1) for column in frames.unflatten(0, (len(names), -1)).transpose(0, 1)]
         # The first and last frame stay longer.
-        durations = [_END_MS, *[_FRAME_MS] * (len(frames) - 2), _END_MS]
-        write_gif(options.out / "interpolation.gif", [to_pil(frame) for frame in frames], durations)
-    print(f"The way from sample {options.interpolate[0]} to sample {options.interpolate[1]} is in {options.out}.")
+        durations = [_END_MS, *[_FRAME_MS] * (len(together) - 2), _END_MS]
+        write_gif(options.out / "interpolation.gif", [to_pil(frame) for frame in together], durations)
+    ways = f"way from sample {names[0]} is" if len(names) == 1 else f"ways from sample {', '.join(names)} are"
+    print(f"The {ways} in {options.out}.")
 
 
 def write_table(images: "Iterator[Tensor]", options: argparse.Namespace, start: int = 0) -> None:

@@ -59,6 +59,12 @@ class GrowingGame(ImageGame):
         level: float = self.generator.level
         return level
 
+    @property
+    def next_level(self) -> float:
+        """The level of the next step."""
+        level: float = min(value_of(self.growth, self.images_seen), self.generator.levels)
+        return level
+
     def _set_level(self, level: float) -> None:
         networks: list[Any] = [self.generator, self.discriminator, self.averaged_generator]
         for network in networks:
@@ -66,7 +72,7 @@ class GrowingGame(ImageGame):
 
     def training_step(self, batches: list[Any], batch_idx: int) -> dict[str, Tensor]:
         stage = self.generator.stage
-        self._set_level(value_of(self.growth, self.images_seen))
+        self._set_level(self.next_level)
         if self.generator.stage != stage and any(is_compiled(getattr(self, player)) for player in PLAYERS):
             # What was compiled for other levels counts to the most that torch compiles before it gives up.
             torch.compiler.reset()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from gan_lightning.games.batch import GameBatch
-from gan_lightning.games.image import ImageGame
+from gan_lightning.games.freezing import evaluating
+from gan_lightning.games.image import ImageGame, repeat_cyclically
 from gan_lightning.networks.layers.styles import mix, random_crossovers
 
 
@@ -22,7 +23,8 @@ class StyleGame(ImageGame):
     learn to depend on each other: mixing regularisation (section 3.1).
 
     Truncation of samples draws their styles to the mean style, and not their latents to 0: ``sample(n,
-    truncation=0.7)`` makes images of ``mean + 0.7 (w - mean)``.
+    truncation=0.7)`` makes images of ``mean + 0.7 (w - mean)``. Interpolations are straight lines between styles, of
+    which those of two classes have one as well.
 
     Args:
         mixing_probability: Share of the images of two latents; 0.9 in the paper, none in StyleGAN2-ADA's configuration
@@ -68,10 +70,79 @@ class StyleGame(ImageGame):
         with self._truncated(truncation):
             return super().sample(*arguments, **named)
 
-    def interpolate_between(self, *arguments: Any, truncation: float | None = None, **named: Any) -> Tensor:
-        """As of other games; ``truncation`` is psi, of the styles."""
-        with self._truncated(truncation):
-            return super().interpolate_between(*arguments, **named)
+    @torch.no_grad()
+    def indexed_styles(
+        self,
+        start: int,
+        stop: int,
+        seed: int,
+        labels: Sequence[int] | None = None,
+        truncation: float | None = None,
+    ) -> Tensor:
+        """Styles of samples ``start`` to ``stop - 1`` of the sequence given by ``seed``, N x L x D.
+
+        Args:
+            start: Number of the first sample.
+            stop: Number of the sample after the last.
+            seed: Seed of the sequence.
+            labels: Sample ``i`` is of class ``labels[i % len(labels)]``. None: classes as frequent as in the data.
+            truncation: psi. None: 1.
+
+        Raises:
+            ValueError: There is no such class, or psi is out of its range.
+        """
+        game: Any = self
+        chosen = []
+        if getattr(game, "num_classes", None) is not None:
+            game.check_classes(labels)
+            drawn = game.indexed_labels(start, stop, seed) if labels is None else repeat_cyclically(labels, start, stop)
+            chosen = [drawn.to(self.device)]
+        latents = self.truncated_latents(self.indexed_latents(start, stop, seed), truncation).to(self.device)
+        network: Any = self.image_generator
+        with evaluating(network):
+            styles: Tensor = network.styles(latents, *chosen, truncation=1.0 if truncation is None else truncation)
+        return styles
+
+    @torch.no_grad()
+    def interpolate_between(
+        self,
+        a: int,
+        b: int,
+        ways: Sequence[float],
+        seed: int = 0,
+        labels: Sequence[int] | None = None,
+        *,
+        truncation: float | None = None,
+    ) -> Tensor:
+        """Interpolate between samples ``a`` and ``b`` on the straight line between their styles, of one or two classes.
+
+        Images change more evenly along it than along the curve that the mapping makes of an arc between latents: it is
+        there to unwarp their space (section 4 of the paper).
+
+        Args:
+            a: Number of the first sample.
+            b: Number of the last sample.
+            ways: N positions between them: 0 is sample ``a``, 1 is sample ``b``.
+            seed: Seed of the samples.
+            labels: One class for all images, or those of the two ends. None: those of the two samples.
+            truncation: psi of the styles. None: 1.
+
+        Returns:
+            N x C x H x W on the model's device, in [-1, 1].
+
+        Raises:
+            ValueError: There is no such class, or psi is out of its range.
+        """
+        start, end = (
+            self.indexed_styles(sample, sample + 1, seed, None if labels is None else [labels[place]], truncation)
+            for sample, place in ((a, 0), (b, -1))
+        )
+        network: Any = self.image_generator
+        with evaluating(network):
+            # N x L x D
+            styles = torch.lerp(start, end, torch.tensor(ways).to(start)[:, None, None])
+            images: Tensor = network.synthesise(styles)
+        return images
 
     @contextmanager
     def _truncated(self, truncation: float | None) -> Iterator[None]:

@@ -13,6 +13,7 @@ from gan_lightning.inference.sampling import (
     generate,
     interpolate,
     reconstruct,
+    traverse,
 )
 from gan_lightning.inference.standing_statistics import set_standing_statistics
 from gan_lightning.inference.styles import check_styles, mixing_table, noise_table, scale_noise
@@ -44,4 +45,5 @@ __all__ = [
     "scale_noise",
     "set_standing_statistics",
     "translate",
+    "traverse",
 ]

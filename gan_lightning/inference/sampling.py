@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from torch import Tensor
@@ -159,7 +160,8 @@ def interpolate(
     """Yield an interpolation from sample ``a`` to sample ``b`` of the sequence given by ``seed``, in batches.
 
     The first frame is sample ``a``, the last one sample ``b``. Latents are interpolated on the sphere, codes linearly
-    (a category by mixtures of two); a class changes half-way.
+    (a category by mixtures of two); a class changes half-way. Games of styles interpolate these, linearly, of two
+    classes too.
 
     Args:
         model: The game.
@@ -181,22 +183,77 @@ def interpolate(
         ValueError: The model cannot interpolate, has no such labels, codes or domain, or a number is out of its range.
             Raised by the call, before the first batch.
     """
+    chosen = (labels, codes, domain, truncation)
+    return traverse(model, [a, b], frames, seed, batch_size, *chosen)
+
+
+def traverse(
+    model: AdversarialModule,
+    samples: Sequence[int],
+    frames: int = 16,
+    seed: int = 0,
+    batch_size: int = 64,
+    labels: Sequence[int | str] | None = None,
+    codes: Codes | None = None,
+    domain: str | None = None,
+    truncation: float | None = None,
+) -> Iterator[Tensor]:
+    """Yield images on a way through several samples of the sequence given by ``seed``, in batches.
+
+    A way is a list of samples, and of what each of them is of: a latent by its number, a class, codes. Between two of
+    them images are those of :func:`interpolate`.
+
+    Args:
+        model: The game.
+        samples: Numbers of the samples that the way leads through, two or more; one may occur again.
+        frames: Images from one of them to the next, both included; a sample on the way is one image.
+        seed: Seed of the samples.
+        batch_size: Images per batch.
+        labels: One class for all images, or one for each of ``samples``. None: their own.
+        codes: By the code's name, one value for all images, or one for each of ``samples``. Other codes are their own.
+        domain: As of :func:`interpolate`.
+        truncation: As of :func:`interpolate`.
+
+    Returns:
+        Batches of at most ``batch_size`` x C x H x W images in [-1, 1], on the model's device;
+        ``(len(samples) - 1) * (frames - 1) + 1`` images.
+
+    Raises:
+        ValueError: As of :func:`interpolate`. Raised by the call, before the first batch.
+    """
     if not hasattr(model, "interpolate_between"):
         raise ValueError(f"{type(model).__name__} cannot interpolate: it knows no way from one sample to another.")
+    if len(samples) < 2:
+        raise ValueError(f"A way leads from one sample to another, so it takes two or more, not {len(samples)}.")
     if frames < 2:
         raise ValueError(f"A way from one sample to another has at least 2 frames, not {frames}.")
-    if min(a, b) < 0:
-        raise ValueError(f"There is no sample {min(a, b)}: samples are counted from 0.")
+    if min(samples) < 0:
+        raise ValueError(f"There is no sample {min(samples)}: samples are counted from 0.")
     chosen = _chosen(model, labels, codes, domain, truncation)
     for name, values in {"labels": labels or [], **(codes or {})}.items():
-        if len(values) > 2:
-            # More than two would have to say where on the way they lie.
-            raise ValueError(f"A way has two ends, so {name} takes one value or two, not {len(values)}.")
-    ways = unit_linspace(frames)
-    return (
-        model.interpolate_between(a, b, ways[first : first + batch_size], seed=seed, **chosen)  # type: ignore[operator]
-        for first in range(0, frames, batch_size)
-    )
+        if len(values) not in (0, 1, len(samples)):
+            # Others would have to say where on the way they lie.
+            most = "two" if len(samples) == 2 else len(samples)
+            raise ValueError(f"{name} takes one value or {most}, for the samples on the way, not {len(values)}.")
+    return _legs(model, samples, unit_linspace(frames), seed, batch_size, chosen)
+
+
+def _legs(
+    model: Any, samples: Sequence[int], ways: list[float], seed: int, batch_size: int, chosen: dict[str, Any]
+) -> Iterator[Tensor]:
+    for leg, (a, b) in enumerate(pairwise(samples)):
+        # The first image of a leg is the last of the one before.
+        own = ways[1 if leg else 0 :]
+        ends = {name: _of_leg(value, leg) for name, value in chosen.items()}
+        for first in range(0, len(own), batch_size):
+            yield model.interpolate_between(a, b, own[first : first + batch_size], seed=seed, **ends)
+
+
+def _of_leg(value: Any, leg: int) -> Any:
+    """What was chosen for the samples of a way, for those at the ends of one leg: lists have one for each, or one."""
+    if isinstance(value, dict):
+        return {name: _of_leg(each, leg) for name, each in value.items()}
+    return value[leg : leg + 2] if isinstance(value, list | tuple) and len(value) > 1 else value
 
 
 def _chosen(
@@ -212,7 +269,7 @@ def _chosen(
         chosen["labels"] = check_labels(model, labels)
     if codes:
         check_codes(model, codes)
-        chosen["codes"] = codes
+        chosen["codes"] = dict(codes)
     if domain is not None:
         check_domain(model, domain)
         chosen["domain"] = domain

@@ -11,8 +11,8 @@ from torch import Tensor
 from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.freezing import evaluating
-from gan_lightning.games.image import repeat_cyclically
 from gan_lightning.games.randomness import fold
+from gan_lightning.games.style import StyleGame
 from gan_lightning.networks.layers.styles import Noise, mix
 
 _NOISE_STREAM = 4  # no latents are drawn of it
@@ -24,10 +24,9 @@ def check_styles(model: AdversarialModule) -> Any:
     Raises:
         ValueError: It does not.
     """
-    network: Any = getattr(model, "image_generator", None)
-    if not hasattr(network, "synthesise"):
+    if not isinstance(model, StyleGame):
         raise ValueError(f"{type(model).__name__} has no styles: StyleGAN and StyleGAN2 have.")
-    return network
+    return model.image_generator
 
 
 @torch.no_grad()
@@ -47,24 +46,6 @@ def scale_noise(model: AdversarialModule, factor: float) -> None:
         if isinstance(part, Noise):
             # And not the constant noise: that of a table of noise is another.
             part.strength.mul_(factor)
-
-
-@torch.no_grad()
-def styles_of(
-    model: AdversarialModule, start: int, stop: int, seed: int, labels: Sequence[int] | None, truncation: float | None
-) -> Tensor:
-    """Styles of samples ``start`` to ``stop - 1`` of the sequence given by ``seed``, N x L x D."""
-    network: Any = check_styles(model)
-    game: Any = model
-    chosen = []
-    if getattr(game, "num_classes", None) is not None:
-        game.check_classes(labels)
-        drawn = game.indexed_labels(start, stop, seed) if labels is None else repeat_cyclically(labels, start, stop)
-        chosen = [drawn.to(game.device)]
-    latents = game.truncated_latents(game.indexed_latents(start, stop, seed), truncation).to(game.device)
-    with evaluating(network):
-        styles: Tensor = network.styles(latents, *chosen, truncation=1.0 if truncation is None else truncation)
-    return styles
 
 
 @torch.no_grad()
@@ -98,6 +79,7 @@ def mixing_table(
         ValueError: The model has no styles, not so many layers, or none of these at the level that it has grown to.
     """
     network = check_styles(model)
+    game: Any = model
     if not 0 <= first < last <= network.n_styles:
         raise ValueError(
             f"mix is {first}:{last}: this {type(model).__name__} has the layers 0 to {network.n_styles - 1}, and the "
@@ -109,7 +91,7 @@ def mixing_table(
             f"mix is {first}:{last}: this {type(model).__name__} has grown to level {model.level:g} so far, whose "
             f"images are of the layers 0 to {used - 1}."
         )
-    styles = styles_of(model, 0, 2 * n, seed, labels, truncation)
+    styles = game.indexed_styles(0, 2 * n, seed, labels, truncation)
     above, beside = styles[:n], styles[n:]
     with evaluating(network):
         rows = [torch.cat([torch.ones_like(top := network.synthesise(above))[:1], top])]
@@ -146,10 +128,11 @@ def noise_table(
         ValueError: The model has no styles, or a number is too small.
     """
     network = check_styles(model)
+    game: Any = model
     check_whole(1, rows=rows)
     check_whole(2, columns=columns)  # One image has no deviation.
     maps = [part.constant for part in network.modules() if isinstance(part, Noise)]
-    styles = styles_of(model, 0, rows, seed, labels, truncation)
+    styles = game.indexed_styles(0, rows, seed, labels, truncation)
     rng = torch.Generator().manual_seed(fold(seed, _NOISE_STREAM, 0))
     images = []
     with evaluating(network):

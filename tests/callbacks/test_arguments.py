@@ -12,12 +12,12 @@ from gan_lightning.callbacks.divergence import DivergenceGuard
 from gan_lightning.callbacks.fast_training import FastTraining
 from gan_lightning.callbacks.progress import RunProgressBar
 from gan_lightning.callbacks.reconstructions import Reconstructions
-from gan_lightning.callbacks.samples import InterpolationStrip, SampleGrid
+from gan_lightning.callbacks.samples import GrowthStrip, InterpolationStrip, SampleGrid
 from gan_lightning.callbacks.scatter_plot import ScatterPlot
 from gan_lightning.callbacks.translations import TranslationGrid
 
 CALLBACKS: list[type[Callback]] = [
-    *(SampleGrid, InterpolationStrip, TranslationGrid, Reconstructions, ScatterPlot, RunAnimation),
+    *(SampleGrid, InterpolationStrip, GrowthStrip, TranslationGrid, Reconstructions, ScatterPlot, RunAnimation),
     *(LastCheckpoint, DivergenceGuard, FastTraining, RunProgressBar),
 ]
 CASES = [(kind, name) for kind in CALLBACKS for name in inspect.signature(kind).parameters]

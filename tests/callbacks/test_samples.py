@@ -1,15 +1,19 @@
 """The pictures that are drawn while a game is played."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
+from torch import Tensor
 
-from gan_lightning.callbacks.samples import SampleGrid
-from gan_lightning.variants import DCGAN, WGAN
+from gan_lightning.arguments import GrowthSchedule
+from gan_lightning.callbacks.samples import GrowthStrip, SampleGrid
+from gan_lightning.variants import DCGAN, WGAN, ProGAN
 from gan_lightning.visualization.images import enlarge, grid, to_uint8
 from tests.helpers.games import assert_same_bits, last_state, play, run_directory, small
 
@@ -104,3 +108,46 @@ def test_tensorboard_gets_the_picture(tmp_path: Path, monkeypatch: pytest.Monkey
     play(small(DCGAN), 1, tmp_path, callbacks=[SampleGrid(n=4, scale=1)])
     events = EventAccumulator(logger.log_dir).Reload().Images("samples")
     assert [(event.step, event.width, event.height) for event in events] == [(0, 35, 35), (1, 35, 35)]
+
+
+def test_the_same_latents_at_each_size_that_a_run_grows_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of 20: steps 1 to 4 at 4 x 4, step 4 the first of a fade at weight 0, 5 to 11 at 8 x 8, then 16 x 16."""
+    made: dict[int, Tensor] = {}
+    sample = ProGAN.sample
+
+    def noted(self: ProGAN, *arguments: Any, **named: Any) -> Tensor:
+        images = made[self.game_step] = sample(self, *arguments, **named)
+        return images
+
+    monkeypatch.setattr(ProGAN, "sample", noted)
+    growth = GrowthSchedule(stable=60, fade=80)
+    strip = partial(GrowthStrip, n=3, seed=5, scale=2)
+    play(small(ProGAN, growth=growth), 8, tmp_path, batch_size=20, callbacks=[strip()])
+    play(small(ProGAN, growth=growth), 13, tmp_path, batch_size=20, resume=True, callbacks=[strip()])
+    names = sorted(file.name for file in (run_directory(tmp_path) / "growth").iterdir())
+    # Steps 4 and 11 are the last of 4 x 4 and of 8 x 8, steps 8 and 13 the last of a run.
+    assert names == ["step_00000004.png", "step_00000008.png", "step_00000011.png", "step_00000013.png"]
+    assert sorted(made) == [4, 8, 11, 13]
+    expected = torch.stack([made[step] for step in (4, 11, 13)], dim=1).flatten(0, 1)
+    picture = np.asarray(Image.open(run_directory(tmp_path) / "growth" / names[-1]))
+    # Above it are the sizes.
+    whole = enlarge(grid(to_uint8(expected), 3), 2)[0].numpy()
+    assert np.array_equal(picture[-whole.shape[0] :], whole)
+    first = np.asarray(Image.open(run_directory(tmp_path) / "growth" / names[0]))
+    whole = enlarge(grid(to_uint8(made[4]), 1), 2)[0].numpy()
+    assert np.array_equal(first[-whole.shape[0] :], whole)
+
+
+def test_a_run_that_begins_anew_forgets_the_sizes_of_another(tmp_path: Path) -> None:
+    strip = GrowthStrip(n=1)
+    for folder in ("first", "second"):
+        play(small(ProGAN, growth=GrowthSchedule(60, 80)), 5, tmp_path / folder, batch_size=20, callbacks=[strip])
+    assert list(strip.state_dict()["sizes"]) == [0, 1]
+    play(small(ProGAN, growth=1), 1, tmp_path / "third", batch_size=20, callbacks=[strip])
+    assert list(strip.state_dict()["sizes"]) == [1]
+
+
+def test_networks_that_do_not_grow_have_no_such_picture(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="DCGAN's networks do not grow: GrowthStrip makes no picture"):
+        play(small(DCGAN), 1, tmp_path, callbacks=[GrowthStrip()])
+    assert not (run_directory(tmp_path) / "growth").exists()

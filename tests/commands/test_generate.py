@@ -17,7 +17,7 @@ from gan_lightning.commands.code_options import parse_codes
 from gan_lightning.commands.from_checkpoint import load_sampler
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.variants import DCGAN, CoGAN, ConditionalGAN, InfoGAN
-from gan_lightning.visualization.images import grid, to_uint8
+from gan_lightning.visualization.images import enlarge, grid, to_uint8
 from tests.helpers.command_line import refused
 from tests.helpers.games import save_checkpoint, vivid
 
@@ -138,6 +138,35 @@ class TestInterpolate:
         expected = torch.cat([*inference.interpolate(inference.load(checkpoint), 5, 2, 7, seed=3)])
         assert np.array_equal(pixels(out / "interpolation.png"), strip(expected))
 
+    @pytest.mark.parametrize("variant", [ConditionalGAN, InfoGAN])
+    def test_a_way_through_several_samples(self, variant: Any) -> None:
+        model = vivid(variant)
+        chosen: Any = {"labels": [3, 8, 1]} if variant is ConditionalGAN else {"codes": {"category": [3, 8, 1]}}
+        frames = torch.cat([*inference.traverse(model, [5, 2, 5], frames=4, seed=3, batch_size=2, **chosen)])
+        legs = []
+        for (name, values), ends in zip(list(chosen.items()) * 2, ((0, 1), (1, 2)), strict=True):
+            part = {"category": [values["category"][i] for i in ends]} if name == "codes" else [values[i] for i in ends]
+            way = [(5, 2), (2, 5)][ends[0]]
+            legs.append(torch.cat([*inference.interpolate(model, *way, frames=4, seed=3, **{name: part})]))
+        # The sample in the middle is one image, and not the last of one leg and the first of the next.
+        torch.testing.assert_close(frames, torch.cat([legs[0], legs[1][1:]]), rtol=1e-4, atol=1e-5)
+
+    def test_several_ways_are_rows_of_one_picture_and_one_video(self, tmp_path: Path) -> None:
+        checkpoint, out = saved(DCGAN, tmp_path), tmp_path / "out"
+        given = ["--interpolate", 5, 2, 0, "--interpolate", 1, 3, 1, "--frames", 3, "--video", "--scale", 2]
+        generate(checkpoint, out, *given)
+        model = inference.load(checkpoint)
+        rows = [torch.cat([*inference.traverse(model, way, 3)]) for way in ([5, 2, 0], [1, 3, 1])]
+        expected = enlarge(to_uint8(torch.cat(rows)), 2)
+        picture = pixels(out / "interpolation.png")
+        # The names of the rows are on its left.
+        assert np.array_equal(picture[:, -(5 * 34 + 2) :], grid(expected, 5, 2)[0].numpy())
+        assert picture.shape[1] > 5 * 34 + 2
+        with Image.open(out / "interpolation.gif") as video:
+            assert video.n_frames == 5
+            video.seek(3)
+            assert np.array_equal(np.asarray(video.convert("L")), expected[[3, 8], 0].flatten(0, 1).numpy())
+
     def test_a_folder_that_cannot_be_made(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (tmp_path / "notes.txt").write_text("Dear diary")
         with pytest.raises(SystemExit, match="2"):
@@ -215,7 +244,13 @@ class TestInterpolate:
             (["--interpolate", "0", "1", "--frames", "1"], "at least 2 frames, not 1"),
             (["--interpolate", "0", "1", "--frames", "0"], "--frames: 0 is less than 1"),
             (["--interpolate", "3", "-1"], "There is no sample -1"),
-            (["--interpolate", "0", "1", "--labels", "1", "2", "3"], "labels takes one value or two, not 3"),
+            (
+                ["--interpolate", "0", "1", "--labels", "1", "2", "3"],
+                "labels takes one value or two, for the samples",
+            ),
+            (["--interpolate", "0", "1", "2", "--labels", "1", "2"], "labels takes one value or 3, for the samples"),
+            (["--interpolate", "0"], "A way leads from one sample to another, so it takes two or more, not 1."),
+            (["--interpolate", "0", "1", "--interpolate", "0", "1", "2"], "give each as many samples"),
             (["--interpolate", "0", "1", "--labels", "10"], "There is no label 10"),
         ],
     )
@@ -228,7 +263,7 @@ class TestInterpolate:
         assert not out.exists()
 
     def test_three_values_of_a_code_have_no_ends(self) -> None:
-        with pytest.raises(ValueError, match="category takes one value or two, not 3"):
+        with pytest.raises(ValueError, match="category takes one value or two, for the samples on the way, not 3"):
             inference.interpolate(vivid(InfoGAN), 0, 1, codes={"category": [1, 2, 3]})
 
 

@@ -11,7 +11,6 @@ from torch.testing import assert_close
 
 from gan_lightning import inference
 from gan_lightning.cli import main
-from gan_lightning.inference.styles import styles_of
 from gan_lightning.networks.layers.styles import Noise
 from gan_lightning.variants import DCGAN, StyleGAN, StyleGAN2
 from tests.helpers.games import save_checkpoint, small
@@ -40,7 +39,7 @@ def test_truncation_is_of_the_styles(variant: Any, options: dict[str, Any]) -> N
     with torch.no_grad():
         of_the_mean = network.synthesise(mean)
     assert_close(model.sample(2, truncation=0.0, **labels), of_the_mean.expand(2, -1, -1, -1))
-    styles = styles_of(model, 0, 2, 0, labels.get("labels"), None)
+    styles = model.indexed_styles(0, 2, 0, labels.get("labels"))
     with torch.no_grad():
         assert_close(model.sample(2, truncation=0.6, **labels), network.synthesise(mean + 0.6 * (styles - mean)))
     # It does not stay.
@@ -51,6 +50,21 @@ def test_truncation_is_of_the_styles(variant: Any, options: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize(("variant", "options"), VARIANTS)
+def test_ways_are_straight_in_the_space_of_styles(variant: Any, options: dict[str, Any]) -> None:
+    model = noisy(variant, options)
+    labels = {"labels": [2, 0]} if options.get("num_classes") else {}
+    ends = [model.indexed_styles(i, i + 1, 5, [label] if labels else None) for i, label in ((4, 2), (1, 0))]
+    expected = torch.cat([(1 - way) * ends[0] + way * ends[1] for way in (0, 0.25, 1)])
+    with torch.no_grad():
+        images = model.averaged_generator.synthesise(expected)
+    assert_close(model.interpolate_between(4, 1, [0.0, 0.25, 1.0], seed=5, **labels), images)
+    truncated = model.interpolate_between(4, 1, [0.0, 1.0], seed=5, truncation=0.5)
+    assert_close(truncated, model.sample(5, seed=5, truncation=0.5)[[4, 1]])
+    with pytest.raises(ValueError, match="truncation is -1"):
+        model.interpolate_between(0, 1, [0.5], truncation=-1.0)
+
+
+@pytest.mark.parametrize(("variant", "options"), VARIANTS)
 def test_mixing_table(variant: Any, options: dict[str, Any]) -> None:
     model = noisy(variant, options)
     table = inference.mixing_table(model, 2, 1, 3, seed=5).unflatten(0, (3, 3))
@@ -58,7 +72,7 @@ def test_mixing_table(variant: Any, options: dict[str, Any]) -> None:
     assert (table[0, 0] == 1).all()
     assert_close(table[0, 1:], samples[:2])
     assert_close(table[1:, 0], samples[2:])
-    styles = styles_of(model, 0, 4, 5, None, None)
+    styles = model.indexed_styles(0, 4, 5)
     mixed = torch.stack([styles[3, 0], styles[0, 1], styles[0, 2], *styles[3, 3:]])[None]
     with torch.no_grad():
         assert_close(table[2, 1], model.averaged_generator.synthesise(mixed)[0])
@@ -78,7 +92,7 @@ def test_noise_table(variant: Any, options: dict[str, Any]) -> None:
 def test_noise_is_louder_or_off() -> None:
     model = noisy(StyleGAN2, {})
     with torch.no_grad():
-        styles = styles_of(model, 0, 2, 0, None, None)
+        styles = model.indexed_styles(0, 2, 0)
         silent, double = (model.averaged_generator.synthesise(styles, factor) for factor in (0.0, 2.0))
     inference.scale_noise(model, 2.0)
     assert_close(model.sample(2), double)
