@@ -1,6 +1,7 @@
 """DAMSM's losses against loops over images, texts, words and regions; a condition's divergence against torch's own."""
 
 import math
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 import pytest
@@ -51,7 +52,9 @@ def score_in_loops(regions: np.ndarray, words: np.ndarray, gamma_1: float, gamma
     return math.log(total)
 
 
-def contrastive_in_loops(scores: np.ndarray, gamma_3: float, excluded: set[tuple[int, int]] = frozenset()) -> float:
+def contrastive_in_loops(
+    scores: np.ndarray, gamma_3: float, excluded: AbstractSet[tuple[int, int]] = frozenset()
+) -> float:
     n, total = len(scores), 0.0
     for table, pairs in ((scores, excluded), (scores.T, {(j, i) for i, j in excluded})):
         for i in range(n):
@@ -112,8 +115,8 @@ def test_matching_pairs_have_the_lowest_loss() -> None:
 
 def test_scores_of_half_precision_are_exact_enough() -> None:
     regions, _, words, _, mask = batch()
-    low = [each.bfloat16() for each in (regions, words)]
-    assert_close(word_scores(*low, mask), word_scores(*(each.float() for each in low), mask), rtol=0, atol=0)
+    regions, words = regions.bfloat16(), words.bfloat16()
+    assert_close(word_scores(regions, words, mask), word_scores(regions.float(), words.float(), mask), rtol=0, atol=0)
 
 
 def test_condition_kl_is_that_of_normal_distributions() -> None:

@@ -11,8 +11,13 @@ from torch import nn
 
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.inference.checkpoint import CheckpointError, load
-from gan_lightning.inference.published import biggan_pytorch, dcgan_example, pix2pix, r3gan, stylegan2
-from gan_lightning.inference.published.networks import Published, PublishedTranslator
+from gan_lightning.inference.published import biggan_pytorch, dcgan_example, pix2pix, r3gan, stackgan, stylegan2
+from gan_lightning.inference.published.networks import (
+    Published,
+    PublishedImageEncoder,
+    PublishedTextGenerator,
+    PublishedTranslator,
+)
 from gan_lightning.inference.published.reading import Weights, state_dicts
 
 Made = TypeVar("Made")
@@ -28,7 +33,7 @@ class Source(Protocol):
         """The network that a state dict belongs to; None: it is not of this program."""
 
 
-SOURCES: tuple[Source, ...] = (pix2pix, dcgan_example, r3gan, stylegan2, biggan_pytorch)
+SOURCES: tuple[Source, ...] = (pix2pix, dcgan_example, r3gan, stylegan2, biggan_pytorch, stackgan)
 
 _MISFIT = (IndexError, KeyError, RuntimeError, ValueError)
 """What it raises when a layer is missing, left over or of another shape."""
@@ -72,7 +77,8 @@ def load_reference(path: str | Path, map_location: Any = "cpu") -> AdversarialMo
         generator.
 
     Raises:
-        CheckpointError: The file holds something else, or a translator whose images are neither grey nor RGB.
+        CheckpointError: The file holds something else, a generator from features of texts, or a translator whose
+            images are neither grey nor RGB.
     """
 
     def game_of(published: Published) -> AdversarialModule | None:
@@ -83,6 +89,13 @@ def load_reference(path: str | Path, map_location: Any = "cpu") -> AdversarialMo
                     f"{path} holds a generator from {given} channels to {made}: only grey (1) and RGB (3) can be "
                     "translated."
                 )
+        if isinstance(published, PublishedTextGenerator):
+            raise CheckpointError(
+                f"{path} holds a generator of images from features of texts, and no encoder of texts: begin a run with "
+                "it, by init_from, in a game that has one."
+            )
+        if isinstance(published, PublishedImageEncoder):
+            raise CheckpointError(f"{path} holds an encoder of images, which makes none: give the file of a generator.")
         return published.game()
 
     model = _first_that_fits(path, game_of)

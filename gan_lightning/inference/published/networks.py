@@ -104,6 +104,48 @@ class PublishedGenerator(Published):
 
 
 @dataclass(frozen=True)
+class PublishedTextGenerator(Published):
+    """A generator from latents and features of texts, whose encoder is not in its file.
+
+    Attributes:
+        image_shape: Channels, height, width of the images made.
+        latent_dim: Length of the latent.
+        embed_dim: Length of the features.
+    """
+
+    image_shape: ImageShape
+    latent_dim: int
+    embed_dim: int
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        return (self.image_shape, self.latent_dim, self.embed_dim)
+
+
+@dataclass(frozen=True)
+class PublishedTextDiscriminator(Published):
+    """A discriminator of images and features of texts.
+
+    Attributes:
+        image_shape: Channels, height, width of the images judged.
+        embed_dim: Length of the features.
+    """
+
+    image_shape: ImageShape
+    embed_dim: int
+    player: ClassVar[str] = "discriminator"
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        return (self.image_shape, self.embed_dim)
+
+
+@dataclass(frozen=True)
+class PublishedImageEncoder(PublishedTextDiscriminator):
+    """An encoder of images to features like those of texts; it stands where games of encoders have it."""
+
+
+@dataclass(frozen=True)
 class PublishedStyleGenerator(PublishedGenerator):
     """The same with a style for each layer."""
 
