@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from gan_lightning.regularizers.piecewise_linear import PiecewiseLinear
 from gan_lightning.trainer.layer_kinds import BATCH_NORMS
 
 PenaltyMethod = Literal["exact", "finite_difference"]
@@ -172,8 +173,10 @@ def _input_gradient(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Ten
     """Gradient of each image's summed output with respect to that image, N x (C H W)."""
     x = x.detach().requires_grad_()
     with torch.autocast(x.device.type, enabled=False):
+        with PiecewiseLinear():
+            outputs = discriminator(x)
         # Without BatchNorm an output depends on its own image alone, so one backward of the sum gives all N gradients.
-        (gradient,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+        (gradient,) = torch.autograd.grad(outputs.sum(), x, create_graph=True)
     return gradient.flatten(start_dim=1)
 
 
