@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datamodules.base import ImageDataModule
+    from datamodules.captioned import CaptionedImageDataModule
     from datamodules.celeba import CelebADataModule
     from datamodules.cifar10 import CIFAR10DataModule
     from datamodules.digits import DigitsDataModule
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CIFAR10DataModule",
+    "CaptionedImageDataModule",
     "CelebADataModule",
     "DigitsDataModule",
     "FashionMNISTDataModule",
@@ -44,6 +46,7 @@ __all__ = [
 
 _HOMES = {
     "CIFAR10DataModule": "cifar10",
+    "CaptionedImageDataModule": "captioned",
     "CelebADataModule": "celeba",
     "DigitsDataModule": "digits",
     "FashionMNISTDataModule": "mnist",

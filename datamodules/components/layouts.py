@@ -52,6 +52,17 @@ def is_held_out(name: str) -> bool:
     return _word(name) in _NAMES["val"] + _NAMES["test"]
 
 
+def split_named(name: str) -> str | None:
+    """The split that a word stands for, such as ``val`` for ``validation``; None: for none."""
+    word = _word(name.strip())
+    return next((split for split, words in _NAMES.items() if word in words), None)
+
+
+def split_of_path(path: str) -> str | None:
+    """The split that the first folder of a relative path is named after; None: none."""
+    return split_named(Path(path).parts[0]) if Path(path).parts else None
+
+
 def split_like(names: Collection[str]) -> list[str]:
     """The names that have a word for training in them beside names with a word for validation or testing.
 

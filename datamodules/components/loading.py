@@ -268,7 +268,7 @@ class BatchLoader(EpochLoader):
         labels = self.source.labels
         for images, indices, flipped in zip(self.source.image_batches(batches), batches, flips, strict=True):
             if self.flip:
-                _mirror(images, flipped)
+                mirror(images, flipped)
             yield images if labels is None else (images, labels[indices])
 
 
@@ -280,7 +280,7 @@ def _pinned(batch: Batch) -> Batch:
     return tuple(tensor.pin_memory() for tensor in batch)
 
 
-def _mirror(images: Tensor, chosen: Tensor) -> None:
+def mirror(images: Tensor, chosen: Tensor) -> None:
     """Mirror the chosen images horizontally, in place."""
     # NumPy shares the memory of the batch, which belongs to the caller alone.
     pixels, mask = images.numpy(), chosen.numpy()

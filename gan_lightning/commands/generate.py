@@ -17,6 +17,7 @@ from gan_lightning.commands.from_checkpoint import (
     open_set,
 )
 from gan_lightning.commands.options import OptionParser, layers, number, path, whole
+from gan_lightning.commands.text_options import add_texts, read_texts, tell_of_texts
 from gan_lightning.commands.write_images import (
     NOISES,
     first_missing,
@@ -36,12 +37,14 @@ if TYPE_CHECKING:
 _N = 64
 _FRAMES = 16
 _TABLE = 6
+_OF_A_TEXT = 8
 _IMAGE_OPTIONS = (
     "seed",
     "batch_size",
     "labels",
     "codes",
     "domain",
+    "text",
     "truncation",
     "standing_statistics",
     "grid",
@@ -68,6 +71,9 @@ examples:
   gan-lightning generate --ckpt last.ckpt --labels 7 --out sevens
   gan-lightning generate --ckpt last.ckpt --truncation 0.5 --standing_statistics --out typical
   gan-lightning generate --ckpt stylegan2.pkl --truncation 0.7 --mix 0:4 --n 6 --out coarse_styles
+  gan-lightning generate --ckpt last.ckpt --text "a red apple" --n 8 --out apples
+  gan-lightning generate --ckpt last.ckpt --texts texts.txt --n 6 --out rows_of_texts
+  gan-lightning generate --ckpt last.ckpt --interpolate 0 0 --text "red heart" "green heart" --out changing
   gan-lightning generate --ckpt last.ckpt --codes category=3 continuous0=-2:2 --out codes
   gan-lightning generate --ckpt last.ckpt --interpolate 0 5 --frames 60 --video --out way
   gan-lightning generate --ckpt last.ckpt --interpolate 0 1 2 --interpolate 3 4 5 --frames 6 --out two_ways
@@ -84,6 +90,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
     with errors_in_one_sentence(command):
         import_packages(options.packages)
         _check_modes(options)
+        read_texts(options)
         refuse_to_overwrite(options.out)
         # Continue at the batch of the first missing file: batches are a function of the seed.
         start = first_missing(options) // options.batch_size * options.batch_size
@@ -152,7 +159,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
     )
     parser.add_argument("--ckpt", required=True, type=path, metavar="PATH", help="checkpoint that `fit` wrote")
-    parser.add_argument("--n", type=whole(1), help=f"number of samples (default: {_N})")
+    parser.add_argument(
+        "--n", type=whole(1), help=f"number of samples, or of samples of each text (default: {_N}, or {_OF_A_TEXT})"
+    )
     parser.add_argument(
         "--out",
         required=True,
@@ -175,6 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--domain", metavar="NAME", help="for models of two domains, such as CoGAN: `A` or `B` (default: the first)"
     )
+    add_texts(parser)
     parser.add_argument(
         "--truncation",
         type=number,
@@ -274,7 +284,7 @@ def _check_modes(options: argparse.Namespace) -> None:
     modes = [name for name in ("interpolate", "mix", "vary_noise") if getattr(options, name)]
     if len(modes) > 1:
         raise ValueError(f"--{modes[0]} and --{modes[1]} each write a picture of their own: leave one out.")
-    for name in ("grid", "codes", "domain"):
+    for name in ("grid", "codes", "domain", "text", "texts"):
         if (options.mix or options.vary_noise) and getattr(options, name):
             raise ValueError(f"--{name} does not go with --{modes[0]}, which writes one table of styles.")
     _check_interpolation_options(options)
@@ -293,13 +303,16 @@ def _samples(options: argparse.Namespace, start: int) -> "tuple[AdversarialModul
     """Load the model; return it, the number of images and batches of them from image ``start`` on."""
     from gan_lightning import inference
 
-    n = options.n or _N
+    of_each = options.n or (_N if options.text is None else _OF_A_TEXT)
+    texts = None if options.text is None else [text for text in options.text for _ in range(of_each)]
+    n = of_each if texts is None else len(texts)
     codes = parse_codes(options.codes, n)
     model = load_sampler(options.ckpt, options.device)
     chosen = (options.labels, codes, options.domain)
     batches = inference.generate(
-        model, n, options.seed, options.batch_size, *chosen, start, truncation=options.truncation
+        model, n, options.seed, options.batch_size, *chosen, start, truncation=options.truncation, texts=texts
     )
+    tell_of_texts(model, options.text)
     _set_statistics(options, model)
     return model, n, batches
 
@@ -314,7 +327,12 @@ def _interpolation(options: argparse.Namespace, start: int) -> "tuple[Adversaria
     model = load_sampler(options.ckpt, options.device)
     chosen = (options.labels, codes, options.domain)
     ways = [
-        inference.traverse(model, way, n, options.seed, options.batch_size, *chosen, truncation=options.truncation)
+        inference.traverse(
+            model,
+            *(way, n, options.seed, options.batch_size, *chosen),
+            truncation=options.truncation,
+            texts=options.text,
+        )
         for way in options.interpolate
     ]
     _set_statistics(options, model)

@@ -46,6 +46,8 @@ from gan_lightning.trainer.speed import keep_freed_memory
 # Lightning's warnings about itself, which a user cannot act on.
 warnings.filterwarnings("ignore", ".*isinstance\\(treespec, LeafSpec\\).*")
 warnings.filterwarnings("ignore", ".*infer the batch indices.*")
+# Of networks that are kept beside the players and never trained.
+warnings.filterwarnings("ignore", r".*module\(s\) in eval mode at the start of training.*")
 # A discriminator without updates (warm-up) has a scheduler all the same: it counts the game's steps.
 warnings.filterwarnings("ignore", r"Detected call of `lr_scheduler\.step\(\)` before `optimizer\.step\(\)`")
 

@@ -63,9 +63,11 @@ def write_samples(images: "Iterator[Tensor]", options: argparse.Namespace, start
         place, n = options.out / "grid.png", len(samples)
         # Of an image that a picture cannot show as a whole, one cell for each channel.
         cells = torch.cat([sample.view(-1, *sample.shape[-3:]) for sample in samples])
-        columns = math.ceil(math.sqrt(n))
+        # A row for each text, whose name it has.
+        columns = math.ceil(math.sqrt(n)) if options.text is None else n // len(options.text)
+        names = options.text or [str(first) for first in range(0, n, columns)]
         picture = grid(cells, columns * (len(cells) // n), options.scale)
-        write_png(place, captioned(picture, rows=[str(first) for first in range(0, n, columns)]))
+        write_png(place, captioned(picture, rows=names))
     else:
         for n, image in enumerate(images, start=start + 1):
             suffix = f".{options.format}" if options.format else file_suffix(len(image))

@@ -105,6 +105,17 @@ def check_truncation(model: AdversarialModule, truncation: float) -> None:
     model.truncated_latents(model.indexed_latents(0, 1, 0), truncation)  # type: ignore[operator]
 
 
+def check_texts(model: AdversarialModule, texts: Sequence[str]) -> None:
+    """Refuse texts for a model that makes no images of texts.
+
+    Raises:
+        ValueError: It does not, or there are none.
+    """
+    if not hasattr(model, "check_texts"):
+        raise ValueError(f"{type(model).__name__} makes no images of texts, so its samples cannot be chosen by one.")
+    model.check_texts(texts)  # type: ignore[operator]
+
+
 def generate(
     model: AdversarialModule,
     n: int,
@@ -115,6 +126,7 @@ def generate(
     domain: str | None = None,
     start: int = 0,
     truncation: float | None = None,
+    texts: Sequence[str] | None = None,
 ) -> Iterator[Tensor]:
     """Yield samples ``start`` to ``n - 1`` of the sequence given by ``seed``, in batches.
 
@@ -129,15 +141,16 @@ def generate(
         domain: Domain of the images, for a game of several such as CoGAN. None: the first.
         start: Number of the first sample, a multiple of ``batch_size``; the samples are those of a run from 0.
         truncation: Of the latents; see :meth:`ImageGame.truncated_latents`. None: no truncation.
+        texts: What the samples show, for a game of texts such as GAN-CLS, repeated cyclically. None: texts of the data.
 
     Returns:
         Batches of at most ``batch_size`` x C x H x W images in [-1, 1], on the model's device.
 
     Raises:
-        ValueError: The model has no such labels, codes, domain or truncation. Raised by the call, before the first
-            batch.
+        ValueError: The model has no such labels, codes, domain, truncation or texts. Raised by the call, before the
+            first batch.
     """
-    chosen = _chosen(model, labels, codes, domain, truncation)
+    chosen = _chosen(model, labels, codes, domain, truncation, texts)
     # A generator expression and no `yield`, so that errors are raised by the call.
     return (
         model.sample(min(batch_size, n - first), seed=seed, start=first, **chosen)  # type: ignore[operator]
@@ -156,6 +169,7 @@ def interpolate(
     codes: Codes | None = None,
     domain: str | None = None,
     truncation: float | None = None,
+    texts: Sequence[str] | None = None,
 ) -> Iterator[Tensor]:
     """Yield an interpolation from sample ``a`` to sample ``b`` of the sequence given by ``seed``, in batches.
 
@@ -175,6 +189,7 @@ def interpolate(
             samples.
         domain: Domain of the images, for a game of several such as CoGAN. None: the first.
         truncation: Of the latents of the two samples; see :meth:`ImageGame.truncated_latents`. None: no truncation.
+        texts: One text for all images, or those of the two ends. None: those of the two samples.
 
     Returns:
         Batches of at most ``batch_size`` x C x H x W images in [-1, 1], on the model's device.
@@ -183,7 +198,7 @@ def interpolate(
         ValueError: The model cannot interpolate, has no such labels, codes or domain, or a number is out of its range.
             Raised by the call, before the first batch.
     """
-    chosen = (labels, codes, domain, truncation)
+    chosen = (labels, codes, domain, truncation, texts)
     return traverse(model, [a, b], frames, seed, batch_size, *chosen)
 
 
@@ -197,6 +212,7 @@ def traverse(
     codes: Codes | None = None,
     domain: str | None = None,
     truncation: float | None = None,
+    texts: Sequence[str] | None = None,
 ) -> Iterator[Tensor]:
     """Yield images on a way through several samples of the sequence given by ``seed``, in batches.
 
@@ -213,6 +229,7 @@ def traverse(
         codes: By the code's name, one value for all images, or one for each of ``samples``. Other codes are their own.
         domain: As of :func:`interpolate`.
         truncation: As of :func:`interpolate`.
+        texts: One text for all images, or one for each of ``samples``. None: their own.
 
     Returns:
         Batches of at most ``batch_size`` x C x H x W images in [-1, 1], on the model's device;
@@ -229,8 +246,8 @@ def traverse(
         raise ValueError(f"A way from one sample to another has at least 2 frames, not {frames}.")
     if min(samples) < 0:
         raise ValueError(f"There is no sample {min(samples)}: samples are counted from 0.")
-    chosen = _chosen(model, labels, codes, domain, truncation)
-    for name, values in {"labels": labels or [], **(codes or {})}.items():
+    chosen = _chosen(model, labels, codes, domain, truncation, texts)
+    for name, values in {"labels": labels or [], "texts": texts or [], **(codes or {})}.items():
         if len(values) not in (0, 1, len(samples)):
             # Others would have to say where on the way they lie.
             most = "two" if len(samples) == 2 else len(samples)
@@ -262,6 +279,7 @@ def _chosen(
     codes: Codes | None,
     domain: str | None,
     truncation: float | None,
+    texts: Sequence[str] | None,
 ) -> dict[str, Any]:
     """Checked keyword arguments of the model's ``sample`` and ``interpolate_between``."""
     chosen: dict[str, Any] = {}
@@ -276,4 +294,7 @@ def _chosen(
     if truncation is not None:
         check_truncation(model, truncation)
         chosen["truncation"] = truncation
+    if texts is not None:
+        check_texts(model, texts)
+        chosen["texts"] = [*texts]
     return chosen

@@ -126,7 +126,7 @@ class CharCNNRNN(nn.Module):
         dropout: Before the last layer, in training.
     """
 
-    shortest = 36
+    shortest = 66
     """Fewer characters leave no step."""
 
     def __init__(self, n_tokens: int, embed_dim: int = 1024, width: int = 512, dropout: float = 0.0) -> None:

@@ -24,11 +24,11 @@ def captioned(picture: Tensor, columns: Sequence[str] = (), rows: Sequence[str] 
         rows: A name for each row; none: no strip at the left.
 
     Returns:
-        C x H' x W', the picture at the bottom right. A name that is wider than its column is cut; columns and rows
-        narrower than 20 pixels are left without names.
+        C x H' x W', the picture at the bottom right. A name that is wider than its column, or has more than
+        48 characters beside a row, is cut; columns and rows narrower than 20 pixels are left without names.
     """
     columns = columns if columns and picture.shape[2] >= _LEAST_CELL * len(columns) else ()
-    rows = rows if rows and picture.shape[1] >= _LEAST_CELL * len(rows) else ()
+    rows = [_shortened(name) for name in rows] if rows and picture.shape[1] >= _LEAST_CELL * len(rows) else ()
     if not columns and not rows:
         return picture
     channels, height, width = picture.shape
@@ -49,6 +49,14 @@ def captioned(picture: Tensor, columns: Sequence[str] = (), rows: Sequence[str] 
     # PIL has H x W x C
     pixels = torch.from_numpy(np.array(canvas)).view(top + height, left + width, channels)
     return pixels.permute(2, 0, 1).contiguous()
+
+
+def _shortened(text: str, length: int = 48) -> str:
+    """A name as it stands beside a row: cut after a word, where it is longer."""
+    if len(text) <= length:
+        return text
+    head, space, _ = text[: length - 3].rpartition(" ")
+    return f"{head if space else text[: length - 3]}..."
 
 
 def _white(channels: int) -> tuple[int, ...]:

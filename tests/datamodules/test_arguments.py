@@ -6,11 +6,17 @@ import numpy as np
 import pytest
 
 import datamodules
-from datamodules import ImageDataModule, ImageFolderDataModule, ImageZipDataModule, ShardsDataModule
+from datamodules import (
+    CaptionedImageDataModule,
+    ImageDataModule,
+    ImageFolderDataModule,
+    ImageZipDataModule,
+    ShardsDataModule,
+)
 
 KINDS = [getattr(datamodules, name) for name in datamodules.__all__]
 # These look at their images first, and have this test in files of their own.
-_LOOK = (ShardsDataModule, ImageFolderDataModule, ImageZipDataModule)
+_LOOK = (CaptionedImageDataModule, ShardsDataModule, ImageFolderDataModule, ImageZipDataModule)
 KINDS = [kind for kind in KINDS if kind not in (ImageDataModule, *_LOOK)]
 
 

@@ -3,6 +3,7 @@
 They hold enough to train for two steps of five batches of four, as WGAN asks for. And a small VGG19.
 """
 
+import json
 from collections.abc import Callable
 from hashlib import sha1
 from io import BytesIO
@@ -17,6 +18,7 @@ from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
 from datamodules import (
+    CaptionedImageDataModule,
     CelebADataModule,
     ImageDataModule,
     ImageFolderDataModule,
@@ -96,6 +98,21 @@ def super_resolution(root: Path) -> dict[str, Any]:
     return {"root": str(root), **{name: name for name in folders}}
 
 
+def captioned(root: Path) -> dict[str, Any]:
+    """44 + 4 photographs of a temple and of a flower, with one text or two."""
+    write(root / "images", photographs(48, 64, 64))
+    texts = [
+        [f"{'a temple' if i % 2 == 0 else 'a red flower'} number {i}", f"photograph {i}"][: 1 + i % 3 % 2]
+        for i in range(48)
+    ]
+    rows = [
+        {"file_name": f"images/{i + 1:06d}.jpg", "text": text, "split": "train" if i < 44 else "val"}
+        for i, text in enumerate(texts)
+    ]
+    (root / "metadata.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return {"root": str(root), "image_size": 64}
+
+
 def celeba(root: Path) -> dict[str, Any]:
     """40 + 2 + 2 photographs of CelebA's size, of which number i has every attribute whose number divides i."""
     home = root / "celeba"
@@ -168,6 +185,7 @@ def vgg19(path: Path) -> nn.Sequential:
 
 
 STAND_INS: dict[type[ImageDataModule], Callable[[Path], dict[str, Any]]] = {
+    CaptionedImageDataModule: captioned,
     CelebADataModule: celeba,
     ImageFolderDataModule: image_folder,
     ImageZipDataModule: image_zip,

@@ -65,7 +65,8 @@ class Kept(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = network.requires_grad_(False).eval()
+        self.network = network.requires_grad_(False)
+        self.train(False)
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         return self.network(*inputs, **named)
