@@ -39,7 +39,7 @@ class StyleGame(ImageGame):
         self.mixing_probability = mixing_probability
 
     def generate_fakes(self, batch: GameBatch) -> Tensor:
-        images: Tensor = self.generator.synthesise(self.random_styles(batch.latent))
+        images: Tensor = self.generator(styles=self.random_styles(batch.latent))
         return images
 
     def random_styles(self, latent: Tensor, *labels: Tensor) -> Tensor:

@@ -184,24 +184,29 @@ class StyleGAN2Generator(nn.Module):
 
     def forward(
         self,
-        latent: Tensor,
+        latent: Tensor | None = None,
         labels: Tensor | None = None,
         *,
+        styles: Tensor | None = None,
         truncation: float | None = None,
         noise: float | list[Tensor] | None = None,
     ) -> Tensor:
-        """Map latents (N, latent_dim), with labels (N,) if it takes any, to images (N, C, H, W).
+        """Map latents (N, latent_dim), with labels (N,) if it takes any, or styles to images (N, C, H, W).
 
         Args:
-            latent: z.
+            latent: z. None: ``styles`` are given.
             labels: Classes.
+            styles: N x n_styles x style_dim, one for each layer, as they are used: as of :meth:`synthesise`, in a call
+                of the network, which is what ``compile()`` compiles.
             truncation: psi; see :func:`~gan_lightning.networks.layers.styles.truncate`. None: the attribute's.
             noise: See :meth:`synthesise`.
         """
-        psi = self.truncation if truncation is None else truncation
-        return self.synthesise(self.styles(latent, labels, psi), noise)
+        if styles is None:
+            psi = self.truncation if truncation is None else truncation
+            styles = self.styles(latent, labels, psi)
+        return self.synthesise(styles, noise)
 
-    def styles(self, latent: Tensor, labels: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+    def styles(self, latent: Tensor | None, labels: Tensor | None = None, truncation: float = 1.0) -> Tensor:
         """Styles of latents, the same for each layer: N x n_styles x style_dim, truncated."""
         styles = self.mapping(latent, labels)[:, None].expand(-1, self.n_styles, -1)
         return truncate(styles, self.mapping.mean_style, truncation)

@@ -75,7 +75,7 @@ class StyleGAN2(
         refuse_batch_norm(self.discriminator, "StyleGAN2")
 
     def generate_fakes(self, batch: GameBatch) -> Tensor:
-        images: Tensor = self.generator.synthesise(self.random_styles(batch.latent, *labels_of(batch)))
+        images: Tensor = self.generator(styles=self.random_styles(batch.latent, *labels_of(batch)))
         return images
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
@@ -112,7 +112,7 @@ class StyleGAN2(
         styles = self.random_styles(latent, *(labels[:n] for labels in labels_of(batch)))
         if not styles.requires_grad:  # Of a mapping network that is frozen for the run.
             styles.requires_grad_()
-        lengths = path_lengths(self.generator.synthesise(styles), styles)
+        lengths = path_lengths(self.generator(styles=styles), styles)
         mean = torch.lerp(self.path_length_mean, lengths.mean().to(self.path_length_mean), 0.01)
         self.path_length_mean.copy_(mean.detach())
         return {"path_length": self.path_length_weight * (lengths - mean).square().mean()}

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
+from gan_lightning.callbacks import FastTraining
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.networks.layers.styles import mix, random_crossovers
 from gan_lightning.regularizers import path_lengths, r1_penalty
@@ -168,3 +169,23 @@ def test_path_lengths_of_a_frozen_mapping_network(tmp_path: Path) -> None:
     play(model, 1, tmp_path, batch_size=20)
     assert model.path_length_mean > 0
     assert torch.equal(model.generator.mapping.layers[0].weight, before)
+
+
+@pytest.mark.parametrize("variant", [StyleGAN, StyleGAN2])
+def test_compiled_generators_make_the_fakes(variant: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of styles too: it is the generator's call that is compiled, and no other method."""
+    operations = set()
+
+    def backend(graph: Any, inputs: list[Any]) -> Any:
+        operations.update(getattr(node.target, "__name__", "") for node in graph.graph.nodes)
+        return graph.forward
+
+    compile_ = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compile_(self, backend=backend))
+    torch.compiler.reset()
+    fast = FastTraining(tf32=False, cudnn_benchmark=False, channels_last=False, bf16=False, compile=True)
+    options: dict[str, Any] = {"growth": 2.0} if variant is StyleGAN else {}
+    play(small(variant, **options), 1, tmp_path, batch_size=20, callbacks=[fast])
+    torch.compiler.reset()
+    # To twice the side in the generator, to half of it in the discriminator
+    assert {"conv_transpose2d", "conv2d"} <= operations
