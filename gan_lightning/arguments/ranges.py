@@ -31,7 +31,7 @@ _LEAST = {
         ("margin", "balance_rate", "buffer_size", "gamma", "perturbation", "input_noise", "hidden_noise", "slope"), 0
     ),
     "group_width": 1,
-    "ema_half_life": 0,
+    **dict.fromkeys(("ema_half_life", "ema_half_life_updates"), 0),
     "growth": 0,
 }
 

@@ -87,6 +87,8 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
             average.
         ema_half_life: Half-life of that average in real images, or its schedule, in place of ``ema_decay``, which is
             None then: another batch size keeps the same average.
+        ema_half_life_updates: The same in updates of the generator, in place of images. ``ema_decay`` and
+            ``ema_half_life`` are None then.
         ema_ramp_up: The half-life is at most this share of ``images_seen``; 0.05 in StyleGAN2. None: no ramp.
         ema_start: Step from which on the average is one, counted from 1: before, it is a copy of the generator.
         augmentation: Makes the random transformation of all images that the discriminator is given in training, real
@@ -135,6 +137,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         gradient_clip_norm: float | None = None,
         ema_decay: float | None = 0.999,
         ema_half_life: Schedule | float | None = None,
+        ema_half_life_updates: float | None = None,
         ema_ramp_up: float | None = None,
         ema_start: int = 0,
         augmentation: AugmentationFactory | None = None,
@@ -152,7 +155,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         self.generator = generator
         self.discriminator = discriminator
         half_life = None if ema_half_life is None else resolve_number(ema_half_life)
-        self.ema = average_of(generator, ema_decay, half_life, ema_ramp_up, ema_start)
+        self.ema = average_of(generator, ema_decay, half_life, ema_ramp_up, ema_start, ema_half_life_updates)
         self.augmentation: Augmentation | None = augmentation and resolve(augmentation, Augmentation)()
         self.generator_optimizer = resolve(generator_optimizer, Optimizer)
         self.discriminator_optimizer = resolve(discriminator_optimizer, Optimizer)

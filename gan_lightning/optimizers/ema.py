@@ -34,10 +34,11 @@ class ExponentialMovingAverage(nn.Module):
             first update copies the weights. None: it is what it is from the beginning.
         start: Update, counted from 1, from which on this is an average: before, it is a copy of the weights. The decay
             then has no ramp. 0: an average from the beginning.
+        half_life_updates: The half-life in updates, in place of images: with another batch size it is of other images.
 
     Raises:
-        ValueError: There are both a decay and a half-life or neither, a ramp without a half-life, or one is out of its
-            range.
+        ValueError: There are a decay and a half-life, two half-lives or none of them, a ramp without a half-life, or
+            one is out of its range.
     """
 
     def __init__(
@@ -47,19 +48,33 @@ class ExponentialMovingAverage(nn.Module):
         half_life: Schedule | float | None = None,
         ramp_up: float | None = None,
         start: int = 0,
+        half_life_updates: float | None = None,
     ) -> None:
         super().__init__()
-        if (decay is None) == (half_life is None):
+        if half_life_updates is not None and (decay, half_life) != (None, None):
+            raise ValueError(
+                f"ema_half_life_updates is {half_life_updates}, so ema_decay and ema_half_life must be null, and they "
+                f"are {decay} and {half_life}."
+            )
+        if half_life_updates is None and (decay is None) == (half_life is None):
             raise ValueError(
                 f"ema_decay is {decay} and ema_half_life is {half_life}: give one of them, and null for the other."
             )
-        if ramp_up is not None and half_life is None:
+        if ramp_up is not None and half_life is None and half_life_updates is None:
             raise ValueError(f"ema_ramp_up is {ramp_up}, and it limits an ema_half_life: give that too.")
-        check_limits({"ema_decay": decay, "ema_ramp_up": ramp_up, "ema_start": start})
+        check_limits(
+            {
+                "ema_decay": decay,
+                "ema_ramp_up": ramp_up,
+                "ema_start": start,
+                "ema_half_life_updates": half_life_updates,
+            }
+        )
         for each in half_life.bounds if isinstance(half_life, Schedule) else (half_life,):
             check_limits({"ema_half_life": each})
         self.decay = decay
         self.half_life = half_life
+        self.half_life_updates = half_life_updates
         self.ramp_up = ramp_up
         self.start = start
         # Initially a copy, so that samples can be made before the first update.
@@ -86,8 +101,11 @@ class ExponentialMovingAverage(nn.Module):
                 return self.decay
             # t = 1 keeps a tenth of the random initial weights; a decay of 0.999 is reached at t = 8991.
             return min(self.decay, step / (step + 9))
-        assert self.half_life is not None
-        half_life = value_of(self.half_life, seen)
+        if self.half_life_updates is not None:
+            half_life = self.half_life_updates * images
+        else:
+            assert self.half_life is not None
+            half_life = value_of(self.half_life, seen)
         if self.ramp_up is not None:
             # 0 images at first: the first update copies the weights.
             half_life = min(half_life, seen * self.ramp_up)
@@ -120,8 +138,9 @@ def average_of(
     half_life: Schedule | float | None,
     ramp_up: float | None,
     start: int = 0,
+    half_life_updates: float | None = None,
 ) -> ExponentialMovingAverage | None:
     """Make the average that a game's arguments describe; None: no average."""
-    if decay is None and half_life is None and ramp_up is None:
+    if decay is None and half_life is None and ramp_up is None and half_life_updates is None:
         return None
-    return ExponentialMovingAverage(module, decay, half_life, ramp_up, start)
+    return ExponentialMovingAverage(module, decay, half_life, ramp_up, start, half_life_updates)

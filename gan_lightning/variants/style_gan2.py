@@ -109,10 +109,12 @@ class StyleGAN2(
             return {}
         n = max(1, len(batch.real) // 2)
         latent = torch.randn_like(batch.latent[:n])
-        styles = self.random_styles(latent, *(labels[:n] for labels in labels_of(batch)))
-        if not styles.requires_grad:  # Of a mapping network that is frozen for the run.
-            styles.requires_grad_()
-        lengths = path_lengths(self.generator(styles=styles), styles)
+        # As all penalties, outside autocast: second derivatives in bfloat16 are off by a percent.
+        with torch.autocast(latent.device.type, enabled=False):
+            styles = self.random_styles(latent, *(labels[:n] for labels in labels_of(batch)))
+            if not styles.requires_grad:  # Of a mapping network that is frozen for the run.
+                styles.requires_grad_()
+            lengths = path_lengths(self.generator(styles=styles), styles)
         mean = torch.lerp(self.path_length_mean, lengths.mean().to(self.path_length_mean), 0.01)
         self.path_length_mean.copy_(mean.detach())
         return {"path_length": self.path_length_weight * (lengths - mean).square().mean()}

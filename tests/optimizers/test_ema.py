@@ -39,6 +39,15 @@ def test_a_ramp_limits_the_half_life_to_a_share_of_the_images_seen() -> None:
         assert ema.decay_at(1, 64, seen) == pytest.approx(reference)
 
 
+def test_a_half_life_in_updates_is_of_as_many_images_as_they_take() -> None:
+    """StyleGAN2-ADA's automatic one, ``batch * 10 / 32`` thousand images, which are 312.5 updates of any batch size."""
+    ema = ExponentialMovingAverage(nn.Linear(1, 1), half_life_updates=312.5, ramp_up=0.05)
+    for batch in (4, 32, 64):
+        for seen in (0, 640, 10**6):
+            expected = 0.5 ** (batch / max(min(batch * 10 / 32 * 1000, seen * 0.05), 1e-8))
+            assert ema.decay_at(1, batch, seen) == pytest.approx(expected)
+
+
 def test_a_half_life_may_be_scheduled() -> None:
     ema = ExponentialMovingAverage(nn.Linear(1, 1), half_life=LinearSchedule(10.0, 20.0, images=100))
     assert [ema.decay_at(1, 10, seen) for seen in (0, 100)] == pytest.approx([0.5, 0.5**0.5])
@@ -64,6 +73,11 @@ def test_a_game_counts_the_images_of_all_batches_of_a_step(tmp_path: Path) -> No
         ({"ema_half_life": 1000.0}, "ema_decay is 0.999 and ema_half_life is 1000.0: give one of them, and null for"),
         ({"ema_decay": None, "ema_ramp_up": 0.05}, "ema_decay is None and ema_half_life is None: give one of them"),
         ({"ema_ramp_up": 0.05}, "ema_ramp_up is 0.05, and it limits an ema_half_life: give that too"),
+        (
+            {"ema_half_life_updates": 9.0},
+            "is 9.0, so ema_decay and ema_half_life must be null",
+        ),
+        ({"ema_decay": None, "ema_half_life_updates": -1}, "ema_half_life_updates is -1: it must be at least 0"),
         ({"ema_decay": None, "ema_half_life": -1}, "ema_half_life is -1: it must be at least 0"),
         ({"ema_decay": None, "ema_half_life": 5.0, "ema_ramp_up": -1}, "ema_ramp_up is -1: it must be greater than 0"),
     ],

@@ -1,16 +1,19 @@
 """StyleGAN2: lazy penalties with their factors, path lengths of a linear generator, mixing, R1's automatic weight."""
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 from torch import Tensor, nn
 from torch.testing import assert_close
 
 from gan_lightning.callbacks import FastTraining
 from gan_lightning.games.batch import GameBatch
+from gan_lightning.networks import StyleGAN2Generator
 from gan_lightning.networks.layers.styles import mix, random_crossovers
 from gan_lightning.regularizers import path_lengths, r1_penalty
 from gan_lightning.variants import StyleGAN, StyleGAN2
@@ -55,6 +58,21 @@ def test_path_length_term(monkeypatch: pytest.MonkeyPatch) -> None:
     mean = 0.01 * 2.0
     assert model.path_length_mean.item() == pytest.approx(mean)
     assert term.item() == pytest.approx(2 * ((1 - mean) ** 2 + (3 - mean) ** 2) / 2)
+
+
+def test_path_lengths_in_mixed_precision_are_of_float32() -> None:
+    model = small(StyleGAN2)
+    batch = GameBatch(torch.zeros(8, 1, 16, 16), latent=torch.zeros(8, 4))
+    terms, means = [], []
+    for mixed in (False, True):
+        torch.manual_seed(3)
+        model.path_length_mean.zero_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            term = model.generator_penalty(batch)["path_length"]
+        terms.append((term, *torch.autograd.grad(term, [*model.generator.parameters()], allow_unused=True)))
+        means.append(model.path_length_mean.clone())
+    assert_same_bits(terms[0], terms[1])
+    assert torch.equal(*means)
 
 
 def test_penalties_are_lazy_and_multiplied_by_their_intervals(tmp_path: Path) -> None:
@@ -189,3 +207,32 @@ def test_compiled_generators_make_the_fakes(variant: Any, tmp_path: Path, monkey
     torch.compiler.reset()
     # To twice the side in the generator, to half of it in the discriminator
     assert {"conv_transpose2d", "conv2d"} <= operations
+
+
+@pytest.mark.parametrize("side", [64, 128, 256, 512])
+def test_the_config_of_a_folder_is_the_authors_automatic_one(side: int) -> None:
+    """``auto`` of StyleGAN2-ADA's ``train.py`` on one GPU, worked out for each size; below 1024 pixels."""
+    config = yaml.safe_load((Path(__file__).parents[2] / "configs" / "style_gan2_image_folder.yaml").read_text())
+    given = config["model"]["init_args"]
+    assert given.pop("augmentation") == "ADA"
+    rates = {given.pop(f"{player}_optimizer")["init_args"]["lr"] for player in ("generator", "discriminator")}
+    generator = partial(StyleGAN2Generator, **given.pop("generator")["init_args"])
+    with torch.device("meta"):
+        model: Any = StyleGAN2(image_shape=(3, side, side), generator=generator, **given)
+    batch = min(4096 // side, 32)
+    widths = {4 * 2**level: 0 for level in range(int(math.log2(side)) - 1)}
+    for layer in model.generator.layers:
+        widths[layer.noise.constant.shape[-1]] = layer.bias.shape[0]
+    base = int(32768 * (1 if side >= 512 else 0.5))
+    assert widths == {at: min(base // at, 512) for at in widths}
+    assert model.discriminator.from_image.weight.shape[0] == widths[side]
+    assert len(model.generator.mapping.layers) == 2
+    assert min(model.discriminator.deviation.group_size, batch) == min(batch, 4)
+    assert rates == {0.0025}
+    assert model.gamma(batch) == pytest.approx(0.0002 * side**2 / batch)
+    for seen in (0, 10_000, 10**9):
+        half_life = max(min(batch * 10 / 32 * 1000, seen * 0.05), 1e-8)
+        assert model.ema.decay_at(1, batch, seen) == pytest.approx(0.5 ** (batch / half_life))
+    # What it has of the paper: path lengths, mixing, and no classes unless they are asked for.
+    assert (model.path_length_weight, model.mixing_probability, model.num_classes) == (2.0, 0.9, None)
+    assert (model.penalty_interval, model.generator_penalty_interval) == (16, 4)
