@@ -47,21 +47,28 @@ class Seconds(pl.Callback):
         self.a_step = (process_time() - self.start) / max(trainer.global_step - 1, 1)
 
 
-def seconds_of_a_step(game: AdversarialModule, steps: int, batch_size: int) -> float:
-    """Train for some steps, and return the seconds of CPU of one."""
+def seconds_of_a_step(
+    game: AdversarialModule,
+    steps: int,
+    data: pl.LightningDataModule,
+    callbacks: Sequence[pl.Callback] = (),
+    **more: Any,
+) -> float:
+    """Train for some steps, and return the seconds of CPU of one; ``more`` goes to the trainer."""
     clock = Seconds()
     trainer = pl.Trainer(
         max_steps=steps + 1,
         accelerator="cpu",
         logger=False,
-        callbacks=[clock],
+        callbacks=[*callbacks, clock],
         limit_val_batches=0,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
+        **more,
     )
     pl.seed_everything(0, verbose=False)
-    trainer.fit(game, ColourDigits(image_size=64, batch_size=batch_size, val_size=0))
+    trainer.fit(game, data)
     return clock.a_step
 
 
@@ -81,7 +88,8 @@ def main(arguments: Sequence[str]) -> None:
         for _ in range(options.rounds):
             for each, augmentation in AUGMENTATIONS.items():
                 game = GAMES[name](image_shape=(3, 64, 64), augmentation=augmentation)
-                times[each].append(seconds_of_a_step(game, options.steps, options.batch_size))
+                data = ColourDigits(image_size=64, batch_size=options.batch_size, val_size=0)
+                times[each].append(seconds_of_a_step(game, options.steps, data))
         for each, seconds in times.items():
             ratios = [mine / plain for mine, plain in zip(seconds, times["none"], strict=True)]
             spread = f"{median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"

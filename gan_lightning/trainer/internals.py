@@ -348,6 +348,23 @@ def cpu_multiplies_bf16() -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
+def gradient_is_asked(ctx: Any, place: int) -> bool:
+    """Whether a backward pass will use the gradient of an input, within the ``backward`` of an ``autograd.Function``.
+
+    ``ctx.needs_input_grad`` is of the forward pass: true for a weight also where ``torch.autograd.grad`` was asked for
+    the gradient of the images alone.
+
+    Args:
+        ctx: Of the function.
+        place: Of the input among the tensors that the function was given.
+    """
+    try:
+        return torch._C._will_engine_execute_node(ctx.next_functions[place][0])
+    except (AttributeError, IndexError, RuntimeError, TypeError):
+        # A leaf whose gradient is asked for by its name is refused; functions under torch.func have no next ones.
+        return True
+
+
 # What Lightning leaves behind. Lightning 2.6.1 to 2.6.6.
 
 

@@ -1,6 +1,7 @@
 """Winograd's algorithm computes torch's convolution, and is taken where it pays."""
 
 import io
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from gan_lightning.networks import SNGANGenerator
 from gan_lightning.networks.layers import winograd
 from gan_lightning.networks.layers.spectral import spectral_norm
 from gan_lightning.networks.layers.winograd import WinogradConv2d, pays
+from gan_lightning.regularizers import r1_penalty
 
 
 @pytest.fixture
@@ -68,6 +70,53 @@ def test_no_gradient_where_none_is_wanted(moving: str, always: None) -> None:
     layer(x).sum().backward()
     assert (x.grad is None) == (moving == "weight")
     assert (layer.weight.grad is None) == (moving == "x")
+
+
+def test_a_penalty_makes_one_gradient_of_the_weight(always: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first pass needs that of the input alone, and no zeros come back through the layer afterwards."""
+    made: list[str] = []
+    for name in ("conv2d_weight", "_weight_gradient"):
+        function = getattr(winograd, name)
+        monkeypatch.setattr(winograd, name, lambda *a, n=name, f=function, **k: made.append(n) or f(*a, **k))
+    critic = nn.Sequential(WinogradConv2d(2, 3), nn.ReLU(), WinogradConv2d(3, 1), nn.Flatten())
+    x = torch.randn(2, 2, 6, 6)
+    value = r1_penalty(lambda images: critic(images).sum(1), x)
+    assert made == []
+    value.backward()
+    assert made == ["_weight_gradient"] * 2
+
+
+def test_gradients_that_are_asked_for_by_name(always: None) -> None:
+    """A leaf of its own, a weight that is computed, either alone and both."""
+    layer = WinogradConv2d(2, 3).double()
+    x = torch.randn(2, 2, 6, 6, dtype=torch.float64, requires_grad=True)
+    for weight in (layer.weight, layer.weight * 2):
+        for asked in ([x], [weight], [x, weight]):
+            mine, theirs = (
+                torch.autograd.grad(convolution(x, weight).pow(3).sum(), asked, create_graph=True)
+                for convolution in (winograd.convolve, F.conv2d)
+            )
+            torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-10)
+
+
+def test_third_derivatives_and_forward_over_reverse(always: None) -> None:
+    torch.manual_seed(0)
+    x, weight = (torch.randn(shape, dtype=torch.float64) for shape in ((2, 2, 6, 7), (3, 2, 3, 3)))
+    results = []
+    for convolution in (winograd.convolve, F.conv2d):
+
+        def loss(x: Tensor, weight: Tensor, convolution: Any = convolution) -> Tensor:
+            return convolution(x, weight).sin().mean()
+
+        inputs = (x.clone().requires_grad_(), weight.clone().requires_grad_())
+        derivatives: list[Tensor] = [loss(*inputs)]
+        for _ in range(3):
+            total = torch.stack([one.square().sum() for one in derivatives]).sum()
+            derivatives = [*torch.autograd.grad(total, inputs, create_graph=True)]
+        forward = torch.func.jvp(torch.func.grad(loss, argnums=(0, 1)), (x, weight), (x.cos(), weight.cos()))[1]
+        results.append([*derivatives, *forward])
+    for mine, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-9 * theirs.abs().max().item())
 
 
 @pytest.mark.parametrize("fast", [True, False])

@@ -121,6 +121,8 @@ PRIVATE = [
     *((lambda: torch, f"_foreach_{name}") for name in ("add_", "copy_", "div_", "lerp_", "norm", "sub")),
     (lambda: torch.cpu, "_is_avx512_bf16_supported"),
     (lambda: torch.cpu, "_is_amx_tile_supported"),
+    (lambda: torch, "_C"),
+    (lambda: torch._C, "_will_engine_execute_node"),
     (lambda: nn.Module, "_apply"),
     (lambda: nn.Module, "_compiled_call_impl"),
     (lambda: nn.Module, "_call_impl"),

@@ -22,6 +22,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.grad import conv2d_input, conv2d_weight
+
+from gan_lightning.trainer.internals import gradient_is_asked
 
 _POINTS = (0.0, 1.0, -1.0, 2.0, -2.0)
 _TILE = len(_POINTS) + 1
@@ -92,7 +95,7 @@ def _n_tiles(outputs: int, r: int) -> int:
 
 
 class _Winograd(torch.autograd.Function):
-    """Convolution without bias; its own gradient is by torch's, which has a gradient in turn."""
+    """Convolution without bias, whose gradient has a gradient in turn: that of the input by the same algorithm."""
 
     generate_vmap_rule = True
 
@@ -106,6 +109,7 @@ class _Winograd(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(*inputs[:2])
         ctx.save_for_forward(*inputs[:2])
         ctx.padding = inputs[2]
@@ -117,32 +121,81 @@ class _Winograd(torch.autograd.Function):
         return by_x if of_weight is None else by_x + F.conv2d(x, of_weight, padding=ctx.padding)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, gradient: Tensor | None) -> tuple[Tensor | None, Tensor | None, None]:
+        if gradient is None:
+            return None, None, None
         x, weight = ctx.saved_tensors
-        needs = ctx.needs_input_grad[:2]
-        if torch.is_grad_enabled():  # A second derivative is wanted.
-            padding = [ctx.padding] * 2
-            of_x, of_weight, _ = torch.ops.aten.convolution_backward(
-                gradient, x, weight, None, [1, 1], padding, [1, 1], False, [0, 0], 1, [*needs, False]
-            )
-            return of_x, of_weight, None
-        r, kernels = weight.shape[2], _kernels(weight)
-        parts_of_x: list[Tensor] = []
-        of_kernels: Tensor | None = None
-        size = _images(gradient.shape[2], gradient.shape[3], r)
-        for part, of_part in zip(x.split(size), gradient.split(size), strict=True):
-            products = _products_gradient(of_part, r)
-            if needs[0]:
-                parts_of_x.append(_inputs_gradient(torch.bmm(kernels.mT, products), part, r, ctx.padding))
-            if needs[1]:
-                inputs = _inputs(part, r, ctx.padding).mT
-                # Zeros to add to would not be batched in a vmap of gradients.
-                if of_kernels is None:
-                    of_kernels = torch.bmm(products, inputs)
-                else:
-                    of_kernels.baddbmm_(products, inputs)
-        of_weight = None if of_kernels is None else _kernels_gradient(of_kernels, weight)
-        return torch.cat(parts_of_x) if parts_of_x else None, of_weight, None
+        # A penalty's first pass asks for the gradient of the input alone, though the weight has one too.
+        needs = [needed and gradient_is_asked(ctx, place) for place, needed in enumerate(ctx.needs_input_grad[:2])]
+        of_x: Tensor | None = None
+        of_weight: Tensor | None = None
+        if needs[0]:
+            of_x = _InputGradient.apply(gradient, weight, x.shape, ctx.padding)
+        if needs[1] and torch.is_grad_enabled():  # A second derivative is wanted.
+            of_weight = conv2d_weight(x, weight.shape, gradient, padding=ctx.padding)
+        elif needs[1]:
+            of_weight = _weight_gradient(gradient, x, weight, ctx.padding)
+        return of_x, of_weight, None
+
+
+class _InputGradient(torch.autograd.Function):
+    """Gradient of the convolution by its input of ``shape``: linear in the weight, and in what comes in."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(gradient: Tensor, weight: Tensor, shape: tuple[int, ...], padding: int) -> Tensor:
+        r, kernels = weight.shape[2], _kernels(weight).mT
+        parts = gradient.split(_images(gradient.shape[2], gradient.shape[3], r))
+        return torch.cat(
+            [
+                _inputs_gradient(torch.bmm(kernels, _products_gradient(part, r)), (len(part), *shape[1:]), r, padding)
+                for part in parts
+            ]
+        )
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, tuple[int, ...], int], output: Tensor) -> None:
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs[:2])
+        ctx.save_for_forward(*inputs[:2])
+        ctx.shape, ctx.padding = inputs[2:]
+
+    @staticmethod
+    def jvp(ctx: Any, of_gradient: Tensor | None, of_weight: Tensor | None, *_: None) -> Any:
+        gradient, weight = ctx.saved_tensors
+        by_gradient = 0 if of_gradient is None else conv2d_input(ctx.shape, weight, of_gradient, padding=ctx.padding)
+        if of_weight is None:
+            return by_gradient
+        return by_gradient + conv2d_input(ctx.shape, of_weight, gradient, padding=ctx.padding)
+
+    @staticmethod
+    def backward(ctx: Any, of: Tensor | None) -> tuple[Tensor | None, Tensor | None, None, None]:
+        if of is None:
+            return None, None, None, None
+        gradient, weight = ctx.saved_tensors
+        of_gradient = convolve(of, weight, padding=ctx.padding) if ctx.needs_input_grad[0] else None
+        of_weight: Tensor | None = None
+        if ctx.needs_input_grad[1] and torch.is_grad_enabled():  # A third derivative is wanted.
+            of_weight = conv2d_weight(of, weight.shape, gradient, padding=ctx.padding)
+        elif ctx.needs_input_grad[1]:
+            of_weight = _weight_gradient(gradient, of, weight, ctx.padding)
+        return of_gradient, of_weight, None, None
+
+
+def _weight_gradient(gradient: Tensor, x: Tensor, weight: Tensor, padding: int) -> Tensor:
+    r = weight.shape[2]
+    size = _images(gradient.shape[2], gradient.shape[3], r)
+    of_kernels: Tensor | None = None
+    for part, of_part in zip(x.split(size), gradient.split(size), strict=True):
+        products, inputs = _products_gradient(of_part, r), _inputs(part, r, padding).mT
+        # Zeros to add to would not be batched in a vmap of gradients.
+        if of_kernels is None:
+            of_kernels = torch.bmm(products, inputs)
+        else:
+            of_kernels.baddbmm_(products, inputs)
+    assert of_kernels is not None  # there are images, else it would not pay
+    return _kernels_gradient(of_kernels, weight)
 
 
 def _images(rows: int, columns: int, r: int) -> int:
@@ -175,11 +228,11 @@ def _inputs(x: Tensor, r: int, padding: int) -> Tensor:
     return (_matrices(r, x.dtype)[1] @ tiles.reshape(_PLACES, -1)).view(_PLACES, x.shape[1], -1)
 
 
-def _inputs_gradient(gradient: Tensor, x: Tensor, r: int, padding: int) -> Tensor:
-    n, c, height, width = x.shape
+def _inputs_gradient(gradient: Tensor, shape: tuple[int, ...], r: int, padding: int) -> Tensor:
+    n, c, height, width = shape
     above, below = _padded(height, r, padding)
     left, right = _padded(width, r, padding)
-    tiles = _matrices(r, x.dtype)[1].t() @ gradient.view(_PLACES, -1)
+    tiles = _matrices(r, gradient.dtype)[1].t() @ gradient.view(_PLACES, -1)
     # Tiles overlap: what is in several is added up.
     columns = tiles.view(_PLACES, c, n, -1).permute(2, 1, 0, 3).reshape(n, c * _PLACES, -1)
     whole = F.fold(columns, (above + height + below, left + width + right), _TILE, stride=_TILE - r + 1)
