@@ -52,10 +52,11 @@ def run(command: str, arguments: Sequence[str]) -> int:
     labels = "without labels" if source.labels is None else "with labels"
     print(f"The images are in {options.out}: {len(source)} of {_in_words(shape)}, {labels}.")
     channels, height, width = shape
-    if height != width or height.bit_count() != 1 or channels not in (1, 3):
+    deep = getattr(data, "bits", 8) == 16
+    if deep or height != width or height.bit_count() != 1 or channels not in (1, 3):
         print(
-            "gan-lightning zip: ImageZipDataModule reads them; StyleGAN2-ADA trains on squares with sides of a power "
-            "of two only, RGB or grey.",
+            "gan-lightning zip: ImageZipDataModule reads them" + (" with --data.bits 16" if deep else "") + "; "
+            "StyleGAN2-ADA trains on squares with sides of a power of two only, RGB or grey, of 8 bits.",
             file=sys.stderr,
         )
     return 0
@@ -87,6 +88,13 @@ def _parser() -> argparse.ArgumentParser:
         help="of the images of --input, 3: RGB; 1: grey; 4: RGBA (default: 3)",
     )
     parser.add_argument(
+        "--bits",
+        type=whole(),
+        choices=[8, 16],
+        help="of each channel of the images of --input; 16 is read by ImageZipDataModule alone, with --data.bits 16 "
+        "(default: 8)",
+    )
+    parser.add_argument(
         "--strict", action="store_true", help="refuse an --input with files that cannot be used, instead of skipping"
     )
     return parser
@@ -105,7 +113,7 @@ def _check_options(options: argparse.Namespace, rest: Sequence[str]) -> None:
     refuse_unknown(rest, takes_data=options.data is not None)
     if options.data is None:
         return
-    for name in ("image_size", "channels", "strict"):
+    for name in ("image_size", "channels", "bits", "strict"):
         if getattr(options, name):
             raise ValueError(f"--{name} is of the images of --input: give --data.{name} if {options.data} has it.")
 
@@ -117,6 +125,7 @@ def _folder(options: argparse.Namespace) -> "LightningDataModule":
         str(options.input),
         image_size=one_or_two("image_size", options.image_size or [64]),
         channels=options.channels or 3,
+        bits=options.bits or 8,
         # All images: those to be held out are so when the zip file is read.
         val_size=0,
         test_size=0,

@@ -477,6 +477,22 @@ class TestCommand:
         assert main(["zip", *given[:2], "--image_size", "9", "--out", str(tmp_path / "nine.zip")]) == 0
         assert "StyleGAN2-ADA trains on squares with sides of a power of two only" in capsys.readouterr().err
 
+    def test_sixteen_bits(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        folder, levels = tmp_path / "deep", np.arange(256, dtype=np.uint16).reshape(16, 16) * 257 + 3
+        folder.mkdir()
+        Image.fromarray(levels).save(folder / "a.png")
+        out = tmp_path / "deep.zip"
+        given = ["zip", "--input", str(folder), "--image_size", "16", "--channels", "1", "--out", str(out)]
+        assert main([*given, "--bits", "16"]) == 0
+        assert "ImageZipDataModule reads them with --data.bits 16; StyleGAN2-ADA trains on" in capsys.readouterr().err
+        data = ImageZipDataModule(str(out), batch_size=1, channels=1, bits=16, val_size=0)
+        (pixels,) = data.splits.train.image_batches([torch.arange(1)])
+        assert np.array_equal(pixels[0, 0], levels)
+        # The default keeps the upper 8 bits.
+        assert main([*given[:-1], str(tmp_path / "plain.zip")]) == 0
+        assert "StyleGAN2-ADA" not in capsys.readouterr().err
+        assert np.array_equal(reference(tmp_path / "plain.zip")[0][0, 0], levels >> 8)
+
     def test_images_that_are_not_square(self, folder: Path, tmp_path: Path) -> None:
         out = tmp_path / "wide.zip"
         assert main(["zip", "--input", str(folder), "--image_size", "8", "12", "--out", str(out)]) == 0
@@ -505,6 +521,8 @@ class TestCommand:
             ([*given, *out, "--image_size", "1", "2", "3"], "give one number, or height and width"),
             ([*given, *out, "--image_size", "0"], "--image_size: 0 is less than 1"),
             (["--data", "DigitsDataModule", *out, "--image_size", "9"], "--image_size is of the images of --input"),
+            (["--data", "DigitsDataModule", *out, "--bits", "16"], "--bits is of the images of --input"),
+            ([*given, *out, "--bits", "12"], "--bits"),
             (["--data", "DigitsDataModule", *out, "--data.root", "9"], "DigitsDataModule has no option root"),
             (["--data", "ToyDataModule", *out], "has points and no images"),
             (out, "one of the arguments --input --data is required"),
