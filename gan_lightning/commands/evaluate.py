@@ -132,7 +132,6 @@ def _scores(
     """The metrics at each truncation of the samples."""
     import torch
 
-    from gan_lightning.inference import check_truncation
     from gan_lightning.metrics.cache import TensorCache
     from gan_lightning.metrics.extractors import Ingredients, extractors_of
     from gan_lightning.metrics.feasible import check_feasible
@@ -150,6 +149,8 @@ def _scores(
         keep_freed_memory()
     model = load_sampler(options.ckpt, options.device) if options.ckpt else None
     if model is not None:
+        from gan_lightning.inference import check_truncation  # All games with it: two folders need none.
+
         for given in truncations:
             if given is not None:
                 check_truncation(model, given)

@@ -48,7 +48,12 @@ class FastInception:
 
     Args:
         network: A ``FeatureExtractorInceptionV3``; its weights are copied.
+
+    Attributes:
+        width: Features of an image.
     """
+
+    width = 2048
 
     def __init__(self, network: Any) -> None:
         self._first: list[Layer] = [
@@ -103,11 +108,11 @@ class FastInception:
 
 
 def _folded(layers: Sequence[Any]) -> tuple[Tensor, Tensor]:
-    """Weight and bias, in float64, of layers that read the same maps: each is a convolution and its BatchNorm."""
+    """Weight, float32, and bias, float64, of layers that read the same maps, each a convolution and its BatchNorm."""
     weights, biases = [], []
     for layer in layers:
         scale = layer.bn.weight.double() / (layer.bn.running_var.double() + layer.bn.eps).sqrt()
-        weights.append(layer.conv.weight.double() * scale[:, None, None, None])
+        weights.append(layer.conv.weight.float() * scale.float()[:, None, None, None])
         biases.append(layer.bn.bias.double() - layer.bn.running_mean.double() * scale)
     return torch.cat(weights), torch.cat(biases)
 

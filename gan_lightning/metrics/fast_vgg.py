@@ -17,7 +17,12 @@ class FastVGG16:
 
     Args:
         network: A ``FeatureExtractorVGG16``; the weights of its convolutions are copied.
+
+    Attributes:
+        width: Features of an image.
     """
+
+    width = 4096
 
     def __init__(self, network: Any) -> None:
         self._side: int = network.INPUT_IMAGE_SIZE

@@ -4,8 +4,6 @@ import os
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 
-import torch
-
 from gan_lightning.metrics.density_coverage import COVERAGE_NEIGHBOURS
 from gan_lightning.metrics.features import FeatureExtractor
 from gan_lightning.metrics.inception_score import SPLITS
@@ -44,18 +42,14 @@ def check_feasible(
         check_memory(names, width_of(extractor, image_shape), n_samples, n_real, options)
 
 
-@torch.no_grad()
 def width_of(extractor: FeatureExtractor, image_shape: Sequence[int]) -> int:
     """Number of features d of an image, C x H x W.
 
     Raises:
         ValueError: The extractor does not accept such images.
     """
-    device = next((weight.device for weight in extractor.parameters()), torch.device("cpu"))
-    # One black image tells the width.
-    black = torch.zeros(1, *image_shape, dtype=torch.uint8, device=device)
     try:
-        return extractor(black).features.shape[1]
+        return extractor.width_of(image_shape)
     except Exception as error:  # An extractor of the user's, or of torch-fidelity's, refuses in any of many ways.
         raise ValueError(
             f"The extractor {extractor.name} cannot look at images of {' x '.join(map(str, image_shape))} (channels, "

@@ -4,7 +4,7 @@ They are kept out of the LightningModule: its checkpoints, its average and DDP m
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -52,6 +52,14 @@ class FeatureExtractor(nn.Module, ABC):
     def forward(self, images: Tensor) -> Embedding:
         """Embed uint8 images, n x C x H x W."""
 
+    @torch.no_grad()
+    def width_of(self, image_shape: Sequence[int]) -> int:
+        """Number of features d of an image, C x H x W; whatever :meth:`forward` raises if it does not accept such."""
+        device = next((weight.device for weight in self.parameters()), torch.device("cpu"))
+        # One black image tells the width.
+        embedding: Embedding = self(torch.zeros(1, *image_shape, dtype=torch.uint8, device=device))
+        return embedding.features.shape[1]
+
     def fingerprint(self) -> str:
         """Digest of the extractor; it changes if the features may."""
         return f"{self.name}-{digest_of_weights(self)}"
@@ -66,8 +74,8 @@ class Pixels(FeatureExtractor):
         return Embedding(images.flatten(1).float() / 255)
 
 
-_Fast = Callable[[Tensor], tuple[Tensor, Tensor]]
-_FAST: dict[str, tuple[Callable[[nn.Module], _Fast], tuple[str, str]]] = {
+_Fast = FastInception | FastVGG16
+_FAST: dict[str, tuple[type[_Fast], tuple[str, str]]] = {
     INCEPTION: (FastInception, LAYERS),
     VGG16: (FastVGG16, ("fc2_relu", "fc2_relu")),
 }
@@ -110,18 +118,15 @@ class RegisteredExtractor(FeatureExtractor):
         kind_of_fast, of_layers = _FAST.get(name, (None, ()))
         self._kind_of_fast = kind_of_fast if of_layers == (layers["fid"], layers["isc"]) else None
 
+    def width_of(self, image_shape: Sequence[int]) -> int:
+        if self._kind_of_fast is None:
+            return super().width_of(image_shape)
+        # Known: the pass of an image would be a fourth of what a start takes.
+        self._check(torch.empty(0, *image_shape, dtype=torch.uint8))
+        return self._kind_of_fast.width
+
     def forward(self, images: Tensor) -> Embedding:
-        if images.ndim == 4 and images.shape[1] not in (1, 3):
-            raise ValueError(
-                f"{self.name} has learnt from RGB, and an image has {images.shape[1]} channels: choose another "
-                "extractor, classifier where the data has labels, or pixels, or leave these metrics out."
-            )
-        # Pixels in [-1, 1] would be taken for levels of nearly black images.
-        if images.dtype != torch.uint8 or images.ndim != 4:
-            raise ValueError(
-                f"{self.name} takes uint8 images, N x 3 x H x W or N x 1 x H x W: got {images.dtype} "
-                f"{tuple(images.shape)}."
-            )
+        self._check(images)
         # n x 1 x H x W to n x 3 x H x W
         rgb = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
         # Features in bfloat16 have two digits, whatever training computes in.
@@ -134,6 +139,19 @@ class RegisteredExtractor(FeatureExtractor):
                 layers = self.network(rgb)
                 features, logits = (layers[place].flatten(1) for place in self._places)
         return Embedding(features, None if self.class_score is None else logits)
+
+    def _check(self, images: Tensor) -> None:
+        if images.ndim == 4 and images.shape[1] not in (1, 3):
+            raise ValueError(
+                f"{self.name} has learnt from RGB, and an image has {images.shape[1]} channels: choose another "
+                "extractor, classifier where the data has labels, or pixels, or leave these metrics out."
+            )
+        # Pixels in [-1, 1] would be taken for levels of nearly black images.
+        if images.dtype != torch.uint8 or images.ndim != 4:
+            raise ValueError(
+                f"{self.name} takes uint8 images, N x 3 x H x W or N x 1 x H x W: got {images.dtype} "
+                f"{tuple(images.shape)}."
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_fast": None}  # made of functions, and quickly made again

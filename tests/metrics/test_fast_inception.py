@@ -124,6 +124,7 @@ def test_the_network_is_torch_fidelitys(weights):
     network = FeatureExtractorInceptionV3("any", ["2048"], str(weights))
     shown = images(3, 1, side=32)
     found, _ = FastInception(network)(shown)
+    assert found.shape == (3, FastInception.width)
     exact = network.double()
     exact.feature_extractor_internal_dtype = torch.float64
     (expected,) = exact(shown)
@@ -139,6 +140,7 @@ def test_vgg16_is_torch_fidelitys(tmp_path, monkeypatch):
     network = FeatureExtractorVGG16("any", ["fc2_relu"], str(tmp_path / "vgg16.pth"))
     shown = images(3, 1, side=32)
     found, _ = FastVGG16(network)(shown)
+    assert found.shape == (3, FastVGG16.width)
     exact = network.double()
     exact.feature_extractor_internal_dtype = torch.float64
     (expected,) = exact(shown)

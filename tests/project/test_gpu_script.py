@@ -91,6 +91,15 @@ def test_operations_of_a_step_are_counted(monkeypatch: pytest.MonkeyPatch) -> No
     assert generator + 3 * discriminator < loop.flops() <= most
 
 
+def test_operations_of_a_gradient_penalty_are_counted() -> None:
+    work = gpu.workload("StyleGAN2", rehearse=True)
+    assert work is not None
+    loop = gpu.DeviceLoop(work, torch.device("cpu"))
+    with_penalty = loop.flops()
+    loop.game.discriminator_penalty = lambda batch: {}
+    assert 0 < loop.flops() < with_penalty
+
+
 @pytest.mark.parametrize("part", ["speed", "train"])
 def test_a_variant_that_there_is_not_is_a_line(part: str, capsys: pytest.CaptureFixture[str]) -> None:
     gpu.main([part, "NoSuchGAN", "--rehearse"])
