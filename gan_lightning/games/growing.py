@@ -27,7 +27,8 @@ class GrowingGame(ImageGame):
     full size from the start: those of smaller ones are enlarged.
 
     Args:
-        growth: The level, or its schedule; the highest of the networks at most.
+        growth: The level, or its schedule; the highest of the networks at most. A run that begins with the weights of
+            another begins with the schedule too: a number is the level for all of it.
         reset_optimizers: Whether the optimisers forget their moments where a level is added, as in ProGAN's code.
         **game: Arguments of :class:`~gan_lightning.games.image.ImageGame`.
 
