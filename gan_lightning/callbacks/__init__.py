@@ -9,6 +9,8 @@ from gan_lightning.callbacks.evaluation import GenerativeMetrics as GenerativeMe
 from gan_lightning.callbacks.fast_training import FastTraining as FastTraining
 from gan_lightning.callbacks.kept_memory import KeptMemory as KeptMemory
 from gan_lightning.callbacks.reconstructions import Reconstructions as Reconstructions
+from gan_lightning.callbacks.retrieval import RetrievalGrid as RetrievalGrid
+from gan_lightning.callbacks.retrieval import TextRetrieval as TextRetrieval
 from gan_lightning.callbacks.samples import GrowthStrip as GrowthStrip
 from gan_lightning.callbacks.samples import InterpolationStrip as InterpolationStrip
 from gan_lightning.callbacks.samples import SampleGrid as SampleGrid

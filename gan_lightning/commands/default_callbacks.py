@@ -15,6 +15,7 @@ from gan_lightning.callbacks.picture import Picture
 from gan_lightning.callbacks.predictions import PredictionWriter
 from gan_lightning.callbacks.progress import RunProgressBar
 from gan_lightning.callbacks.reconstructions import Reconstructions
+from gan_lightning.callbacks.retrieval import RetrievalGrid
 from gan_lightning.callbacks.samples import GrowthStrip, InterpolationStrip, SampleGrid
 from gan_lightning.callbacks.scatter_plot import ScatterPlot
 from gan_lightning.callbacks.training_health import TrainingHealth
@@ -34,6 +35,7 @@ _DEFAULTS: dict[str, dict[type[Callback], type[Callback]]] = {
         GrowthStrip: GrowthStrip,
         TranslationGrid: TranslationGrid,
         Reconstructions: Reconstructions,
+        RetrievalGrid: RetrievalGrid,
         RunAnimation: RunAnimation,
         RunArtifacts: RunArtifacts,
     },

@@ -94,10 +94,14 @@ class EmbeddingGame(ReadsCaptions, AdversarialModule):
 
     def encode_texts(self, texts: Sequence[str], batch_size: int = 256) -> Text:
         """Encode N texts by the averaged text encoder, on the model's device."""
+        return self.encode_tokens(self.tokenizer.encode(texts), batch_size)
+
+    def encode_tokens(self, tokens: Tensor, batch_size: int = 256) -> Text:
+        """The same of N rows of tokens, N x T."""
         parts = []
         with evaluating(self.averaged_generator):
-            for tokens in self.tokenizer.encode(texts).split(batch_size):
-                parts.append(self.averaged_generator(tokens.to(self.device)))
+            for some in tokens.split(batch_size):
+                parts.append(self.averaged_generator(some.to(self.device)))
         return Text(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
     def encode_images(self, images: Tensor, batch_size: int = 256) -> Tensor:

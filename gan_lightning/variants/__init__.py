@@ -13,7 +13,9 @@ from gan_lightning.variants.ebgan import EBGAN as EBGAN
 from gan_lightning.variants.feature_matching_gan import FeatureMatchingGAN as FeatureMatchingGAN
 from gan_lightning.variants.gan import GAN as GAN
 from gan_lightning.variants.gan import MinimaxGAN as MinimaxGAN
+from gan_lightning.variants.gan_cls import GANCLS as GANCLS
 from gan_lightning.variants.infogan import InfoGAN as InfoGAN
+from gan_lightning.variants.joint_embedding import JointEmbedding as JointEmbedding
 from gan_lightning.variants.lapgan import LAPGAN as LAPGAN
 from gan_lightning.variants.lsgan import LSGAN as LSGAN
 from gan_lightning.variants.maximum_likelihood_gan import MaximumLikelihoodGAN as MaximumLikelihoodGAN
