@@ -17,6 +17,7 @@ from gan_lightning.commands.from_checkpoint import (
     open_set,
 )
 from gan_lightning.commands.options import OptionParser, layers, number, path, whole
+from gan_lightning.commands.style_options import add_style, check_style, style_table, write_style
 from gan_lightning.commands.text_options import add_texts, read_texts, tell_of_texts
 from gan_lightning.commands.write_images import (
     NOISES,
@@ -51,6 +52,8 @@ _IMAGE_OPTIONS = (
     "interpolate",
     "mix",
     "vary_noise",
+    "style",
+    "style_steps",
     "noise",
     "video",
     "scale",
@@ -73,6 +76,7 @@ examples:
   gan-lightning generate --ckpt stylegan2.pkl --truncation 0.7 --mix 0:4 --n 6 --out coarse_styles
   gan-lightning generate --ckpt last.ckpt --text "a red apple" --n 8 --out apples
   gan-lightning generate --ckpt last.ckpt --texts texts.txt --n 6 --out rows_of_texts
+  gan-lightning generate --ckpt last.ckpt --style a.png b.png --text "red heart" "a blue car" --out styles
   gan-lightning generate --ckpt last.ckpt --interpolate 0 0 --text "red heart" "green heart" --out changing
   gan-lightning generate --ckpt last.ckpt --codes category=3 continuous0=-2:2 --out codes
   gan-lightning generate --ckpt last.ckpt --interpolate 0 5 --frames 60 --video --out way
@@ -105,7 +109,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
         _check_format(options, model)
         open_set(command, options, n, _IMAGE_OPTIONS)
         # On the device, a batch at a time: a quarter of the bytes leave a GPU.
-        if options.grid or options.interpolate or options.mix or options.vary_noise:
+        if options.grid or options.interpolate or options.mix or options.vary_noise or options.style:
             batches = (to_uint8(drawable(batch)).unflatten(0, (len(batch), -1)) for batch in batches)
         elif not points:
             batches = map(to_uint16 if options.bits == 16 else to_uint8, batches)
@@ -143,10 +147,11 @@ def _check_format(options: argparse.Namespace, model: "AdversarialModule") -> No
     from gan_lightning.visualization.images import file_suffix
 
     channels = getattr(model, "image_shape", (3, 1, 1))[0]
-    one_picture = options.grid or options.interpolate or options.mix or options.vary_noise
+    one_picture = options.grid or options.interpolate or options.mix or options.vary_noise or options.style
     if (options.format or options.bits != 8) and one_picture:
         raise ValueError(
-            "--format and --bits are of a file for each sample: leave out --grid, --interpolate, --mix, --vary_noise."
+            "--format and --bits are of a file for each sample: leave out --grid, --interpolate, --mix, --vary_noise "
+            "and --style."
         )
     if options.format == "png" and file_suffix(channels) != ".png":
         raise ValueError(f"--format png: a PNG has 1, 3 or 4 channels, and the samples have {channels}: give npy.")
@@ -241,6 +246,7 @@ def _add_pictures(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"images on the way from one sample to the next, ends included (default: {_FRAMES})",
     )
+    add_style(parser)
     parser.add_argument("--video", action="store_true", help="write the way as an animation too, interpolation.gif")
 
 
@@ -270,6 +276,8 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 def _mode(options: argparse.Namespace) -> "tuple[Callable[..., Any], Callable[..., None]]":
     """What makes the images, and what writes them."""
+    if options.style:
+        return style_table, write_style
     if options.mix or options.vary_noise:
         return _table, write_table
     return (_interpolation, write_interpolation) if options.interpolate else (_samples, write_samples)
@@ -281,12 +289,13 @@ def _check_modes(options: argparse.Namespace) -> None:
     Raises:
         ValueError: There are some.
     """
-    modes = [name for name in ("interpolate", "mix", "vary_noise") if getattr(options, name)]
+    modes = [name for name in ("interpolate", "mix", "vary_noise", "style") if getattr(options, name)]
     if len(modes) > 1:
         raise ValueError(f"--{modes[0]} and --{modes[1]} each write a picture of their own: leave one out.")
     for name in ("grid", "codes", "domain", "text", "texts"):
         if (options.mix or options.vary_noise) and getattr(options, name):
             raise ValueError(f"--{name} does not go with --{modes[0]}, which writes one table of styles.")
+    check_style(options)
     _check_interpolation_options(options)
 
 

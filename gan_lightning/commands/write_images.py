@@ -22,7 +22,7 @@ NOISES = 4
 def first_missing(options: argparse.Namespace) -> int:
     """The number of the first sample that is not in the folder; 0 where there is no file for each."""
     number = 0
-    if not (options.grid or options.interpolate or options.mix or options.vary_noise):
+    if not (options.grid or options.interpolate or options.mix or options.vary_noise or options.style):
         # Files are written in order, so the first gap is where the command was cut off.
         while any(sample_file(options.out, number, suffix).is_file() for suffix in (".png", ".npy")):
             number += 1

@@ -17,6 +17,7 @@ from gan_lightning.inference.sampling import (
     traverse,
 )
 from gan_lightning.inference.standing_statistics import set_standing_statistics
+from gan_lightning.inference.style_encoder import train_style_encoder, transfer_style
 from gan_lightning.inference.styles import check_styles, mixing_table, noise_table, scale_noise
 from gan_lightning.inference.translation import ImageError, check_translation, translate
 
@@ -46,6 +47,8 @@ __all__ = [
     "reference_network",
     "scale_noise",
     "set_standing_statistics",
+    "train_style_encoder",
+    "transfer_style",
     "translate",
     "traverse",
 ]

@@ -17,7 +17,7 @@ from gan_lightning.networks.cogan import CoupledDiscriminator, CoupledGenerator
 from gan_lightning.networks.damsm import InceptionRegionEncoder, RegionEncoder
 from gan_lightning.networks.dcgan import ConvDiscriminator, ConvGenerator, PlainConvDiscriminator
 from gan_lightning.networks.ebgan import ConvAutoencoder
-from gan_lightning.networks.gan_cls import GANCLSDiscriminator, GANCLSGenerator
+from gan_lightning.networks.gan_cls import GANCLSDiscriminator, GANCLSGenerator, StyleEncoder
 from gan_lightning.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
 from gan_lightning.networks.lapgan import (
     LAPGANCoarseDiscriminator,
@@ -119,6 +119,7 @@ __all__ = [
     "StackGANPlusPlusGenerator",
     "StarGANDiscriminator",
     "StarGANGenerator",
+    "StyleEncoder",
     "StyleGAN2Discriminator",
     "StyleGAN2Generator",
     "StyleGANDiscriminator",

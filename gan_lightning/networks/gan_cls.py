@@ -102,6 +102,31 @@ class GANCLSDiscriminator(nn.Module):
         return self.judge(torch.cat([maps, planes], dim=1)).flatten()
 
 
+class StyleEncoder(nn.Module):
+    """Strided convolutions from an image to the latent that a generator would make it of (section 4.6 of the paper).
+
+    Args:
+        image_shape: Channels, height and width of the images, from 8 up; see ``coarsest_map``.
+        latent_dim: Length of the latent vector.
+        width: Channels of the first layer; they double with every level.
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], latent_dim: int, width: int = 64) -> None:
+        super().__init__()
+        n_hidden, rest = coarsest_map("StyleEncoder", image_shape, smallest=8)
+        channels = [image_shape[0], *(width * 2**level for level in range(n_hidden))]
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise(channels):
+            layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(outputs)]
+            layers.append(nn.LeakyReLU(0.2, inplace=True))
+        self.layers = nn.Sequential(*layers, nn.Conv2d(channels[-1], latent_dim, rest), nn.Flatten())
+        self.apply(dcgan_init)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images (N, C, H, W) in [-1, 1] to latents (N, latent_dim)."""
+        return self.layers(images)
+
+
 class _Residual(nn.Module):
     """``x + f(x)``: 1 x 1, 3 x 3 and 3 x 3 convolutions, of which the first makes a quarter of the channels."""
 
