@@ -31,6 +31,8 @@ _LEAST = {
         ("margin", "balance_rate", "buffer_size", "gamma", "perturbation", "input_noise", "hidden_noise", "slope"), 0
     ),
     "group_width": 1,
+    **dict.fromkeys(("embed_dim", "text_dim", "word_dim", "condition_dim"), 1),
+    "n_tokens": 3,  # padding, an unknown word, and a known one
     **dict.fromkeys(("ema_half_life", "ema_half_life_updates"), 0),
     "growth": 0,
 }
