@@ -12,7 +12,8 @@ The exact ones need the eager network: compiled code has no double backward.
 ``grad . n`` to the first order in s, so ``E d^2 = ||grad||^2`` and ``E |d| = sqrt(2 / pi) ||grad||``. The penalty is
 right in the mean, and a batch of N scatters by ``sqrt(2 / N)`` of it for R1. The two outputs are of the same weights
 and random numbers, so dropout and spectral normalisation are allowed, but ``torch.nn.utils.spectral_norm``, the older
-of torch's two, changes the weights in each pass: take ``exact`` there.
+of torch's two, changes the weights in each pass: take ``exact`` there. It is for networks that have no second
+derivative, such as compiled ones: on eager networks of ReLU or LeakyReLU the exact penalty is the cheaper one.
 """
 
 import math

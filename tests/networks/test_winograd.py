@@ -75,9 +75,18 @@ def test_no_gradient_where_none_is_wanted(moving: str, always: None) -> None:
 def test_a_penalty_makes_one_gradient_of_the_weight(always: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its first pass needs that of the input alone, and no zeros come back through the layer afterwards."""
     made: list[str] = []
-    for name in ("conv2d_weight", "_weight_gradient"):
+
+    def noted(name: str) -> Any:
         function = getattr(winograd, name)
-        monkeypatch.setattr(winograd, name, lambda *a, n=name, f=function, **k: made.append(n) or f(*a, **k))
+
+        def called(*arguments: Any, **options: Any) -> Any:
+            made.append(name)
+            return function(*arguments, **options)
+
+        return called
+
+    for name in ("conv2d_weight", "_weight_gradient"):
+        monkeypatch.setattr(winograd, name, noted(name))
     critic = nn.Sequential(WinogradConv2d(2, 3), nn.ReLU(), WinogradConv2d(3, 1), nn.Flatten())
     x = torch.randn(2, 2, 6, 6)
     value = r1_penalty(lambda images: critic(images).sum(1), x)
