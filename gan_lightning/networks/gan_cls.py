@@ -122,9 +122,9 @@ class StyleEncoder(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(channels[-1], latent_dim, rest), nn.Flatten())
         self.apply(dcgan_init)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> Tensor:
         """Map images (N, C, H, W) in [-1, 1] to latents (N, latent_dim)."""
-        return self.layers(images)
+        return self.layers(image)
 
 
 class _Residual(nn.Module):

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from gan_lightning import inference
 from gan_lightning.games.base import AdversarialModule
+from gan_lightning.games.embedding import EmbeddingGame
 from gan_lightning.optimizers.ema import ExponentialMovingAverage
 from gan_lightning.optimizers.historical_averaging import HistoricalAveragingAdam
 from gan_lightning.variants import ACGAN, BEGAN, DCGAN, SemiSupervisedGAN, StarGAN
@@ -58,6 +59,8 @@ def pictures(model: AdversarialModule, batch: Any) -> list[Tensor]:
         made += model.picture_columns(model.prepare_batch(batch))
     if hasattr(model, "reconstruct"):
         made.append(model.reconstruct(batch[0]))
+    if isinstance(model, EmbeddingGame):
+        made += [model.encode_images(batch["images"]), model.encode_tokens(batch["tokens"]).sentence]
     return made
 
 

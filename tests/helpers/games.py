@@ -70,6 +70,7 @@ from gan_lightning.networks import (
     SRResNet,
     StarGANDiscriminator,
     StarGANGenerator,
+    StyleEncoder,
     StyleGAN2Discriminator,
     StyleGAN2Generator,
     StyleGANDiscriminator,
@@ -138,6 +139,7 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     ConvImageEncoder: {"width": 4},
     GANCLSGenerator: {"width": 4, "text_dim": 8},
     GANCLSDiscriminator: {"width": 4, "text_dim": 8},
+    StyleEncoder: {"width": 4},
 }
 """How to make each network small; a variant that brings a network of its own adds its line here."""
 
