@@ -114,7 +114,7 @@ def _folded(layers: Sequence[Any]) -> tuple[Tensor, Tensor]:
         scale = layer.bn.weight.double() / (layer.bn.running_var.double() + layer.bn.eps).sqrt()
         weights.append(layer.conv.weight.float() * scale.float()[:, None, None, None])
         biases.append(layer.bn.bias.double() - layer.bn.running_mean.double() * scale)
-    return torch.cat(weights), torch.cat(biases)
+    return torch.cat(weights) if len(weights) > 1 else weights[0], torch.cat(biases)
 
 
 def _convolution(layer: Any, size: int) -> Layer:
