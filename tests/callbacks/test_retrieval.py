@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from datamodules import CaptionedImageDataModule
-from gan_lightning.callbacks import RetrievalGrid, TextRetrieval
+from gan_lightning.callbacks import GenerativeMetrics, RetrievalGrid, TextRetrieval
 from gan_lightning.variants import DCGAN, GANCLS, JointEmbedding
 from tests.helpers.games import save_checkpoint, small
 
@@ -90,7 +90,7 @@ def test_samples_are_compared_with_their_texts(data: CaptionedImageDataModule, t
     assert scores["text_similarity"] == pytest.approx(100 * (7 + max(0.0, angle.cos().item())) / 8, rel=1e-3)
 
 
-def _measured(measure: TextRetrieval, model: Any, data: Any) -> dict[str, float]:
+def _measured(measure: pl.Callback, model: Any, data: Any) -> dict[str, float]:
     trainer = pl.Trainer(
         logger=False, enable_checkpointing=False, enable_progress_bar=False, accelerator="cpu", callbacks=[measure]
     )
@@ -109,6 +109,20 @@ def test_encoders_measure_themselves_and_then_a_generator(data: CaptionedImageDa
     scores = fit(model, data, TextRetrieval(str(path), 8, 16, every_n_steps=3), folder=tmp_path / "images")
     assert 0 <= scores["val/r_precision"] <= 1
     assert -100 <= scores["val/text_similarity"] <= 100
+
+
+def test_samples_of_held_out_texts_are_compared_with_held_out_images(
+    data: CaptionedImageDataModule, tmp_path: Path
+) -> None:
+    model = small(GANCLS, tokenizer=data.tokenizer, texts=data.texts, ema_decay=None)
+    model.generator = Paints(model)
+    metrics = GenerativeMetrics(
+        extractor="pixels", split="val", num_samples=400, every_n_steps=None, cache_dir=str(tmp_path / "cache")
+    )
+    # The eight colours, each as often as in the data up to chance, but for black, which is painted white.
+    near = _measured(metrics, model, data)["fid_pixels"]
+    model.texts = ["black"]
+    assert _measured(metrics, model, data)["fid_pixels"] > 3 * near
 
 
 def test_what_cannot_be_measured_is_said_before_the_run(data: CaptionedImageDataModule, tmp_path: Path) -> None:

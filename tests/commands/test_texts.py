@@ -12,6 +12,7 @@ from gan_lightning.cli import main
 from gan_lightning.variants import DCGAN, GANCLS
 from gan_lightning.visualization.images import to_uint8
 from tests.helpers.games import save_checkpoint, small, vivid
+from tests.helpers.stand_ins import captioned
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +109,58 @@ def test_a_model_without_texts_says_so(tmp_path: Path, capsys: pytest.CaptureFix
     with pytest.raises(SystemExit):
         main(["generate", "--ckpt", str(path), "--text", "a red apple", "--out", str(tmp_path / "out")])
     assert "DCGAN makes no images of texts, so its samples cannot be chosen by one" in capsys.readouterr().err
+
+
+ENCODER = '''
+import torch
+from torch import Tensor, nn
+
+from gan_lightning.networks.text import Text
+
+
+class TinyCLIP(nn.Module):
+    """A transformer as CLIP's, whose text has the feature of the last word; frozen by the game."""
+
+    needs_training = False
+
+    def __init__(self, n_tokens: int, embed_dim: int = 8) -> None:
+        super().__init__()
+        self.embed_dim = embed_dim
+        self.embedding = nn.Embedding(n_tokens, embed_dim)
+        self.layer = nn.TransformerEncoderLayer(embed_dim, 2, 16, batch_first=True)
+
+    def forward(self, tokens: Tensor) -> Text:
+        mask = tokens != 0
+        features = self.layer(self.embedding(tokens), src_key_padding_mask=~mask) * mask[..., None]
+        last = (mask.sum(1, keepdim=True) - 1).clamp(min=0)[..., None].expand(-1, 1, self.embed_dim)
+        return Text(features.transpose(1, 2), features.gather(1, last)[:, 0], mask)
+'''
+
+
+@pytest.mark.slow
+def test_a_text_encoder_by_its_import_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "my_encoder_of_texts.py").write_text(ENCODER)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    data = captioned(tmp_path / "data")
+    arguments = ["--model", "GANCLS", "--model.text_encoder", "my_encoder_of_texts.TinyCLIP"]
+    arguments += [
+        "--data",
+        "CaptionedImageDataModule",
+        "--data.root",
+        data["root"],
+        "--data.image_size",
+        "16",
+        "--data.batch_size",
+        "8",
+    ]
+    arguments += ["--model.generator.width", "4", "--model.discriminator.width", "4", "--name", "mine"]
+    quiet = ["--trainer.max_steps", "2", "--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false"]
+    assert main(["fit", *arguments, *quiet]) == 0
+    checkpoint = tmp_path / "runs" / "mine" / "version_0" / "checkpoints" / "last.ckpt"
+    text = ["--text", "a red flower", "--n", "1", "--out", str(tmp_path / "out"), "--import", "my_encoder_of_texts"]
+    assert main(["generate", "--ckpt", str(checkpoint), *text]) == 0
+    assert (tmp_path / "out" / "00000.png").is_file()
+    assert "is not trained" not in capsys.readouterr().err
