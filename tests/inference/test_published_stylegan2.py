@@ -8,6 +8,7 @@ import math
 import pickle
 import sys
 import types
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from gan_lightning import inference
 from gan_lightning.cli import main
 from gan_lightning.games.label import LabelGame
 from gan_lightning.networks import StyleGAN2Discriminator, StyleGAN2Generator
+from gan_lightning.variants import StyleGAN2
 from tests.networks.test_stylegan2 import activated, filtered, unit
 
 Weights = dict[str, Tensor]
@@ -319,6 +321,32 @@ def test_rosinalitys_logits_are_the_same(tmp_path: Path) -> None:
     expected = nvidia_logits(nvidia_discriminator(), images)
     with torch.no_grad():
         assert_close(network(images), expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
+
+
+@pytest.mark.parametrize("program", ["nvidia", "rosinality"])
+def test_a_run_begins_with_their_weights(program: str, tmp_path: Path) -> None:
+    """Both players take all of a file; the first samples are those of the published generator."""
+    if program == "nvidia":
+        content = {"G_ema": nvidia_generator(), "D": nvidia_discriminator()}
+    else:
+        content = {"g": {}, "g_ema": rosinality_generator(), "d": rosinality_discriminator()}
+    file = saved(content, tmp_path)
+    # 80 over the side, 6 at most: CHANNELS
+    narrow = {"channel_base": 80, "max_channels": 6}
+    game = StyleGAN2(
+        image_shape=(3, 16, 16),
+        latent_dim=LATENT,
+        generator=partial(StyleGAN2Generator, style_dim=STYLE, mapping_depth=3, **narrow),
+        discriminator=partial(StyleGAN2Discriminator, **narrow),
+    )
+    reports = [str(report) for report in inference.init_from(game, file)]
+    assert reports == [f"{player}: all of {file}." for player in ("generator", "discriminator")]
+    expected = nvidia_images(nvidia_generator(), game.indexed_latents(0, 2, 0))
+    assert_close(game.sample(2), expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
+    images = torch.randn(4, 3, 16, 16)
+    logits = nvidia_logits(nvidia_discriminator(), images)
+    with torch.no_grad():
+        assert_close(game.discriminator(images), logits, rtol=1e-4, atol=1e-4 * logits.abs().max().item())
 
 
 def test_with_classes_samples_are_of_classes(tmp_path: Path) -> None:
