@@ -52,6 +52,12 @@ class GrowingGenerator(Growing):
         for level in range(self.levels + 1):
             yield from ((f"{name}.{level}", self.get_submodule(f"{name}.{level}")) for name in levels)
 
+    def idle_weights(self) -> Iterator[nn.Parameter]:
+        """Weights of the levels above the current one, which take no part yet."""
+        for parts in (self.blocks, self.to_images):
+            for part in list(parts)[self.stage + 1 :]:
+                yield from part.parameters()
+
     def image_of(self, maps: list[Tensor]) -> Tensor:
         """Images (N, C, H, W) of the maps of the blocks up to the current stage."""
         stage, fade = self.stage, self.fade

@@ -123,7 +123,9 @@ class ExponentialMovingAverage(nn.Module):
         """
         decay = self.decay_at(step, images, seen)
         pairs = zip(self.module.parameters(), module.parameters(), strict=True)
-        moving = [(mine, theirs) for mine, theirs in pairs if theirs.requires_grad]
+        # Of a network that grows, layers that take no part yet are what they were, and so are their averages.
+        idle = {id(weight) for weight in getattr(module, "idle_weights", tuple)()}
+        moving = [(mine, theirs) for mine, theirs in pairs if theirs.requires_grad and id(theirs) not in idle]
         targets = [theirs if theirs.dtype == mine.dtype else theirs.to(mine.dtype) for mine, theirs in moving]
         # Only weights that move. One call for all of them: on a GPU a launch for each would cost more than the sums.
         foreach_lerp_([mine for mine, _ in moving], targets, 1 - decay)

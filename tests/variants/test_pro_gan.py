@@ -108,6 +108,25 @@ def test_optimisers_forget_their_moments_where_a_level_begins(reset: bool, tmp_p
     assert "to_images.2.weight" not in counts
 
 
+@pytest.mark.parametrize("variant", GROWING)
+def test_averages_of_layers_that_take_no_part_yet_are_left_alone(variant: Any) -> None:
+    """They are as long as all others together, and would be read and written in every step."""
+    model = small(variant, growth=1.0)
+    average = dict(model.averaged_generator.named_parameters())
+    before = {name: weight.clone() for name, weight in average.items()}
+    with torch.no_grad():
+        for weight in model.generator.parameters():
+            weight += 1
+    images: dict[str, int] = {"images": 20, "seen": 20}
+    for level in (1, 1.1):
+        model.generator.level = level
+        model.ema.update(model.generator, 1, **images)
+        idle = {name for name, weight in average.items() if torch.equal(weight, before[name])}
+        above = {name for name in average if name.startswith(("blocks.2.", "to_images.2."))}
+        assert len(above) > 0
+        assert idle == (above if level == 1 else set())
+
+
 def test_penalties_have_the_papers_weights() -> None:
     """10 times the gradient penalty; 10 / 2 times R1, of StyleGAN, which begins at 8 x 8."""
     # D(x) = 3 sum(x): a gradient of length 3 * 4 at 4 x 4, and of 3 * 8 at 8 x 8.
