@@ -35,6 +35,8 @@ _LEAST = {
     "n_tokens": 3,  # padding, an unknown word, and a known one
     **dict.fromkeys(("ema_half_life", "ema_half_life_updates"), 0),
     "growth": 0,
+    **dict.fromkeys(("condition_dim", "embed_dim", "word_dim", "text_dim", "n_tokens", "n_stages"), 1),
+    **dict.fromkeys(("stage1_steps", "gamma_1", "gamma_2", "gamma_3"), 0),
 }
 
 

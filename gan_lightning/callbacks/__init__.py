@@ -11,6 +11,7 @@ from gan_lightning.callbacks.kept_memory import KeptMemory as KeptMemory
 from gan_lightning.callbacks.reconstructions import Reconstructions as Reconstructions
 from gan_lightning.callbacks.retrieval import RetrievalGrid as RetrievalGrid
 from gan_lightning.callbacks.retrieval import TextRetrieval as TextRetrieval
+from gan_lightning.callbacks.samples import AttentionMaps as AttentionMaps
 from gan_lightning.callbacks.samples import GrowthStrip as GrowthStrip
 from gan_lightning.callbacks.samples import InterpolationStrip as InterpolationStrip
 from gan_lightning.callbacks.samples import SampleGrid as SampleGrid

@@ -77,6 +77,34 @@ class InterpolationStrip(Picture):
         return (), [f"{2 * row} to {2 * row + 1}" for row in range(self.rows)]
 
 
+class AttentionMaps(Picture):
+    """Writes where each word of a text is in its sample, as AttnGAN attends to it, into ``attention/``.
+
+    A row is a sample of a text, and then for each word the same sample, dark where the word counts little. Loggers that
+    accept images get the pictures too.
+
+    Args:
+        every_n_steps: Generator updates between two pictures.
+        rows: Texts in a picture.
+        seed: Seed of the latents.
+        scale: Side of a pixel in the picture. None: as large as it takes to make the picture 512 pixels wide.
+    """
+
+    subject = "attention"
+    required_method = "attention_table"
+
+    def __init__(self, every_n_steps: int = 500, rows: int = 8, seed: int = 0, scale: int | None = None) -> None:
+        super().__init__(every_n_steps, seed, scale)
+        check_whole(1, rows=rows)
+        self.rows = rows
+
+    def images(self, game: Any) -> tuple[Tensor, int | None]:
+        return game.attention_table(self.rows, self.seed)
+
+    def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:
+        return game.attention_captions(self.rows, n // self.rows)
+
+
 class GrowthStrip(Picture):
     """Writes how the images of the same latents grow, into ``growth/`` of the run directory.
 

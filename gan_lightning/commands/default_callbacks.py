@@ -16,7 +16,7 @@ from gan_lightning.callbacks.predictions import PredictionWriter
 from gan_lightning.callbacks.progress import RunProgressBar
 from gan_lightning.callbacks.reconstructions import Reconstructions
 from gan_lightning.callbacks.retrieval import RetrievalGrid
-from gan_lightning.callbacks.samples import GrowthStrip, InterpolationStrip, SampleGrid
+from gan_lightning.callbacks.samples import AttentionMaps, GrowthStrip, InterpolationStrip, SampleGrid
 from gan_lightning.callbacks.scatter_plot import ScatterPlot
 from gan_lightning.callbacks.training_health import TrainingHealth
 from gan_lightning.callbacks.translations import TranslationGrid
@@ -33,6 +33,7 @@ _DEFAULTS: dict[str, dict[type[Callback], type[Callback]]] = {
         ScatterPlot: ScatterPlot,
         InterpolationStrip: InterpolationStrip,
         GrowthStrip: GrowthStrip,
+        AttentionMaps: AttentionMaps,
         TranslationGrid: TranslationGrid,
         Reconstructions: Reconstructions,
         RetrievalGrid: RetrievalGrid,

@@ -4,7 +4,8 @@ base.py         the alternating step: any game of a generator and a discriminato
 image.py        an image from a latent vector: GAN, DCGAN, WGAN, SNGAN, BEGAN, ALI and most others
 label.py        the same, of a class: CGAN, ACGAN, projection, SAGAN, BigGAN
 code.py         the same, of codes that come to mean something: InfoGAN
-text.py         the same, of a text: GAN-CLS
+text.py         the same, of a text: GAN-CLS, StackGAN
+tree.py         the same, in an image of each size: StackGAN++, AttnGAN
 embedding.py    two encoders, of texts and of images, that come to agree
 translation.py  an image from an image: pix2pix, CycleGAN, StarGAN, SRGAN
 attributes.py   what StarGAN's attributes exclude
@@ -18,6 +19,7 @@ from gan_lightning.games.image import ImageGame
 from gan_lightning.games.label import LabelGame
 from gan_lightning.games.text import TextGame
 from gan_lightning.games.translation import TranslationGame
+from gan_lightning.games.tree import TreeGame
 
 __all__ = [
     "AdversarialModule",
@@ -28,4 +30,5 @@ __all__ = [
     "LabelGame",
     "TextGame",
     "TranslationGame",
+    "TreeGame",
 ]

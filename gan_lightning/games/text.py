@@ -46,6 +46,12 @@ class Captions:
     text: Any = None
     wrong: Any = None
 
+    @property
+    def alike(self) -> Tensor:
+        """Whether a caption also fits another's image, N x N: it is the same, or the class is, where there are any."""
+        same = (self.tokens[:, None] == self.tokens[None]).all(2)
+        return same if self.labels is None else same | (self.labels[:, None] == self.labels[None])
+
 
 class ReadsCaptions:
     """Mixin of games whose batches have captions; ``tokenizer`` maps texts to tokens."""

@@ -24,12 +24,13 @@ def word_attention(regions: Tensor, words: Tensor, mask: Tensor, gamma_1: float 
         gamma_1: How much attention keeps to few regions.
 
     Returns:
-        alpha, N x M x R x T; a word's sum over the regions is 1. What it is of padding has no meaning.
+        alpha, N x M x T x R; a word's sum over the regions is 1. What it is of padding has no meaning.
     """
-    # N x M x R x T
-    scores = torch.einsum("ner,met->nmrt", *map(_precise, (regions, words)))
-    scores = scores.masked_fill(~mask[:, None, :], -torch.inf).softmax(dim=3)
-    return (gamma_1 * scores).softmax(dim=2)
+    m, _, t = words.shape
+    # N x (M T) x R: one product for all texts
+    scores = _precise(words).mT.flatten(0, 1) @ _precise(regions)
+    scores = scores.unflatten(1, (m, t)).masked_fill(~mask[:, :, None], -torch.inf).softmax(dim=2)
+    return (gamma_1 * scores).softmax(dim=3)
 
 
 def word_scores(regions: Tensor, words: Tensor, mask: Tensor, gamma_1: float = 4.0, gamma_2: float = 5.0) -> Tensor:
@@ -50,7 +51,7 @@ def word_scores(regions: Tensor, words: Tensor, mask: Tensor, gamma_1: float = 4
     places, words = _precise(regions.flatten(2)), _precise(words)
     attention = word_attention(places, words, mask, gamma_1)
     # N x M x T x E: what each word looks at in each image
-    contexts = torch.einsum("ner,nmrt->nmte", places, attention)
+    contexts = (attention.flatten(1, 2) @ places.mT).unflatten(1, attention.shape[1:3])
     similarity = F.cosine_similarity(contexts, words.mT[None], dim=3)
     return (gamma_2 * similarity).masked_fill(~mask, -torch.inf).logsumexp(dim=2)
 

@@ -14,7 +14,7 @@ from gan_lightning.networks.attngan import AttnGANGenerator
 from gan_lightning.networks.began import BEGANAutoencoder, BEGANGenerator
 from gan_lightning.networks.biggan import BigGANDiscriminator, BigGANGenerator
 from gan_lightning.networks.cogan import CoupledDiscriminator, CoupledGenerator
-from gan_lightning.networks.damsm import InceptionRegionEncoder, RegionEncoder
+from gan_lightning.networks.damsm import RegionEncoder
 from gan_lightning.networks.dcgan import ConvDiscriminator, ConvGenerator, PlainConvDiscriminator
 from gan_lightning.networks.ebgan import ConvAutoencoder
 from gan_lightning.networks.gan_cls import GANCLSDiscriminator, GANCLSGenerator, StyleEncoder
@@ -81,7 +81,6 @@ __all__ = [
     "CoupledGenerator",
     "GANCLSDiscriminator",
     "GANCLSGenerator",
-    "InceptionRegionEncoder",
     "InfoGANDiscriminator",
     "InfoGANGenerator",
     "InstancePatchDiscriminator",

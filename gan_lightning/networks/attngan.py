@@ -21,8 +21,8 @@ class AttnGANGenerator(nn.Module):
         latent_dim: Length of z.
         embed_dim: Length of the words' features and of the sentence's.
         condition_dim: Length of the condition.
-        width: Channels at each image's size.
         n_stages: Number of images.
+        width: Channels at each image's size.
         n_blocks: Residual blocks of each stage after the first.
 
     Attributes:
@@ -38,8 +38,8 @@ class AttnGANGenerator(nn.Module):
         latent_dim: int = 100,
         embed_dim: int = 256,
         condition_dim: int = 100,
-        width: int = 32,
         n_stages: int = 3,
+        width: int = 32,
         n_blocks: int = 2,
     ) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class AttnGANGenerator(nn.Module):
         self.to_images = nn.ModuleList(to_image(width, image_shape[0]) for _ in shapes)
         initialise(self, is_orthogonal=True)
 
-    def images(
+    def images_and_attention(
         self, latent: Tensor, sentence: Tensor, words: Tensor, mask: Tensor
     ) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
         """Make the images of all stages.
@@ -78,9 +78,13 @@ class AttnGANGenerator(nn.Module):
         made = (layer(each) for layer, each in zip(self.to_images, features, strict=True))
         return dict(zip(self.sides, made, strict=True)), dict(zip(self.sides[1:], attention, strict=True))
 
+    def images(self, latent: Tensor, sentence: Tensor, words: Tensor, mask: Tensor) -> dict[int, Tensor]:
+        """The images alone, of the same arguments."""
+        return self.images_and_attention(latent, sentence, words, mask)[0]
+
     def forward(self, latent: Tensor, sentence: Tensor, words: Tensor, mask: Tensor) -> Tensor:
-        """Map latents and an encoded text to the largest images (N, C, H, W) in [-1, 1]; arguments of `images`."""
-        return self.images(latent, sentence, words, mask)[0][self.sides[-1]]
+        """The largest images, N x C x H x W in [-1, 1], of the same arguments."""
+        return self.images(latent, sentence, words, mask)[self.sides[-1]]
 
 
 class _Stage(nn.Module):

@@ -38,9 +38,9 @@ class StackGANStage1(nn.Module):
         self.to_image = to_image(width // 2, image_shape[0])
         initialise(self, is_orthogonal=False)
 
-    def forward(self, latent: Tensor, noise: Tensor, embedding: Tensor) -> Tensor:
-        """Map latents (N, latent_dim), noise (N, condition_dim) and embeddings (N, embed_dim) to images in [-1, 1]."""
-        condition = self.conditioning(embedding, noise)
+    def forward(self, latent: Tensor, noise: Tensor, sentence: Tensor) -> Tensor:
+        """Map latents (N, latent_dim), noise (N, condition_dim) and texts (N, embed_dim) to images in [-1, 1]."""
+        condition = self.conditioning(sentence, noise)
         return self.to_image(self.first(torch.cat([latent, condition], dim=1)))
 
 
@@ -95,9 +95,9 @@ class StackGANStage2(nn.Module):
         self.to_image = to_image(channels[-1], image_shape[0])
         initialise(self, is_orthogonal=False)
 
-    def forward(self, image: Tensor, noise: Tensor, embedding: Tensor) -> Tensor:
-        """Map images (N, C, h, w), noise (N, condition_dim) and embeddings (N, embed_dim) to images (N, C, H, W)."""
-        condition = self.conditioning(embedding, noise)
+    def forward(self, image: Tensor, noise: Tensor, sentence: Tensor) -> Tensor:
+        """Map images (N, C, h, w), noise (N, condition_dim) and texts (N, embed_dim) to images (N, C, H, W)."""
+        condition = self.conditioning(sentence, noise)
         features = self.residual(self.join(joined(self.encoder(image), condition)))
         return self.to_image(self.doublings(features))
 
@@ -110,13 +110,13 @@ class StackGANGenerator(nn.Module):
         latent_dim: Length of z.
         embed_dim: Length of the texts' embeddings.
         condition_dim: Length of the conditions.
+        scale: How many times larger stage 2's images are than stage 1's, a power of two.
         width: Of both stages.
         n_blocks: Residual blocks of stage 2: 2 in the authors' PyTorch code for COCO, 4 in the paper for birds.
-        scale: How many times larger stage 2's images are than stage 1's, a power of two.
         activation: Of the conditioning augmentation.
 
     Attributes:
-        stage: The stage whose images are made, 1 or 2; in the state dict.
+        lengths: Of z and of the noise of each stage's condition.
 
     Raises:
         ValueError: The scale is no power of two, or does not fit the images.
@@ -128,9 +128,9 @@ class StackGANGenerator(nn.Module):
         latent_dim: int = 100,
         embed_dim: int = 1024,
         condition_dim: int = 128,
+        scale: int = 4,
         width: int = 192,
         n_blocks: int = 2,
-        scale: int = 4,
         activation: Activation = "leaky_relu",
     ) -> None:
         super().__init__()
@@ -140,12 +140,24 @@ class StackGANGenerator(nn.Module):
                 f"scale is {scale}, and it must be 2, 4, 8, ..., with sides of the image that are multiples of 4 times "
                 f"as many: they are {sides[0]} x {sides[1]}."
             )
+        if width < scale:
+            raise ValueError(f"width is {width}: the last of stage 2's {scale} parts of it would have no channel.")
         small = (channels, sides[0] // scale, sides[1] // scale)
         self.lengths = [latent_dim, condition_dim, condition_dim]
         self.scale = scale
-        self.stage = 2
         self.stage1 = StackGANStage1(small, latent_dim, embed_dim, condition_dim, width, activation)
         self.stage2 = StackGANStage2(image_shape, scale, embed_dim, condition_dim, width, n_blocks, activation)
+        self.stage = 2
+
+    @property
+    def stage(self) -> int:
+        """The stage whose images are made, 1 or 2; in the state dict."""
+        return self._stage
+
+    @stage.setter
+    def stage(self, stage: int) -> None:
+        self._stage = stage
+        self.train(self.training)
 
     def get_extra_state(self) -> Tensor:
         """The stage, for the state dict."""
@@ -160,17 +172,17 @@ class StackGANGenerator(nn.Module):
         """The conditioning augmentation of the stage."""
         return (self.stage1 if self.stage == 1 else self.stage2).conditioning
 
-    def of_stage(self, latent: Tensor, embedding: Tensor) -> Tensor:
-        """Map latents (N, sum of ``lengths``) and embeddings (N, embed_dim) to images in the stage's own size.
+    def of_stage(self, latent: Tensor, sentence: Tensor) -> Tensor:
+        """Map latents (N, sum of ``lengths``) and texts (N, embed_dim) to images in the stage's own size.
 
         In stage 2, stage 1 is in evaluation mode, and its image takes no gradient.
         """
         z, *noises = latent.split(self.lengths, dim=1)
         if self.stage == 1:
-            return self.stage1(z, noises[0], embedding)
+            return self.stage1(z, noises[0], sentence)
         with torch.no_grad():
-            sketch = self.stage1(z, noises[0], embedding)
-        return self.stage2(sketch, noises[1], embedding)
+            sketch = self.stage1(z, noises[0], sentence)
+        return self.stage2(sketch, noises[1], sentence)
 
     def train(self, mode: bool = True) -> "StackGANGenerator":
         """Set the mode of the stage; a stage 1 that is no longer trained makes images as it does for samples."""
@@ -179,6 +191,6 @@ class StackGANGenerator(nn.Module):
             self.stage1.eval()
         return self
 
-    def forward(self, latent: Tensor, embedding: Tensor) -> Tensor:
-        """Map latents and embeddings to images (N, C, H, W) in [-1, 1]; stage 1's are enlarged."""
-        return enlarged(self.of_stage(latent, embedding), self.scale if self.stage == 1 else 1)
+    def forward(self, latent: Tensor, sentence: Tensor) -> Tensor:
+        """Map latents and texts to images (N, C, H, W) in [-1, 1]; stage 1's are enlarged."""
+        return enlarged(self.of_stage(latent, sentence), self.scale if self.stage == 1 else 1)

@@ -15,10 +15,10 @@ def stage_shapes(image_shape: tuple[int, int, int], n_stages: int) -> list[tuple
     """
     channels, height, width = image_shape
     parts = 2 ** (n_stages - 1)
-    if n_stages < 1 or height % parts or width % parts or min(height, width) < 8 * parts:
+    if height % parts or width % parts or min(height, width) < 8 * parts:
         raise ValueError(
-            f"{n_stages} stages need images whose sides are multiples of {parts} from {8 * parts} up, not {height} x "
-            f"{width}: change the number of stages or the data's image_size."
+            f"n_stages is {n_stages}: it needs images whose sides are multiples of {parts} from {8 * parts} up, "
+            f"not {height} x {width}: take fewer, or change the data's image_size."
         )
     return [(channels, height >> level, width >> level) for level in reversed(range(n_stages))]
 
@@ -34,8 +34,8 @@ class StackGANPlusPlusGenerator(nn.Module):
         latent_dim: Length of z.
         embed_dim: Length of the texts' embeddings.
         condition_dim: Length of the condition.
-        width: Channels at the size of the smallest image.
         n_stages: Number of images.
+        width: Channels at the size of the smallest image.
         n_blocks: Residual blocks of each stage after the first.
 
     Attributes:
@@ -51,13 +51,15 @@ class StackGANPlusPlusGenerator(nn.Module):
         latent_dim: int = 100,
         embed_dim: int = 1024,
         condition_dim: int = 128,
-        width: int = 64,
         n_stages: int = 3,
+        width: int = 64,
         n_blocks: int = 2,
     ) -> None:
         super().__init__()
         shapes = stage_shapes(image_shape, n_stages)
         widths = [width >> level for level in range(n_stages)]
+        if not widths[-1]:
+            raise ValueError(f"width is {width}: the last of {n_stages} stages would have no channel.")
         self.lengths = [latent_dim, condition_dim]
         self.sides = [height for _, height, _ in shapes]
         self.conditioning = ConditioningAugmentation(embed_dim, condition_dim)
@@ -66,19 +68,19 @@ class StackGANPlusPlusGenerator(nn.Module):
         self.to_images = nn.ModuleList(to_image(each, image_shape[0]) for each in widths)
         initialise(self, is_orthogonal=True)
 
-    def images(self, latent: Tensor, embedding: Tensor) -> dict[int, Tensor]:
-        """Map latents (N, sum of ``lengths``) and embeddings (N, embed_dim) to images by their height."""
+    def images(self, latent: Tensor, sentence: Tensor) -> dict[int, Tensor]:
+        """Map latents (N, sum of ``lengths``) and texts (N, embed_dim) to images by their height."""
         z, noise = latent.split(self.lengths, dim=1)
-        condition = self.conditioning(embedding, noise)
+        condition = self.conditioning(sentence, noise)
         features = [self.first(torch.cat([condition, z], dim=1))]
         for stage in self.stages:
             features.append(stage(features[-1], condition))
         made = (layer(each) for layer, each in zip(self.to_images, features, strict=True))
         return dict(zip(self.sides, made, strict=True))
 
-    def forward(self, latent: Tensor, embedding: Tensor) -> Tensor:
-        """Map latents and embeddings to the largest images (N, C, H, W) in [-1, 1]."""
-        return self.images(latent, embedding)[self.sides[-1]]
+    def forward(self, latent: Tensor, sentence: Tensor) -> Tensor:
+        """Map latents and texts to the largest images (N, C, H, W) in [-1, 1]."""
+        return self.images(latent, sentence)[self.sides[-1]]
 
 
 class _Stage(nn.Module):

@@ -26,9 +26,9 @@ class TextDiscriminator(nn.Module):
     Args:
         image_shape: Channels, height and width of the images judged, from 8 up; see ``coarsest_map``.
         condition_dim: Length of a condition.
-        width: Channels of the first layer.
         has_image_head: Whether there is a head of the image alone; StackGAN's stage 1 has none.
         is_orthogonal: Whether weights begin orthogonal, as in StackGAN++ and AttnGAN. False: N(0, .02), as in StackGAN.
+        width: Channels of the first layer.
 
     Raises:
         ValueError: The network cannot judge images of this shape.
@@ -38,9 +38,9 @@ class TextDiscriminator(nn.Module):
         self,
         image_shape: tuple[int, int, int] = (3, 64, 64),
         condition_dim: int = 128,
-        width: int = 64,
         has_image_head: bool = True,
         is_orthogonal: bool = True,
+        width: int = 64,
     ) -> None:
         super().__init__()
         halvings, rest = coarsest_map("TextDiscriminator", image_shape, smallest=8)

@@ -79,6 +79,13 @@ class InfoGANAdam(DCGANAdam, lr=1e-3):
     """
 
 
+class DAMSMAdam(DCGANAdam, lr=2e-3):
+    """DCGAN's Adam with ten times its learning rate, for both encoders: 2e-3, betas (0.5, 0.999).
+
+    Xu et al., 2018, arXiv 1711.10485, the authors' code.
+    """
+
+
 class CoGANAdam(DCGANAdam, weight_decay=5e-4):
     """DCGAN's Adam with a penalty on the weights: learning rate 2e-4, betas (0.5, 0.999), weight decay 5e-4.
 

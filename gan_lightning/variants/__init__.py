@@ -2,11 +2,13 @@
 
 from gan_lightning.variants.acgan import ACGAN as ACGAN
 from gan_lightning.variants.ali import ALI as ALI
+from gan_lightning.variants.attn_gan import AttnGAN as AttnGAN
 from gan_lightning.variants.began import BEGAN as BEGAN
 from gan_lightning.variants.big_gan import BigGAN as BigGAN
 from gan_lightning.variants.co_gan import CoGAN as CoGAN
 from gan_lightning.variants.conditional_gan import ConditionalGAN as ConditionalGAN
 from gan_lightning.variants.cycle_gan import CycleGAN as CycleGAN
+from gan_lightning.variants.damsm import DAMSM as DAMSM
 from gan_lightning.variants.dcgan import DCGAN as DCGAN
 from gan_lightning.variants.dragan import DRAGAN as DRAGAN
 from gan_lightning.variants.ebgan import EBGAN as EBGAN
@@ -28,6 +30,8 @@ from gan_lightning.variants.sagan import SAGAN as SAGAN
 from gan_lightning.variants.semi_supervised_gan import SemiSupervisedGAN as SemiSupervisedGAN
 from gan_lightning.variants.sngan import SNGAN as SNGAN
 from gan_lightning.variants.srgan import SRGAN as SRGAN
+from gan_lightning.variants.stack_gan import StackGAN as StackGAN
+from gan_lightning.variants.stack_gan_plus_plus import StackGANPlusPlus as StackGANPlusPlus
 from gan_lightning.variants.star_gan import StarGAN as StarGAN
 from gan_lightning.variants.style_gan import StyleGAN as StyleGAN
 from gan_lightning.variants.style_gan2 import StyleGAN2 as StyleGAN2

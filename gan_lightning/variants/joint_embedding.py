@@ -43,9 +43,4 @@ class JointEmbedding(EmbeddingGame):
         self.margin = margin
 
     def matching_loss(self, regions: Tensor, images: Tensor, text: Text, batch: GameBatch) -> Terms:
-        captions = batch.condition
-        # N x N: the same caption, or the same class where there are classes.
-        same = (captions.tokens[:, None] == captions.tokens[None]).all(2)
-        if captions.labels is not None:
-            same = same | (captions.labels[:, None] == captions.labels[None])
-        return joint_embedding(images, text.sentence, same, self.margin)
+        return joint_embedding(images, text.sentence, batch.condition.alike, self.margin)

@@ -21,6 +21,7 @@ from gan_lightning.games.embedding import EmbeddingGame
 from gan_lightning.games.text import TextGame
 from gan_lightning.loggers import RunLogger
 from gan_lightning.networks import (
+    AttnGANGenerator,
     BagOfWords,
     BEGANAutoencoder,
     BEGANGenerator,
@@ -58,6 +59,7 @@ from gan_lightning.networks import (
     ProGANGenerator,
     R3GANDiscriminator,
     R3GANGenerator,
+    RegionEncoder,
     ResidualTranslator,
     ResNetDiscriminator,
     ResNetGenerator,
@@ -68,6 +70,8 @@ from gan_lightning.networks import (
     SoftplusGenerator,
     SRGANDiscriminator,
     SRResNet,
+    StackGANGenerator,
+    StackGANPlusPlusGenerator,
     StarGANDiscriminator,
     StarGANGenerator,
     StyleEncoder,
@@ -75,9 +79,10 @@ from gan_lightning.networks import (
     StyleGAN2Generator,
     StyleGANDiscriminator,
     StyleGANGenerator,
+    TextDiscriminator,
     UNet,
 )
-from gan_lightning.variants import LAPGAN, SRGAN, CoGAN, CycleGAN, Pix2Pix, StarGAN
+from gan_lightning.variants import LAPGAN, SRGAN, AttnGAN, CoGAN, CycleGAN, Pix2Pix, StackGAN, StackGANPlusPlus, StarGAN
 
 VARIANTS: list[type[AdversarialModule]] = [
     value
@@ -134,6 +139,11 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     StarGANDiscriminator: {"width": 2},
     SRResNet: {"width": 2, "n_blocks": 1},
     SRGANDiscriminator: {"width": 2, "hidden": 4},
+    AttnGANGenerator: {"width": 4, "n_blocks": 1},
+    StackGANGenerator: {"width": 4, "n_blocks": 1},
+    StackGANPlusPlusGenerator: {"width": 4, "n_blocks": 1},
+    TextDiscriminator: {"width": 2},
+    RegionEncoder: {"width": 2},
     BagOfWords: {"embed_dim": 8},
     LSTMTextEncoder: {"embed_dim": 8, "word_dim": 4},
     ConvImageEncoder: {"width": 4},
@@ -155,6 +165,10 @@ OWN_ARGUMENTS: dict[type[AdversarialModule], Callable[[int], dict[str, Any]]] = 
         "coarse_discriminator": partial(LAPGANCoarseDiscriminator, hidden=8),
     },
     SRGAN: lambda side: {"condition_shape": (1, side // 2, side // 2), "content": "mse"},
+    # Two stages, for images of 16 pixels are small; what is special to a stage 2 comes within a few steps.
+    AttnGAN: lambda side: {"condition_dim": 4, "n_stages": 2},
+    StackGANPlusPlus: lambda side: {"condition_dim": 4, "n_stages": 2, "color_weight": 1.0},
+    StackGAN: lambda side: {"condition_dim": 4, "scale": 2, "stage1_steps": 4},
 }
 """What a variant needs beside its networks, by the side of the images; few need anything."""
 

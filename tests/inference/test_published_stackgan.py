@@ -17,11 +17,11 @@ from gan_lightning import inference
 from gan_lightning.inference.checkpoint import CheckpointError
 from gan_lightning.networks import (
     AttnGANGenerator,
-    InceptionRegionEncoder,
     StackGANGenerator,
     StackGANPlusPlusGenerator,
     TextDiscriminator,
 )
+from gan_lightning.networks.damsm import InceptionRegionEncoder
 from gan_lightning.networks.stackgan import StackGANStage1
 
 NZ, NC, NT = 3, 4, 5
@@ -253,7 +253,7 @@ def test_attngan(stages: int, inputs: tuple[Tensor, ...], tmp_path: Path) -> Non
     ours = inference.reference_network(saved(net.weights, tmp_path))
     assert isinstance(ours, AttnGANGenerator)
     with torch.no_grad():
-        images, _ = ours.images(torch.cat([z, noises[:, :NC]], 1), text, words, mask)
+        images = ours.images(torch.cat([z, noises[:, :NC]], 1), text, words, mask)
     assert len(images) == stages
     for made, theirs in zip(images.values(), expected, strict=True):
         assert theirs.std() > 0.1

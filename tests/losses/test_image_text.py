@@ -84,11 +84,11 @@ def test_damsm_agrees_with_loops(gamma_1: float, gamma_2: float, gamma_3: float,
 
 def test_attention_agrees_with_loops() -> None:
     regions, _, words, _, mask = batch()
-    attention = word_attention(regions.flatten(2), words, mask, 4.0)  # N x M x R x T
+    attention = word_attention(regions.flatten(2), words, mask, 4.0)  # N x M x T x R
     for i in range(3):
         for j in range(3):
             expected = attention_in_loops(regions[i].flatten(1).T.numpy(), words[j].T[: LENGTHS[j]].numpy(), 4.0)
-            assert_close(attention[i, j, :, : LENGTHS[j]].T, torch.from_numpy(expected))
+            assert_close(attention[i, j, : LENGTHS[j]], torch.from_numpy(expected))
 
 
 def test_padding_has_no_effect_and_takes_no_gradient() -> None:

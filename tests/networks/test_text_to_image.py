@@ -15,12 +15,12 @@ from torchvision.models import Inception3
 
 from gan_lightning.networks import (
     AttnGANGenerator,
-    InceptionRegionEncoder,
     RegionEncoder,
     StackGANGenerator,
     StackGANPlusPlusGenerator,
     TextDiscriminator,
 )
+from gan_lightning.networks.damsm import InceptionRegionEncoder
 from gan_lightning.networks.layers.attention import WordAttention
 from gan_lightning.networks.layers.conditioning import ConditioningAugmentation
 
@@ -83,7 +83,7 @@ def test_trees_make_an_image_of_each_size(shape: tuple[int, int, int]) -> None:
     sentence, words, mask = text(5)
     assert {side: tuple(made.shape) for side, made in tree.images(latent, sentence).items()} == sizes
     attentive = AttnGANGenerator(shape, 3, 6, condition_dim=4, width=4, n_stages=2, n_blocks=1)
-    images, attention = attentive.images(latent, sentence, words, mask)
+    images, attention = attentive.images_and_attention(latent, sentence, words, mask)
     assert {side: tuple(made.shape) for side, made in images.items()} == sizes
     assert {side: tuple(seen.shape) for side, seen in attention.items()} == {height: (5, 4, height // 2, width // 2)}
     for network, inputs in ((tree.eval(), (latent, sentence)), (attentive.eval(), (latent, sentence, words, mask))):
@@ -105,7 +105,6 @@ def test_stages_of_stackgan(scale: int) -> None:
     latent, embedding = torch.randn(5, sum(generator.lengths)), torch.randn(5, 6)
     assert generator.of_stage(latent, embedding).shape == (5, 1, 32, 32)
     # Stage 1 is made as for samples, and takes no gradient.
-    generator.train()
     assert not generator.stage1.training
     assert generator.stage2.training
     generator(latent, embedding).sum().backward()
@@ -113,7 +112,6 @@ def test_stages_of_stackgan(scale: int) -> None:
     assert all(weight.grad is not None for weight in generator.stage2.parameters())
     generator.stage = 1
     generator.zero_grad()
-    generator.train()
     assert generator.stage1.training
     small = generator.of_stage(latent, embedding)
     assert small.shape == (5, 1, 32 // scale, 32 // scale)
@@ -124,6 +122,10 @@ def test_stages_of_stackgan(scale: int) -> None:
     copy = StackGANGenerator((1, 32, 32), 3, 6, condition_dim=4, width=4, n_blocks=1, scale=scale)
     copy.load_state_dict(generator.state_dict())
     assert copy.stage == 1
+    assert copy.stage1.training
+    generator.stage = 2
+    copy.load_state_dict(generator.state_dict())
+    assert not copy.stage1.training
 
 
 @pytest.mark.parametrize("side", [8, 16, 64, 128])
@@ -230,7 +232,7 @@ def test_inception_region_encoder_is_torchvisions(tmp_path: Path) -> None:
 
 class TestMistakes:
     def test_stages_that_do_not_fit(self) -> None:
-        with pytest.raises(ValueError, match="3 stages need images whose sides are multiples of 4 from 32 up, not 16"):
+        with pytest.raises(ValueError, match=r"n_stages is 3, .* multiples of 4 from 32 up, not 16 x 16: take fewer"):
             StackGANPlusPlusGenerator((3, 16, 16))
 
     @pytest.mark.parametrize("scale", [1, 3, 8])

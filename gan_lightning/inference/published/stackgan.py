@@ -26,11 +26,11 @@ from gan_lightning.inference.published.networks import (
 from gan_lightning.inference.published.reading import Weights
 from gan_lightning.networks import (
     AttnGANGenerator,
-    InceptionRegionEncoder,
     StackGANGenerator,
     StackGANPlusPlusGenerator,
     TextDiscriminator,
 )
+from gan_lightning.networks.damsm import InceptionRegionEncoder
 from gan_lightning.networks.stackgan import StackGANStage1
 
 ABOUT = "StackGAN, StackGAN++ and AttnGAN (conditional generators and discriminators, AttnGAN's image encoder)"
@@ -44,7 +44,8 @@ _IN_A_STAGE = (
     (r"jointConv", r"join"),
     (r"att\.conv_context", r"attention.words"),
     (r"residual\.(\d+)\.block", r"residual.\1.layers"),
-    (r"upsample\.", r"doubling."),
+    (r"upsample\.1", r"doubling.0"),
+    (r"upsample\.2", r"doubling.1"),
     (r"img\.0", r"to_image.0"),
 )
 """Their names in a stage and ours, but for those of a first stage and of the doublings."""
@@ -159,8 +160,12 @@ def _in_a_stage(name: str) -> str:
 
 
 def _numbered(name: str, place: str) -> str:
-    """``upsample3.1.weight`` becomes ``PLACE.2.1.weight``."""
-    return re.sub(r"^upsample(\d+)\.", lambda found: f"{place}.{int(found[1]) - 1}.", name)
+    """``upsample3.2.weight`` becomes ``PLACE.2.1.weight``: we have no layer that only enlarges."""
+
+    def ours(found: re.Match[str]) -> str:
+        return f"{place}.{int(found[1]) - 1}.{int(found[2]) - 1}."
+
+    return re.sub(r"^upsample(\d+)\.(\d+)\.", ours, name)
 
 
 def _n_parts(pattern: str, weights: Weights) -> int:

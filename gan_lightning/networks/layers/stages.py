@@ -9,15 +9,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_lightning.networks.layers.image_shape import coarsest_map
+from gan_lightning.networks.layers.resampling import UpsampledConv2d
+from gan_lightning.networks.layers.winograd import WinogradConv2d
 
 
 def block(inputs: int, outputs: int, is_gated: bool, doubles: bool = False) -> nn.Sequential:
     """A 3 x 3 convolution without bias, BatchNorm, and a gate or ReLU; with ``doubles``, of the map with each pixel
     copied to 2 x 2."""
     channels = 2 * outputs if is_gated else outputs
+    if doubles:
+        layer: nn.Conv2d = UpsampledConv2d(inputs, channels, bias=False)
+    else:
+        layer = WinogradConv2d(inputs, channels, padding=1, bias=False)
     return nn.Sequential(
-        *([nn.Upsample(scale_factor=2)] if doubles else []),
-        nn.Conv2d(inputs, channels, 3, padding=1, bias=False),
+        layer,
         nn.BatchNorm2d(channels),
         nn.GLU(dim=1) if is_gated else nn.ReLU(inplace=True),
     )
@@ -47,7 +52,7 @@ class Residual(nn.Module):
         self.is_gated = is_gated
         self.layers = nn.Sequential(
             *block(width, width, is_gated),
-            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            WinogradConv2d(width, width, padding=1, bias=False),
             nn.BatchNorm2d(width),
         )
 
