@@ -212,7 +212,8 @@ def held_out_examples(trainer: Trainer) -> tuple[Tensor, Tensor]:
     """
     data: Any = getattr(trainer, "datamodule", None)
     splits = getattr(data, "splits", None)
-    source = next((each for each in (getattr(splits, "val", ()), getattr(splits, "test", ())) if len(each)), None)
+    found: list[Any] = [getattr(splits, "val", ()), getattr(splits, "test", ())]
+    source = next((each for each in found if len(each)), None)
     if source is None or not hasattr(source, "first"):
         raise ValueError(
             "Held-out images with texts are read from CaptionedImageDataModule: give the trainer one as datamodule, "

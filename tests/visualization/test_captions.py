@@ -79,7 +79,7 @@ def test_a_row_of_ways_and_of_a_grid_has_a_name(tmp_path: Path) -> None:
     with Image.open(run_directory(tmp_path) / "interpolations" / "step_00000001.png") as image:
         assert image.width > 4 * (3 * 17 + 1)
     samples = torch.zeros(5, 1, 16, 16, dtype=torch.uint8)
-    write_samples(iter(enlarge(each, 2) for each in samples), Namespace(out=tmp_path, grid=True, scale=2), 0)
+    write_samples(iter(enlarge(each, 2) for each in samples), Namespace(out=tmp_path, grid=True, text=None, scale=2), 0)
     with Image.open(tmp_path / "grid.png") as image:
         picture = np.asarray(image)
     left = picture.shape[1] - (3 * 34 + 2)
