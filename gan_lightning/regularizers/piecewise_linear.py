@@ -67,16 +67,18 @@ class _LeakyReLU(Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, float, bool], output: Tensor) -> None:
         if inputs[2]:
             ctx.mark_dirty(inputs[0])
-        ctx.slope = inputs[1]
+        ctx.slope, ctx.of_output = inputs[1:]
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(output)
+        # As torch does, so that the result may be changed in place. Its sign is that of the input, since the slope is
+        # not negative.
+        ctx.save_for_backward(output if ctx.of_output else inputs[0])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor | None) -> Any:
-        (y,) = ctx.saved_tensors
-        # The output has the sign of the input, since the slope is not negative.
-        of_x = None if gradient is None else _aten.leaky_relu_backward(gradient, y.detach(), ctx.slope, True)
-        return of_x, None, None
+        if gradient is None:
+            return None, None, None
+        (saved,) = ctx.saved_tensors
+        return _aten.leaky_relu_backward(gradient, saved.detach(), ctx.slope, ctx.of_output), None, None
 
 
 class _MeanPooling(Function):
@@ -110,7 +112,8 @@ def _relu_(input: Tensor) -> Tensor:
 def _leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     if negative_slope < 0:
         return F.leaky_relu(input, negative_slope, inplace)
-    y: Tensor = _LeakyReLU.apply(input, negative_slope, inplace)
+    # float: torch takes NumPy's numbers too, and a derivative does not.
+    y: Tensor = _LeakyReLU.apply(input, float(negative_slope), inplace)
     return y
 
 
@@ -135,7 +138,7 @@ def _avg_pool2d(
 
 
 def _pair(size: int | Sequence[int]) -> list[int]:
-    return [size, size] if isinstance(size, int) else list(size)
+    return list(size) if isinstance(size, Sequence) else [size, size]
 
 
 _REPLACED: dict[Callable[..., Any], Callable[..., Any]] = {

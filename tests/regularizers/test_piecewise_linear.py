@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -61,7 +62,11 @@ LAYERS: dict[str, Callable[[Tensor], Tensor]] = {
     "negative slope": nn.LeakyReLU(-0.5),
     "F.leaky_relu_": after(lambda x: F.leaky_relu_(x, 0.1)),
     "F.leaky_relu in place": after(lambda x: F.leaky_relu(x, 0.1, inplace=True)),
+    "F.leaky_relu, changed in place": lambda x: F.leaky_relu(x, 0.2).mul_(2**0.5).add_(x),
+    "a slope of NumPy's": lambda x: F.leaky_relu(x, np.float32(0.2)),
     "nn.AvgPool2d": nn.AvgPool2d(2),
+    "a size of NumPy's": lambda x: F.avg_pool2d(x, np.int64(2)),
+    "F.avg_pool2d, changed in place": lambda x: F.avg_pool2d(x, 2).mul_(2),
     "F.avg_pool2d": lambda x: F.avg_pool2d(x, (3, 2), stride=(1, 2), padding=(1, 0)),
     "counts zeros not": nn.AvgPool2d(3, 2, padding=1, ceil_mode=True, count_include_pad=False),
     "a divisor": nn.AvgPool2d(2, divisor_override=3),
