@@ -139,7 +139,7 @@ def _tree(weights: Weights) -> PublishedTextGenerator:
         ours[_in_a_tree(name)] = weight
     channels, width = weights["img_net1.img.0.weight"].shape[:2]
     side = 4 * 2 ** _n_parts(r"h_net1\.upsample(\d+)\.", weights) * 2 ** (n_stages - 1)
-    options = {"condition_dim": condition_dim, "width": width, "n_stages": n_stages}
+    options: dict[str, Any] = {"condition_dim": condition_dim, "width": width, "n_stages": n_stages}
     options["n_blocks"] = _n_parts(r"h_net2\.residual\.(\d+)\.", weights)
     # A tree of one stage is the same network in both programs.
     kind = AttnGANGenerator if attends or n_stages == 1 else StackGANPlusPlusGenerator
