@@ -14,7 +14,7 @@ from datamodules.components.captions import Captioned, CaptionsFound, find_capti
 from datamodules.components.file_base import FileDataModule
 from datamodules.components.first_process import rank_zero_warn
 from datamodules.components.loading import EpochLoader, EpochOrder, ImageSource
-from datamodules.components.tokens import REED_ALPHABET, TextTokenizer
+from datamodules.components.tokens import REED_ALPHABET, UNKNOWN, TextTokenizer
 
 _NAMED = 5  # as many files are named in a message
 _MOST_TEXTS = 1000
@@ -162,7 +162,8 @@ class CaptionedImageDataModule(FileDataModule):
         if alike is not None:
             raise ValueError(
                 f"CaptionedImageDataModule: every caption in {self.root} is also one of training image {alike}, or of "
-                "its class, so that none is wrong for it: give the images texts that differ."
+                f"its class, so that none is wrong for it: give the images texts that differ in their first "
+                f"{self._tokenizer.max_tokens} tokens."
             )
 
     def _tokens(self, images: Sequence[Captioned]) -> list[Tensor]:
@@ -173,10 +174,19 @@ class CaptionedImageDataModule(FileDataModule):
             longest = texts[int(lengths.argmax())]
             rank_zero_warn(
                 f"CaptionedImageDataModule: {n_cut} of {len(texts)} captions are longer than max_tokens, "
-                f"{self._tokenizer.max_tokens}, and are cut there; the longest has {lengths.max()}: "
-                f"{longest[:50]!r}..."
+                f"{self._tokenizer.max_tokens}, and are cut there, such as {longest[:50]!r}..."
             )
-        return list(self._tokenizer.encode(texts).split([len(image.texts) for image in images]))
+        encoded = self._tokenizer.encode(texts)
+        # Of training: what is held out may have new words.
+        n_training = sum(len(image.texts) for image in self._images["train"])
+        mute = (encoded[:n_training] <= UNKNOWN).all(1).nonzero()[:, 0].tolist()
+        if mute:
+            rank_zero_warn(
+                f"CaptionedImageDataModule: {len(mute)} of {n_training} captions for training have no token that the "
+                f"tokenizer knows, so that they say nothing, such as {texts[mute[0]][:50]!r}: see the argument "
+                "tokens."
+            )
+        return list(encoded.split([len(image.texts) for image in images]))
 
     def make_loader(self, source: ImageSource, order: EpochOrder, training: bool, pin_memory: bool) -> EpochLoader:
         assert isinstance(source, CaptionedImages)
@@ -220,6 +230,11 @@ def _chosen(
         raise ValueError(f"hold_out has {missing[0]!r}, and no image in {location} has that text.")
     said = {image.split for image in images if image.split is not None}
     free = splits["train"]
+    if not free:
+        raise ValueError(
+            f"Nothing is left to train on: all {len(images)} images with texts in {location} are for validation or "
+            "testing, by the data or by hold_out."
+        )
     n_val = min(1000, len(free) // 10) if val_size is None else val_size
     # What the data hold out themselves is not taken from the training images.
     parts = held_out(

@@ -23,6 +23,7 @@ _LARGEST_LIST = 1 << 30
 _LONGEST_FIELD = 1 << 24
 _MOST_CAPTIONS = 1000
 """Captions of one image."""
+_ABOUT = ("readme", "read_me", "license", "licence", "attribution", "copying", "classes")
 _CLASS_LISTS = {"train": ("trainclasses.txt",), "val": ("valclasses.txt",), "test": ("testclasses.txt",)}
 
 
@@ -115,7 +116,7 @@ def find_captions(who: str, root: Path, text_key: str | None = None, join: Seque
         )
     if (tables := by_name.get("captions.txt", [])) or [name for name in by_name if name.endswith(".token.txt")]:
         tables = tables or [path for name in by_name if name.endswith(".token.txt") for path in by_name[name]]
-        return _from_table(who, files, by_name, tables[0])
+        return _from_tables(who, root, files, by_name, tables)
     return _from_text_files(who, root, files, by_name)
 
 
@@ -154,8 +155,12 @@ def _from_metadata(
             if path is None or not is_image(path):
                 lost.append(name)
                 continue
-            split = row.get(SPLIT_KEY)
-            collected.add(path, texts, split_named(split) if isinstance(split, str) else of_folder)
+            split = of_folder
+            if isinstance(said := row.get(SPLIT_KEY), str) and said.strip():
+                split = split_named(said)
+                if split is None:
+                    raise ValueError(f"{where} has the {SPLIT_KEY} {said[:40]!r}: it must be train, val or test.")
+            collected.add(path, texts, split)
     return collected.found(files, lost, {})
 
 
@@ -197,25 +202,34 @@ def _rows_of_csv(who: str, file: str) -> Iterator[tuple[int, dict[str, Any]]]:
         csv.field_size_limit(before)
 
 
-# One list of captions: Flickr8k's and Flickr30k's.
+# A list of captions, or one in the folder of each split: Flickr8k's and Flickr30k's.
 
 
-def _from_table(who: str, files: Sequence[str], by_name: Mapping[str, list[str]], table: str) -> CaptionsFound:
-    _check_size(who, table)
+def _from_tables(
+    who: str, root: Path, files: Sequence[str], by_name: Mapping[str, list[str]], tables: Sequence[str]
+) -> CaptionsFound:
     collected, lost = _Collected(), []
-    for number, line in _lines(who, table):
-        name, text = _row_of_table(line)
-        if number == 1 and (name, text) == ("image", "caption"):
-            continue
-        if not line.strip():
-            continue
-        paths = [path for path in by_name.get(name.lower(), []) if is_image(path)]
-        if text is None or not is_image(name):
-            raise ValueError(f"{who}: line {number} of {table} is no name of an image and its caption: {line[:60]}.")
-        if paths:
-            collected.add(paths[0], [text])
-        else:
-            lost.append(name)
+    for table in tables:
+        _check_size(who, table)
+        folder = os.path.dirname(table)
+        split = split_of_path(os.path.relpath(folder, root))
+        for number, line in _lines(who, table):
+            name, text = _row_of_table(line)
+            if number == 1 and (name, text) == ("image", "caption"):
+                continue
+            if not line.strip():
+                continue
+            if text is None or not is_image(name):
+                raise ValueError(
+                    f"{who}: line {number} of {table} is no name of an image and its caption: {line[:60]}."
+                )
+            paths = [path for path in by_name.get(name.lower(), []) if is_image(path)]
+            # Splits may have images of the same names: those beside or below the list come first.
+            paths.sort(key=lambda path: not path.startswith(os.path.join(folder, "")))
+            if paths:
+                collected.add(paths[0], [text], split)
+            else:
+                lost.append(name)
     # The official lists of each split, if they are there.
     for split in ("train", "val", "test"):
         names = ("dev", "val") if split == "val" else (split,)
@@ -263,7 +277,7 @@ def _from_text_files(who: str, root: Path, files: Sequence[str], by_name: Mappin
         split = split_of_path(os.path.relpath(os.path.dirname(path), root))
         # An empty file has one caption, which is empty.
         collected.add(path, lines or [""], split, None if beside else folder)
-    if not collected.images:
+    if not collected.images and not unreadable:
         raise FileNotFoundError(
             f"{who}: {root} has no images with texts: put a metadata.jsonl with file_name and text into it, Flickr8k's "
             "captions.txt, folders of text files as CUB and the Oxford flowers have them, or a .txt of the same name "
@@ -271,10 +285,10 @@ def _from_text_files(who: str, root: Path, files: Sequence[str], by_name: Mappin
         )
     _split_by_lists(who, by_name, collected)
     _forget_one_class(collected)
-    # Class lists and read-me files are texts too, but no image's.
-    homes = {os.path.dirname(file) for file in used} - {str(root)}
-    lost = [file for some in texts.values() for file in some if file not in used and os.path.dirname(file) in homes]
-    return collected.found(files, lost, unreadable)
+    # Read-me files are texts too, but no image's; so are lists of classes, which lie in no folder of captions.
+    homes = {os.path.dirname(file) for file in used}
+    unused = [file for stem, some in texts.items() if stem not in _ABOUT for file in some if file not in used]
+    return collected.found(files, [file for file in unused if os.path.dirname(file) in homes], unreadable)
 
 
 def _text_of(image: str, files: Sequence[str]) -> str | None:

@@ -21,6 +21,7 @@ LINKED_ATTRIBUTES = (
 )
 """Attributes of a data module that are passed to a model with an argument of that name."""
 _SHAPES = ("image_shape", "condition_shape")
+_LONGEST = 80  # characters of a value in a message
 
 
 def link(parser: LightningArgumentParser) -> None:
@@ -83,8 +84,8 @@ def merge_with_data(
             kwargs[name] = mine
         elif mine is not None and mine != says:
             raise ValueError(
-                f"model.{name} is {mine}, but the data says {says}: leave it out, and change the data's "
-                "options instead."
+                f"model.{name} is {_in_short(mine)}, but the data says {_in_short(says)}: leave it out, and change the "
+                "data's options instead."
             )
         # A game without classes is not given any, although the data has them.
         if (name in kwargs and not _takes(class_type, name)) or (name not in linked and mine is None):
@@ -107,3 +108,9 @@ def _takes(class_type: type, name: str) -> bool:
             if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
                 return False
     return False
+
+
+def _in_short(value: Any) -> str:
+    """A value for a message: of a tokenizer or a list of texts its beginning."""
+    said = str(value)
+    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."

@@ -344,6 +344,7 @@ def _interpolation(options: argparse.Namespace, start: int) -> "tuple[Adversaria
         )
         for way in options.interpolate
     ]
+    tell_of_texts(model, options.text)
     _set_statistics(options, model)
     return model, len(ways) * ((through - 1) * (n - 1) + 1), chain.from_iterable(ways)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_lightning.commands.from_checkpoint import load_sampler
 from gan_lightning.commands.options import whole
+from gan_lightning.commands.text_options import tell_of_texts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,6 +52,7 @@ def style_table(options: argparse.Namespace, start: int) -> "tuple[AdversarialMo
 
     model = load_sampler(options.ckpt, options.device)
     inference.check_texts(model, options.text)
+    tell_of_texts(model, options.text)
     rows, columns = len(options.style), 1 + len(options.text)
     given = _read(options.style, model)
 

@@ -59,7 +59,7 @@ def _lines(file: Path) -> list[str]:
 
 
 def tell_of_texts(model: "AdversarialModule", texts: list[str] | None) -> None:
-    """Say which words the model does not know, and how many texts it cuts."""
+    """Say which words the model does not know, which texts have none, and how many it cuts."""
     tokenizer = getattr(model, "tokenizer", None)
     if texts is None or tokenizer is None:
         return
@@ -67,5 +67,8 @@ def tell_of_texts(model: "AdversarialModule", texts: list[str] | None) -> None:
     if unknown:
         more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
         print(f"Words that were in no training caption: {', '.join(unknown[:_NAMED])}{more}.", file=sys.stderr)
-    if n_cut := sum(length > tokenizer.max_tokens for length in tokenizer.lengths(texts)):
+    lengths = tokenizer.lengths(texts)
+    if mute := [text for text, length in zip(texts, lengths, strict=True) if not length]:
+        print(f"Texts without a word: {', '.join(mute[:_NAMED])}.", file=sys.stderr)
+    if n_cut := sum(length > tokenizer.max_tokens for length in lengths):
         print(f"{n_cut} of {len(texts)} texts are cut to {tokenizer.max_tokens} tokens.", file=sys.stderr)

@@ -61,6 +61,14 @@ def test_a_way_from_text_to_text(checkpoint: Path, tmp_path: Path) -> None:
         assert np.abs(picture[1:17, left : left + 16] - image).max() <= 1
 
 
+def test_unknown_words_on_a_way_are_told(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["--ckpt", checkpoint, "--interpolate", 0, 0, "--frames", 2, "--text", "a small zebra", "!?"]
+    run(*command, "--out", tmp_path / "out")
+    told = capsys.readouterr().err
+    assert "Words that were in no training caption: zebra." in told
+    assert "Texts without a word: !?." in told
+
+
 def test_the_style_of_images(checkpoint: Path, tmp_path: Path) -> None:
     for name, level in (("a", 40), ("b", 200)):
         Image.new("L", (20, 30), level).save(tmp_path / f"{name}.png")
@@ -164,3 +172,12 @@ def test_a_text_encoder_by_its_import_path(
     assert main(["generate", "--ckpt", str(checkpoint), *text]) == 0
     assert (tmp_path / "out" / "00000.png").is_file()
     assert "is not trained" not in capsys.readouterr().err
+
+
+def test_texts_that_contradict_the_data_are_named_in_short(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = [f"--data.{name}={value}" for name, value in captioned(tmp_path / "data").items()]
+    with pytest.raises(SystemExit):
+        main(["fit", "--data=CaptionedImageDataModule", *given, "--model=GANCLS", "--model.tokenizer=mine"])
+    told = capsys.readouterr().err
+    assert "model.tokenizer is mine, but the data says {" in told
+    assert "...: leave it out" in told

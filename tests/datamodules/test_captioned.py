@@ -146,6 +146,16 @@ def test_birds_and_flowers(tmp_path: Path, lists: str) -> None:
                 assert all(one != other for one, other in zip(wrong, own, strict=True))
 
 
+def test_a_list_of_captions_in_the_folder_of_each_split(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        image(tmp_path / split / "0.jpg")
+        image(tmp_path / split / "images" / "1.jpg")
+        (tmp_path / split / "captions.txt").write_text(f"image,caption\n0.jpg,{split} 0\n1.jpg,{split} 1\n")
+    data = make(tmp_path)
+    for split in ("train", "test"):
+        assert texts(data, split) == {"0.jpg": [f"{split} 0"], "1.jpg": [f"{split} 1"]}
+
+
 def test_a_text_beside_each_image(tmp_path: Path) -> None:
     for split, name in [("train", "a"), ("train", "b"), ("test", "a")]:
         image(tmp_path / split / f"{name}.png")
@@ -279,7 +289,7 @@ def test_a_text_of_ten_thousand_words_is_cut(tmp_path: Path) -> None:
         file.write(json.dumps({"file_name": "00.png", "text": "word " * 10_000}) + "\n")
     data = make(tmp_path)
     with pytest.warns(
-        UserWarning, match=r"1 of 7 captions are longer than max_tokens, 18, and are cut there; the long"
+        UserWarning, match=r"1 of 7 captions are longer than max_tokens, 18, and are cut there, such as 'word word"
     ):
         data.setup()
     assert next(iter(data.train_dataloader()))["tokens"].shape == (2, 18)
@@ -316,6 +326,25 @@ def test_what_is_left_out_is_told_or_refused(tmp_path: Path) -> None:
     assert len(texts(data)) == 4
     with pytest.raises(ValueError, match=rf"{told} empty. Mend them, or set strict to false to leave them out"):
         make(tmp_path, strict=True)
+
+
+def test_texts_without_an_image_in_one_folder_with_the_images(tmp_path: Path) -> None:
+    for i in range(3):
+        image(tmp_path / f"{i}.png", i)
+        (tmp_path / f"{i}.txt").write_text(f"picture {i}")
+    (tmp_path / "README.txt").write_text("about the pictures")
+    assert len(texts(make(tmp_path, strict=True))) == 3
+    (tmp_path / "lost.txt").write_text("picture 4")
+    with pytest.warns(UserWarning, match=r"1 texts have no image: .*lost.txt; they are left out"):
+        make(tmp_path)
+
+
+def test_captions_in_which_nothing_is_known(tmp_path: Path) -> None:
+    numbered(tmp_path, 3)
+    with (tmp_path / "metadata.jsonl").open("a") as file:
+        file.write(json.dumps({"file_name": "00.png", "text": "?!"}) + "\n")
+    with pytest.warns(UserWarning, match=r"1 of 7 captions for training have no token that .* such as '\?!'"):
+        make(tmp_path).setup()
 
 
 def test_a_broken_image_is_skipped_with_its_captions(tmp_path: Path) -> None:
@@ -360,7 +389,15 @@ def metadata(root: Path, content: str) -> None:
         ),
         (
             lambda root: (image(root / "a.png"), (root / "a.txt").write_bytes(b"\xff\xfe\xff")),
-            r"1 images have no text|has no images with texts",
+            r"1 images have no text: .*a.png; 1 text files cannot be read: .*a.txt \(it is no UTF-8 text\): nothing",
+        ),
+        (
+            lambda root: metadata(root, '{"file_name": "a.png", "text": "a", "split": "unseen"}'),
+            r"line 1 of .*metadata.jsonl has the split 'unseen': it must be train, val or test",
+        ),
+        (
+            lambda root: metadata(root, '{"file_name": "a.png", "text": "a", "split": "test"}'),
+            r"Nothing is left to train on: all 1 images with texts",
         ),
     ],
 )
