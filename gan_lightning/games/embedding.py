@@ -59,6 +59,11 @@ class EmbeddingGame(ReadsCaptions, AdversarialModule):
         self.embed_dim = embed_dim
         self.tokenizer = made
 
+    @property
+    def smallest_batch(self) -> int:
+        """Smallest batch size: of one pair there is nothing to match."""
+        return max(2, super().smallest_batch)
+
     def matching_loss(self, regions: Tensor, images: Tensor, text: Text, batch: GameBatch) -> Terms:
         """Loss of both encoders, by terms.
 
@@ -72,7 +77,7 @@ class EmbeddingGame(ReadsCaptions, AdversarialModule):
 
     def prepare_batch(self, raw: Any) -> GameBatch:
         batch = super().prepare_batch(raw)
-        captions = self.read_captions(raw, batch.examples.device, self.labels_are_checked)
+        captions = self.read_captions(raw, batch.examples, self.labels_are_checked)
         return replace(batch, condition=captions)
 
     def generate_fakes(self, batch: GameBatch) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from datamodules.components.first_process import rank_zero_warn
-from datamodules.components.tokens import TextTokenizer
+from datamodules.components.tokens import PADDING, UNKNOWN, TextTokenizer
 from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import evaluating
@@ -58,23 +58,29 @@ class ReadsCaptions:
 
     tokenizer: TextTokenizer
 
-    def read_captions(self, raw: Any, device: torch.device, checks: Callable[[Tensor], bool]) -> Captions:
+    def read_captions(self, raw: Any, images: Tensor, checks: Callable[[Tensor], bool]) -> Captions:
         """Captions of a batch as the loader yields it.
 
         Args:
             raw: See :func:`~gan_lightning.trainer.loader_batches.captions_in`.
-            device: Of the images.
+            images: The N images that they are of.
             checks: Whether the range of tokens is to be checked.
 
         Raises:
-            ValueError: There are none, or tokens that the tokenizer does not have.
+            ValueError: There are none, not one for each image, or tokens that the tokenizer does not have.
         """
         found, wrong, labels = captions_in(raw, type(self).__name__)
         tokens = found if isinstance(found, Tensor) else self.tokenizer.encode(found)
-        if checks(tokens):
-            check_tokens(tokens, self.tokenizer.n_tokens)
         wrong = mismatched(tokens) if wrong is None else wrong
-        return Captions(tokens.long().to(device), wrong.long().to(device), labels)
+        for what, some in (("text", tokens), ("wrong text", wrong)):
+            if len(some) != len(images):
+                raise ValueError(
+                    f"{type(self).__name__} needs a {what} for every image, and there are {len(some)} {what}s for "
+                    f"{len(images)} images."
+                )
+            if checks(some):
+                check_tokens(some, self.tokenizer.n_tokens)
+        return Captions(*(some_word(each.long().to(images.device)) for each in (tokens, wrong)), labels)
 
 
 class TextGame(ReadsCaptions, ImageGame):
@@ -130,12 +136,7 @@ class TextGame(ReadsCaptions, ImageGame):
 
     def prepare_batch(self, raw: Any) -> GameBatch:
         batch = super().prepare_batch(raw)
-        captions = self.read_captions(raw, batch.examples.device, self.labels_are_checked)
-        if len(captions.tokens) != len(batch.examples):
-            raise ValueError(
-                f"{type(self).__name__} needs a text for every image, and there are {len(captions.tokens)} texts for "
-                f"{len(batch.examples)} images."
-            )
+        captions = self.read_captions(raw, batch.examples, self.labels_are_checked)
         # Once for both players; without a gradient, since the encoder does not move.
         with torch.no_grad():
             text, wrong = self.text_encoder(captions.tokens), self.text_encoder(captions.wrong_tokens)
@@ -326,6 +327,12 @@ def length_of_features(encoder: nn.Module) -> int:
             "attribute embed_dim."
         )
     return length
+
+
+def some_word(tokens: Tensor) -> Tensor:
+    """The same tokens, N x T; a text of padding alone is one unknown word: attention to no word at all is NaN."""
+    first = tokens[:, :1]
+    return torch.cat([torch.where((tokens == PADDING).all(1, keepdim=True), UNKNOWN, first), tokens[:, 1:]], dim=1)
 
 
 def mismatched(tokens: Tensor) -> Tensor:

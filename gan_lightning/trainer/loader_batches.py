@@ -74,13 +74,21 @@ def captions_in(raw: Any, game: str) -> tuple[Any, Tensor | None, Tensor | None]
         found = raw[1] if isinstance(raw, tuple | list) and len(raw) > 1 else None
         wrong = labels = None
     are_texts = isinstance(found, tuple | list) and len(found) > 0 and all(isinstance(text, str) for text in found)
-    are_tokens = isinstance(found, Tensor) and found.ndim == 2 and not found.is_floating_point()
-    if not are_texts and not are_tokens:
+    if not are_texts and not _are_tokens(found):
         raise ValueError(
             f"{game} needs a text for every image, as CaptionedImageDataModule gives them, {{'images': ..., 'tokens': "
             f"N x T integers}}, or {{'images': ..., 'texts': N texts}}, and the loader yields {describe(raw)}."
         )
+    if wrong is not None and not _are_tokens(wrong):
+        raise ValueError(
+            f"The wrong_tokens of the loader's batches must be N x T integers, as {game}'s tokenizer makes them of "
+            f"texts, and are {describe(wrong)}: leave them out, and texts of other images in the batch are taken."
+        )
     return found, wrong, labels
+
+
+def _are_tokens(found: Any) -> bool:
+    return isinstance(found, Tensor) and found.ndim == 2 and not found.is_floating_point()
 
 
 def _of_one_loader(raw: Any, advice: str) -> Any:

@@ -1,6 +1,7 @@
 """Games of texts: what a sample shows, wrong captions, encoders from another run, and what is refused."""
 
 import warnings
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from gan_lightning import inference
 from gan_lightning.games.text import TextGame, mismatched
 from gan_lightning.networks import LSTMTextEncoder
 from gan_lightning.networks.text import Text
-from gan_lightning.variants import GANCLS, JointEmbedding
+from gan_lightning.variants import DAMSM, GANCLS, JointEmbedding
 from tests.helpers.games import TEXTS, TOKENIZER, assert_same_bits, play, run_directory, save_checkpoint, small
 
 
@@ -119,6 +120,10 @@ def test_what_is_no_list_of_texts_is_refused(texts: Any) -> None:
 # Batches.
 
 
+def with_wrong(wrong: Any) -> dict[str, Any]:
+    return {"images": torch.zeros(2, 1, 16, 16), "texts": ["w0", "w1"], "wrong_tokens": wrong}
+
+
 def test_batches_may_have_texts_in_place_of_tokens() -> None:
     model = showing()
     images = torch.zeros(3, 1, 16, 16)
@@ -148,11 +153,40 @@ def test_a_wrong_caption_is_the_next_that_differs() -> None:
         ((torch.zeros(2, 1, 16, 16), torch.zeros(2)), "GANCLS needs a text for every image"),
         ((torch.zeros(2, 1, 16, 16), ["w0"]), "there are 1 texts for 2 images"),
         ((torch.zeros(2, 1, 16, 16), torch.full((2, 2), 99)), "tokens from 99 to 99, but the model's tokenizer has 10"),
+        (with_wrong(torch.full((1, 2), 3)), "there are 1 wrong texts for 2 images"),
+        (with_wrong(torch.full((2, 2), 99)), "tokens from 99 to 99, but the model's tokenizer has 10"),
+        (with_wrong(["w1", "w2"]), "The wrong_tokens of the loader's batches must be N x T integers"),
     ],
 )
 def test_batches_without_texts_are_refused(raw: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         showing().prepare_batch(raw)
+
+
+def test_encoders_ask_for_a_text_for_every_image() -> None:
+    with pytest.raises(ValueError, match="JointEmbedding needs a text for every image, and there are 1 texts for 2"):
+        small(JointEmbedding).prepare_batch((torch.zeros(2, 1, 16, 16), TEXTS[:1]))
+
+
+def test_of_one_pair_there_is_nothing_to_match(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JointEmbedding needs batches of 2 images at least"):
+        play(small(JointEmbedding), 1, tmp_path, batch_size=1)
+
+
+def test_a_text_of_padding_alone_is_an_unknown_word() -> None:
+    """Attention to no word at all makes the loss of the whole batch NaN."""
+    tokens = torch.tensor([[2, 3], [0, 0], [4, 0]])
+    raw = {"images": torch.zeros(3, 1, 16, 16), "tokens": tokens, "wrong_tokens": tokens.roll(1, 0)}
+    captions = showing().prepare_batch(raw).condition
+    assert captions.tokens.tolist() == [[2, 3], [1, 0], [4, 0]]
+    assert captions.wrong_tokens.tolist() == [[4, 0], [2, 3], [1, 0]]
+    # A loss with attention.
+    model = small(DAMSM)
+    channels, height, width = model.image_shape
+    empty = {"images": torch.zeros(2, channels, height, width), "tokens": torch.tensor([[2, 3], [0, 0]])}
+    batch = model.prepare_batch(empty)
+    loss = model.discriminator_loss(replace(batch, fake=model.generate_fakes(batch)))
+    assert all(term.isfinite() for term in loss.values())
 
 
 def test_a_game_of_texts_asks_for_a_tokenizer() -> None:
