@@ -79,7 +79,7 @@ class TextTokenizer:
             splitter = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
         counts: Counter[str] = Counter()
         for text in texts if alphabet is None else ():
-            cut = normalizer.normalize_str(text[:_MOST_CHARACTERS])
+            cut = normalizer.normalize_str(_readable(text))
             counts.update(part for part, _ in splitter.pre_tokenize_str(cut))
         # Ties in the order of the words: every process and every run has the same vocabulary.
         known = list(alphabet or sorted(counts, key=lambda token: (-counts[token], token))[:_MOST_TOKENS])
@@ -121,16 +121,14 @@ class TextTokenizer:
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """Number of tokens of each text, before it is cut."""
-        encoded = self._tokenizer.encode_batch([text[:_MOST_CHARACTERS] for text in texts])
+        encoded = self._tokenizer.encode_batch([_readable(text) for text in texts])
         return [len(one.ids) + sum(len(more.ids) for more in one.overflowing) for one in encoded]
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """Tokens of N texts, int64, N x ``max_tokens``; a text in which nothing is known is one unknown word."""
         rows = np.full((len(texts), self.max_tokens), PADDING, np.int64)
         rows[:, 0] = UNKNOWN
-        for row, one in zip(
-            rows, self._tokenizer.encode_batch([text[:_MOST_CHARACTERS] for text in texts]), strict=True
-        ):
+        for row, one in zip(rows, self._tokenizer.encode_batch([_readable(text) for text in texts]), strict=True):
             ids = one.ids[: self.max_tokens]
             row[: len(ids)] = ids
         return torch.from_numpy(rows)
@@ -142,8 +140,13 @@ class TextTokenizer:
 
     def unknown(self, text: str) -> list[str]:
         """Words of a text that are not in the vocabulary."""
-        one = self._tokenizer.encode(text[:_MOST_CHARACTERS])
+        one = self._tokenizer.encode(_readable(text))
         return [text[first:last] for number, (first, last) in zip(one.ids, one.offsets, strict=True) if number == 1]
+
+
+def _readable(text: str) -> str:
+    """As much of a text as is read. Half a pair of surrogates, which JSON may hold, is no character, but ``?``."""
+    return text[:_MOST_CHARACTERS].encode("utf-8", "replace").decode()
 
 
 def _library() -> type[Tokenizer]:

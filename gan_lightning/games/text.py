@@ -242,7 +242,7 @@ class TextGame(ReadsCaptions, ImageGame):
         # Encoded a batch at a time: features of words take more room than the words.
         for some, few in zip(latent.split(batch_size), tokens.split(batch_size), strict=True):
             with evaluating(self.text_encoder):
-                text = self.text_encoder(few.to(self.device))
+                text = self.text_encoder(some_word(few.to(self.device)))
             images.append(self.render(some, *self.generator_inputs(text)))
         return torch.cat(images)
 

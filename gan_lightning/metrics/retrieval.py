@@ -50,7 +50,7 @@ def r_precision(images: Tensor, texts: Tensor, own: Tensor, n_candidates: int = 
         seed: Of the choice of the others.
 
     Raises:
-        ValueError: There are fewer texts than candidates, or no images.
+        ValueError: There are fewer texts than candidates, no images, or not a text for each.
     """
     if not 2 <= n_candidates <= len(texts):
         raise ValueError(
@@ -59,6 +59,7 @@ def r_precision(images: Tensor, texts: Tensor, own: Tensor, n_candidates: int = 
         )
     if not len(images):
         raise ValueError("R-precision is a share of images, and there are none.")
+    _check_own(images, texts, own)
     # Random numbers on the CPU: the same candidates on every device.
     random = torch.Generator().manual_seed(seed)
     hits = []
@@ -83,10 +84,11 @@ def retrieval_accuracy(images: Tensor, texts: Tensor, own: Tensor, k: int = 1) -
         k: How many may be found.
 
     Raises:
-        ValueError: ``k`` is not from 1 up, or there are no images.
+        ValueError: ``k`` is not from 1 up, there are no images, or not a text for each.
     """
     if k < 1 or not len(images):
         raise ValueError(f"k is {k} and there are {len(images)} images: both must be at least 1.")
+    _check_own(images, texts, own)
     scores = torch.cat([*_cosines(images, texts)])
     own = own.to(scores.device)
     nearest = scores.topk(min(k, len(texts)), dim=1).indices
@@ -107,6 +109,15 @@ def clip_score(images: Tensor, texts: Tensor) -> float:
         texts: Features of their texts, N x E.
     """
     return 100 * torch.cosine_similarity(images.double(), texts.double(), dim=1).clamp(min=0).mean().item()
+
+
+def _check_own(images: Tensor, texts: Tensor, own: Tensor) -> None:
+    low, high = (int(end) for end in own.aminmax()) if own.numel() else (0, 0)
+    if own.shape != (len(images),) or not 0 <= low <= high < len(texts):
+        raise ValueError(
+            f"own says which of {len(texts)} texts each of {len(images)} images was made of, and has shape "
+            f"{tuple(own.shape)} and numbers from {low} to {high}."
+        )
 
 
 def _cosines(images: Tensor, texts: Tensor) -> list[Tensor]:

@@ -1,5 +1,7 @@
 """Texts as numbers: vocabularies, cutting, padding, and what is no tokenizer."""
 
+import json
+
 import pytest
 import torch
 
@@ -66,3 +68,12 @@ def test_a_tokenizer_without_a_length_asks_for_one() -> None:
     with pytest.raises(ValueError, match=r"^The tokenizer does not say how long a text may be: give max_tokens"):
         TextTokenizer(other)
     assert TextTokenizer(other, 3).encode(["a"]).tolist() == [[1, 0, 0]]
+
+
+def test_half_a_pair_of_surrogates_is_no_word() -> None:
+    """JSON may hold one, and the library refuses it."""
+    text = json.loads('"red \\ud83d heart"')
+    tokenizer = TextTokenizer.train([text], 4)
+    assert tokenizer.encode([text]).tolist() == tokenizer.encode(["red heart"]).tolist()
+    assert tokenizer.lengths([text]) == [2]
+    assert tokenizer.unknown(text) == []

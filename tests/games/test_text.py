@@ -187,6 +187,9 @@ def test_a_text_of_padding_alone_is_an_unknown_word() -> None:
     batch = model.prepare_batch(empty)
     loss = model.discriminator_loss(replace(batch, fake=model.generate_fakes(batch)))
     assert all(term.isfinite() for term in loss.values())
+    sampler = showing()
+    latents = torch.zeros(1, sampler.latent_dim)
+    assert shown(sampler(latents, torch.tensor([[0, 0]]))) == [1]
 
 
 def test_a_game_of_texts_asks_for_a_tokenizer() -> None:

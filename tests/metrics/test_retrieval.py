@@ -1,6 +1,7 @@
 """R-precision, retrieval accuracy and the CLIP score against loops and another library's formula."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -85,3 +86,10 @@ def test_what_cannot_be_measured_is_refused(n_candidates: int) -> None:
         r_precision(torch.randn(0, 2), torch.randn(3, 2), torch.arange(0), 2)
     with pytest.raises(ValueError, match=r"^k is 0 and there are 3 images"):
         retrieval_accuracy(torch.randn(3, 2), torch.randn(3, 2), torch.arange(3), k=0)
+
+
+@pytest.mark.parametrize("own", [[0, 1], [0, 1, 3], [0, 1, -1], [[0], [1], [2]]])
+def test_a_text_for_each_image(own: list[Any]) -> None:
+    for measure in (r_precision, retrieval_accuracy):
+        with pytest.raises(ValueError, match=r"^own says which of 3 texts each of 3 images was made of, and has shape"):
+            measure(torch.randn(3, 4), torch.randn(3, 4), torch.tensor(own), 2)
