@@ -90,6 +90,11 @@ def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":
     model = load_model(checkpoint, device)
     if not hasattr(model, "sample"):
         name = type(model).__name__
+        if hasattr(model, "encode_texts"):
+            raise ValueError(
+                f"{name} makes no images, but says how well images and texts match: the callbacks TextRetrieval and "
+                "RetrievalGrid measure and show it."
+            )
         raise ValueError(f"{name} makes no samples from latents: it needs images, so use `gan-lightning translate`.")
     # A layer of the user's own may view what a convolution returns, which another layout does not allow.
     known = {type(part).__module__.partition(".")[0] for part in model.averaged_generator.modules()}

@@ -80,7 +80,8 @@ class ReadsCaptions:
                 )
             if checks(some):
                 check_tokens(some, self.tokenizer.n_tokens)
-        return Captions(*(some_word(each.long().to(images.device)) for each in (tokens, wrong)), labels)
+        read, wrong_read = (some_word(each.long().to(images.device)) for each in (tokens, wrong))
+        return Captions(read, wrong_read, labels)
 
 
 class TextGame(ReadsCaptions, ImageGame):

@@ -29,6 +29,8 @@ def check_translation(
         ValueError: It translates no images, or has no such direction or attribute.
     """
     if not isinstance(model, TranslationGame):
+        if not hasattr(model, "sample"):
+            raise ValueError(f"{type(model).__name__} makes no images, so it translates none.")
         raise ValueError(f"{type(model).__name__} makes images from latents: use `gan-lightning generate`.")
     model.check_translation(direction, attributes)
     return model

@@ -9,7 +9,7 @@ from PIL import Image
 
 from gan_lightning import inference
 from gan_lightning.cli import main
-from gan_lightning.variants import DCGAN, GANCLS
+from gan_lightning.variants import DCGAN, GANCLS, JointEmbedding
 from gan_lightning.visualization.images import to_uint8
 from tests.helpers.games import save_checkpoint, small, vivid
 from tests.helpers.stand_ins import captioned
@@ -181,3 +181,13 @@ def test_texts_that_contradict_the_data_are_named_in_short(tmp_path: Path, capsy
     told = capsys.readouterr().err
     assert "model.tokenizer is mine, but the data says {" in told
     assert "...: leave it out" in told
+
+
+def test_encoders_make_no_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No command sends to another that sends back."""
+    checkpoint = save_checkpoint(small(JointEmbedding), tmp_path / "last.ckpt")
+    Image.new("L", (16, 16)).save(tmp_path / "a.png")
+    for command, option in (("generate", "--n=1"), ("translate", f"--input={tmp_path}")):
+        with pytest.raises(SystemExit):
+            main([command, f"--ckpt={checkpoint}", option, f"--out={tmp_path / 'out'}"])
+        assert f"gan-lightning {command}: JointEmbedding makes no images, " in capsys.readouterr().err
