@@ -186,8 +186,9 @@ def test_texts_that_contradict_the_data_are_named_in_short(tmp_path: Path, capsy
 def test_encoders_make_no_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No command sends to another that sends back."""
     checkpoint = save_checkpoint(small(JointEmbedding), tmp_path / "last.ckpt")
-    Image.new("L", (16, 16)).save(tmp_path / "a.png")
-    for command, option in (("generate", "--n=1"), ("translate", f"--input={tmp_path}")):
+    image = tmp_path / "image.png"
+    Image.new("L", (16, 16)).save(image)
+    for command, option in (("generate", "--n=1"), ("translate", f"--input={image}")):
         with pytest.raises(SystemExit):
             main([command, f"--ckpt={checkpoint}", option, f"--out={tmp_path / 'out'}"])
         assert f"gan-lightning {command}: JointEmbedding makes no images, " in capsys.readouterr().err
