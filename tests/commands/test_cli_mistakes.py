@@ -99,9 +99,9 @@ class TestMistakes:
             (["--data", "Digits"], "There is no data module Digits: choose from CIFAR10DataModule,"),
             (
                 ["--model.generator", "Conv"],
-                "There is no generator Conv: choose from ALIGenerator, BEGANGenerator,",
+                "There is no generator Conv: choose from ALIGenerator, AttnGANGenerator,",
             ),
-            (["--trainer.callbacks", "Foo"], "There is no callback Foo: choose from DivergenceGuard,"),
+            (["--trainer.callbacks", "Foo"], "There is no callback Foo: choose from AttentionMaps,"),
             (["--model.regularizers", "[Foo]"], "There is no regularizer Foo: choose from BCR, CR, LeCam,"),
             (
                 ["--model.augmentation", "DiffAugment", "--model.augmentation.policy", "[colour]"],
@@ -153,14 +153,14 @@ class TestMistakes:
             ),
             (
                 {"model": {"class_path": "DCGAN", "init_args": {"generator": {"class_path": "Conv"}}}},
-                "There is no generator Conv: choose from ALIGenerator, BEGANGenerator,",
+                "There is no generator Conv: choose from ALIGenerator, AttnGANGenerator,",
             ),
             ({"trainer": {"gradient_clip_val": 0.5}}, "give --model.gradient_clip_norm instead."),
             ({"modle": 3}, "fit has no option modle: it has config, name,"),
             ({"mo\x02d\x03l\x04e": 3}, "fit has no option mo\x02d\x03l\x04e: it has config, name,"),
             (
                 {"model": {"class_path": "DCGAN", "init_args": {"a'\x03": 3, "generator": {"class_path": "Conv\x03"}}}},
-                "There is no generator Conv\x03: choose from ALIGenerator, BEGANGenerator,",
+                "There is no generator Conv\x03: choose from ALIGenerator, AttnGANGenerator,",
             ),
             (
                 {"model": {"class_path": "DCGAN", "init_args": {"x'\x03": 3}}},

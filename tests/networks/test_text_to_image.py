@@ -232,7 +232,7 @@ def test_inception_region_encoder_is_torchvisions(tmp_path: Path) -> None:
 
 class TestMistakes:
     def test_stages_that_do_not_fit(self) -> None:
-        with pytest.raises(ValueError, match=r"n_stages is 3, .* multiples of 4 from 32 up, not 16 x 16: take fewer"):
+        with pytest.raises(ValueError, match=r"n_stages is 3: .* multiples of 4 from 32 up, not 16 x 16: take fewer"):
             StackGANPlusPlusGenerator((3, 16, 16))
 
     @pytest.mark.parametrize("scale", [1, 3, 8])
