@@ -3,6 +3,8 @@
 Stage 1 sketches a small image from the text; stage 2 corrects it and adds details, with another look at the text.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -158,6 +160,12 @@ class StackGANGenerator(nn.Module):
     def stage(self, stage: int) -> None:
         self._stage = stage
         self.train(self.training)
+
+    def parts_in_order(self) -> Iterator[tuple[str, nn.Module]]:
+        """Its layers by name from the text on, stage 1's and then stage 2's."""
+        for stage in ("stage1", "stage2"):
+            for name, part in getattr(self, stage).named_children():
+                yield f"{stage}.{name}", part
 
     def get_extra_state(self) -> Tensor:
         """The stage, for the state dict."""

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import LightningModule
 from PIL import Image
 
+from gan_lightning.games.embedding import EmbeddingGame
 from gan_lightning.games.translation import TranslationGame
 from gan_lightning.trainer.module import SamplingModule
 from gan_lightning.variants import DCGAN, Pix2Pix
@@ -128,7 +129,9 @@ given = torch.load(Path(sys.argv[1]) / "given.pt")
 for path in Path(sys.argv[1]).glob("*.ckpt"):
     game = inference.load(path)
     assert isinstance(game, SamplingModule)
-    images = game.translate(given) if hasattr(game, "translate") else game.sample(3, seed=5)
+    images = None
+    if hasattr(game, "translate") or hasattr(game, "sample"):  # encoders of texts and images make none
+        images = game.translate(given) if hasattr(game, "translate") else game.sample(3, seed=5)
     torch.save({"images": images, "hparams": dict(game.hparams)}, path.with_suffix(".pt"))
 """
 
@@ -143,8 +146,9 @@ def test_every_variant_makes_the_same_images_without_lightning(tmp_path: Path) -
     for name, game in games.items():
         made = torch.load(tmp_path / f"{name}.pt")
         here: Any = game
-        images = here.translate(given) if isinstance(game, TranslationGame) else here.sample(3, seed=5)
-        assert torch.equal(made["images"], images), name
+        if not isinstance(game, EmbeddingGame):
+            images = here.translate(given) if isinstance(game, TranslationGame) else here.sample(3, seed=5)
+            assert torch.equal(made["images"], images), name
         assert made["hparams"] == dict(game.hparams), name
 
 
