@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from gan_lightning.arguments import Checked, Schedule
 from gan_lightning.arguments.ranges import check_limits
-from gan_lightning.arguments.recipes import primitive_arguments, resolve, resolve_number, resolve_object
+from gan_lightning.arguments.recipes import primitive_arguments, resolve, resolve_object
 from gan_lightning.augmentations.base import Augmentation
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import freeze_layers, frozen
@@ -154,8 +154,7 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
         self.automatic_optimization = False
         self.generator = generator
         self.discriminator = discriminator
-        half_life = None if ema_half_life is None else resolve_number(ema_half_life)
-        self.ema = average_of(generator, ema_decay, half_life, ema_ramp_up, ema_start, ema_half_life_updates)
+        self.ema = average_of(generator, ema_decay, ema_half_life, ema_ramp_up, ema_start, ema_half_life_updates)
         self.augmentation: Augmentation | None = augmentation and resolve(augmentation, Augmentation)()
         self.generator_optimizer = resolve(generator_optimizer, Optimizer)
         self.discriminator_optimizer = resolve(discriminator_optimizer, Optimizer)

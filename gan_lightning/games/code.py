@@ -151,7 +151,7 @@ class CodeGame(ImageGame):
         Raises:
             ValueError: There are no such codes.
         """
-        latents = self.truncated_latents(self.indexed_latents(start, start + n, seed), truncation)
+        latents = self.latents_of_samples(start, start + n, seed, truncation)
         latents = self._choose(latents, codes, start)
         return self.render(latents, batch_size=batch_size)
 

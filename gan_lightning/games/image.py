@@ -122,6 +122,10 @@ class ImageGame(AdversarialModule):
             raise ValueError(f"truncation is {truncation:g}: it must be a number greater than 0, such as 0.5.")
         return truncated_normal(latents, truncation)
 
+    def latents_of_samples(self, start: int, stop: int, seed: int, truncation: float | None) -> Tensor:
+        """Truncated latents of samples ``start`` to ``stop - 1`` of the sequence given by ``seed``."""
+        return self.truncated_latents(self.indexed_latents(start, stop, seed), truncation)
+
     def sample(
         self, n: int, seed: int = 0, start: int = 0, batch_size: int = 256, *, truncation: float | None = None
     ) -> Tensor:
@@ -139,7 +143,7 @@ class ImageGame(AdversarialModule):
         Returns:
             n x C x H x W on the model's device, in [-1, 1].
         """
-        latents = self.truncated_latents(self.indexed_latents(start, start + n, seed), truncation)
+        latents = self.latents_of_samples(start, start + n, seed, truncation)
         return self.render(latents, batch_size=batch_size)
 
     @property
@@ -187,7 +191,7 @@ class ImageGame(AdversarialModule):
         Returns:
             N x C x H x W on the model's device, in [-1, 1].
         """
-        start, end = (self.truncated_latents(self.indexed_latents(i, i + 1, seed), truncation) for i in (a, b))
+        start, end = (self.latents_of_samples(i, i + 1, seed, truncation) for i in (a, b))
         return self.render(self.latent_path(start, end, ways))
 
     def latent_path(self, start: Tensor, end: Tensor, ways: Sequence[float]) -> Tensor:

@@ -143,6 +143,10 @@ class LabelGame(ImageGame):
                 f"labels is {str(labels)[:60]}: this {type(self).__name__} has the classes 0 to {self.num_classes - 1}."
             )
 
+    def labels_of_samples(self, start: int, stop: int, seed: int, labels: Sequence[int] | None) -> Tensor:
+        """Classes of samples ``start`` to ``stop - 1``: ``labels``, repeated, or None: as frequent as in the data."""
+        return self.indexed_labels(start, stop, seed) if labels is None else repeat_cyclically(labels, start, stop)
+
     def sample(
         self,
         n: int,
@@ -175,8 +179,8 @@ class LabelGame(ImageGame):
         if self.num_classes is None:
             return super().sample(n, seed, start, batch_size, truncation=truncation)
         stop = start + n
-        chosen = self.indexed_labels(start, stop, seed) if labels is None else repeat_cyclically(labels, start, stop)
-        latents = self.truncated_latents(self.indexed_latents(start, stop, seed), truncation)
+        chosen = self.labels_of_samples(start, stop, seed, labels)
+        latents = self.latents_of_samples(start, stop, seed, truncation)
         return self.render(latents, chosen, batch_size=batch_size)
 
     def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
@@ -225,7 +229,7 @@ class LabelGame(ImageGame):
         self.check_classes(labels)
         if self.num_classes is None:
             return super().interpolate_between(a, b, ways, seed, truncation=truncation)
-        start, end = (self.truncated_latents(self.indexed_latents(i, i + 1, seed), truncation) for i in (a, b))
+        start, end = (self.latents_of_samples(i, i + 1, seed, truncation) for i in (a, b))
         if labels is None:
             labels = [int(self.indexed_labels(i, i + 1, seed)) for i in (a, b)]
         # A discrete class cannot be interpolated: one for each half of the way.

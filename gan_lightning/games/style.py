@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import evaluating
-from gan_lightning.games.image import ImageGame, repeat_cyclically
+from gan_lightning.games.image import ImageGame
 from gan_lightning.networks.layers.styles import mix, random_crossovers
 
 
@@ -95,9 +95,8 @@ class StyleGame(ImageGame):
         chosen = []
         if getattr(game, "num_classes", None) is not None:
             game.check_classes(labels)
-            drawn = game.indexed_labels(start, stop, seed) if labels is None else repeat_cyclically(labels, start, stop)
-            chosen = [drawn.to(self.device)]
-        latents = self.truncated_latents(self.indexed_latents(start, stop, seed), truncation).to(self.device)
+            chosen = [game.labels_of_samples(start, stop, seed, labels).to(self.device)]
+        latents = self.latents_of_samples(start, stop, seed, truncation).to(self.device)
         network: Any = self.image_generator
         with evaluating(network):
             styles: Tensor = network.styles(latents, *chosen, truncation=1.0 if truncation is None else truncation)

@@ -232,7 +232,7 @@ class TextGame(ReadsCaptions, ImageGame):
         else:
             self.check_texts(texts)
             chosen = [texts[number % len(texts)] for number in range(start, stop)]
-        latents = self.truncated_latents(self.indexed_latents(start, stop, seed), truncation)
+        latents = self.latents_of_samples(start, stop, seed, truncation)
         return self(latents, self.tokenizer.encode(chosen), batch_size)
 
     def forward(self, latent: Tensor, tokens: Tensor | None = None, batch_size: int = 256) -> Tensor:
@@ -288,7 +288,7 @@ class TextGame(ReadsCaptions, ImageGame):
         Raises:
             ValueError: There are no texts.
         """
-        start, end = (self.truncated_latents(self.indexed_latents(i, i + 1, seed), truncation) for i in (a, b))
+        start, end = (self.latents_of_samples(i, i + 1, seed, truncation) for i in (a, b))
         given = [self.indexed_texts(i, i + 1, seed)[0] for i in (a, b)] if texts is None else texts
         words, sentence, mask = self.encode_texts([given[0], given[-1]])
         first, last = (Text(words[i : i + 1], sentence[i : i + 1], mask[i : i + 1]) for i in range(2))

@@ -13,7 +13,7 @@ from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import ImageShape
 from gan_lightning.games.text import TextDiscriminatorFactory, TextGame
-from gan_lightning.losses import Terms, joint_discrimination, joint_generation
+from gan_lightning.losses import Terms, condition_kl, joint_discrimination, joint_generation
 from gan_lightning.losses.reported import judge_named
 from gan_lightning.networks.stackgan_pp import stage_shapes
 from gan_lightning.networks.text import Text
@@ -38,6 +38,7 @@ class TreeGame(TextGame):
             see :class:`~gan_lightning.networks.TextDiscriminator`.
         condition_dim: Length of the augmented condition.
         n_stages: Number of images; each has twice the sides of the one before.
+        kl_weight: Weight of the condition's divergence from the normal distribution, a mean over its numbers.
         **game: Arguments of :class:`~gan_lightning.games.text.TextGame`.
 
     Raises:
@@ -58,6 +59,7 @@ class TreeGame(TextGame):
         discriminator: TextDiscriminatorFactory,
         condition_dim: int,
         n_stages: int,
+        kl_weight: float,
         **game: Any,
     ) -> None:
         def discriminators(shape: ImageShape, embed_dim: int) -> nn.ModuleDict:
@@ -73,6 +75,7 @@ class TreeGame(TextGame):
             **game,
         )
         self.latent_dim = sum(self.generator.lengths)
+        self.kl_weight = kl_weight
 
     def draw_latents(self, batch: GameBatch) -> GameBatch:
         """Draw the latents, and average the real images down to the size of each fake."""
@@ -105,9 +108,10 @@ class TreeGame(TextGame):
         return terms
 
     def generator_loss(self, batch: GameBatch) -> Terms:
-        right = self.judged_condition(batch.condition.text)
+        text = batch.condition.text
+        right = self.judged_condition(text)
         terms: Terms = {}
         for side, discriminator in cast(nn.ModuleDict, self.discriminator).items():
             of_size = joint_generation(discriminator(batch.fake[int(side)], right))
             terms |= {f"{name}_{side}": term for name, term in of_size.items()}
-        return terms
+        return terms | {"kl": self.kl_weight * condition_kl(*self.generator.conditioning.moments(text.sentence))}

@@ -4,12 +4,11 @@ import torch
 from torch import Tensor, nn
 
 from gan_lightning.networks.layers.attention import WordAttention
-from gan_lightning.networks.layers.conditioning import ConditioningAugmentation
-from gan_lightning.networks.layers.stages import FirstStage, Residual, block, initialise, to_image
-from gan_lightning.networks.stackgan_pp import stage_shapes
+from gan_lightning.networks.layers.stages import Residual, block
+from gan_lightning.networks.stackgan_pp import TreeGenerator
 
 
-class AttnGANGenerator(nn.Module):
+class AttnGANGenerator(TreeGenerator):
     """A tree of stages as in StackGAN++, but after the first each place looks at the words that concern it.
 
     The first stage has the sentence, by conditioning augmentation; each further one joins to its features, at every
@@ -42,15 +41,10 @@ class AttnGANGenerator(nn.Module):
         width: int = 32,
         n_blocks: int = 2,
     ) -> None:
-        super().__init__()
-        shapes = stage_shapes(image_shape, n_stages)
-        self.lengths = [latent_dim, condition_dim]
-        self.sides = [height for _, height, _ in shapes]
-        self.conditioning = ConditioningAugmentation(embed_dim, condition_dim)
-        self.first = FirstStage(condition_dim + latent_dim, shapes[0], width, is_gated=True)
-        self.stages = nn.ModuleList(_Stage(width, embed_dim, n_blocks) for _ in shapes[1:])
-        self.to_images = nn.ModuleList(to_image(width, image_shape[0]) for _ in shapes)
-        initialise(self, is_orthogonal=True)
+        widths = [width] * n_stages
+        super().__init__(
+            image_shape, latent_dim, embed_dim, condition_dim, widths, lambda each: _Stage(each, embed_dim, n_blocks)
+        )
 
     def images_and_attention(
         self, latent: Tensor, sentence: Tensor, words: Tensor, mask: Tensor
@@ -75,8 +69,7 @@ class AttnGANGenerator(nn.Module):
             finer, looks = stage(features[-1], words, mask)
             features.append(finer)
             attention.append(looks)
-        made = (layer(each) for layer, each in zip(self.to_images, features, strict=True))
-        return dict(zip(self.sides, made, strict=True)), dict(zip(self.sides[1:], attention, strict=True))
+        return self.by_height(features), dict(zip(self.sides[1:], attention, strict=True))
 
     def images(self, latent: Tensor, sentence: Tensor, words: Tensor, mask: Tensor) -> dict[int, Tensor]:
         """The images alone, of the same arguments."""

@@ -1,5 +1,7 @@
 """The generator of StackGAN++ (Zhang et al., TPAMI 2018, arXiv 1710.10916), that of the authors' code."""
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -23,7 +25,51 @@ def stage_shapes(image_shape: tuple[int, int, int], n_stages: int) -> list[tuple
     return [(channels, height >> level, width >> level) for level in reversed(range(n_stages))]
 
 
-class StackGANPlusPlusGenerator(nn.Module):
+class TreeGenerator(nn.Module):
+    """The networks of a tree: a first stage from z and the condition, further ones, and a layer to each one's image.
+
+    Args:
+        image_shape: Channels, height and width of the largest images.
+        latent_dim: Length of z.
+        embed_dim: Length of the texts' embeddings.
+        condition_dim: Length of the condition.
+        widths: Channels at the size of each image, from coarse to fine.
+        make_stage: Makes the stage behind features of so many channels.
+
+    Attributes:
+        lengths: Of z and of the noise of the condition.
+        sides: Heights of the images.
+
+    Raises:
+        ValueError: The sides do not fit the stages.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        latent_dim: int,
+        embed_dim: int,
+        condition_dim: int,
+        widths: Sequence[int],
+        make_stage: Callable[[int], nn.Module],
+    ) -> None:
+        super().__init__()
+        shapes = stage_shapes(image_shape, len(widths))
+        self.lengths = [latent_dim, condition_dim]
+        self.sides = [height for _, height, _ in shapes]
+        self.conditioning = ConditioningAugmentation(embed_dim, condition_dim)
+        self.first = FirstStage(condition_dim + latent_dim, shapes[0], widths[0], is_gated=True)
+        self.stages = nn.ModuleList(make_stage(width) for width in widths[:-1])
+        self.to_images = nn.ModuleList(to_image(width, image_shape[0]) for width in widths)
+        initialise(self, is_orthogonal=True)
+
+    def by_height(self, features: Sequence[Tensor]) -> dict[int, Tensor]:
+        """Images (N, C, H, W) by their height, of the features (N, width, H, W) of each stage."""
+        made = (layer(each) for layer, each in zip(self.to_images, features, strict=True))
+        return dict(zip(self.sides, made, strict=True))
+
+
+class StackGANPlusPlusGenerator(TreeGenerator):
     """A tree: a first stage makes features of a small image, each further one doubles their side; each has an image.
 
     Every stage joins the condition once more at every place. Gates activate; ``width`` channels at the first image's
@@ -55,18 +101,17 @@ class StackGANPlusPlusGenerator(nn.Module):
         width: int = 64,
         n_blocks: int = 2,
     ) -> None:
-        super().__init__()
-        shapes = stage_shapes(image_shape, n_stages)
         widths = [width >> level for level in range(n_stages)]
         if not widths[-1]:
             raise ValueError(f"width is {width}: the last of {n_stages} stages would have no channel.")
-        self.lengths = [latent_dim, condition_dim]
-        self.sides = [height for _, height, _ in shapes]
-        self.conditioning = ConditioningAugmentation(embed_dim, condition_dim)
-        self.first = FirstStage(condition_dim + latent_dim, shapes[0], width, is_gated=True)
-        self.stages = nn.ModuleList(_Stage(each, condition_dim, n_blocks) for each in widths[:-1])
-        self.to_images = nn.ModuleList(to_image(each, image_shape[0]) for each in widths)
-        initialise(self, is_orthogonal=True)
+        super().__init__(
+            image_shape,
+            latent_dim,
+            embed_dim,
+            condition_dim,
+            widths,
+            lambda each: _Stage(each, condition_dim, n_blocks),
+        )
 
     def images(self, latent: Tensor, sentence: Tensor) -> dict[int, Tensor]:
         """Map latents (N, sum of ``lengths``) and texts (N, embed_dim) to images by their height."""
@@ -75,8 +120,7 @@ class StackGANPlusPlusGenerator(nn.Module):
         features = [self.first(torch.cat([condition, z], dim=1))]
         for stage in self.stages:
             features.append(stage(features[-1], condition))
-        made = (layer(each) for layer, each in zip(self.to_images, features, strict=True))
-        return dict(zip(self.sides, made, strict=True))
+        return self.by_height(features)
 
     def forward(self, latent: Tensor, sentence: Tensor) -> Tensor:
         """Map latents and texts to the largest images (N, C, H, W) in [-1, 1]."""

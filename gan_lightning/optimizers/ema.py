@@ -8,6 +8,7 @@ from torch import nn
 
 from gan_lightning.arguments import Schedule, value_of
 from gan_lightning.arguments.ranges import check_limits
+from gan_lightning.arguments.recipes import resolve_number
 from gan_lightning.trainer.internals import foreach_lerp_
 from gan_lightning.trainer.number_types import Conversion, convert_layer_inputs, is_low_precision, keeping_float32
 
@@ -145,4 +146,5 @@ def average_of(
     """Make the average that a game's arguments describe; None: no average."""
     if decay is None and half_life is None and ramp_up is None and half_life_updates is None:
         return None
+    half_life = None if half_life is None else resolve_number(half_life)
     return ExponentialMovingAverage(module, decay, half_life, ramp_up, start, half_life_updates)

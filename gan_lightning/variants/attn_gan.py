@@ -15,7 +15,7 @@ from gan_lightning.games.freezing import evaluating
 from gan_lightning.games.image import ImageShape
 from gan_lightning.games.text import TextDiscriminatorFactory, TextEncoderFactory
 from gan_lightning.games.tree import TreeFactory, TreeGame
-from gan_lightning.losses import Terms, condition_kl, image_text_matching
+from gan_lightning.losses import Terms, image_text_matching
 from gan_lightning.networks import AttnGANGenerator, LSTMTextEncoder, RegionEncoder, TextDiscriminator
 from gan_lightning.networks.layers.frozen import Kept
 from gan_lightning.networks.text import Text
@@ -76,11 +76,11 @@ class AttnGAN(TreeGame):
             discriminator,
             condition_dim,
             n_stages,
+            kl_weight,
             text_encoder=text_encoder,
             **game,
         )
         self.image_encoder = Kept(resolve(image_encoder)(self.image_shape, self.embed_dim))
-        self.kl_weight = kl_weight
         self.matching_weight = matching_weight
         self.gammas = gamma_1, gamma_2, gamma_3
 
@@ -99,8 +99,7 @@ class AttnGAN(TreeGame):
 
     def generator_loss(self, batch: GameBatch) -> Terms:
         text, alike = batch.condition.text, batch.condition.alike
-        mean, log_variance = self.generator.conditioning.moments(text.sentence)
-        terms = {**super().generator_loss(batch), "kl": self.kl_weight * condition_kl(mean, log_variance)}
+        terms = super().generator_loss(batch)
         if not self.matching_weight:
             return terms
         regions, images = self.image_encoder(batch.fake[self.image_shape[1]])

@@ -93,7 +93,7 @@ class CoGAN(
         Returns:
             n x C x H x W on the model's device, in [-1, 1].
         """
-        latents = self.truncated_latents(self.indexed_latents(start, start + n, seed), truncation)
+        latents = self.latents_of_samples(start, start + n, seed, truncation)
         # The latents do not depend on the domain: this makes sample i of A and sample i of B a pair.
         return self.render(latents, batch_size=batch_size, generator=self.generator_of(domain))
 
@@ -108,7 +108,7 @@ class CoGAN(
         truncation: float | None = None,
     ) -> Tensor:
         """Images of one domain on the way from sample ``a`` to sample ``b``; see ImageGame."""
-        start, end = (self.truncated_latents(self.indexed_latents(i, i + 1, seed), truncation) for i in (a, b))
+        start, end = (self.latents_of_samples(i, i + 1, seed, truncation) for i in (a, b))
         return self.render(self.latent_path(start, end, ways), generator=self.generator_of(domain))
 
     def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:

@@ -7,7 +7,7 @@ from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import ImageShape
 from gan_lightning.games.text import TextDiscriminatorFactory
 from gan_lightning.games.tree import TreeFactory, TreeGame
-from gan_lightning.losses import Terms, color_consistency, condition_kl
+from gan_lightning.losses import Terms, color_consistency
 from gan_lightning.networks import StackGANPlusPlusGenerator, TextDiscriminator
 
 
@@ -56,14 +56,13 @@ class StackGANPlusPlus(TreeGame):
             discriminator,
             condition_dim,
             n_stages,
+            kl_weight,
             **game,
         )
-        self.kl_weight = kl_weight
         self.color_weight = color_weight
 
     def generator_loss(self, batch: GameBatch) -> Terms:
-        mean, log_variance = self.generator.conditioning.moments(batch.condition.text.sentence)
-        terms = {**super().generator_loss(batch), "kl": self.kl_weight * condition_kl(mean, log_variance)}
+        terms = super().generator_loss(batch)
         if self.color_weight:
             images = list(batch.fake.items())
             for (_, coarse), (side, fine) in pairwise(images):

@@ -247,44 +247,36 @@ def test_two_processes_move_as_one_on_the_joined_batch(
     assert len(torch.unique(first.flatten(1), dim=0)) == 2 * an_epoch
 
 
+def assert_gradients_are_averaged(model: Any, folder: Path) -> None:
+    """Each process has a loss of its own images, and both take the mean of the two gradients."""
+    one = deepcopy(model).double()
+    ranks = two_processes(model, folder, 1, precision="64-true")
+    gradients = []
+    for rank in ranks:
+        told = rank["first"]["generator"]
+        one.discriminator.load_state_dict(told["other"])
+        batch = GameBatch(**told["exchanges"][0])
+        total = sum(one.generator_loss(replace(batch, fake=one.generate_fakes(batch))).values())
+        gradients.append(torch.autograd.grad(total, [*one.generator.parameters()]))
+    averaged = [rank["first"]["generator"]["gradients"] for rank in ranks]
+    for *apart, one_rank, other in zip(*gradients, *averaged, strict=True):
+        assert not torch.allclose(*apart)
+        torch.testing.assert_close(one_rank, sum(apart) / 2)
+        assert torch.equal(one_rank, other)
+
+
 def test_each_process_looks_ahead_on_its_own_images(tmp_path: Path) -> None:
     arguments = {"n_unrolled": 2, "discriminator_optimizer": partial(torch.optim.SGD, lr=0.1)}
     model = _without_chance(small(UnrolledGAN, **arguments))
     for weight in model.parameters():
         weight.data *= 20  # the gradients are tiny otherwise
-    one = deepcopy(model).double()
-    ranks = two_processes(model, tmp_path, 1, precision="64-true")
-    gradients = []
-    for rank in ranks:
-        told = rank["first"]["generator"]
-        one.discriminator.load_state_dict(told["other"])
-        batch = GameBatch(**told["exchanges"][0])
-        total = sum(one.generator_loss(replace(batch, fake=one.generate_fakes(batch))).values())
-        gradients.append(torch.autograd.grad(total, [*one.generator.parameters()]))
-    averaged = [rank["first"]["generator"]["gradients"] for rank in ranks]
-    for *apart, one_rank, other in zip(*gradients, *averaged, strict=True):
-        assert not torch.allclose(*apart)
-        torch.testing.assert_close(one_rank, sum(apart) / 2)
-        assert torch.equal(one_rank, other)
+    assert_gradients_are_averaged(model, tmp_path)
 
 
 def test_each_process_compares_the_pairs_of_its_own_batch(tmp_path: Path) -> None:
     """The gradient of two encoders is the mean of those of the processes' losses."""
     model = _without_chance(small(JointEmbedding))
-    one = deepcopy(model).double()
-    ranks = two_processes(model, tmp_path, 1, precision="64-true")
-    gradients = []
-    for rank in ranks:
-        told = rank["first"]["generator"]
-        one.discriminator.load_state_dict(told["other"])
-        batch = GameBatch(**told["exchanges"][0])
-        total = sum(one.generator_loss(replace(batch, fake=one.generate_fakes(batch))).values())
-        gradients.append(torch.autograd.grad(total, [*one.generator.parameters()]))
-    averaged = [rank["first"]["generator"]["gradients"] for rank in ranks]
-    for *apart, one_rank, other in zip(*gradients, *averaged, strict=True):
-        assert not torch.allclose(*apart)
-        torch.testing.assert_close(one_rank, sum(apart) / 2)
-        assert torch.equal(one_rank, other)
+    assert_gradients_are_averaged(model, tmp_path)
 
 
 def test_buffers_agree_when_they_are_saved_and_their_mean_is_kept(tmp_path: Path) -> None:
