@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datamodules.super_resolution import SuperResolutionDataModule
     from datamodules.toy import ToyDataModule
     from datamodules.unpaired import UnpairedImageDataModule
+    from datamodules.utkface import UTKFaceDataModule
 
 __all__ = [
     "CIFAR10DataModule",
@@ -41,6 +42,7 @@ __all__ = [
     "ShardsDataModule",
     "SuperResolutionDataModule",
     "ToyDataModule",
+    "UTKFaceDataModule",
     "UnpairedImageDataModule",
 ]
 
@@ -60,6 +62,7 @@ _HOMES = {
     "ShardsDataModule": "shards",
     "SuperResolutionDataModule": "super_resolution",
     "ToyDataModule": "toy",
+    "UTKFaceDataModule": "utkface",
     "UnpairedImageDataModule": "unpaired",
 }
 

@@ -40,7 +40,8 @@ class CelebADataModule(FileDataModule):
 
     Images, 178 pixels wide and 218 high, are cropped in the middle to the aspect ratio of ``image_size``, a square of
     178 x 178 by default, and resized (bicubic). Batches are (images,
-    attributes): uint8 N x 3 x H x W and float32 N x A, 1 where the face has the attribute.
+    attributes): uint8 N x 3 x H x W and float32 N x A, 1 where the face has the attribute; or, with
+    ``class_attribute``, (images, labels) with int64 labels, N.
 
     Args:
         data_dir: Folder that holds ``celeba``, or its files.
@@ -55,9 +56,12 @@ class CelebADataModule(FileDataModule):
         num_workers: Processes that decode images which are not kept in memory; 0: none but the training process;
             None: one for each CPU, at most 8.
         seed: The order of the training images is a function of this seed and the epoch.
+        class_attribute: Name of one that divides the faces into two classes, 0 without and 1 with it, for games of
+            classes; the batches then carry no attributes. None: there are no classes.
 
     Raises:
-        ValueError: An argument is out of its range, or CelebA has no such attribute.
+        ValueError: An argument is out of its range, CelebA has no such attribute, or there are both attributes and
+            classes.
     """
 
     def __init__(
@@ -71,12 +75,23 @@ class CelebADataModule(FileDataModule):
         cache: bool | str = False,
         num_workers: int | None = None,
         seed: int = 0,
+        class_attribute: str | None = None,
     ) -> None:
-        self.attributes = list(ATTRIBUTES if attributes is None else attributes)
+        if class_attribute is not None and attributes:
+            raise ValueError(
+                f"class_attribute is {class_attribute!r} and attributes are given too: batches carry classes or "
+                "attributes, so leave one out."
+            )
+        every = ATTRIBUTES if class_attribute is None else ()
+        self.attributes = list(every if attributes is None else attributes)
+        # What is read of the list.
+        self._read = self.attributes if class_attribute is None else [class_attribute]
         # Before the base class, which takes the number of attributes for that of the classes.
-        _check_attributes(self.attributes)
-        shape = shape_of(3, image_size)
-        super().__init__(shape, len(self.attributes) or None, batch_size, flip, num_workers, seed)
+        _check_attributes(self._read)
+        n_classes = (len(self.attributes) or None) if class_attribute is None else 2
+        super().__init__(shape_of(3, image_size), n_classes, batch_size, flip, num_workers, seed)
+        if class_attribute is not None:
+            self.class_names = [f"not {class_attribute}", class_attribute]
         self.data_dir = data_dir
         self.in_memory = in_memory
         self.cache = cache
@@ -101,7 +116,9 @@ class CelebADataModule(FileDataModule):
                 f"CelebADataModule: {self._home} lacks {len(partition) - len(names)} of the {len(partition)} images "
                 f"that list_eval_partition lists, {lost} first: going on with the others."
             )
-        labels = self._labels(names) if self.attributes else None
+        labels = self._labels(names) if self._read else None
+        if labels is not None and self._read is not self.attributes:
+            labels = labels[:, 0].long()
         paths = [images[name] for name in names]
         source, broken = self.read_images(paths, labels, self.in_memory, self.cache)
         # The published files can all be read: a broken one is a damaged copy, and not to be skipped.
@@ -174,13 +191,13 @@ class CelebADataModule(FileDataModule):
         _, header = next(rows, (0, []))
         # Kaggle's CSV names the column of the file as well.
         header = header[1:] if header[:1] == ["image_id"] else header
-        if not set(self.attributes) <= set(header):
+        if not set(self._read) <= set(header):
             which = "first" if file.suffix == ".csv" else "second"
             raise ValueError(
                 f"CelebADataModule: the {which} line of {file} does not name CelebA's attributes: damaged."
             )
         # Column 0 is the name of the image.
-        columns = [header.index(name) + 1 for name in self.attributes]
+        columns = [header.index(name) + 1 for name in self._read]
         known = {}
         for number, row in rows:
             if len(row) != len(header) + 1 or not set(row[1:]) <= {"1", "-1"}:

@@ -242,8 +242,8 @@ class LabelGame(ImageGame):
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (N x C x H x W, in [-1, 1]) of latent vectors (N x latent_dim) and, with classes, labels (N,)."""
-        with evaluating(self.averaged_generator):
-            return self.averaged_generator(latent, *([] if self.num_classes is None else [labels]))
+        with evaluating(self.image_generator):
+            return self.image_generator(latent, *([] if self.num_classes is None else [labels]))
 
 
 def labels_of(batch: GameBatch) -> list[Tensor]:

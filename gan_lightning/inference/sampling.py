@@ -52,21 +52,26 @@ def check_codes(model: AdversarialModule, codes: Codes) -> None:
     model.check_codes(codes)  # type: ignore[operator]
 
 
-def encode(model: AdversarialModule, images: Tensor, batch_size: int = 256) -> Tensor:
-    """Encode images to latents, for a model that has an encoder, such as ALI.
+def encode(
+    model: AdversarialModule, images: Tensor, batch_size: int = 256, labels: Sequence[int | str] | None = None
+) -> Tensor:
+    """Encode images to latents, for a model that has an encoder, such as ALI or AgeCGAN.
 
     Args:
         model: The game.
         images: N x C x H x W, uint8 or in [-1, 1].
         batch_size: Images per forward pass.
+        labels: The class of each image, by name or number, for an encoder that takes it, such as AgeCGAN's.
 
     Returns:
         N x latent_dim on the model's device.
 
     Raises:
-        ValueError: The model has no encoder, or the images are not of its shape.
+        ValueError: The model has no encoder, the images are not of its shape, or their classes are not the model's.
     """
-    return _encoding(model).encode(images, batch_size)
+    known = {} if labels is None else {"labels": check_labels(model, labels)}
+    latents: Tensor = _encoding(model).encode(images, batch_size, **known)
+    return latents
 
 
 def reconstruct(model: AdversarialModule, images: Tensor, batch_size: int = 256) -> Tensor:

@@ -2,6 +2,7 @@
 
 from gan_lightning.arguments import checked
 from gan_lightning.networks.acgan import ClassifyingDiscriminator
+from gan_lightning.networks.age_cgan import AgeDiscriminator, AgeEncoder
 from gan_lightning.networks.ali import (
     ALIDiscriminator,
     ALIEncoder,
@@ -60,6 +61,8 @@ __all__ = [
     "ALIDiscriminator",
     "ALIEncoder",
     "ALIGenerator",
+    "AgeDiscriminator",
+    "AgeEncoder",
     "AttnGANGenerator",
     "BEGANAutoencoder",
     "BEGANGenerator",

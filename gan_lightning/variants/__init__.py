@@ -1,6 +1,7 @@
 """The variants, one file a paper. A new one adds one line here."""
 
 from gan_lightning.variants.acgan import ACGAN as ACGAN
+from gan_lightning.variants.age_cgan import AgeCGAN as AgeCGAN
 from gan_lightning.variants.ali import ALI as ALI
 from gan_lightning.variants.attn_gan import AttnGAN as AttnGAN
 from gan_lightning.variants.began import BEGAN as BEGAN

@@ -72,6 +72,18 @@ def test_without_attributes_the_batches_are_images(celeba_like: Path) -> None:
     assert next(iter(module(celeba_like, attributes=[]).train_dataloader())).shape == (1, 3, 16, 16)
 
 
+def test_an_attribute_can_be_the_class(celeba_like: Path) -> None:
+    data = module(celeba_like, class_attribute="Young")
+    assert (data.num_classes, data.class_names, data.attributes) == (2, ["not Young", "Young"], [])
+    _, labels = everything(data.val_dataloader())
+    assert torch.equal(labels, HAS[10:13, 39].long())
+    assert labels.dtype == torch.int64
+    with pytest.raises(ValueError, match="class_attribute is 'Young' and attributes are given too"):
+        module(celeba_like, class_attribute="Young", attributes=["Male"])
+    with pytest.raises(ValueError, match="CelebA has no attribute 'Old'"):
+        module(celeba_like, class_attribute="Old")
+
+
 @pytest.mark.parametrize("width", [178, 89])
 def test_the_crop_is_the_standard_one(celeba_like: Path, width: int) -> None:
     path = celeba_like / "celeba" / "img_align_celeba" / "000014.jpg"

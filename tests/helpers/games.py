@@ -21,6 +21,8 @@ from gan_lightning.games.embedding import EmbeddingGame
 from gan_lightning.games.text import TextGame
 from gan_lightning.loggers import RunLogger
 from gan_lightning.networks import (
+    AgeDiscriminator,
+    AgeEncoder,
     AttnGANGenerator,
     BagOfWords,
     BEGANAutoencoder,
@@ -82,7 +84,18 @@ from gan_lightning.networks import (
     TextDiscriminator,
     UNet,
 )
-from gan_lightning.variants import LAPGAN, SRGAN, AttnGAN, CoGAN, CycleGAN, Pix2Pix, StackGAN, StackGANPlusPlus, StarGAN
+from gan_lightning.variants import (
+    LAPGAN,
+    SRGAN,
+    AgeCGAN,
+    AttnGAN,
+    CoGAN,
+    CycleGAN,
+    Pix2Pix,
+    StackGAN,
+    StackGANPlusPlus,
+    StarGAN,
+)
 
 VARIANTS: list[type[AdversarialModule]] = [
     value
@@ -91,6 +104,8 @@ VARIANTS: list[type[AdversarialModule]] = [
 ]
 
 SMALL_NETWORKS: dict[Any, dict[str, int]] = {
+    AgeDiscriminator: {"width": 4},
+    AgeEncoder: {"width": 4},
     ClassifyingDiscriminator: {"width": 2},
     InfoGANGenerator: {"width": 2},
     InfoGANDiscriminator: {"width": 2},
@@ -165,6 +180,7 @@ OWN_ARGUMENTS: dict[type[AdversarialModule], Callable[[int], dict[str, Any]]] = 
         "coarse_discriminator": partial(LAPGANCoarseDiscriminator, hidden=8),
     },
     SRGAN: lambda side: {"condition_shape": (1, side // 2, side // 2), "content": "mse"},
+    AgeCGAN: lambda side: {"num_classes": 10},
     # Two stages, for images of 16 pixels are small; what is special to a stage 2 comes within a few steps.
     AttnGAN: lambda side: {"condition_dim": 4, "n_stages": 2},
     StackGANPlusPlus: lambda side: {"condition_dim": 4, "n_stages": 2, "color_weight": 1.0},

@@ -28,6 +28,7 @@ from datamodules import (
     ShardsDataModule,
     SuperResolutionDataModule,
     UnpairedImageDataModule,
+    UTKFaceDataModule,
 )
 from datamodules.celeba import ATTRIBUTES
 from datamodules.components.image_zip import write_zip
@@ -113,6 +114,14 @@ def captioned(root: Path) -> dict[str, Any]:
     return {"root": str(root), "image_size": 64}
 
 
+def utkface(root: Path) -> dict[str, Any]:
+    """44 photographs, of ages that differ by 11 years."""
+    root.mkdir(parents=True, exist_ok=True)
+    for number, image in enumerate(photographs(44, 64, 64)):
+        image.save(root / f"{11 * number % 100}_0_2_201701{number:011d}.jpg.chip.jpg")
+    return {"root": str(root), "image_size": 64, "val_size": 4}
+
+
 def celeba(root: Path) -> dict[str, Any]:
     """40 + 2 + 2 photographs of CelebA's size, of which number i has every attribute whose number divides i."""
     home = root / "celeba"
@@ -194,5 +203,6 @@ STAND_INS: dict[type[ImageDataModule], Callable[[Path], dict[str, Any]]] = {
     ShardsDataModule: shards,
     SuperResolutionDataModule: super_resolution,
     UnpairedImageDataModule: unpaired,
+    UTKFaceDataModule: utkface,
 }
 """What lays out a stand-in under a folder, and returns the arguments for its data module to make short work of it."""
