@@ -134,6 +134,10 @@ class CaptionedImageDataModule(FileDataModule):
         step = max(1, -(-len(texts) // _MOST_TEXTS))
         return texts[::step]
 
+    def captions(self, split: Literal["train", "val", "test"]) -> list[list[str]]:
+        """Captions of each image of a split; of images that cannot be read as well."""
+        return [image.texts for image in self._images[split]]
+
     def load_splits(self) -> Splits:
         images = [image for name in _SPLITS for image in self._images[name]]
         paths = [image.path for image in images]

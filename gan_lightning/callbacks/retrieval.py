@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,12 +12,12 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from gan_lightning.arguments.ranges import check_seed, check_whole
-from gan_lightning.arguments.recipes import import_name
 from gan_lightning.callbacks.measurement import Measurement
 from gan_lightning.callbacks.picture import Picture
 from gan_lightning.games.embedding import EmbeddingGame
-from gan_lightning.inference.checkpoint import load
-from gan_lightning.metrics.retrieval import ImageTextEncoder, clip_score, r_precision, retrieval_accuracy
+from gan_lightning.inference.encoders import encoder_pair
+from gan_lightning.metrics.image_sources import Samples
+from gan_lightning.metrics.retrieval import distinct_texts, r_precision, retrieval_accuracy, text_scores
 from gan_lightning.trainer.processes import on_rank_zero
 
 _MOST_EXAMPLES = 1000
@@ -37,7 +37,8 @@ class TextRetrieval(Measurement):
 
     Args:
         encoders: Checkpoint of a game of encoders, or the import path of a class with ``encode_images`` and
-            ``encode_texts``, such as a user's CLIP. None: for a game of encoders, which measures itself.
+            ``encode_texts``, such as a user's CLIP. None: for a game of encoders, which measures itself, and for one
+            that has both, such as AttnGAN, which has learned to please them.
         n_candidates: Texts that each image is compared with, its own included.
         num_samples: Samples of a game of texts, of one text after the other.
         every_n_steps: Generator updates between two measurements. None: measure at every validation.
@@ -82,14 +83,14 @@ class TextRetrieval(Measurement):
         if self._measures_encoders:
             n_texts = len(held_out_examples(trainer)[1].unique(dim=0))
         elif hasattr(game, "encode_texts") and hasattr(game, "sample"):
-            n_texts = len(set(game.texts))
-            self._pair = self._pair or encoder_pair(self.encoders)
+            self._pair = encoder_pair(self.encoders, game)
+            n_texts = len(distinct_texts(self._pair, game.texts)[0])
         else:
             raise ValueError(f"TextRetrieval compares images with texts, and {type(game).__name__} knows no texts.")
         if n_texts < self.n_candidates:
             raise ValueError(
                 f"TextRetrieval compares each image with n_candidates, {self.n_candidates}, different texts, and there "
-                f"are {n_texts} held out: give a smaller number."
+                f"{'is' if n_texts == 1 else 'are'} {n_texts} held out: give a smaller number."
             )
         super().setup(trainer, pl_module, stage)
 
@@ -102,18 +103,10 @@ class TextRetrieval(Measurement):
     def _of_samples(self, game: Any) -> dict[str, float]:
         texts = list(dict.fromkeys(game.texts))
         pair = self._pair.to(game.device) if hasattr(self._pair, "to") else self._pair
+        samples = Samples(partial(game.sample, texts=texts), self.num_samples, self.seed)
+        # Sample i is of text i, counted round.
         own = torch.arange(self.num_samples) % len(texts)
-        features = []
-        for first in range(0, self.num_samples, self.batch_size):
-            some = own[first : first + self.batch_size]
-            # Sample i is of text i, counted round.
-            images = game.sample(len(some), self.seed, first, self.batch_size, texts=texts)
-            features.append(encode_images(pair, images))
-        of_texts = sentence_features(pair, texts)
-        images = torch.cat(features)
-        mean, std = r_precision(images, of_texts, own, self.n_candidates, self.seed)
-        similarity = clip_score(images, of_texts[own.to(of_texts.device)])
-        return {"r_precision": mean, "r_precision_std": std, "text_similarity": similarity}
+        return text_scores(pair, samples, texts, own, self.n_candidates, self.seed, self.batch_size)
 
     def _of_encoders(self, images: Tensor, tokens: Tensor, game: Any) -> dict[str, float]:
         # Texts that are equal are one.
@@ -143,7 +136,7 @@ class RetrievalGrid(Picture):
     """
 
     subject = "retrievals"
-    required_method = "encode_images"
+    required_method = "encode_tokens"
 
     def __init__(
         self, every_n_steps: int = 500, n: int = 8, columns: int = 8, seed: int = 0, scale: int | None = None
@@ -165,41 +158,6 @@ class RetrievalGrid(Picture):
 
     def captions(self, game: Any, columns: int | None, n: int) -> tuple[Sequence[str], Sequence[str]]:
         return (), self._texts
-
-
-def encoder_pair(name: str | None) -> Any:
-    """The encoders of a checkpoint, or an object of a class given by its import path.
-
-    Raises:
-        ValueError: Nothing is named, or it has no ``encode_images`` and ``encode_texts``.
-    """
-    if name is None:
-        raise ValueError(
-            "TextRetrieval measures samples by encoders: give encoders a checkpoint of JointEmbedding or DAMSM, or the "
-            "import path of a class with encode_images and encode_texts."
-        )
-    # An import path has no separator and no suffix of a checkpoint.
-    is_file = Path(name).exists() or name.endswith(".ckpt") or "/" in name
-    pair = load(name) if is_file else import_name(name)()
-    if not (hasattr(pair, "encode_images") and hasattr(pair, "encode_texts")):
-        raise ValueError(f"encoders is {name}, a {type(pair).__name__}, which has no encode_images and encode_texts.")
-    return pair
-
-
-def encode_images(pair: ImageTextEncoder, images: Tensor) -> Tensor:
-    """Features of images, which are resized where the encoders were made for another size."""
-    shape = getattr(pair, "image_shape", None)
-    if shape is not None and tuple(shape[1:]) != tuple(images.shape[2:]):
-        images = F.interpolate(images, tuple(shape[1:]), mode="bilinear", antialias=True)
-    with torch.no_grad():
-        return pair.encode_images(images)
-
-
-def sentence_features(pair: Any, texts: Sequence[str]) -> Tensor:
-    """Features of texts, N x E."""
-    with torch.no_grad():
-        found = pair.encode_texts(texts)
-    return found if isinstance(found, Tensor) else found.sentence
 
 
 def held_out_examples(trainer: Trainer) -> tuple[Tensor, Tensor]:

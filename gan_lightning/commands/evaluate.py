@@ -3,11 +3,19 @@
 import argparse
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gan_lightning.commands.errors import disk_errors_in_one_sentence, errors_in_one_sentence
-from gan_lightning.commands.evaluated import check_options, data_module, sets_to_compare
+from gan_lightning.commands.evaluated import ImageFormat, check_options, data_module, sets_to_compare
+from gan_lightning.commands.evaluated_texts import (
+    add_text_options,
+    captions_of_split,
+    check_text_options,
+    choose_split,
+    text_measure,
+)
 from gan_lightning.commands.from_checkpoint import (
     add_device,
     add_import,
@@ -28,12 +36,20 @@ from gan_lightning.commands.truncation_sweep import (
 )
 from gan_lightning.visualization.image_sets import write_atomically
 
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningDataModule
+
+    from gan_lightning.games.base import AdversarialModule
+    from gan_lightning.metrics.image_sources import Images
+
 _EXAMPLES = """\
 examples:
   gan-lightning evaluate --ckpt last.ckpt --data MNISTDataModule --extractor classifier
   gan-lightning evaluate --ckpt last.ckpt --data ImageFolderDataModule --data.root faces --metrics fid kid
   gan-lightning evaluate --ckpt last.ckpt --data CIFAR10DataModule --metrics fid inception_score precision recall \\
       --extractor classifier --truncation 0.2 0.5 1 1.5 none --plot sweep.png
+  gan-lightning evaluate --ckpt gan_cls.ckpt --data CaptionedImageDataModule --data.root emoji \\
+      --metrics fid r_precision --encoders damsm.ckpt
   gan-lightning evaluate --samples samples --reference faces --json scores.json
   gan-lightning evaluate --samples samples --reference faces --metrics fd_dinov2 --weights_path dinov2_vitl14.pth
 
@@ -71,8 +87,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=["fid"],
         metavar="NAME",
-        help="any of fid, kid, inception_score, precision, recall, density, coverage, fd_dinov2, kd_dinov2 (default: "
-        "fid)",
+        help="any of fid, kid, inception_score, precision, recall, density, coverage, fd_dinov2, kd_dinov2; of models "
+        "of texts also r_precision, r_precision_std, text_similarity (default: fid)",
     )
     parser.add_argument(
         "--extractor",
@@ -88,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="the extractor's weights, or those of several: inception=FILE vgg16=FILE (default: they are downloaded)",
     )
+    add_text_options(parser)
     _add_images(parser)
     parser.add_argument("--batch_size", type=whole(1), default=64, help="images at a time (default: %(default)s)")
     parser.add_argument("--kid_subset_size", type=whole(1), default=1000, metavar="N", help="(default: %(default)s)")
@@ -104,7 +121,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_images(parser: argparse.ArgumentParser) -> None:
     """Which images are compared."""
-    parser.add_argument("--split", choices=["train", "val", "test"], help="of --data (default: train)")
+    parser.add_argument(
+        "--split", choices=["train", "val", "test"], help="of --data (default: train; of models of texts test)"
+    )
     parser.add_argument(
         "--image_size",
         type=whole(1),
@@ -130,6 +149,62 @@ def _scores(
     options: argparse.Namespace, rest: Sequence[str], truncations: Sequence[Truncation]
 ) -> dict[Truncation, Scores]:
     """The metrics at each truncation of the samples."""
+    from gan_lightning.metrics.image_sources import MOST_SAMPLES
+    from gan_lightning.metrics.registry import select_metrics
+    from gan_lightning.trainer.speed import keep_freed_memory
+
+    of_texts = check_text_options(options)
+    of_images = [name for name in options.metrics if name not in of_texts]
+    if of_images:
+        select_metrics(of_images)
+    check_options(options)
+    if torch_device(options.device) == "cpu":
+        # The extractor's maps: freed pages would be zeroed again for every few images.
+        keep_freed_memory()
+    model = _sampler(options, truncations) if options.ckpt else None
+    choose_split(options, model, of_texts)
+    data, image_format = data_module(options, rest, model)
+    captions = captions_of_split(options, model, data)
+    measures = []
+    samples: Images | None = None
+    n = options.num_samples or min(len(captions.texts), MOST_SAMPLES)
+    if of_images:
+        measure, samples = _image_measure(options, of_images, model, data, image_format)
+        measures.append(measure)
+        n = len(samples)
+    if captions.texts:
+        captions.tell(n)
+    if of_texts:
+        measures.append(text_measure(options, model, captions, n, of_texts))
+    scores: dict[Truncation, Scores] = {}
+    for truncation in truncations:
+        if model is not None:
+            samples = truncated_samples(options, model, n, truncation, captions.shown(n))
+        title = "Samples" if len(truncations) == 1 else f"Samples, truncation {named(truncation)}"
+        assert samples is not None  # Files have no metrics of texts.
+        scores[truncation] = {name: score for measure in measures for name, score in measure(samples, title).items()}
+    return scores
+
+
+def _sampler(options: argparse.Namespace, truncations: Sequence[Truncation]) -> "AdversarialModule":
+    """The model of ``--ckpt``, whose latents can be truncated so."""
+    from gan_lightning.inference import check_truncation  # With all games: two folders need none.
+
+    model = load_sampler(options.ckpt, options.device)
+    for given in truncations:
+        if given is not None:
+            check_truncation(model, given)
+    return model
+
+
+def _image_measure(
+    options: argparse.Namespace,
+    names: Sequence[str],
+    model: "AdversarialModule | None",
+    data: "LightningDataModule | None",
+    image_format: ImageFormat,
+) -> "tuple[Callable[[Images, str], Scores], Images]":
+    """What compares samples with the real images, which are looked at once, and the samples without truncation."""
     import torch
 
     from gan_lightning.metrics.cache import TensorCache
@@ -137,42 +212,21 @@ def _scores(
     from gan_lightning.metrics.feasible import check_feasible
     from gan_lightning.metrics.image_sources import real_images
     from gan_lightning.metrics.joint import JointEvaluator
-    from gan_lightning.metrics.registry import Options, select_metrics
-    from gan_lightning.trainer.speed import keep_freed_memory
+    from gan_lightning.metrics.registry import Options
 
-    select_metrics(options.metrics)
-    check_options(options)
     cache = TensorCache(options.cache_dir)
-    device = torch.device(torch_device(options.device))
-    if device.type == "cpu":
-        # The extractor's maps: freed pages would be zeroed again for every few images.
-        keep_freed_memory()
-    model = load_sampler(options.ckpt, options.device) if options.ckpt else None
-    if model is not None:
-        from gan_lightning.inference import check_truncation  # All games with it: two folders need none.
-
-        for given in truncations:
-            if given is not None:
-                check_truncation(model, given)
-    data, image_format = data_module(options, rest, model)
     # The extractor "classifier" is trained on the labelled training images, on first use.
     learn_from = None if data is None else lambda: real_images(data, "train")
     how = Options(kid_subset_size=options.kid_subset_size)
-    ingredients = Ingredients(_weights(options.weights_path), learn_from, cache)
-    extractors = extractors_of(options.metrics, options.extractor, ingredients)
+    extractors = extractors_of(names, options.extractor, Ingredients(_weights(options.weights_path), learn_from, cache))
+    device = torch.device(torch_device(options.device))
     evaluator = JointEvaluator(extractors, cache=cache, batch_size=options.batch_size, device=device, options=how)
     # Both sets are lazy: nothing has been generated or read so far.
     sets = sets_to_compare(options, model, data, image_format)
     image_shape = next(iter(sets.real.image_batches([torch.tensor([0])]))).shape[1:]
     check_feasible(extractors, image_shape, len(sets.samples), len(sets.real), how)
-    # Once for all truncations
     real = evaluator.describe(sets.real, sets.label, "Real images")
-    scores: dict[float | None, dict[str, float]] = {}
-    for truncation in truncations:
-        samples = sets.samples if model is None else truncated_samples(options, model, len(sets.samples), truncation)
-        title = "Samples" if len(truncations) == 1 else f"Samples, truncation {named(truncation)}"
-        scores[truncation] = evaluator.score(samples, real, title)
-    return scores
+    return lambda samples, title: evaluator.score(samples, real, title), sets.samples
 
 
 def _weights(given: Sequence[str] | None) -> str | dict[str, str] | None:

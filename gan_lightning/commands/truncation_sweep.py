@@ -106,17 +106,28 @@ def _curves(names: Sequence[str], scores: dict[Truncation, Scores]) -> "list[Cur
 
 
 def truncated_samples(
-    options: argparse.Namespace, model: "AdversarialModule", n: int, truncation: Truncation
+    options: argparse.Namespace, model: "AdversarialModule", n: int, truncation: Truncation, texts: Sequence[str] = ()
 ) -> "Samples":
-    """``n`` samples of the checkpoint at one truncation, with statistics of BatchNorm of its own if asked for."""
+    """``n`` samples of the checkpoint at one truncation, with statistics of BatchNorm of its own if asked for.
+
+    Args:
+        options: Of the command.
+        model: The checkpoint's.
+        n: Number of samples.
+        truncation: Of their latents.
+        texts: What they show, in turn; none: it is not a model of texts.
+    """
     from gan_lightning.inference import set_standing_statistics
     from gan_lightning.metrics.image_sources import Samples
 
     seed = options.seed or 0
     if options.standing_statistics is not None:
         set_standing_statistics(model, options.standing_statistics, seed=seed, truncation=truncation)
+    given: dict[str, Any] = {} if truncation is None else {"truncation": truncation}
+    if texts:
+        given["texts"] = texts
     sample: Any = model.sample
-    return Samples(sample if truncation is None else partial(sample, truncation=truncation), n, seed)
+    return Samples(partial(sample, **given), n, seed)
 
 
 def named(truncation: Truncation) -> str:

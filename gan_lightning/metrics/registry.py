@@ -161,6 +161,9 @@ _OF_DINOV2 = {"fid": "fd_dinov2", "kid": "kd_dinov2"}
 
 METRICS: dict[str, Metric] = {name: metric for metric in _ALL for name in metric.names}
 
+TEXT_METRICS = ("r_precision", "r_precision_std", "text_similarity")
+"""Names of the metrics of samples and their texts, which look at no real images; see ``metrics/retrieval.py``."""
+
 
 def select_metrics(names: Iterable[str]) -> list[Metric]:
     """The metrics that compute these numbers, each once.
@@ -172,6 +175,11 @@ def select_metrics(names: Iterable[str]) -> list[Metric]:
         raise ValueError(f"metrics is {names!r}: it must be a list, of some of {', '.join(METRICS)}.")
     names = list(names)
     for name in names:
+        if name in TEXT_METRICS:
+            raise ValueError(
+                f"{name} compares samples with their texts and not with real images: `gan-lightning evaluate` and the "
+                "callback TextRetrieval measure it."
+            )
         if not isinstance(name, str) or name not in METRICS:
             raise ValueError(f"There is no metric {name!r}: choose from {', '.join(METRICS)}.")
     if not names:

@@ -106,6 +106,11 @@ class AttnGAN(TreeGame):
         of_pairs = image_text_matching(regions, images, text.words, text.sentence, text.mask, alike, *self.gammas)
         return terms | {f"matching_{name}": self.matching_weight * term for name, term in of_pairs.items()}
 
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Features of images (N x C x H x W in [-1, 1]) in the space of the sentences, N x E."""
+        features: Tensor = self.image_encoder(images)[1]
+        return features
+
     def attention(self, texts: Sequence[str], seed: int = 0) -> tuple[Tensor, Tensor]:
         """Samples of texts, and where the words of each are, as the last stage attends to them.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from datamodules import CaptionedImageDataModule
 from gan_lightning.callbacks import GenerativeMetrics, RetrievalGrid, TextRetrieval
-from gan_lightning.variants import DCGAN, GANCLS, JointEmbedding
+from gan_lightning.variants import DCGAN, GANCLS, AttnGAN, JointEmbedding
 from tests.helpers.games import save_checkpoint, small
 
 COLOURS = ["black", "dark", "dim", "grey", "pale", "bright", "light", "white"]
@@ -111,6 +111,16 @@ def test_encoders_measure_themselves_and_then_a_generator(data: CaptionedImageDa
     assert -100 <= scores["val/text_similarity"] <= 100
 
 
+def test_the_encoders_of_a_game_measure_its_samples(data: CaptionedImageDataModule) -> None:
+    model = small(AttnGAN, tokenizer=data.tokenizer, texts=data.texts)
+    scores = _measured(TextRetrieval(n_candidates=8, num_samples=8), model, data)
+    with torch.no_grad():
+        texts = model.encode_texts(data.texts).sentence  # type: ignore[operator]
+        images = model.encode_images(model.sample(8, texts=data.texts))  # type: ignore[operator]
+    nearest = torch.cosine_similarity(images[:, None], texts[None], dim=2).argmax(1)
+    assert scores["r_precision"] == pytest.approx((nearest == torch.arange(8)).double().mean().item())
+
+
 def test_samples_of_held_out_texts_are_compared_with_held_out_images(
     data: CaptionedImageDataModule, tmp_path: Path
 ) -> None:
@@ -129,7 +139,10 @@ def test_what_cannot_be_measured_is_said_before_the_run(data: CaptionedImageData
     model = small(GANCLS, tokenizer=data.tokenizer, texts=data.texts)
     for measure, message in [
         (TextRetrieval(f"{__name__}.Brightness"), "with n_candidates, 100, different texts, and there are 8 held out"),
-        (TextRetrieval(None), "give encoders a checkpoint of JointEmbedding or DAMSM, or the import path"),
+        (
+            TextRetrieval(None),
+            "GANCLS has no encoder of images .* set encoders to a checkpoint of JointEmbedding or DAMSM, or to",
+        ),
         (TextRetrieval("torch.nn.Identity"), "encoders is torch.nn.Identity, a Identity, which has no encode_images"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -7,7 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gan_lightning.metrics.retrieval import clip_score, r_precision, retrieval_accuracy
+from datamodules.components.tokens import TextTokenizer
+from gan_lightning.metrics.retrieval import clip_score, distinct_texts, r_precision, retrieval_accuracy
 
 
 def test_r_precision_with_all_texts_as_candidates_is_the_share_of_nearest_texts() -> None:
@@ -93,3 +94,22 @@ def test_a_text_for_each_image(own: list[Any]) -> None:
     for measure in (r_precision, retrieval_accuracy):
         with pytest.raises(ValueError, match=r"^own says which of 3 texts each of 3 images was made of, and has shape"):
             measure(torch.randn(3, 4), torch.randn(3, 4), torch.tensor(own), 2)
+
+
+def test_features_that_are_no_numbers_have_no_precision() -> None:
+    texts, own = torch.eye(12), torch.arange(12)
+    for broken in (math.nan, math.inf):
+        images = texts.clone()
+        images[3, 0] = broken
+        assert all(map(math.isnan, r_precision(images, texts, own, 12)))
+        assert all(map(math.isnan, retrieval_accuracy(texts, images, own)))
+
+
+def test_texts_that_encoders_read_alike_are_one() -> None:
+    class Pair:
+        tokenizer = TextTokenizer.train(["red apple", "red"], max_tokens=2)
+
+    texts = ["red apple", "red pear", "Red plum", "red apple pie", "red"]
+    assert distinct_texts(Pair(), texts)[0] == ["red apple", "red pear", "red"]
+    assert distinct_texts(Pair(), texts)[1].tolist() == [0, 1, 1, 0, 2]
+    assert distinct_texts(object(), [*texts, "red"])[1].tolist() == [0, 1, 2, 3, 4, 4]
