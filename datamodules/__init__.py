@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datamodules.base import ImageDataModule
+    from datamodules.bouncing_mnist import BouncingMNISTDataModule
     from datamodules.captioned import CaptionedImageDataModule
     from datamodules.celeba import CelebADataModule
     from datamodules.cifar10 import CIFAR10DataModule
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from datamodules.utkface import UTKFaceDataModule
 
 __all__ = [
+    "BouncingMNISTDataModule",
     "CIFAR10DataModule",
     "CaptionedImageDataModule",
     "CelebADataModule",
@@ -47,6 +49,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BouncingMNISTDataModule": "bouncing_mnist",
     "CIFAR10DataModule": "cifar10",
     "CaptionedImageDataModule": "captioned",
     "CelebADataModule": "celeba",

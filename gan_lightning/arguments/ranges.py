@@ -36,6 +36,7 @@ _LEAST = {
     **dict.fromkeys(("ema_half_life", "ema_half_life_updates"), 0),
     "growth": 0,
     **dict.fromkeys(("condition_dim", "embed_dim", "word_dim", "text_dim", "n_tokens", "n_stages"), 1),
+    **dict.fromkeys(("n_given", "n_predict", "n_scales"), 1),
     **dict.fromkeys(("stage1_steps", "gamma_1", "gamma_2", "gamma_3"), 0),
 }
 

@@ -8,6 +8,7 @@ text.py         the same, of a text: GAN-CLS, StackGAN
 tree.py         the same, in an image of each size: StackGAN++, AttnGAN
 embedding.py    two encoders, of texts and of images, that come to agree
 translation.py  an image from an image: pix2pix, CycleGAN, StarGAN, SRGAN
+video.py        a frame from the frames before it: VideoPrediction
 attributes.py   what StarGAN's attributes exclude
 """
 
@@ -20,6 +21,7 @@ from gan_lightning.games.label import LabelGame
 from gan_lightning.games.text import TextGame
 from gan_lightning.games.translation import TranslationGame
 from gan_lightning.games.tree import TreeGame
+from gan_lightning.games.video import VideoGame
 
 __all__ = [
     "AdversarialModule",
@@ -31,4 +33,5 @@ __all__ = [
     "TextGame",
     "TranslationGame",
     "TreeGame",
+    "VideoGame",
 ]

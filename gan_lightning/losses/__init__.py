@@ -31,6 +31,7 @@ from gan_lightning.losses.relativistic import (
     relativistic_average_least_squares,
 )
 from gan_lightning.losses.terms import Terms
+from gan_lightning.losses.video import gradient_difference
 
 __all__ = [
     "Terms",
@@ -42,6 +43,7 @@ __all__ = [
     "energy_generator",
     "feature_matching",
     "gaussian_nll",
+    "gradient_difference",
     "hinge_discriminator",
     "hinge_generator",
     "image_text_matching",

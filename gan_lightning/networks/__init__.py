@@ -28,6 +28,7 @@ from gan_lightning.networks.lapgan import (
 )
 from gan_lightning.networks.layers.minibatch_discrimination import MinibatchDiscriminator
 from gan_lightning.networks.layers.virtual_batch_norm import VirtualBatchNormDiscriminator, VirtualBatchNormGenerator
+from gan_lightning.networks.mathieu import FrameDiscriminator, MultiScalePredictor
 from gan_lightning.networks.mlp import (
     ConditionalMLPDiscriminator,
     ConditionalMLPGenerator,
@@ -82,6 +83,7 @@ __all__ = [
     "ConvImageEncoder",
     "CoupledDiscriminator",
     "CoupledGenerator",
+    "FrameDiscriminator",
     "GANCLSDiscriminator",
     "GANCLSGenerator",
     "InfoGANDiscriminator",
@@ -95,6 +97,7 @@ __all__ = [
     "MLPDiscriminator",
     "MLPGenerator",
     "MinibatchDiscriminator",
+    "MultiScalePredictor",
     "NoisyClassifier",
     "PatchDiscriminator",
     "PlainConvDiscriminator",

@@ -18,6 +18,8 @@ from gan_lightning.optimizers.adam import (
     SRGANAdam,
     StarGANAdam,
     StyleGAN2Adam,
+    VideoPredictionDiscriminatorSGD,
+    VideoPredictionSGD,
     WGANGPAdam,
     WGANRMSprop,
 )
@@ -48,6 +50,8 @@ __all__ = [
     "ScheduledRate",
     "StarGANAdam",
     "StyleGAN2Adam",
+    "VideoPredictionDiscriminatorSGD",
+    "VideoPredictionSGD",
     "WGANGPAdam",
     "WGANRMSprop",
 ]

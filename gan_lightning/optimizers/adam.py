@@ -197,3 +197,27 @@ class WGANRMSprop(torch.optim.RMSprop):
 
     def __init__(self, params: ParamsT, lr: float = 5e-5, alpha: float = 0.99, eps: float = 1e-8) -> None:
         super().__init__(params, lr=lr, alpha=alpha, eps=eps)
+
+
+@checked
+class VideoPredictionSGD(torch.optim.SGD, ClassDefaults):
+    """Gradient descent without momentum, learning rate 0.04, for the generator; it falls to 0.005 in the paper.
+
+    Mathieu, Couprie, LeCun, 2016, arXiv 1511.05440, section 4.
+
+    Args:
+        params: What to update.
+        lr: Learning rate.
+        momentum: Decay rate of the sum of gradients.
+        weight_decay: L2 penalty.
+    """
+
+    def __init__(self, params: ParamsT, lr: float = 0.04, momentum: float = 0.0, weight_decay: float = 0.0) -> None:
+        super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay)
+
+
+class VideoPredictionDiscriminatorSGD(VideoPredictionSGD, lr=0.02):
+    """Gradient descent without momentum, learning rate 0.02.
+
+    Mathieu, Couprie, LeCun, 2016, arXiv 1511.05440, section 4; both players in the authors' code.
+    """

@@ -129,6 +129,32 @@ def image_pair(raw: Any, game: str) -> tuple[Tensor, Tensor]:
     )
 
 
+def clips_in(raw: Any, n_frames: int, game: str) -> Tensor:
+    """Find the clips of a batch, N x T x C x H x W: the batch itself, or the first part of a list.
+
+    Args:
+        raw: The batch.
+        n_frames: Least T.
+        game: Name of the game, for the error message.
+
+    Raises:
+        ValueError: It has no clips, or they are too short.
+    """
+    raw = _of_one_loader(raw, "join their data, DataLoader(ConcatDataset([first, second]), ...), or give one of them.")
+    clips = raw[0] if isinstance(raw, tuple | list) and raw else raw
+    if not isinstance(clips, Tensor) or clips.ndim != 5:
+        raise ValueError(
+            f"{game} needs clips, N x T x C x H x W, as VideoFolderDataModule gives them, and the loader yields "
+            f"{describe(raw)}."
+        )
+    if clips.shape[1] < n_frames:
+        raise ValueError(
+            f"{game} needs clips of {n_frames} frames at least, and the loader's have {clips.shape[1]}: raise the "
+            "data's n_frames, or lower the model's n_given."
+        )
+    return clips
+
+
 def images_of_domains(raw: Any, names: Sequence[str], game: str, source: str) -> dict[str, Tensor]:
     """Split a batch of several domains: the images of each, by the domain's name.
 

@@ -19,6 +19,7 @@ from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.embedding import EmbeddingGame
 from gan_lightning.games.text import TextGame
+from gan_lightning.games.video import VideoGame
 from gan_lightning.loggers import RunLogger
 from gan_lightning.networks import (
     AgeDiscriminator,
@@ -41,6 +42,7 @@ from gan_lightning.networks import (
     ConvImageEncoder,
     CoupledDiscriminator,
     CoupledGenerator,
+    FrameDiscriminator,
     GANCLSDiscriminator,
     GANCLSGenerator,
     InfoGANDiscriminator,
@@ -52,6 +54,7 @@ from gan_lightning.networks import (
     LSTMTextEncoder,
     MLPDiscriminator,
     MLPGenerator,
+    MultiScalePredictor,
     NoisyClassifier,
     PatchDiscriminator,
     PlainConvDiscriminator,
@@ -165,6 +168,8 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     GANCLSGenerator: {"width": 4, "text_dim": 8},
     GANCLSDiscriminator: {"width": 4, "text_dim": 8},
     StyleEncoder: {"width": 4},
+    MultiScalePredictor: {"width": 2, "n_scales": 2},
+    FrameDiscriminator: {"width": 2, "hidden": 8},
 }
 """How to make each network small; a variant that brings a network of its own adds its line here."""
 
@@ -256,6 +261,11 @@ def _halved(digits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return digits, downscale(digits, 2)
 
 
+def _rolling(digits: Tensor, labels: Tensor) -> Tensor:
+    """Clips of a digit that moves a pixel a frame to the right, N x 6 x 1 x H x W."""
+    return torch.stack([digits.roll(i, dims=-1) for i in range(6)], dim=1)
+
+
 EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {
     Pix2Pix: _mirrored,
     CycleGAN: _domains,
@@ -264,6 +274,7 @@ EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {
     SRGAN: _halved,
     TextGame: _described,
     EmbeddingGame: _described,
+    VideoGame: _rolling,
 }
 """What a game that does not learn from images and classes makes of them; a variant of that kind adds its line here."""
 
