@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datamodules.toy import ToyDataModule
     from datamodules.unpaired import UnpairedImageDataModule
     from datamodules.utkface import UTKFaceDataModule
+    from datamodules.video_folder import VideoFolderDataModule
 
 __all__ = [
     "BouncingMNISTDataModule",
@@ -46,6 +47,7 @@ __all__ = [
     "ToyDataModule",
     "UTKFaceDataModule",
     "UnpairedImageDataModule",
+    "VideoFolderDataModule",
 ]
 
 _HOMES = {
@@ -67,6 +69,7 @@ _HOMES = {
     "ToyDataModule": "toy",
     "UTKFaceDataModule": "utkface",
     "UnpairedImageDataModule": "unpaired",
+    "VideoFolderDataModule": "video_folder",
 }
 
 

@@ -19,8 +19,8 @@ from gan_lightning.visualization.images import to_uint8
 class VideoGame(TranslationGame):
     """A game whose generator predicts a frame from the ``n_given`` frames before it.
 
-    The loader yields clips, N x T x C x H x W, T at least ``n_given + 1``. In a batch ``condition`` has the given frames
-    and ``real`` all later ones, each joined along the channels: N x (t C) x H x W. A variant overrides
+    The loader yields clips, N x T x C x H x W, T at least ``n_given + 1``. In a batch ``condition`` has the given
+    frames and ``real`` all later ones, each joined along the channels: N x (t C) x H x W. A variant overrides
     :meth:`translate_batch`, which predicts one frame; those after it are predicted of predicted frames.
 
     Args:

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan_lightning.metrics.luminance import luminance, psnr, ssim
+from gan_lightning.metrics.luminance import luminance, ssim
 
 _SLOWEST = 0.2
 """Pixels a frame from which on a pixel moves, the authors' threshold."""
@@ -59,9 +59,10 @@ def moving_areas(before: Tensor, after: Tensor) -> Tensor:
 
 
 def sharpness_difference(images: Tensor, truth: Tensor) -> Tensor:
-    """How little the gradients differ: ``10 log10(255^2 / (127.5^2 E (| |d_i Y| - |d_i X| | + | |d_j Y| - |d_j X| |)))``.
+    """How little the gradients differ: ``10 log10(255^2 / (127.5^2 e))``.
 
-    Y and X in [-1, 1]. As in the authors' code: the absolute difference is multiplied by the square of the range's
+    ``e = E | |d_i Y| - |d_i X| | + E | |d_j Y| - |d_j X| |``, differences of neighbours in a column and in a row of Y
+    and X in [-1, 1]. As in the authors' code: the absolute difference is multiplied by the square of the range's
     factor (theirs is 128), and by row and column apart, where the paper's text adds the two before it compares.
 
     Args:
@@ -99,10 +100,10 @@ def frame_measures(images: Tensor, truth: Tensor, moving: Tensor | None = None) 
     """
     if moving is not None:
         images, truth = images * moving, truth * moving
-    # The whole range of a decibel of equal images, as in ``sharpness_difference``.
-    most = 10 * torch.log10(torch.tensor(255**2 / _LEAST_ERROR, device=images.device))
+    # By frame, over all channels; the structure is the luminance's.
+    error = (images.float() - truth.float()).square().mean(dim=(1, 2, 3)).clamp(min=_LEAST_ERROR)
     return {
-        "psnr": psnr(images, truth, border=0).minimum(most),
+        "psnr": 10 * torch.log10(255**2 / error),
         "ssim": ssim(images, truth, border=0),
         "sharpness": sharpness_difference(images, truth),
     }

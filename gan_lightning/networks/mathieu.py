@@ -141,9 +141,7 @@ def pyramid(images: Tensor, n_scales: int) -> list[Tensor]:
     return [F.avg_pool2d(images, 2**k) if k else images for k in reversed(range(n_scales))]
 
 
-def _convolutions(
-    n_in: int, n_out: int, multiples: Sequence[int], kernels: Sequence[int], width: int
-) -> nn.Sequential:
+def _convolutions(n_in: int, n_out: int, multiples: Sequence[int], kernels: Sequence[int], width: int) -> nn.Sequential:
     """Convolutions that keep the size, with ReLU between them."""
     layers: list[nn.Module] = []
     for (before, after), kernel in zip(pairwise([n_in, *(width * k for k in multiples), n_out]), kernels, strict=True):

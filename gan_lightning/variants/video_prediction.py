@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import DiscriminatorFactory, ImageShape
@@ -67,16 +66,13 @@ class VideoPrediction(
         adversarial_weight: float = 0.05,
         **game: Any,
     ) -> None:
-        check_whole(1, n_given=n_given, n_predict=n_predict)
         channels, height, width = image_shape
         predictor = resolve(generator)((n_given * channels, height, width), image_shape)
         # A discriminator for each scale, by the height of its frames, from coarse to fine.
         factors = [2**k for k in reversed(range(predictor.n_scales))]
         self.sides = [height // factor for factor in factors]
         judges = {
-            str(height // factor): resolve(discriminator)(
-                ((n_given + 1) * channels, height // factor, width // factor)
-            )
+            str(height // factor): resolve(discriminator)(((n_given + 1) * channels, height // factor, width // factor))
             for factor in factors
         }
         super().__init__(predictor, nn.ModuleDict(judges), image_shape, n_given, n_predict, **game)

@@ -29,6 +29,7 @@ from datamodules import (
     SuperResolutionDataModule,
     UnpairedImageDataModule,
     UTKFaceDataModule,
+    VideoFolderDataModule,
 )
 from datamodules.celeba import ATTRIBUTES
 from datamodules.components.image_zip import write_zip
@@ -88,6 +89,13 @@ def unpaired(root: Path) -> dict[str, Any]:
         write(root / f"train{domain}", part[:40])
         write(root / f"test{domain}", part[40:])
     return {"root": str(root), "image_size": 64, "batch_size": 1}
+
+
+def videos(root: Path) -> dict[str, Any]:
+    """Sixty frames: the camera moves over the flower, three pixels a frame."""
+    whole = Image.fromarray(load_sample_images().images[1])
+    write(root / "flower", [whole.crop((3 * i, 200, 3 * i + 48, 240)) for i in range(60)])
+    return {"root": str(root), "image_size": 32, "min_motion": 0.0, "cache": str(root.parent / "cache")}
 
 
 def super_resolution(root: Path) -> dict[str, Any]:
@@ -204,5 +212,6 @@ STAND_INS: dict[type[ImageDataModule], Callable[[Path], dict[str, Any]]] = {
     SuperResolutionDataModule: super_resolution,
     UnpairedImageDataModule: unpaired,
     UTKFaceDataModule: utkface,
+    VideoFolderDataModule: videos,
 }
 """What lays out a stand-in under a folder, and returns the arguments for its data module to make short work of it."""
