@@ -3,6 +3,7 @@
 from gan_lightning.callbacks.animation import RunAnimation as RunAnimation
 from gan_lightning.callbacks.artifacts import RunArtifacts as RunArtifacts
 from gan_lightning.callbacks.checkpoint import LastCheckpoint as LastCheckpoint
+from gan_lightning.callbacks.clips import ClipAnimation as ClipAnimation
 from gan_lightning.callbacks.coverage import ModeCoverage as ModeCoverage
 from gan_lightning.callbacks.divergence import DivergenceGuard as DivergenceGuard
 from gan_lightning.callbacks.evaluation import GenerativeMetrics as GenerativeMetrics

@@ -14,7 +14,9 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
 from gan_lightning.arguments.ranges import check_seed, check_whole, check_whole_if_given
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.loggers.guards import errors_as_warnings
+from gan_lightning.trainer.internals import before_batch_transfer
 from gan_lightning.trainer.step_batches import batches_of
 from gan_lightning.visualization.captions import captioned
 from gan_lightning.visualization.images import are_points, drawable, enlarge, grid, to_pil, to_uint8, write_png
@@ -142,6 +144,12 @@ def _send(logger: Logger, subject: str, picture: Tensor, step: int) -> None:
             logger.log_image(subject, [to_pil(picture)], step=step)
         elif add_image := getattr(getattr(logger, "experiment", None), "add_image", None):  # TensorBoard
             add_image(subject, picture, step)
+
+
+def prepared(game: Any, raw: Any) -> GameBatch:
+    """A batch as the loader gives it, on the game's device and as the game sees it."""
+    hooked = before_batch_transfer(game, raw)  # a data module may override it
+    return game.prepare_batch(game.trainer.strategy.batch_to_device(hooked, game.device))
 
 
 def first_batches(trainer: Trainer, n: int) -> list[Any]:

@@ -9,12 +9,17 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 from torch import Tensor
 
 from gan_lightning.visualization.images import are_points, file_suffix, to_uint8, write_image
+from gan_lightning.visualization.videos import write_clip
+
+_RATE = 10
+"""Frames a second of predicted clips."""
 
 
 class PredictionWriter(BasePredictionWriter):
     """Writes predicted images, in [-1, 1], as PNG files into ``predictions/`` of the run directory.
 
-    Images of 2 or more than 4 channels are written as .npy files, uint8, H x W x C.
+    Images of 2 or more than 4 channels are written as .npy files, uint8, H x W x C; clips, N x T x C x H x W, as GIF
+    and MP4 files.
 
     ``00003_017.png`` is image 17 of batch 3, counted over all ranks; each of several loaders gets a folder of its own.
     """
@@ -47,16 +52,20 @@ class PredictionWriter(BasePredictionWriter):
     ) -> None:
         if self._folder is None:
             return
-        if not isinstance(prediction, Tensor) or prediction.ndim != 4:
+        if not isinstance(prediction, Tensor) or prediction.ndim not in (4, 5):
             raise ValueError(
                 f"{type(pl_module).__name__}.predict_step must return images, N x C x H x W, "
-                "to be written as PNG files."
+                "to be written as PNG files, or clips, N x T x C x H x W."
             )
         several = len(trainer.num_predict_batches) > 1
         folder = self._folder / str(dataloader_idx) if several else self._folder
         folder.mkdir(parents=True, exist_ok=True)
         # Ranks take batches in turn, so this number is unique over all of them.
         number = batch_idx * trainer.world_size + trainer.global_rank
-        suffix = file_suffix(prediction.shape[1])
+        suffix = file_suffix(prediction.shape[-3])
         for i, image in enumerate(to_uint8(prediction).cpu()):
-            write_image(folder / f"{number:05d}_{i:03d}{suffix}", image)
+            path = folder / f"{number:05d}_{i:03d}{suffix}"
+            if image.ndim == 4:
+                write_clip(path, image, _RATE)
+            else:
+                write_image(path, image)

@@ -8,10 +8,9 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from gan_lightning.arguments.ranges import check_whole
-from gan_lightning.callbacks.picture import Picture, first_batches
+from gan_lightning.callbacks.picture import Picture, first_batches, prepared
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.randomness import own_randomness
-from gan_lightning.trainer.internals import before_batch_transfer
 from gan_lightning.visualization.images import drawable, stack
 
 
@@ -51,10 +50,7 @@ class TranslationGrid(Picture):
                 # Kept as the loader gives them, on the CPU: the pictures of a run show the same examples.
                 self._examples = first_batches(game.trainer, self.n)
             for raw in self._examples:
-                hooked = before_batch_transfer(game, raw)  # a data module may override it
-                panels = self.picture_columns(
-                    game, game.prepare_batch(game.trainer.strategy.batch_to_device(hooked, game.device))
-                )
+                panels = self.picture_columns(game, prepared(game, raw))
                 # Of an image that is neither grey, RGB nor RGBA every channel is a column.
                 cells = [drawable(panel).unflatten(0, (len(panel), -1)) for panel in panels]
                 self._spans = [each.shape[1] for each in cells]

@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from gan_lightning.callbacks.animation import RunAnimation
 from gan_lightning.callbacks.artifacts import RunArtifacts
 from gan_lightning.callbacks.checkpoint import LastCheckpoint
+from gan_lightning.callbacks.clips import ClipAnimation
 from gan_lightning.callbacks.divergence import DivergenceGuard
 from gan_lightning.callbacks.fast_training import FastTraining
 from gan_lightning.callbacks.picture import Picture
@@ -35,6 +36,7 @@ _DEFAULTS: dict[str, dict[type[Callback], type[Callback]]] = {
         GrowthStrip: GrowthStrip,
         AttentionMaps: AttentionMaps,
         TranslationGrid: TranslationGrid,
+        ClipAnimation: ClipAnimation,
         Reconstructions: Reconstructions,
         RetrievalGrid: RetrievalGrid,
         RunAnimation: RunAnimation,

@@ -2,10 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gan_lightning.commands.continue_videos import continue_one, video_targets
 from gan_lightning.commands.errors import disk_errors_in_one_sentence, errors_in_one_sentence
 from gan_lightning.commands.from_checkpoint import (
     add_device,
@@ -28,6 +29,9 @@ channels that the model takes: grey, RGB, RGBA, or as many as an array has.
 Every result is a PNG file named like its image: photos/a/b.jpg becomes DIR/a/b.png; one of 2 or more than 4 channels is
 a .npy file. A file that cannot be read is left
 out and named at the end, and the exit code is then 1.
+
+A model of videos, with --frames, predicts the frames after the last ones of each video file or folder of frames; its
+results are GIF and MP4 files that begin with the frames it was given.
 """
 
 _EXAMPLES = """\
@@ -35,6 +39,7 @@ examples:
   gan-lightning translate --ckpt last.ckpt --input photos --out results
   gan-lightning translate --ckpt last.ckpt --input painting.jpg --out results --direction BtoA
   gan-lightning translate --ckpt last.ckpt --input faces --out results --attributes Smiling Young=0
+  gan-lightning translate --ckpt last.ckpt --input walk.mp4 --out results --frames 8
 """
 
 
@@ -42,18 +47,22 @@ def run(command: str, arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     with errors_in_one_sentence(command):
         import_packages(options.packages)
-        targets = _targets(options.input, options.out)
+        find: Callable[[Path, Path], dict[Path, Any]] = _targets if options.frames is None else video_targets
+        targets = find(options.input, options.out)
         _check_place(options.input, options.out)
         model = load_model(options.ckpt, options.device)
         _check_options(model, options)
+        # A command without it has no such entry, as before there was one.
+        frames = [] if options.frames is None else ["frames"]
         options.source = str(options.input.resolve())
-        open_set(command, options, len(targets), ("source", "direction", "attributes", "seed", "bits"))
+        open_set(command, options, len(targets), ("source", "direction", "attributes", "seed", "bits", *frames))
     with disk_errors_in_one_sentence(command, options.out):
         failures = _write(model, targets, options)
         end_set(options.out)
     if failures:
+        what = "images" if options.frames is None else "videos"
         print(
-            f"gan-lightning {command}: {len(failures)} of {len(targets)} images could not be translated:",
+            f"gan-lightning {command}: {len(failures)} of {len(targets)} {what} could not be translated:",
             *failures,
             sep="\n  ",
             file=sys.stderr,
@@ -98,6 +107,12 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME[=0]",
         help="for models that know attributes: those that the results are to have, or with =0 not to have",
+    )
+    parser.add_argument(
+        "--frames",
+        type=whole(1),
+        metavar="N",
+        help="for models of videos: predict N frames after the last ones of each video file or folder of frames",
     )
     parser.add_argument(
         "--bits",
@@ -169,14 +184,14 @@ def _check_options(model: "AdversarialModule", options: argparse.Namespace) -> N
         if names.count(name) > 1:
             raise ValueError(f"--attributes names {name} {names.count(name)} times: say once what it is to be.")
     inference.check_translation(model, options.direction, dict(options.attributes))
+    inference.check_video(model, options.frames)
 
 
-def _write(model: "AdversarialModule", targets: dict[Path, Path], options: argparse.Namespace) -> list[str]:
-    """Translate every image; return a sentence for each that failed."""
+def _write(model: "AdversarialModule", targets: dict[Path, Any], options: argparse.Namespace) -> list[str]:
+    """Translate every image, or continue every video; return a sentence for each that failed."""
     from tqdm import tqdm
 
     from gan_lightning import inference
-    from gan_lightning.visualization import images
 
     failures = []
     # Continue an interrupted command: only the missing files.
@@ -185,18 +200,27 @@ def _write(model: "AdversarialModule", targets: dict[Path, Path], options: argpa
     with tqdm(todo.items(), desc="Translating", unit=" images", initial=done, total=len(targets)) as bar:
         for target, file in bar:
             try:
-                chosen = (options.direction, dict(options.attributes), options.seed, options.bits)
-                image = inference.translate(model, file, *chosen)
+                if options.frames is None:
+                    _translate_one(model, file, target, options)
+                else:
+                    continue_one(model, file, target, options.frames)
             except inference.ImageError as error:
                 failures.append(str(error))
-                continue
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                levels = images.to_uint16(image) if options.bits == 16 else images.to_uint8(image)
-                images.write_image(target.with_suffix(images.file_suffix(len(image))), levels.cpu())
             except OSError as error:
                 # A full disk fails for every file: stop. Other errors concern this file alone.
                 if error.errno in FULL:
                     raise
-                failures.append(f"{file}: {target} cannot be written: {error.strerror}.")
+                place = getattr(file, "path", file)
+                failures.append(f"{place}: {target} cannot be written: {error.strerror}.")
     return failures
+
+
+def _translate_one(model: "AdversarialModule", file: Path, target: Path, options: argparse.Namespace) -> None:
+    from gan_lightning import inference
+    from gan_lightning.visualization import images
+
+    chosen = (options.direction, dict(options.attributes), options.seed, options.bits)
+    image = inference.translate(model, file, *chosen)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    levels = images.to_uint16(image) if options.bits == 16 else images.to_uint8(image)
+    images.write_image(target.with_suffix(images.file_suffix(len(image))), levels.cpu())

@@ -20,6 +20,7 @@ from gan_lightning.inference.standing_statistics import set_standing_statistics
 from gan_lightning.inference.style_encoder import train_style_encoder, transfer_style
 from gan_lightning.inference.styles import check_styles, mixing_table, noise_table, scale_noise
 from gan_lightning.inference.translation import ImageError, check_translation, translate
+from gan_lightning.inference.video import check_video, continue_video
 
 __all__ = [
     "CheckpointError",
@@ -32,6 +33,8 @@ __all__ = [
     "check_texts",
     "check_translation",
     "check_truncation",
+    "check_video",
+    "continue_video",
     "encode",
     "generate",
     "init_from",
