@@ -14,7 +14,7 @@ from datamodules.components.captions import Captioned, CaptionsFound, find_capti
 from datamodules.components.file_base import FileDataModule
 from datamodules.components.first_process import rank_zero_warn
 from datamodules.components.loading import EpochLoader, EpochOrder, ImageSource
-from datamodules.components.tokens import REED_ALPHABET, UNKNOWN, TextTokenizer
+from datamodules.components.tokens import PADDING, REED_ALPHABET, TextTokenizer
 
 _NAMED = 5  # as many files are named in a message
 _MOST_TEXTS = 1000
@@ -183,7 +183,8 @@ class CaptionedImageDataModule(FileDataModule):
         encoded = self._tokenizer.encode(texts)
         # Of training: what is held out may have new words.
         n_training = sum(len(image.texts) for image in self._images["train"])
-        mute = (encoded[:n_training] <= UNKNOWN).all(1).nonzero()[:, 0].tolist()
+        some = encoded[:n_training]
+        mute = ((some == PADDING) | (some == self._tokenizer.unknown_token)).all(1).nonzero()[:, 0].tolist()
         if mute:
             rank_zero_warn(
                 f"CaptionedImageDataModule: {len(mute)} of {n_training} captions for training have no token that the "
@@ -200,13 +201,19 @@ class CaptionedImageDataModule(FileDataModule):
 
     def _report(self, found: CaptionsFound) -> None:
         """Tell what is left out."""
-        reasons = {
-            "images have no text": found.silent,
-            "texts have no image": found.lost,
-            "text files cannot be read": [f"{file} ({reason})" for file, reason in found.unreadable.items()],
-        }
-        parts = [f"{len(some)} {what}: {', '.join(some[:_NAMED])}" for what, some in reasons.items() if some]
-        parts += [f"{found.n_empty} captions are empty"] if found.n_empty else []
+        unreadable = [f"{file} ({reason})" for file, reason in found.unreadable.items()]
+        reasons: list[tuple[Sequence[str], str, str]] = [
+            (found.silent, "image has no text", "images have no text"),
+            (found.lost, "text has no image", "texts have no image"),
+            (unreadable, "text file cannot be read", "text files cannot be read"),
+        ]
+        parts = [
+            f"{len(some)} {one if len(some) == 1 else several}: {', '.join(some[:_NAMED])}"
+            for some, one, several in reasons
+            if some
+        ]
+        if n := found.n_empty:
+            parts.append("1 caption is empty" if n == 1 else f"{n} captions are empty")
         if not parts:
             return
         said = f"CaptionedImageDataModule: of {self.root}, {'; '.join(parts)}"

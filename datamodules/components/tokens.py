@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 PADDING, UNKNOWN = 0, 1
-"""Numbers of what fills up a short text, and of a word that is not in the vocabulary."""
+"""Numbers of what fills up a short text, and of a word that is not in the vocabulary; another tokenizer than ours may
+have another number for the second."""
 REED_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789-,;.!?:'\"/\\|_@#$%^&*~`+-=<>()[]{} "
 """The characters of Reed et al.'s encoders, in their order, 70 of them; the hyphen is there twice."""
 
@@ -29,7 +31,7 @@ Kind = Literal["words", "characters"]
 
 
 class TextTokenizer:
-    """Maps texts to rows of ``max_tokens`` numbers: 0 is padding, 1 an unknown word.
+    """Maps texts to rows of ``max_tokens`` numbers: 0 is padding, ``unknown_token`` an unknown word.
 
     It is a ``tokenizers.Tokenizer`` (Hugging Face), whose JSON text is all there is to it.
 
@@ -53,6 +55,10 @@ class TextTokenizer:
         self.max_tokens = int(length)
         self._tokenizer.enable_truncation(self.max_tokens)
         self._tokenizer.no_padding()
+        model = json.loads(self._tokenizer.to_str())["model"]
+        # One kind of the library has its number, the others its text, or none.
+        name = model.get("unk_token")
+        self._unknown: int | None = model.get("unk_id") if name is None else self._tokenizer.token_to_id(name)
 
     @classmethod
     def train(
@@ -119,6 +125,11 @@ class TextTokenizer:
         # Numbers may have gaps, where an alphabet has a character twice.
         return max(self._tokenizer.get_vocab(with_added_tokens=True).values()) + 1
 
+    @property
+    def unknown_token(self) -> int:
+        """Number of a word that is not in the vocabulary; 1 where the tokenizer has a number for every word."""
+        return UNKNOWN if self._unknown is None else self._unknown
+
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """Number of tokens of each text, before it is cut."""
         encoded = self._tokenizer.encode_batch([_readable(text) for text in texts])
@@ -127,7 +138,7 @@ class TextTokenizer:
     def encode(self, texts: Sequence[str]) -> Tensor:
         """Tokens of N texts, int64, N x ``max_tokens``; a text in which nothing is known is one unknown word."""
         rows = np.full((len(texts), self.max_tokens), PADDING, np.int64)
-        rows[:, 0] = UNKNOWN
+        rows[:, 0] = self.unknown_token
         for row, one in zip(rows, self._tokenizer.encode_batch([_readable(text) for text in texts]), strict=True):
             ids = one.ids[: self.max_tokens]
             row[: len(ids)] = ids
@@ -136,12 +147,15 @@ class TextTokenizer:
     def decode(self, tokens: Tensor) -> list[str]:
         """Words of N rows of tokens, for captions; an unknown word is ``?``."""
         rows = [[number for number in row if number != PADDING] for row in tokens.tolist()]
-        return [text.replace("[UNK]", "?") for text in self._tokenizer.decode_batch(rows)]
+        name = None if self._unknown is None else self._tokenizer.id_to_token(self._unknown)
+        texts: list[str] = self._tokenizer.decode_batch(rows)
+        return texts if name is None else [text.replace(name, "?") for text in texts]
 
     def unknown(self, text: str) -> list[str]:
         """Words of a text that are not in the vocabulary."""
         one = self._tokenizer.encode(_readable(text))
-        return [text[first:last] for number, (first, last) in zip(one.ids, one.offsets, strict=True) if number == 1]
+        places = zip(one.ids, one.offsets, strict=True)
+        return [text[first:last] for number, (first, last) in places if number == self._unknown]
 
 
 def _readable(text: str) -> str:

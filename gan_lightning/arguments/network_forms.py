@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -35,10 +35,12 @@ def check_network(game: type, name: str, network: Any) -> None:
             f"{name} is {given.__name__}, which returns {_words(returned)}, and {game.__name__} needs "
             f"{_words(expected)}, as {usual.__name__} returns."
         )
-    if not any(_takes(given, number) for number in _numbers(usual)):
+    # Labels are for games that know of classes.
+    unused = () if _knows(game, "num_classes") else ("labels",)
+    if not any(_takes(given, number) for number in _numbers(usual, unused)):
         raise ValueError(
             f"{name} is {given.__name__}, which is called with {_inputs(given)}, and {game.__name__} calls it with "
-            f"{_inputs(usual)}, as {usual.__name__}."
+            f"{_inputs(usual, unused)}, as {usual.__name__}."
         )
 
 
@@ -48,6 +50,15 @@ def _default(game: type, name: str) -> Any:
         if "__init__" in vars(level) and name in (known := inspect.signature(vars(level)["__init__"]).parameters):
             return known[name].default
     return None
+
+
+def _knows(game: type, name: str) -> bool:
+    """Whether a class has an argument, its own or one that it hands on."""
+    return any(
+        name in inspect.signature(vars(level)["__init__"]).parameters
+        for level in game.__mro__
+        if "__init__" in vars(level)
+    )
 
 
 def _is_network(kind: Any) -> bool:
@@ -77,9 +88,9 @@ def _words(returned: Any) -> str:
     return "tensors by name" if issubclass(origin, Mapping) else "one tensor"
 
 
-def _numbers(network: type[nn.Module]) -> tuple[int, int]:
-    """How many arguments ``forward`` takes at least, and at most."""
-    parameters = [*inspect.signature(network.forward).parameters.values()][1:]
+def _numbers(network: type[nn.Module], unused: Sequence[str] = ()) -> tuple[int, int]:
+    """How many arguments ``forward`` takes at least, and at most without those that are not used."""
+    parameters = _parameters(network, unused)
     some = [part for part in parameters if part.kind in (part.POSITIONAL_ONLY, part.POSITIONAL_OR_KEYWORD)]
     endless = any(part.kind is part.VAR_POSITIONAL for part in parameters)
     return sum(part.default is part.empty for part in some), 99 if endless else len(some)
@@ -90,5 +101,11 @@ def _takes(network: type[nn.Module], number: int) -> bool:
     return least <= number <= most
 
 
-def _inputs(network: type[nn.Module]) -> str:
-    return ", ".join([*inspect.signature(network.forward).parameters][1:]) or "nothing"
+def _inputs(network: type[nn.Module], unused: Sequence[str] = ()) -> str:
+    return ", ".join(part.name for part in _parameters(network, unused)) or "nothing"
+
+
+def _parameters(network: type[nn.Module], unused: Sequence[str]) -> list[inspect.Parameter]:
+    """Those of ``forward`` after ``self``, without the optional ones that are not used."""
+    given = [*inspect.signature(network.forward).parameters.values()][1:]
+    return [part for part in given if part.name not in unused or part.default is part.empty]

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from datamodules.components.first_process import rank_zero_warn
 from gan_lightning.arguments.ranges import check_seed, check_whole
 from gan_lightning.callbacks.measurement import Measurement
 from gan_lightning.callbacks.picture import Picture
@@ -85,12 +86,19 @@ class TextRetrieval(Measurement):
         elif hasattr(game, "encode_texts") and hasattr(game, "sample"):
             self._pair = encoder_pair(self.encoders, game)
             n_texts = len(distinct_texts(self._pair, game.texts)[0])
+            splits = getattr(getattr(trainer, "datamodule", None), "splits", None)
+            if splits is not None and not (len(splits.val) or len(splits.test)):
+                rank_zero_warn(
+                    "The data hold out no images, so TextRetrieval measures samples of captions that training has "
+                    "seen: set data.val_size to hold out some."
+                )
         else:
             raise ValueError(f"TextRetrieval compares images with texts, and {type(game).__name__} knows no texts.")
         if n_texts < self.n_candidates:
             raise ValueError(
                 f"TextRetrieval compares each image with n_candidates, {self.n_candidates}, different texts, and there "
-                f"{'is' if n_texts == 1 else 'are'} {n_texts} held out: give a smaller number."
+                f"{'is' if n_texts == 1 else 'are'} {n_texts} held out: give a smaller number, or hold out more images "
+                "(data.val_size)."
             )
         super().setup(trainer, pl_module, stage)
 
@@ -172,6 +180,11 @@ def held_out_examples(trainer: Trainer) -> tuple[Tensor, Tensor]:
     splits = getattr(data, "splits", None)
     found: list[Any] = [getattr(splits, "val", ()), getattr(splits, "test", ())]
     source = next((each for each in found if len(each)), None)
+    if splits is not None and source is None:
+        raise ValueError(
+            f"{type(data).__name__} holds out no images for validation, by which encoders are measured and shown: set "
+            "data.val_size, such as to a tenth of the images."
+        )
     if source is None or not hasattr(source, "first"):
         raise ValueError(
             "Held-out images with texts are read from CaptionedImageDataModule: give the trainer one as datamodule, "

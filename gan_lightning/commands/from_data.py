@@ -20,6 +20,8 @@ LINKED_ATTRIBUTES = (
     "texts",
 )
 """Attributes of a data module that are passed to a model with an argument of that name."""
+_DEFAULTS = ("scale",)
+"""Those of which a model may have a default for data that does not know them."""
 _SHAPES = ("image_shape", "condition_shape")
 _LONGEST = 80  # characters of a value in a message
 
@@ -88,7 +90,8 @@ def merge_with_data(
                 "data's options instead."
             )
         # A game without classes is not given any, although the data has them.
-        if (name in kwargs and not _takes(class_type, name)) or (name not in linked and mine is None):
+        unknown = mine is None and (name not in linked or (says is None and name in _DEFAULTS))
+        if unknown or (name in kwargs and not _takes(class_type, name)):
             kwargs.pop(name, None)
     if "image_shape" in kwargs and kwargs["image_shape"] is None:
         raise ValueError(

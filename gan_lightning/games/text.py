@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from datamodules.components.first_process import rank_zero_warn
-from datamodules.components.tokens import PADDING, UNKNOWN, TextTokenizer
+from datamodules.components.tokens import PADDING, TextTokenizer
 from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import evaluating
@@ -71,7 +71,16 @@ class ReadsCaptions:
         """
         found, wrong, labels = captions_in(raw, type(self).__name__)
         tokens = found if isinstance(found, Tensor) else self.tokenizer.encode(found)
-        wrong = mismatched(tokens) if wrong is None else wrong
+        if wrong is None:
+            wrong = mismatched(tokens)
+            if len(tokens) > 1 and checks(tokens) and torch.equal(wrong, tokens):
+                rank_zero_warn(
+                    f"All {len(tokens)} texts of a batch are the same, so that none is wrong for any of its images, "
+                    f"and {type(self).__name__} learns nothing of texts from it: shuffle the data, or give the batches "
+                    "wrong_texts."
+                )
+        elif not isinstance(wrong, Tensor):
+            wrong = self.tokenizer.encode(wrong)
         for what, some in (("text", tokens), ("wrong text", wrong)):
             if len(some) != len(images):
                 raise ValueError(
@@ -80,7 +89,8 @@ class ReadsCaptions:
                 )
             if checks(some):
                 check_tokens(some, self.tokenizer.n_tokens)
-        read, wrong_read = (some_word(each.long().to(images.device)) for each in (tokens, wrong))
+        unknown = self.tokenizer.unknown_token
+        read, wrong_read = (some_word(each.long().to(images.device), unknown) for each in (tokens, wrong))
         return Captions(read, wrong_read, labels)
 
 
@@ -243,7 +253,7 @@ class TextGame(ReadsCaptions, ImageGame):
         # Encoded a batch at a time: features of words take more room than the words.
         for some, few in zip(latent.split(batch_size), tokens.split(batch_size), strict=True):
             with evaluating(self.text_encoder):
-                text = self.text_encoder(some_word(few.to(self.device)))
+                text = self.text_encoder(some_word(few.to(self.device), self.tokenizer.unknown_token))
             images.append(self.render(some, *self.generator_inputs(text)))
         return torch.cat(images)
 
@@ -330,10 +340,10 @@ def length_of_features(encoder: nn.Module) -> int:
     return length
 
 
-def some_word(tokens: Tensor) -> Tensor:
+def some_word(tokens: Tensor, unknown: int) -> Tensor:
     """The same tokens, N x T; a text of padding alone is one unknown word: attention to no word at all is NaN."""
     first = tokens[:, :1]
-    return torch.cat([torch.where((tokens == PADDING).all(1, keepdim=True), UNKNOWN, first), tokens[:, 1:]], dim=1)
+    return torch.cat([torch.where((tokens == PADDING).all(1, keepdim=True), unknown, first), tokens[:, 1:]], dim=1)
 
 
 def mismatched(tokens: Tensor) -> Tensor:

@@ -177,8 +177,27 @@ def _input_gradient(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Ten
         with PiecewiseLinear():
             outputs = discriminator(x)
         # Without BatchNorm an output depends on its own image alone, so one backward of the sum gives all N gradients.
-        (gradient,) = torch.autograd.grad(outputs.sum(), x, create_graph=True)
+        gradient: Tensor | None = None
+        if outputs.requires_grad:
+            (gradient,) = torch.autograd.grad(outputs.sum(), x, create_graph=True, allow_unused=True)
+        if gradient is None:
+            _check_constant(discriminator, x, outputs)
+            gradient = torch.zeros_like(x)
     return gradient.flatten(start_dim=1)
+
+
+@torch.no_grad()
+def _check_constant(discriminator: Callable[[Tensor], Tensor], x: Tensor, outputs: Tensor) -> None:
+    """Refuse a discriminator whose outputs depend on its input, but have no graph to it.
+
+    Raises:
+        ValueError: It is one.
+    """
+    if not torch.equal(discriminator(x + 1), outputs):
+        raise ValueError(
+            "A gradient penalty asks for the gradient of the discriminator's output by its input, and there is none, "
+            "though the output depends on it: look for detach(), .data or no_grad() in its forward pass."
+        )
 
 
 def _slope(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -55,12 +55,12 @@ def split_batch(raw: Any) -> tuple[Any, Any]:
     return raw, None
 
 
-def captions_in(raw: Any, game: str) -> tuple[Any, Tensor | None, Tensor | None]:
+def captions_in(raw: Any, game: str) -> tuple[Any, Any, Tensor | None]:
     """Find the captions of a batch, as tokens or as a list of N texts, the wrong ones, and the images' classes.
 
     Args:
-        raw: A dictionary with ``tokens`` (N x T, 0 is padding) or ``texts``, perhaps with ``wrong_tokens`` and
-            ``labels``; or a pair of images and one of the two.
+        raw: A dictionary with ``tokens`` (N x T, 0 is padding) or ``texts``, perhaps with ``wrong_tokens`` or
+            ``wrong_texts``, and ``labels``; or a pair of images and one of the first two.
         game: Name of the game, for the error message.
 
     Raises:
@@ -69,26 +69,30 @@ def captions_in(raw: Any, game: str) -> tuple[Any, Tensor | None, Tensor | None]
     raw = _of_one_loader(raw, "yield each image with its text, from one data set.")
     if isinstance(raw, Mapping):
         found = next((raw[name] for name in CAPTIONS if name in raw), None)
-        wrong, labels = raw.get("wrong_tokens"), raw.get("labels")
+        wrong = next((raw[f"wrong_{name}"] for name in CAPTIONS if f"wrong_{name}" in raw), None)
+        labels = raw.get("labels")
     else:
         found = raw[1] if isinstance(raw, tuple | list) and len(raw) > 1 else None
         wrong = labels = None
-    are_texts = isinstance(found, tuple | list) and len(found) > 0 and all(isinstance(text, str) for text in found)
-    if not are_texts and not _are_tokens(found):
+    if not _are_captions(found):
         raise ValueError(
             f"{game} needs a text for every image, as CaptionedImageDataModule gives them, {{'images': ..., 'tokens': "
             f"N x T integers}}, or {{'images': ..., 'texts': N texts}}, and the loader yields {describe(raw)}."
         )
-    if wrong is not None and not _are_tokens(wrong):
+    if wrong is not None and not _are_captions(wrong):
         raise ValueError(
-            f"The wrong_tokens of the loader's batches must be N x T integers, as {game}'s tokenizer makes them of "
-            f"texts, and are {describe(wrong)}: leave them out, and texts of other images in the batch are taken."
+            f"The wrong texts of the loader's batches must be wrong_texts, N texts, or wrong_tokens, N x T integers as "
+            f"{game}'s tokenizer makes them, and are {describe(wrong)}: leave them out, and texts of other images in "
+            "the batch are taken."
         )
     return found, wrong, labels
 
 
-def _are_tokens(found: Any) -> bool:
-    return isinstance(found, Tensor) and found.ndim == 2 and not found.is_floating_point()
+def _are_captions(found: Any) -> bool:
+    """Whether these are tokens, N x T, or a list of texts."""
+    if isinstance(found, Tensor):
+        return found.ndim == 2 and not found.is_floating_point()
+    return isinstance(found, tuple | list) and len(found) > 0 and all(isinstance(text, str) for text in found)
 
 
 def _of_one_loader(raw: Any, advice: str) -> Any:

@@ -112,21 +112,18 @@ class AttnGAN(TreeGame):
         return features
 
     def attention(self, texts: Sequence[str], seed: int = 0) -> tuple[Tensor, Tensor]:
-        """Samples of texts, and where the words of each are, as the last stage attends to them.
-
-        Args:
-            texts: N texts.
-            seed: Seed of the latents.
+        """Samples of N texts, and where the words of each are, as the last stage attends to them.
 
         Returns:
-            N x C x H x W in [-1, 1], and N x T x h x w, at each place 1 in sum over the T words.
+            N x C x H x W in [-1, 1], and N x T x h x w, at each place 1 in sum over the T words of the longest.
         """
-        inputs = self.generator_inputs(self.encode_texts(texts))
+        text = self.encode_texts(texts)
         latents = self.indexed_latents(0, len(texts), seed).to(self.device)
         network: Any = self.averaged_generator
         with evaluating(network):
-            images, attention = network.images_and_attention(latents, *inputs)
-        return images[self.image_shape[1]], attention[self.image_shape[1]]
+            images, attention = network.images_and_attention(latents, *self.generator_inputs(text))
+        longest = int(text.mask.sum(1).max())  # Padding is at the end.
+        return images[self.image_shape[1]], attention[self.image_shape[1]][:, :longest]
 
     def attention_table(self, rows: int, seed: int = 0) -> tuple[Tensor, int]:
         """A picture of :meth:`attention`: in each row a sample, and for each word the sample where it looks at it.

@@ -20,6 +20,13 @@ from tests.helpers.games import VARIANTS, small
         ("CoGAN", "generator", "ConvGenerator", "which returns one tensor, and CoGAN needs tensors by name"),
         ("ConditionalGAN", "discriminator", "MLPDiscriminator", "is called with image, and .* with image, labels"),
         ("GAN", "generator", "ConditionalMLPGenerator", "is called with latent, labels, and GAN calls it with latent"),
+        (
+            "DCGAN",
+            "generator",
+            "GANCLSGenerator",
+            "with latent, sentence, and DCGAN calls it with latent, as ConvGenerator",
+        ),
+        ("DCGAN", "discriminator", "GANCLSDiscriminator", "DCGAN calls it with image, as ConvDiscriminator"),
     ],
 )
 @pytest.mark.parametrize("given", ["class", "partial", "parser"])

@@ -151,6 +151,19 @@ def test_what_cannot_be_measured_is_said_before_the_run(data: CaptionedImageData
         _measured(TextRetrieval(n_candidates=8), small(DCGAN), data)
 
 
+def test_data_that_hold_nothing_out(data: CaptionedImageDataModule) -> None:
+    listed = data.root / "metadata.jsonl"
+    listed.write_text(listed.read_text().replace('"split": "val"', '"split": "train"'))
+    whole = CaptionedImageDataModule(str(data.root), image_size=16, channels=1, val_size=0, num_workers=0)
+    measure = TextRetrieval(f"{__name__}.Brightness", n_candidates=2, num_samples=8)
+    trainer = pl.Trainer(logger=False, accelerator="cpu")
+    trainer.datamodule = whole  # type: ignore[attr-defined]
+    with pytest.warns(UserWarning, match=r"captions that training has seen: set data\.val_size to hold out some"):
+        measure.setup(trainer, small(GANCLS, tokenizer=whole.tokenizer, texts=whole.texts), "validate")
+    with pytest.raises(ValueError, match=r"holds out no images for validation, .*: set data\.val_size"):
+        measure.setup(trainer, small(JointEmbedding, tokenizer=whole.tokenizer), "validate")
+
+
 def test_a_picture_has_a_row_of_images_for_each_text(data: CaptionedImageDataModule, tmp_path: Path) -> None:
     model = small(JointEmbedding, tokenizer=data.tokenizer)
     fit(model, data, RetrievalGrid(every_n_steps=2, n=4, columns=3, scale=2), folder=tmp_path / "pictures", steps=2)

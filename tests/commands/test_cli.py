@@ -25,6 +25,7 @@ from gan_lightning.commands.run_summary import RunRecord
 from gan_lightning.commands.training_cli import TrainingCLI
 from gan_lightning.variants import DCGAN, WGAN
 from tests.helpers.command_line import LAST, RUN, TINY, fit, printed_config, refused, repeatable_metrics, step_of
+from tests.helpers.stand_ins import captioned
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +60,13 @@ class TestOptions:
         ]
         cli = TrainingCLI("fit", ["--model=DCGAN", *silent, "--model.image_shape=[1, 8, 8]"], RunRecord())
         assert cli.model.image_shape == (1, 8, 8)
+
+    def test_a_scale_that_the_data_does_not_tell_is_the_models_default(self, tmp_path: Path) -> None:
+        given = [f"--data.{name}={value}" for name, value in captioned(tmp_path / "data").items()]
+        words = ["--data=CaptionedImageDataModule", *given, "--model=StackGAN", "--trainer.fast_dev_run=true"]
+        narrow = [f"--model.{player}.width=8" for player in ("generator", "discriminator")]
+        cli = TrainingCLI("fit", [*words, *narrow], RunRecord())
+        assert cli.model.scale == 4
 
     def test_a_printed_config_makes_the_same_run(self, capsys: pytest.CaptureFixture[str]) -> None:
         arguments = [*TINY, "--model.ema_decay", "null", "--model.n_critic", "2", "--model.generator_optimizer.lr=1e-3"]

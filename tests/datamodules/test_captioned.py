@@ -320,7 +320,7 @@ def test_what_is_left_out_is_told_or_refused(tmp_path: Path) -> None:
         file.write(json.dumps({"file_name": "gone.png", "text": "nothing"}) + "\n")
         file.write(json.dumps({"file_name": "empty.png", "text": " "}) + "\n")
         file.write(json.dumps({"file_name": "../../etc/passwd.png", "text": "not below the folder"}) + "\n")
-    told = r"2 images have no text: .*empty.png, .*silent.png; 2 texts have no image: gone.png, \.\..*; 1 captions are"
+    told = r"2 images have no text: .*empty.png, .*silent.png; 2 texts have no image: gone.png, \.\..*; 1 caption is"
     with pytest.warns(UserWarning, match=told):
         data = make(tmp_path)
     assert len(texts(data)) == 4
@@ -335,7 +335,7 @@ def test_texts_without_an_image_in_one_folder_with_the_images(tmp_path: Path) ->
     (tmp_path / "README.txt").write_text("about the pictures")
     assert len(texts(make(tmp_path, strict=True))) == 3
     (tmp_path / "lost.txt").write_text("picture 4")
-    with pytest.warns(UserWarning, match=r"1 texts have no image: .*lost.txt; they are left out"):
+    with pytest.warns(UserWarning, match=r"1 text has no image: .*lost.txt; they are left out"):
         make(tmp_path)
 
 
@@ -380,7 +380,7 @@ def metadata(root: Path, content: str) -> None:
         ),
         (
             lambda root: metadata(root, '{"file_name": "b.png", "text": "b"}'),
-            r"1 texts have no image: b.png: nothing is",
+            r"1 text has no image: b.png: nothing is",
         ),
         (lambda root: image(root / "a.png"), r"has no images with texts: put a metadata.jsonl"),
         (
@@ -389,7 +389,7 @@ def metadata(root: Path, content: str) -> None:
         ),
         (
             lambda root: (image(root / "a.png"), (root / "a.txt").write_bytes(b"\xff\xfe\xff")),
-            r"1 images have no text: .*a.png; 1 text files cannot be read: .*a.txt \(it is no UTF-8 text\): nothing",
+            r"1 image has no text: .*a.png; 1 text file cannot be read: .*a.txt \(it is no UTF-8 text\): nothing",
         ),
         (
             lambda root: metadata(root, '{"file_name": "a.png", "text": "a", "split": "unseen"}'),

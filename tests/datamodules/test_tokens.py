@@ -70,6 +70,22 @@ def test_a_tokenizer_without_a_length_asks_for_one() -> None:
     assert TextTokenizer(other, 3).encode(["a"]).tolist() == [[1, 0, 0]]
 
 
+def test_another_tokenizers_unknown_word() -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    vocabulary = {"<pad>": 0, "red": 1, "apple": 2, "<unk>": 3}
+    other = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    other.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = TextTokenizer(other.to_str(), 3)
+    assert tokenizer.unknown_token == 3
+    assert tokenizer.unknown("red pear") == ["pear"]
+    assert tokenizer.encode(["", "red pear"]).tolist() == [[3, 0, 0], [1, 3, 0]]
+    assert tokenizer.decode(torch.tensor([[1, 3, 0]])) == ["red ?"]
+    # Every text has a number in bytes: none is unknown.
+    in_bytes = Tokenizer(models.BPE({"<pad>": 0, "r": 1, "e": 2, "d": 3}, []))
+    assert TextTokenizer(in_bytes.to_str(), 3).unknown("red") == []
+
+
 def test_half_a_pair_of_surrogates_is_no_word() -> None:
     """JSON may hold one, and the library refuses it."""
     text = json.loads('"red \\ud83d heart"')

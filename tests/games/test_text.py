@@ -155,12 +155,31 @@ def test_a_wrong_caption_is_the_next_that_differs() -> None:
         ((torch.zeros(2, 1, 16, 16), torch.full((2, 2), 99)), "tokens from 99 to 99, but the model's tokenizer has 10"),
         (with_wrong(torch.full((1, 2), 3)), "there are 1 wrong texts for 2 images"),
         (with_wrong(torch.full((2, 2), 99)), "tokens from 99 to 99, but the model's tokenizer has 10"),
-        (with_wrong(["w1", "w2"]), "The wrong_tokens of the loader's batches must be N x T integers"),
+        (with_wrong(["w1"]), "there are 1 wrong texts for 2 images"),
+        (
+            with_wrong(torch.zeros(2, 2)),
+            "The wrong texts of the loader's batches must be wrong_texts, N texts, or wrong_",
+        ),
     ],
 )
 def test_batches_without_texts_are_refused(raw: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         showing().prepare_batch(raw)
+
+
+def test_wrong_texts_of_a_batch_are_taken() -> None:
+    raw = {"images": torch.zeros(2, 1, 16, 16), "texts": ["w0", "w1"], "wrong_texts": ["w5", "w6 w7"]}
+    assert showing().prepare_batch(raw).condition.wrong_tokens.tolist() == [[7, 0], [8, 9]]
+
+
+@pytest.mark.parametrize("variant", [GANCLS, JointEmbedding])
+def test_a_batch_of_equal_texts_is_told(variant: Any) -> None:
+    images = torch.zeros(3, 1, 16, 16)
+    with pytest.warns(UserWarning, match=rf"^All 3 texts of a batch are the same.* and {variant.__name__} learns"):
+        small(variant).prepare_batch((images, 3 * TEXTS[:1]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        small(variant).prepare_batch((images, [TEXTS[0], TEXTS[0], TEXTS[1]]))
 
 
 def test_encoders_ask_for_a_text_for_every_image() -> None:

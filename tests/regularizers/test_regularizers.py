@@ -164,6 +164,20 @@ def test_weight_gradient_equals_finite_differences(penalty):
         assert weight.grad[index].item() == pytest.approx((above - below) / (2 * step), rel=1e-5, abs=1e-9)
 
 
+def test_a_critic_whose_output_does_not_depend_on_the_image():
+    bias = torch.ones((), requires_grad=True)
+    for constant in (lambda x: bias.expand(len(x)), lambda x: torch.ones(len(x))):
+        assert r1_penalty(constant, images(4)).item() == 0
+        assert gradient_penalty(constant, images(4), images(4)).item() == 1
+    # It depends, and autograd does not know.
+    for cut in (lambda x: x.detach().sum((1, 2, 3)), lambda x: x.detach().sum((1, 2, 3)) * bias):
+        with pytest.raises(ValueError, match=r"there is none, though the output depends on it: look for detach\(\)"):
+            r1_penalty(cut, images(4))
+    # Weights that only add: the gradient, 1 at each of 48 numbers, does not depend on them.
+    adding = lambda x: x.sum((1, 2, 3)) + bias  # noqa: E731
+    assert r1_penalty(adding, images(4)).item() == 24
+
+
 def test_flat_critic_gets_a_finite_gradient():
     critic = nn.Sequential(nn.Flatten(), nn.Linear(48, 1))
     nn.init.zeros_(critic[1].weight)

@@ -99,13 +99,17 @@ def test_attention_is_a_picture_of_each_word(tmp_path: Path) -> None:
         torch.cat([model.sample(1, 2, i, texts=[t]) for i, t in enumerate(["a big nine", "a small zero", "one"])]),
     )
     assert_close(attention.sum(1), torch.ones(3, 8, 8))
+    assert attention.shape[1] == 3
     assert (attention[2, 1:] == 0).all()  # one word
     table, columns = model.attention_table(3)
-    assert columns == 1 + 5
-    assert table.shape == (18, 1, 16, 16)
+    assert columns == 1 + 3
+    assert table.shape == (12, 1, 16, 16)
     assert table.min() >= -1
     assert table.max() <= 1 + 1e-5
-    assert model.attention_captions(3, 6)[1] == TEXTS[:3]
+    assert model.attention_captions(3, 4)[1] == TEXTS[:3]
+    model.texts = ["big nine", "one"]
+    table, columns = model.attention_table(2)  # No column has padding alone.
+    assert (columns, len(table)) == (3, 6)
     play(model, 1, tmp_path, callbacks=[AttentionMaps(rows=2)])
     assert {path.name for path in (run_directory(tmp_path) / "attention").iterdir()} == {
         "step_00000000.png",
