@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from datamodules.base import Splits, check_channels, shape_of
+from datamodules.components.captions import listed_splits
 from datamodules.components.decoding import check, read_raster
 from datamodules.components.examples import Chances, ExampleDataModule, Examples, Jitter, Pixels
 from datamodules.components.file_base import check_files
@@ -21,6 +22,7 @@ from datamodules.components.layouts import (
 )
 from datamodules.components.raster import Raster
 
+_SPLITS = ("train", "val", "test")
 _SAMPLE = 100  # as many files are looked at to see whether they can be pairs side by side
 _NAMED_FILES = 5  # as many files without a partner are named in an error
 
@@ -32,10 +34,11 @@ class PairedImageDataModule(ExampleDataModule):
 
     Two layouts: both images side by side in one file (A on the left) in ``train``, ``val`` and ``test``; or two folders
     with the same file names, apart from suffixes: ``trainA`` and ``trainB``, ``A/train`` and ``B/train``, or
-    ``train/A`` and ``train/B``; ``A`` and ``B`` alone are for training. Case and the usual synonyms of the splits do
-    not matter. A split without folders, or with one of its two folders empty, is empty; a warning names folders that
-    are not read. Files that do not look like two images side by side are refused, doubtful ones cause a warning;
-    ``side_by_side`` decides.
+    ``train/A`` and ``train/B``. ``A`` and ``B`` alone are for training, but for the files to which a
+    ``metadata.jsonl`` or ``metadata.csv`` beside the two gives another ``split``. Case and the usual synonyms of the
+    splits do not matter. A split without folders, or with one of its two folders empty, is empty; a warning names
+    folders that are not read. Files that do not look like two images side by side are refused, doubtful ones cause a
+    warning; ``side_by_side`` decides.
 
     Batches are (target, condition), uint8 or uint16, n x C x H x W, of ``image_shape`` and ``condition_shape``. In
     training both images of a pair are resized to ``load_size``, cropped at the same random position and flipped
@@ -103,7 +106,9 @@ class PairedImageDataModule(ExampleDataModule):
         wholes = {} if self.side_by_side is False else split_folders(self.root)
         # Where a split has both layouts, its two folders are read.
         wholes = {split: folder for split, folder in wholes.items() if split not in folders}
-        splits = {split: self._pairs(split, folders, wholes) for split in ("train", "val", "test")}
+        splits = {split: self._pairs(split, folders, wholes) for split in _SPLITS}
+        if folders.keys() == {"train"} and not wholes:
+            splits = _by_list(splits["train"], self.root)
         if not splits["train"]:
             a, b = self.folder_a, self.folder_b
             raise FileNotFoundError(
@@ -217,6 +222,15 @@ def _matched(a: Path, b: Path, needed: bool) -> list[Pair]:
             )
     # By name, not by position in the listing: one file that is missing would shift all others.
     return [(named[0][name], named[1][name]) for name in sorted(named[0])]
+
+
+def _by_list(pairs: list[Pair], root: Path) -> dict[str, list[Pair]]:
+    """Divide the pairs of two folders as a metadata.jsonl or .csv says, which may list A, B or both."""
+    listed = listed_splits("PairedImageDataModule", root)
+    splits: dict[str, list[Pair]] = {split: [] for split in _SPLITS}
+    for a, b in pairs:
+        splits[listed.get(a) or listed.get(b) or "train"].append((a, b))
+    return splits
 
 
 def _by_name(folder: Path) -> dict[str, Path]:

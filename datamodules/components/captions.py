@@ -120,6 +120,28 @@ def find_captions(who: str, root: Path, text_key: str | None = None, join: Seque
     return _from_text_files(who, root, files, by_name)
 
 
+def listed_splits(who: str, root: Path) -> dict[Path, str]:
+    """The splits that ``metadata.jsonl`` or ``metadata.csv`` in a folder gives to files: train, val or test.
+
+    Args:
+        who: The data module, for messages.
+        root: The folder. Without a list in it the result is empty.
+
+    Raises:
+        ValueError: The list cannot be read, or has another split.
+    """
+    file = next((str(root / name) for name in _LISTS if (root / name).is_file()), None)
+    if file is None:
+        return {}
+    _check_size(who, file)
+    found = {}
+    for line, row in _rows(who, file):
+        where = f"{who}: line {line} of {file}"
+        if (split := _split_said(row, where)) is not None:
+            found[root / os.path.normpath(_name_said(row, where))] = split
+    return found
+
+
 # Hugging Face's imagefolder.
 
 
@@ -137,11 +159,9 @@ def _from_metadata(
         _check_size(who, file)
         folder = os.path.dirname(file)
         of_folder = split_of_path(os.path.relpath(folder, root))
-        for line, row in _rows_of_json(who, file) if file.endswith("l") else _rows_of_csv(who, file):
+        for line, row in _rows(who, file):
             where = f"{who}: line {line} of {file}"
-            name = row.get("file_name")
-            if not isinstance(name, str) or not name:
-                raise ValueError(f"{where} has no file_name, which says whose text it is.")
+            name = _name_said(row, where)
             key = text_key or next((key for key in TEXT_KEYS if key in row), None)
             missing = [each for each in (key, *join) if each not in row]
             if key is None or missing:
@@ -155,13 +175,25 @@ def _from_metadata(
             if path is None or not is_image(path):
                 lost.append(name)
                 continue
-            split = of_folder
-            if isinstance(said := row.get(SPLIT_KEY), str) and said.strip():
-                split = split_named(said)
-                if split is None:
-                    raise ValueError(f"{where} has the {SPLIT_KEY} {said[:40]!r}: it must be train, val or test.")
-            collected.add(path, texts, split)
+            collected.add(path, texts, _split_said(row, where) or of_folder)
     return collected.found(files, lost, {})
+
+
+def _name_said(row: Mapping[str, Any], where: str) -> str:
+    name = row.get("file_name")
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"{where} has no file_name, which says what image it is of.")
+    return name
+
+
+def _split_said(row: Mapping[str, Any], where: str) -> str | None:
+    said = row.get(SPLIT_KEY)
+    if not isinstance(said, str) or not said.strip():
+        return None
+    split = split_named(said)
+    if split is None:
+        raise ValueError(f"{where} has the {SPLIT_KEY} {said[:40]!r}: it must be train, val or test.")
+    return split
 
 
 def _texts(value: Any, where: str) -> list[str]:
@@ -173,6 +205,11 @@ def _texts(value: Any, where: str) -> list[str]:
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return value
     raise ValueError(f"{where} has a text that is neither a text nor a list of texts: {str(value)[:40]}.")
+
+
+def _rows(who: str, file: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of a metadata list with their line numbers."""
+    return _rows_of_json(who, file) if file.endswith("l") else _rows_of_csv(who, file)
 
 
 def _rows_of_json(who: str, file: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -369,7 +369,10 @@ def metadata(root: Path, content: str) -> None:
     [
         (lambda root: metadata(root, "{"), r"line 1 of .*metadata.jsonl is no JSON object"),
         (lambda root: metadata(root, "[1]"), r"line 1 of .*metadata.jsonl is no JSON object, but \[1\]"),
-        (lambda root: metadata(root, '\n{"text": "a"}'), r"line 2 of .* has no file_name, which says whose text it is"),
+        (
+            lambda root: metadata(root, '\n{"text": "a"}'),
+            r"line 2 of .* has no file_name, which says what image it is of",
+        ),
         (
             lambda root: metadata(root, '{"file_name": "a.png", "name": "a"}'),
             r"has no text, but file_name, name: set text",

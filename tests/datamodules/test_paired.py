@@ -1,5 +1,6 @@
 """Pairs: layouts, directions, the jitter they share, and pairs that are none."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +70,43 @@ def test_the_direction_says_which_one_is_made(
     assert np.array_equal(condition[:, 0], 255 - digit_images[:2])
     data = module("nowhere", channels=3, condition_channels=1, direction="BtoA")
     assert (data.image_shape, data.condition_shape, data.num_classes) == ((3, 8, 8), (1, 8, 8), None)
+
+
+@pytest.mark.parametrize("listed", ["A", "B"])
+def test_a_list_divides_the_pairs_of_two_folders(
+    tmp_path: Path, write_pairs: Callable[..., None], digit_images: np.ndarray, listed: str
+) -> None:
+    write_pairs(tmp_path, "A B")
+    rows = [
+        {"file_name": f"{listed}/{i:02d}.png", "split": split} for i, split in enumerate(["test", "dev", "train", ""])
+    ]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    data = module(tmp_path, batch_size=1, channels=1)
+    assert [len(part) for part in (data.splits.train, data.splits.val, data.splits.test)] == [4, 1, 1]
+    assert np.array_equal(parts(data.test_dataloader())[0][0, 0], 255 - digit_images[0])
+    assert np.array_equal(parts(data.val_dataloader())[0][0, 0], 255 - digit_images[1])
+
+
+def test_a_list_with_another_split(tmp_path: Path, write_pairs: Callable[..., None]) -> None:
+    write_pairs(tmp_path, "A B")
+    (tmp_path / "metadata.csv").write_text("file_name,split\nA/00.png,held back\n")
+    with pytest.raises(
+        ValueError, match=r"PairedImageDataModule: line 2 of \S*metadata.csv has the split 'held back': it"
+    ):
+        module(tmp_path).setup()
+
+
+def test_transparent_pixels_are_white(tmp_path: Path) -> None:
+    for folder, mode in {"A": "LA", "B": "RGBA"}.items():
+        (tmp_path / folder).mkdir()
+        Image.new(mode, (8, 8)).save(tmp_path / folder / "x.png")
+    for part in parts(module(tmp_path, condition_channels=1).train_dataloader()):
+        assert (part == 255).all()
+
+
+def test_the_real_emoji(real_folder: Callable[[str], Path]) -> None:
+    data = module(real_folder("openmoji"), folder_a="black", folder_b="color", condition_channels=1)
+    assert [len(part) for part in (data.splits.train, data.splits.val, data.splits.test)] == [1647, 188, 214]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS[:2])
