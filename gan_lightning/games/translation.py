@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import evaluating
+from gan_lightning.games.hints import Hint
 from gan_lightning.games.randomness import own_randomness
 from gan_lightning.losses import Terms
 from gan_lightning.trainer.layer_kinds import BATCH_NORMS, DROPOUTS
@@ -39,6 +40,9 @@ class TranslationGame(AdversarialModule):
     directions: ClassVar[tuple[str, ...]] = ()
     """Names of the directions of translation, if there are several; the first is the default."""
 
+    guidance: ClassVar[tuple[str, ...]] = ()
+    """What :meth:`translate_batch` takes beside images, as arguments of these names: hints, reference."""
+
     def __init__(
         self, generator: nn.Module, discriminator: nn.Module, ema_decay: float | None = None, **game: Any
     ) -> None:
@@ -47,7 +51,10 @@ class TranslationGame(AdversarialModule):
     # Hooks of a variant.
 
     def translate_batch(self, images: Tensor, direction: str | None, attributes: AttributeEdits) -> Tensor:
-        """Translate images, N x C x H x W, whose sides are multiples of :attr:`side_multiple`."""
+        """Translate images, N x C x H x W, whose sides are multiples of :attr:`side_multiple`.
+
+        What :attr:`guidance` names are further arguments, with defaults.
+        """
         return self.averaged_generator(images)
 
     def validation_metrics(self, batch: GameBatch) -> Terms:
@@ -79,8 +86,19 @@ class TranslationGame(AdversarialModule):
         shape = self.hparams.get("condition_shape") or self.hparams.get("image_shape") or (3,)
         return int(shape[0])
 
+    @property
+    def reference_channels(self) -> int:
+        """Channels of a reference, those of the images made: 1 (grey) or 3 (RGB)."""
+        return int((self.hparams.get("image_shape") or (3,))[0])
+
     def translate(
-        self, images: Tensor, direction: str | None = None, attributes: AttributeEdits | None = None, seed: int = 0
+        self,
+        images: Tensor,
+        direction: str | None = None,
+        attributes: AttributeEdits | None = None,
+        seed: int = 0,
+        hints: Sequence[Hint] = (),
+        reference: Tensor | None = None,
     ) -> Tensor:
         """Translate images of any size by the averaged generator.
 
@@ -92,19 +110,30 @@ class TranslationGame(AdversarialModule):
             direction: One of :attr:`directions`. None: the first, or the only one.
             attributes: Attributes to set (True) or to clear (False), for games that have attributes.
             seed: Seed of random numbers in the generator, if any; one sequence for the whole batch.
+            hints: Colours at points of the images, for games that take them.
+            reference: Images whose palettes are to be used, 1 or N x C' x any x any in [-1, 1], for games that take
+                them.
 
         Returns:
             N x C' x s H x s W on the model's device, in [-1, 1], where s is the generator's scale (1 but for SRGAN).
 
         Raises:
-            ValueError: The game has no such direction or attribute.
+            ValueError: The game has no such direction or attribute, takes no hints or no reference, or a hint lies
+                outside the images.
         """
         self.check_translation(direction, attributes)
+        guidance = {
+            name: value for name, value in {"hints": hints or None, "reference": reference}.items() if value is not None
+        }
+        self.check_guidance(guidance)
         height, width = images.shape[2:]
+        for hint in hints:
+            hint.check_inside(height, width)
         # N x C x H' x W', with sides that the generator takes.
         fitted = mirrored_to_multiple(images.to(self.device), self.side_multiple, self._largest("smallest_side"))
         with own_randomness(seed, self.device), evaluating(self.averaged_generator):
-            made = self.translate_batch(fitted, direction or next(iter(self.directions), None), attributes or {})
+            chosen = direction or next(iter(self.directions), None)
+            made = self.translate_batch(fitted, chosen, attributes or {}, **guidance)
         scale = made.shape[2] // fitted.shape[2]
         # What was padded is cut off again, at the result's scale.
         return made[:, :, : height * scale, : width * scale]
@@ -124,6 +153,19 @@ class TranslationGame(AdversarialModule):
             if attribute not in known_attributes:
                 known = f"it knows {', '.join(known_attributes)}" if known_attributes else "it knows none"
                 raise ValueError(f"{name} has no attribute {attribute!r}: {known}.")
+
+    def check_guidance(self, names: Collection[str]) -> None:
+        """Refuse guidance that the game does not take.
+
+        Args:
+            names: Of what a user gives: hints, reference.
+
+        Raises:
+            ValueError: It is none of :attr:`guidance`.
+        """
+        for name in names:
+            if name not in self.guidance:
+                raise ValueError(f"{type(self).__name__} takes no {name}: leave it out.")
 
     def _largest(self, name: str) -> int:
         """Largest value of an attribute over the generator's modules; 1 if none has it."""

@@ -15,6 +15,7 @@ from gan_lightning.networks.attngan import AttnGANGenerator
 from gan_lightning.networks.began import BEGANAutoencoder, BEGANGenerator
 from gan_lightning.networks.biggan import BigGANDiscriminator, BigGANGenerator
 from gan_lightning.networks.cogan import CoupledDiscriminator, CoupledGenerator
+from gan_lightning.networks.colorization import PaletteUNet
 from gan_lightning.networks.damsm import RegionEncoder
 from gan_lightning.networks.dcgan import ConvDiscriminator, ConvGenerator, PlainConvDiscriminator
 from gan_lightning.networks.ebgan import ConvAutoencoder
@@ -99,6 +100,7 @@ __all__ = [
     "MinibatchDiscriminator",
     "MultiScalePredictor",
     "NoisyClassifier",
+    "PaletteUNet",
     "PatchDiscriminator",
     "PlainConvDiscriminator",
     "PointDiscriminator",

@@ -74,12 +74,20 @@ class UNet(nn.Module):
 
     def forward(self, condition: Tensor) -> Tensor:
         """Map images (N, C, H, W) to images (N, C', H, W) in [-1, 1]."""
-        # Encoder: keep every map for its skip connection. The next layer's LeakyReLU changes it in place, which leaves
-        # the decoder's ReLU of it as it was: relu(leaky_relu(x)) = relu(x).
+        return self.decode(self.encode(condition))
+
+    def encode(self, condition: Tensor) -> list[Tensor]:
+        """The image and the map of every level of the encoder, the smallest last."""
+        # Every map is kept for its skip connection. The next layer's LeakyReLU changes it in place, which leaves the
+        # decoder's ReLU of it as it was: relu(leaky_relu(x)) = relu(x).
         maps = [condition]
         for layer in self.encoder:
             maps.append(layer(maps[-1]))
-        # Decoder: from 1 x 1, each level joined to the encoder's map of the same size.
+        return maps
+
+    def decode(self, maps: list[Tensor]) -> Tensor:
+        """Make images of what :meth:`encode` returns, which is used up."""
+        # From 1 x 1, each level joined to the encoder's map of the same size.
         image = self.decoder[0](maps.pop())
         for layer in self.decoder[1:]:
             image = layer(torch.cat([maps.pop(), image], dim=1))

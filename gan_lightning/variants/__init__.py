@@ -7,6 +7,7 @@ from gan_lightning.variants.attn_gan import AttnGAN as AttnGAN
 from gan_lightning.variants.began import BEGAN as BEGAN
 from gan_lightning.variants.big_gan import BigGAN as BigGAN
 from gan_lightning.variants.co_gan import CoGAN as CoGAN
+from gan_lightning.variants.colorization import Colorization as Colorization
 from gan_lightning.variants.conditional_gan import ConditionalGAN as ConditionalGAN
 from gan_lightning.variants.cycle_gan import CycleGAN as CycleGAN
 from gan_lightning.variants.damsm import DAMSM as DAMSM

@@ -56,6 +56,7 @@ from gan_lightning.networks import (
     MLPGenerator,
     MultiScalePredictor,
     NoisyClassifier,
+    PaletteUNet,
     PatchDiscriminator,
     PlainConvDiscriminator,
     PointDiscriminator,
@@ -93,6 +94,7 @@ from gan_lightning.variants import (
     AgeCGAN,
     AttnGAN,
     CoGAN,
+    Colorization,
     CycleGAN,
     Pix2Pix,
     StackGAN,
@@ -148,6 +150,7 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     SoftplusGenerator: {"hidden": 16},
     NoisyClassifier: {"width": 16},  # of few rectifiers all may be off, and no gradient comes through
     UNet: {"width": 2},
+    PaletteUNet: {"width": 2},
     PatchDiscriminator: {"width": 4, "n_layers": 1},
     InstancePatchDiscriminator: {"width": 4, "n_layers": 1},
     PointGenerator: {"hidden": 8},
@@ -268,6 +271,7 @@ def _rolling(digits: Tensor, labels: Tensor) -> Tensor:
 
 EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {
     Pix2Pix: _mirrored,
+    Colorization: _mirrored,
     CycleGAN: _domains,
     CoGAN: _domains,
     StarGAN: _attributes,
