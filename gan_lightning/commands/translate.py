@@ -1,6 +1,7 @@
 """``gan-lightning translate``: translate image files with a checkpoint."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +20,10 @@ from gan_lightning.commands.options import OptionParser, path, whole
 from gan_lightning.visualization.image_sets import FULL, end_set, refuse_to_overwrite
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gan_lightning.games.base import AdversarialModule
+    from gan_lightning.games.hints import Hint
 
 _ABOUT = """\
 Translate images by a checkpoint of a model that turns images into images. It needs neither the training data nor the
@@ -40,6 +44,7 @@ examples:
   gan-lightning translate --ckpt last.ckpt --input painting.jpg --out results --direction BtoA
   gan-lightning translate --ckpt last.ckpt --input faces --out results --attributes Smiling Young=0
   gan-lightning translate --ckpt last.ckpt --input walk.mp4 --out results --frames 8
+  gan-lightning translate --ckpt last.ckpt --input apple.png --out results --hints 16,20,#d22f27 --reference autumn.jpg
 """
 
 
@@ -51,13 +56,14 @@ def run(command: str, arguments: Sequence[str]) -> int:
         targets = find(options.input, options.out)
         _check_place(options.input, options.out)
         model = load_model(options.ckpt, options.device)
-        _check_options(model, options)
-        # A command without it has no such entry, as before there was one.
-        frames = [] if options.frames is None else ["frames"]
+        reference = _checked_options(model, options)
         options.source = str(options.input.resolve())
-        open_set(command, options, len(targets), ("source", "direction", "attributes", "seed", "bits", *frames))
+        options.reference = options.reference and str(options.reference.resolve())
+        # A command without them has no such entries, as before there were any.
+        newer = [name for name in ("frames", "hints", "reference") if getattr(options, name)]
+        open_set(command, options, len(targets), ("source", "direction", "attributes", "seed", "bits", *newer))
     with disk_errors_in_one_sentence(command, options.out):
-        failures = _write(model, targets, options)
+        failures = _write(model, targets, options, reference)
         end_set(options.out)
     if failures:
         what = "images" if options.frames is None else "videos"
@@ -115,6 +121,20 @@ def _parser() -> argparse.ArgumentParser:
         help="for models of videos: predict N frames after the last ones of each video file or folder of frames",
     )
     parser.add_argument(
+        "--hints",
+        type=_hint,
+        nargs="+",
+        default=[],
+        metavar="X,Y,#RRGGBB",
+        help="for models that colour images: colours at points, in pixels from the upper left corner",
+    )
+    parser.add_argument(
+        "--reference",
+        type=path,
+        metavar="IMAGE",
+        help="for models that colour images: picture whose colours are to be used",
+    )
+    parser.add_argument(
         "--bits",
         type=int,
         choices=[8, 16],
@@ -134,6 +154,18 @@ def _attribute_value(text: str) -> tuple[str, bool]:
     if not name or value not in ("", "0", "1") or text.endswith("="):
         raise argparse.ArgumentTypeError(f"{text!r} is neither NAME nor NAME=0")
     return name, value != "0"
+
+
+def _hint(text: str) -> "Hint":
+    from gan_lightning.games.hints import Hint
+
+    found = re.fullmatch(r"(\d{1,9}),(\d{1,9}),#([0-9a-fA-F]{6})", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no point and colour, column and row in pixels from the upper left corner: 16,20,#d22f27"
+        )
+    red, green, blue = bytes.fromhex(found[3])
+    return Hint(int(found[1]), int(found[2]), (red, green, blue))
 
 
 def _targets(source: Path, out: Path) -> dict[Path, Path]:
@@ -175,7 +207,8 @@ def _check_place(source: Path, out: Path) -> None:
     refuse_to_overwrite(out)
 
 
-def _check_options(model: "AdversarialModule", options: argparse.Namespace) -> None:
+def _checked_options(model: "AdversarialModule", options: argparse.Namespace) -> "Tensor | None":
+    """Refuse what the model does not do, and read the reference, if there is one, before anything is made."""
     from gan_lightning import inference
 
     names = [name for name, _ in options.attributes]
@@ -183,11 +216,15 @@ def _check_options(model: "AdversarialModule", options: argparse.Namespace) -> N
         # Smiling Smiling=0 would contradict itself.
         if names.count(name) > 1:
             raise ValueError(f"--attributes names {name} {names.count(name)} times: say once what it is to be.")
-    inference.check_translation(model, options.direction, dict(options.attributes))
+    guidance = [name for name in ("hints", "reference") if getattr(options, name)]
+    inference.check_translation(model, options.direction, dict(options.attributes), guidance)
     inference.check_video(model, options.frames)
+    return inference.read_reference(model, options.reference) if options.reference else None
 
 
-def _write(model: "AdversarialModule", targets: dict[Path, Any], options: argparse.Namespace) -> list[str]:
+def _write(
+    model: "AdversarialModule", targets: dict[Path, Any], options: argparse.Namespace, reference: "Tensor | None"
+) -> list[str]:
     """Translate every image, or continue every video; return a sentence for each that failed."""
     from tqdm import tqdm
 
@@ -201,7 +238,7 @@ def _write(model: "AdversarialModule", targets: dict[Path, Any], options: argpar
         for target, file in bar:
             try:
                 if options.frames is None:
-                    _translate_one(model, file, target, options)
+                    _translate_one(model, file, target, options, reference)
                 else:
                     continue_one(model, file, target, options.frames)
             except inference.ImageError as error:
@@ -215,12 +252,14 @@ def _write(model: "AdversarialModule", targets: dict[Path, Any], options: argpar
     return failures
 
 
-def _translate_one(model: "AdversarialModule", file: Path, target: Path, options: argparse.Namespace) -> None:
+def _translate_one(
+    model: "AdversarialModule", file: Path, target: Path, options: argparse.Namespace, reference: "Tensor | None"
+) -> None:
     from gan_lightning import inference
     from gan_lightning.visualization import images
 
-    chosen = (options.direction, dict(options.attributes), options.seed, options.bits)
-    image = inference.translate(model, file, *chosen)
+    chosen = (options.direction, dict(options.attributes), options.seed, options.bits, options.hints)
+    image = inference.translate(model, file, *chosen, reference)
     target.parent.mkdir(parents=True, exist_ok=True)
     levels = images.to_uint16(image) if options.bits == 16 else images.to_uint8(image)
     images.write_image(target.with_suffix(images.file_suffix(len(image))), levels.cpu())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,8 +13,7 @@ _MOST_HINTS = 64  # of an image in training; the geometric law of 1/8 has more i
 _PALETTE_BINS = 512
 
 
-@dataclass(frozen=True)
-class Hint:
+class Hint(NamedTuple):
     """A colour at a point of an image.
 
     Attributes:

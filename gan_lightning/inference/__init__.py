@@ -1,5 +1,6 @@
 """From a checkpoint to images, without data and without a trainer: load, generate, interpolate, encode, translate."""
 
+from gan_lightning.games.hints import Hint
 from gan_lightning.inference.checkpoint import CheckpointError, load, read_checkpoint
 from gan_lightning.inference.initialisation import Initialisation, init_from
 from gan_lightning.inference.perceptual_path_length import perceptual_path_length
@@ -19,11 +20,12 @@ from gan_lightning.inference.sampling import (
 from gan_lightning.inference.standing_statistics import set_standing_statistics
 from gan_lightning.inference.style_encoder import train_style_encoder, transfer_style
 from gan_lightning.inference.styles import check_styles, mixing_table, noise_table, scale_noise
-from gan_lightning.inference.translation import ImageError, check_translation, translate
+from gan_lightning.inference.translation import ImageError, check_translation, read_reference, translate
 from gan_lightning.inference.video import check_video, continue_video
 
 __all__ = [
     "CheckpointError",
+    "Hint",
     "ImageError",
     "Initialisation",
     "check_codes",
@@ -46,6 +48,7 @@ __all__ = [
     "noise_table",
     "perceptual_path_length",
     "read_checkpoint",
+    "read_reference",
     "reconstruct",
     "reference_network",
     "scale_noise",

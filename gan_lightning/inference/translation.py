@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from datamodules.components.decoding import FORMATS, read_pixels
 from gan_lightning.games.base import AdversarialModule
+from gan_lightning.games.hints import Hint
 from gan_lightning.games.translation import AttributeEdits, TranslationGame
 
 
@@ -18,22 +20,47 @@ class ImageError(ValueError):
 
 
 def check_translation(
-    model: AdversarialModule, direction: str | None = None, attributes: AttributeEdits | None = None
+    model: AdversarialModule,
+    direction: str | None = None,
+    attributes: AttributeEdits | None = None,
+    guidance: Collection[str] = (),
 ) -> TranslationGame:
-    """Refuse a model that translates no images, and directions and attributes that it does not have.
+    """Refuse a model that translates no images, and directions, attributes and guidance that it does not have.
+
+    Args:
+        model: A game.
+        direction: As in :func:`translate`.
+        attributes: As in :func:`translate`.
+        guidance: Which of hints and reference are given.
 
     Returns:
         The model.
 
     Raises:
-        ValueError: It translates no images, or has no such direction or attribute.
+        ValueError: It translates no images, has no such direction or attribute, or takes no such guidance.
     """
     if not isinstance(model, TranslationGame):
         if not hasattr(model, "sample"):
             raise ValueError(f"{type(model).__name__} makes no images, so it translates none.")
         raise ValueError(f"{type(model).__name__} makes images from latents: use `gan-lightning generate`.")
     model.check_translation(direction, attributes)
+    model.check_guidance(guidance)
     return model
+
+
+def read_reference(model: AdversarialModule, file: str | Path) -> Tensor:
+    """Read the picture whose palette a translation is to use: 1 x C x H x W in [-1, 1].
+
+    Args:
+        model: A :class:`TranslationGame` that takes a reference.
+        file: In one of ``datamodules.components.decoding.FORMATS``.
+
+    Raises:
+        ImageError: The file cannot be read.
+        ValueError: The model takes no reference.
+    """
+    game = check_translation(model, guidance=["reference"])
+    return game.scaled(_pixels(file, game.reference_channels))[None]
 
 
 def translate(
@@ -43,6 +70,8 @@ def translate(
     attributes: AttributeEdits | None = None,
     seed: int = 0,
     bits: int = 8,
+    hints: Sequence[Hint] = (),
+    reference: str | Path | Tensor | None = None,
 ) -> Tensor:
     """Translate an image file of any size.
 
@@ -54,18 +83,30 @@ def translate(
         attributes: Attributes to set (True) or to clear (False), for a model that has attributes.
         seed: Seed of random numbers in the generator, if any.
         bits: Of each channel that are read, 8 or 16.
+        hints: Colours at points of the image, for a model that takes them.
+        reference: Picture whose palette is to be used, a file or what :func:`read_reference` has read, for a model that
+            takes one.
 
     Returns:
         C x s H x s W in [-1, 1] on the model's device, where s is the model's scale (1 but for SRGAN).
 
     Raises:
-        ImageError: The file cannot be read, or the image is too large for the device.
-        ValueError: The model has no such direction or attribute, see :func:`check_translation`.
+        ImageError: A file cannot be read, the image is too large for the device, or a hint lies outside it.
+        ValueError: The model has no such direction or attribute, or takes no such guidance, see
+            :func:`check_translation`.
     """
-    game = check_translation(model, direction, attributes)
+    guidance = [name for name, given in {"hints": bool(hints), "reference": reference is not None}.items() if given]
+    game = check_translation(model, direction, attributes, guidance)
+    if isinstance(reference, str | Path):
+        reference = read_reference(game, reference)
     image = game.scaled(_pixels(file, game.given_channels, bits))
+    for hint in hints:
+        try:
+            hint.check_inside(*image.shape[1:])
+        except ValueError as error:
+            raise ImageError(f"{file}: {error}") from error
     try:
-        return game.translate(image[None], direction, attributes, seed)[0]
+        return game.translate(image[None], direction, attributes, seed, hints, reference)[0]
     except RuntimeError as error:
         # torch raises OutOfMemoryError for a GPU and a plain RuntimeError for the CPU.
         if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):

@@ -18,11 +18,12 @@ from gan_lightning.cli import main
 from gan_lightning.commands import runs
 from gan_lightning.commands.run_summary import RunRecord
 from gan_lightning.games.base import AdversarialModule
+from gan_lightning.games.hints import Hint
 from gan_lightning.games.translation import AttributeEdits, TranslationGame
-from gan_lightning.variants import DCGAN, CycleGAN, Pix2Pix, StarGAN
+from gan_lightning.variants import DCGAN, Colorization, CycleGAN, Pix2Pix, StarGAN
 from gan_lightning.visualization import images
 from gan_lightning.visualization.images import to_uint8
-from tests.helpers.games import save_checkpoint, small
+from tests.helpers.games import save_checkpoint, small, vivid
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +208,46 @@ class TestCommand:
         with pytest.raises(SystemExit, match="2"):
             self.run("--ckpt", "x", "--input", tmp_path, "--out", tmp_path / "out", "--attributes", wish)
         assert f"{wish!r} is neither NAME nor NAME=0" in capsys.readouterr().err
+
+    def test_hints_and_a_reference(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        model, photo = save_checkpoint(vivid(Colorization), tmp_path / "c.ckpt"), photograph(tmp_path / "in" / "a.png")
+        wide, other = photograph(tmp_path / "in" / "b.png", 40), photograph(tmp_path / "c.jpg", 5, 9)
+        out, hints = tmp_path / "out", [Hint(20, 12, (255, 0, 16)), Hint(30, 1, (0, 0, 0))]
+        guided = ["--hints", "20,12,#Ff0010", "30,1,#000000", "--reference", other]
+        assert self.run("--ckpt", model, "--input", tmp_path / "in", "--out", out, *guided) == 1
+        # The second hint lies outside of one of the two.
+        assert f"{photo}: The hint 30,1,#000000 lies outside the image of 21 x 13 pixels" in capsys.readouterr().err
+        expected = inference.translate(inference.load(model), wide, hints=hints, reference=other)
+        assert torch.equal(pixels(out / "b.png"), to_uint8(expected))
+        assert not (out / "a.png").exists()
+        assert not torch.equal(pixels(out / "b.png"), to_uint8(inference.translate(inference.load(model), wide)))
+
+    @pytest.mark.parametrize(
+        ("variant", "options", "message"),
+        [
+            (Colorization, ["--reference", "notes.txt"], "notes.txt is no PNG, JPEG, WebP"),
+            (Colorization, ["--reference", "absent.png"], "absent.png cannot be read"),
+            (Pix2Pix, ["--reference", "a.png"], "Pix2Pix takes no reference: leave it out."),
+            (Pix2Pix, ["--hints", "0,0,#000000"], "Pix2Pix takes no hints: leave it out."),
+        ],
+    )
+    def test_guidance_that_cannot_be_followed(
+        self, variant: Any, options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        model, file = save_checkpoint(small(variant), tmp_path / "c.ckpt"), photograph(tmp_path / "a.png")
+        (tmp_path / "notes.txt").write_text("no image")
+        named = [str(tmp_path / option) if "." in option else option for option in options]
+        with pytest.raises(SystemExit, match="2"):
+            self.run("--ckpt", model, "--input", file, "--out", tmp_path / "out", *named)
+        (line,) = capsys.readouterr().err.splitlines()
+        assert message in line
+        assert not (tmp_path / "out").exists()
+
+    @pytest.mark.parametrize("hint", ["1,2", "1,2,red", "-1,2,#000000", "1.5,2,#000000", "1,2,#00000", "1,2,#00000g"])
+    def test_hints_that_make_no_sense(self, hint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit, match="2"):
+            self.run("--ckpt", "x", "--input", tmp_path, "--out", tmp_path / "out", f"--hints={hint}")
+        assert f"--hints: {hint!r} is no point and colour" in capsys.readouterr().err
 
     def test_broken_files_are_named_and_all_others_done(
         self, cycle_gan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -10,14 +10,14 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks import neighbours, pairs, pictures
+from benchmarks import hints, neighbours, pairs, pictures
 from benchmarks.labels import accuracy_by_class, matched_accuracy, report
 from benchmarks.modes import drawn
 from benchmarks.modes import main as count_modes
 from benchmarks.turns_with_torch_fidelity import lay_out, summary
 from datamodules.components.tensors import edges
 from gan_lightning.metrics.features import Embedding
-from gan_lightning.variants import ALI, CoGAN, ConditionalGAN, InfoGAN, Pix2Pix
+from gan_lightning.variants import ALI, CoGAN, Colorization, ConditionalGAN, InfoGAN, Pix2Pix
 from gan_lightning.visualization.images import to_uint8
 from tests.helpers.games import small
 
@@ -163,6 +163,30 @@ def test_modes_are_counted_run_by_run(tmp_path: Path, capsys: pytest.CaptureFixt
     ]
     with Image.open(tmp_path / "modes.png") as picture:
         assert picture.size == (7 * 97 + 1, 4 * 97 + 1)
+
+
+class TestHints:
+    def test_differences_near_a_point_and_elsewhere(self) -> None:
+        one, other = torch.zeros(3, 6, 8), torch.zeros(3, 6, 8)
+        other[:, 2, 5], other[0, 0, 0] = 1.0, -1.0
+        # Within one pixel there are 5, of which the middle differs by 127.5; of 43 others one by a third of it.
+        assert hints.near_and_far(one, other, (5, 2), 1) == pytest.approx((127.5 / 5, 127.5 / 3 / 43))
+
+    def test_distances_by_hand(self) -> None:
+        white, half = torch.ones(1, 3, 2, 2), torch.ones(1, 3, 2, 2)
+        half[:, :, 0] = -1
+        # Hellinger's of (1, 0) and (1/2, 1/2): sqrt(1 - sqrt(1/2))
+        assert hints.distances(half, white) == pytest.approx((127.5 * 3**0.5, (1 - 0.5**0.5) ** 0.5), abs=1e-3)
+        assert hints.distances(half, half) == (0, 0)
+
+    def test_what_is_said(self, capsys: pytest.CaptureFixture[str]) -> None:
+        images = torch.ones(9, 3, 16, 16)
+        images[:6, 1:, 4:8, 4:12] = -1  # three are white, and have no coloured point
+        picture = hints.report(small(Colorization, image_shape=(3, 16, 16)), images[:, 1:2], images, seed=0)
+        assert picture.shape[2] == 2 * (7 * 17 + 1)
+        said = capsys.readouterr().out.splitlines()
+        assert said[0].startswith("6 drawings, red or blue at a point: a difference of ")
+        assert said[3] == "true images: mean colour 0.0 levels from the reference's, histogram 0.000"
 
 
 def test_the_nearest_neighbour_gives_its_label() -> None:
