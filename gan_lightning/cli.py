@@ -17,13 +17,18 @@ COMMANDS = {
     "predict": ("gan_lightning.commands.training", "write an image for every image of the test set"),
     "generate": ("gan_lightning.commands.generate", "write samples from a checkpoint; no data needed"),
     "translate": ("gan_lightning.commands.translate", "write the translations of image files by a checkpoint"),
+    "encode": ("gan_lightning.commands.encode", "find the latents of which a checkpoint makes image files"),
+    "reconstruct": (
+        "gan_lightning.commands.reconstruct",
+        "write image files beside their reconstructions",
+    ),
     "evaluate": ("gan_lightning.commands.evaluate", "compute the metrics of a checkpoint or of a folder of samples"),
     "configs": ("gan_lightning.commands.configs", "list the configs that are shipped, by their names"),
     "shards": ("gan_lightning.commands.shards", "write a folder of images as shards, which can be streamed"),
     "zip": ("gan_lightning.commands.image_zip", "write images and labels as one zip file, as StyleGAN2-ADA reads it"),
 }
 
-_TRAINS_NOTHING = ("generate", "translate", "evaluate")
+_TRAINS_NOTHING = ("generate", "translate", "encode", "reconstruct", "evaluate")
 """These do without Lightning, in a process of their own."""
 _BRINGS_LIGHTNING = ("--import", "--data")
 """Unless one of these is given: code of the user's own, and data modules, are written for Lightning's classes."""

@@ -16,6 +16,7 @@ from gan_lightning.commands.from_checkpoint import (
     load_sampler,
     open_set,
 )
+from gan_lightning.commands.latent_options import add_latents, check_latents, kept_images
 from gan_lightning.commands.options import OptionParser, layers, number, path, whole
 from gan_lightning.commands.style_options import add_style, check_style, style_table, write_style
 from gan_lightning.commands.text_options import add_texts, read_texts, tell_of_texts
@@ -54,6 +55,7 @@ _IMAGE_OPTIONS = (
     "vary_noise",
     "style",
     "style_steps",
+    "latents",
     "noise",
     "video",
     "scale",
@@ -78,6 +80,7 @@ examples:
   gan-lightning generate --ckpt last.ckpt --texts texts.txt --n 6 --out rows_of_texts
   gan-lightning generate --ckpt last.ckpt --style a.png b.png --text "red heart" "a blue car" --out styles
   gan-lightning generate --ckpt last.ckpt --interpolate 0 0 --text "red heart" "green heart" --out changing
+  gan-lightning generate --ckpt last.ckpt --latents latents --grid --out again
   gan-lightning generate --ckpt last.ckpt --codes category=3 continuous0=-2:2 --out codes
   gan-lightning generate --ckpt last.ckpt --interpolate 0 5 --frames 60 --video --out way
   gan-lightning generate --ckpt last.ckpt --interpolate 0 1 2 --interpolate 3 4 5 --frames 6 --out two_ways
@@ -97,7 +100,8 @@ def run(command: str, arguments: Sequence[str]) -> int:
         read_texts(options)
         refuse_to_overwrite(options.out)
         # Continue at the batch of the first missing file: batches are a function of the seed.
-        start = first_missing(options) // options.batch_size * options.batch_size
+        size = 1 if options.latents else options.batch_size
+        start = first_missing(options) // size * size
         # Nothing is computed yet: batches are a generator.
         model, n, batches = make(options, start)
         points = are_points(getattr(model, "image_shape", ()))
@@ -247,6 +251,7 @@ def _add_pictures(parser: argparse.ArgumentParser) -> None:
         help=f"images on the way from one sample to the next, ends included (default: {_FRAMES})",
     )
     add_style(parser)
+    add_latents(parser)
     parser.add_argument("--video", action="store_true", help="write the way as an animation too, interpolation.gif")
 
 
@@ -278,6 +283,8 @@ def _mode(options: argparse.Namespace) -> "tuple[Callable[..., Any], Callable[..
     """What makes the images, and what writes them."""
     if options.style:
         return style_table, write_style
+    if options.latents:
+        return kept_images, write_samples
     if options.mix or options.vary_noise:
         return _table, write_table
     return (_interpolation, write_interpolation) if options.interpolate else (_samples, write_samples)
@@ -296,6 +303,7 @@ def _check_modes(options: argparse.Namespace) -> None:
         if (options.mix or options.vary_noise) and getattr(options, name):
             raise ValueError(f"--{name} does not go with --{modes[0]}, which writes one table of styles.")
     check_style(options)
+    check_latents(options)
     _check_interpolation_options(options)
 
 

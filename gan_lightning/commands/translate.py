@@ -16,8 +16,9 @@ from gan_lightning.commands.from_checkpoint import (
     load_model,
     open_set,
 )
+from gan_lightning.commands.input_images import check_place, targets_of
 from gan_lightning.commands.options import OptionParser, path, whole
-from gan_lightning.visualization.image_sets import FULL, end_set, refuse_to_overwrite
+from gan_lightning.visualization.image_sets import FULL, end_set
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,9 +53,9 @@ def run(command: str, arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     with errors_in_one_sentence(command):
         import_packages(options.packages)
-        find: Callable[[Path, Path], dict[Path, Any]] = _targets if options.frames is None else video_targets
+        find: Callable[[Path, Path], dict[Path, Any]] = targets_of if options.frames is None else video_targets
         targets = find(options.input, options.out)
-        _check_place(options.input, options.out)
+        check_place(options.input, options.out, "translated")
         model = load_model(options.ckpt, options.device)
         reference = _checked_options(model, options)
         options.source = str(options.input.resolve())
@@ -168,43 +169,9 @@ def _hint(text: str) -> "Hint":
     return Hint(int(found[1]), int(found[2]), (red, green, blue))
 
 
-def _targets(source: Path, out: Path) -> dict[Path, Path]:
-    """Map each result's file to its image.
-
-    Raises:
-        FileNotFoundError: There are no images.
-        ValueError: Two images would be written into one file.
-    """
-    from datamodules.components.files import SUFFIXES, list_images
-
-    if not source.exists():
-        raise FileNotFoundError(f"There is no file or folder {source}: give --input an image or a folder of images.")
-    folder, files = (source, list_images(source)) if source.is_dir() else (source.parent, [source])
-    if not files:
-        raise FileNotFoundError(f"There are no images ({', '.join(SUFFIXES)}) in the folder {source}.")
-    # a.jpg and a.png would both become a.png: refuse before anything is written.
-    targets: dict[Path, Path] = {}
-    for file in files:
-        target = out / file.relative_to(folder).with_suffix(".png")
-        if target in targets:
-            raise ValueError(f"{targets[target]} and {file} would both become {target}: rename one of them.")
-        targets[target] = file
-    for target, file in targets.items():
-        for folder in target.parents:
-            if folder in targets:
-                raise ValueError(f"{targets[folder]} would become {folder}, the folder of {file}: rename one of them.")
-    return targets
-
-
 def _names(target: Path) -> tuple[Path, Path]:
     """The files that a result may be in, by the number of its channels."""
     return target, target.with_suffix(".npy")
-
-
-def _check_place(source: Path, out: Path) -> None:
-    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        raise ValueError(f"{out} lies in {source}, so its files would be translated next time: give another --out.")
-    refuse_to_overwrite(out)
 
 
 def _checked_options(model: "AdversarialModule", options: argparse.Namespace) -> "Tensor | None":

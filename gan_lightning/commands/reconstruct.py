@@ -1,0 +1,118 @@
+"""``gan-lightning reconstruct``: image files beside what a checkpoint makes of their latents."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan_lightning.commands.inverting import Found, add_inversion, invert_files, write_found
+from gan_lightning.commands.options import OptionParser, whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_FRAMES = 24
+_FRAME_MS, _END_MS = 80, 1500
+
+_ABOUT = """\
+Find the latents of which a checkpoint's generator makes given images, as `encode` does, and write a picture of each
+image beside its reconstruction: photos/a/b.jpg becomes DIR/a/b.png, and DIR/a/b.npz is its latent. The error is printed
+at the end. With `--every_class` the picture goes on with the same latent at every class, such as a face at every age.
+"""
+
+_EXAMPLES = """\
+examples:
+  gan-lightning reconstruct --ckpt last.ckpt --input photos --resize --out pairs
+  gan-lightning reconstruct --ckpt last.ckpt --input photos --resize --way --scale 4 --out ways
+  gan-lightning reconstruct --ckpt age_cgan.ckpt --input faces --resize --labels Young --every_class --out ages
+  gan-lightning reconstruct --ckpt age_cgan.ckpt --input face.jpg --resize --labels 30-39 --every_class \\
+      --distance mine.faces.FaceEmbedding --import mine --pixel_weight 0 --out ages
+"""
+
+
+def run(command: str, arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(arguments)
+    if options.way:
+        options.frames = _FRAMES
+
+    def check(model: Any) -> None:
+        if options.every_class and getattr(model, "num_classes", None) is None:
+            raise ValueError(f"--every_class: {type(model).__name__} has no classes.")
+
+    def files_of(target: Path) -> list[Path]:
+        return [target.with_suffix(suffix) for suffix in (".npz", ".png", *([".gif"] if options.way else []))]
+
+    def write(made: Found) -> None:
+        _write_picture(made, options)
+        if options.way:
+            _write_way(made, options.scale)
+        # Last: an image whose latent is there is finished.
+        write_found(made, options.text)
+
+    return invert_files(command, options, ("every_class", "way", "scale"), check, files_of, write)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = OptionParser(prog="gan-lightning reconstruct", description=_ABOUT, epilog=_EXAMPLES)
+    add_inversion(parser)
+    parser.add_argument(
+        "--every_class",
+        action="store_true",
+        help="for models with classes: go on with the same latent at each class, named above",
+    )
+    parser.add_argument(
+        "--way", action="store_true", help="write the way from the start to the reconstruction too, as an animation"
+    )
+    parser.add_argument(
+        "--scale", type=whole(1), default=1, metavar="N", help="make every pixel N x N large (default: %(default)s)"
+    )
+    return parser
+
+
+def _write_picture(made: Found, options: argparse.Namespace) -> None:
+    import torch
+
+    from gan_lightning.visualization.captions import captioned
+    from gan_lightning.visualization.images import grid, write_png
+
+    images, names = [made.model.scaled(made.given[None]), made.found.images.cpu()], ["given", "made"]
+    if options.every_class:
+        images.append(_of_every_class(made).cpu())
+        names += made.model.class_names or map(str, range(made.model.num_classes))
+    cells = _cells(torch.cat(images), options.scale)
+    write_png(made.target.with_suffix(".png"), captioned(grid(cells, len(cells)), names))
+
+
+def _of_every_class(made: Found) -> "Tensor":
+    import torch
+
+    from gan_lightning.inference.edit import render_each
+
+    n = made.model.num_classes
+    latents, noise = (made.found.latents, made.found.noise)
+    repeated = [each.expand(n, *each.shape[1:]) for each in noise]
+    return render_each(
+        made.model, made.found.space, latents.expand(n, *latents.shape[1:]), (torch.arange(n),), repeated
+    )
+
+
+def _write_way(made: Found, scale: int) -> None:
+    import torch
+
+    from gan_lightning.visualization.images import grid, to_pil, write_gif
+
+    assert made.found.way is not None
+    given = made.model.scaled(made.given[None])
+    pairs = [_cells(torch.cat([given, frame.cpu()]), scale) for frame in made.found.way]
+    durations = [*[_FRAME_MS] * (len(pairs) - 1), _END_MS]
+    write_gif(made.target.with_suffix(".gif"), [to_pil(grid(pair, 2)) for pair in pairs], durations)
+
+
+def _cells(images: "Tensor", scale: int) -> "Tensor":
+    """Cells of a picture, uint8, one for each image; of channels that cannot be shown at once, one below another."""
+    import torch
+
+    from gan_lightning.visualization.images import drawable, enlarge, to_uint8
+
+    cells = to_uint8(drawable(images)).unflatten(0, (len(images), -1))
+    return enlarge(torch.stack([torch.cat([*each], dim=1) for each in cells]), scale)

@@ -1,0 +1,17 @@
+"""The latents of given images, and what can be done with them."""
+
+from gan_lightning.inference.edit.distances import Distance, network_of
+from gan_lightning.inference.edit.inversion import Inversion, invert, render_each, render_kept
+from gan_lightning.inference.edit.kept_latents import KeptLatents, read_latents, write_latents
+
+__all__ = [
+    "Distance",
+    "Inversion",
+    "KeptLatents",
+    "invert",
+    "network_of",
+    "read_latents",
+    "render_each",
+    "render_kept",
+    "write_latents",
+]
