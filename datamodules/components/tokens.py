@@ -127,8 +127,8 @@ class TextTokenizer:
 
     @property
     def unknown_token(self) -> int:
-        """Number of a word that is not in the vocabulary; 1 where the tokenizer has a number for every word."""
-        return UNKNOWN if self._unknown is None else self._unknown
+        """Number of a word that is not in the vocabulary; 1 where there is none, or such words are left out."""
+        return self._unknown or UNKNOWN
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """Number of tokens of each text, before it is cut."""
@@ -136,11 +136,17 @@ class TextTokenizer:
         return [len(one.ids) + sum(len(more.ids) for more in one.overflowing) for one in encoded]
 
     def encode(self, texts: Sequence[str]) -> Tensor:
-        """Tokens of N texts, int64, N x ``max_tokens``; a text in which nothing is known is one unknown word."""
+        """Tokens of N texts, int64, N x ``max_tokens``; a text in which nothing is known is one unknown word.
+
+        Of a tokenizer whose unknown word is padding, as AttnGAN's, unknown words are left out.
+        """
         rows = np.full((len(texts), self.max_tokens), PADDING, np.int64)
         rows[:, 0] = self.unknown_token
         for row, one in zip(rows, self._tokenizer.encode_batch([_readable(text) for text in texts]), strict=True):
-            ids = one.ids[: self.max_tokens]
+            ids = one.ids
+            if self._unknown == PADDING:  # What comes behind the cut moves up.
+                ids = [number for part in (one, *one.overflowing) for number in part.ids if number != PADDING]
+            ids = ids[: self.max_tokens]
             row[: len(ids)] = ids
         return torch.from_numpy(rows)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from datamodules.components.first_process import rank_zero_warn
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.players import PLAYERS
 from gan_lightning.inference.checkpoint import CheckpointError, read_checkpoint
@@ -62,7 +63,7 @@ def init_from(game: AdversarialModule, files: Files) -> list[Initialisation]:
     Training then begins at step 0: optimisers, schedules and counts are new. The generator and its average both begin
     with the *average* of the file, if it has one, for its samples are those that one knows of that run. The file's game
     may be another variant, without labels, or of another resolution: a tensor is taken if the player has one of that
-    name and shape. All others keep their initial values.
+    name and shape, in StyleGAN2 for maps of the same resolution. All others keep their initial values.
 
     Args:
         game: Changed in place.
@@ -70,7 +71,8 @@ def init_from(game: AdversarialModule, files: Files) -> list[Initialisation]:
             either of which it may lack; or files by player, ``{"generator": "netG.pth"}``, or by part of one,
             ``{"generator.AtoB": "latest_net_G_A.pth"}``. Of a game of texts ``text_encoder`` may be named, and
             ``image_encoder`` if it has one: of a checkpoint of a game of encoders, such as JointEmbedding or DAMSM, or
-            of another game of texts. All their weights must fit, and the tokenizer must be the same.
+            of another game of texts, or as AttnGAN's authors published them. All their weights must fit, and the
+            tokenizer must be the same.
 
     Returns:
         What each player took and what it did not; ``str`` of it is a sentence.
@@ -95,6 +97,9 @@ def init_from(game: AdversarialModule, files: Files) -> list[Initialisation]:
             raise ValueError(f"init_from names {player!r}, and {type(game).__name__} has {_listed(_players(game))}.")
         # A file of a single network is that of any part.
         theirs = _under(found[path].get(root, {}), part) or found[path].get(root, {})
+        # A network whose first layer is nearest the image numbers its layers otherwise at another resolution.
+        if renamed := getattr(game.get_submodule(player), "by_resolution", None):
+            theirs = renamed(theirs)
         taken = {name: weight for name, weight in theirs.items() if name in own and own[name].shape == weight.shape}
         learned = {uncompiled_name(name) for name, _ in game.get_submodule(player).named_parameters()}
         if taken.keys().isdisjoint(learned):
@@ -120,7 +125,13 @@ def _take_encoder(game: AdversarialModule, name: str, path: str, state: dict[str
     Raises:
         CheckpointError: The file has none, or another one.
     """
-    checkpoint = read_checkpoint(path)
+    own = _under(state, f"{name}.network")
+    try:
+        checkpoint = read_checkpoint(path)
+    except CheckpointError:
+        if not state_dicts(path):
+            raise
+        return _take_published_encoder(game, name, path, state)
     theirs = checkpoint["state_dict"]
     # A game of texts keeps its encoder, a game of encoders trains it; of an average there the average.
     found = (
@@ -128,7 +139,6 @@ def _take_encoder(game: AdversarialModule, name: str, path: str, state: dict[str
         or ("tokenizer" in checkpoint["hyper_parameters"] and name == "text_encoder" and _under(theirs, "ema.module"))
         or _under(theirs, ENCODERS[name][1])
     )
-    own = _under(state, f"{name}.network")
     wanted = checkpoint["hyper_parameters"].get("tokenizer")
     if wanted is None or found.keys() != own.keys() or any(own[each].shape != found[each].shape for each in own):
         raise CheckpointError(
@@ -139,6 +149,33 @@ def _take_encoder(game: AdversarialModule, name: str, path: str, state: dict[str
         raise CheckpointError(
             f"The {name} of {path} was trained with another vocabulary than this {type(game).__name__} has: train "
             "both with the same data and the same options of it."
+        )
+    state.update({f"{name}.network.{each}": weight for each, weight in found.items()})
+    return Initialisation(name, path, len(own), len(own), (), ())
+
+
+def _take_published_encoder(game: AdversarialModule, name: str, path: str, state: dict[str, Tensor]) -> Initialisation:
+    """Put a published encoder into a state dict. Its vocabulary is not in its file, and must be the data's.
+
+    Raises:
+        CheckpointError: The file has none, or another one.
+    """
+    found = reference_players(path).get(ENCODERS[name][1], nn.Identity()).state_dict()
+    own = _under(state, f"{name}.network")
+    other = [
+        f"{each} ({_sides(own[each])}, there {_sides(found[each])})"
+        for each in own.keys() & found.keys()
+        if own[each].shape != found[each].shape
+    ]
+    if other or found.keys() != own.keys():
+        more = "" if name == "image_encoder" else ", and data.tokenizer as its vocabulary is"
+        raise CheckpointError(
+            f"{path} has no {name} like that of this {type(game).__name__}"
+            f"{f', {_listed(sorted(other))}' if other else ''}: give model.{name} as the file has it{more}."
+        )
+    if name == "text_encoder":
+        rank_zero_warn(
+            f"The vocabulary of {path} is not in it: its word i is taken to be token i of the data's tokenizer."
         )
     state.update({f"{name}.network.{each}": weight for each, weight in found.items()})
     return Initialisation(name, path, len(own), len(own), (), ())

@@ -10,14 +10,14 @@ with the discriminator's features.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from gan_lightning.networks.layers.fir import FIRDownsample, FIRUpsample
-from gan_lightning.networks.layers.image_shape import coarsest_map
+from gan_lightning.networks.layers.image_shape import coarsest_map, numbered_by_resolution
 
 _SLOPE = 0.2
 _EXPANSION = 2
@@ -124,6 +124,10 @@ class R3GANDiscriminator(nn.Module):
         if self.embedding is not None and num_classes is not None:
             # Another root, for a scalar product of so many terms.
             nn.init.normal_(self.embedding.weight, std=1 / math.sqrt(num_classes * widths[-1]))
+
+    def by_resolution(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename weights of images of another resolution; see :func:`numbered_by_resolution`."""
+        return numbered_by_resolution(weights, "stages", len(self.stages))
 
     def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
         """Map images (N, C, H, W), with labels (N,) if there are classes, to logits (N,)."""

@@ -8,6 +8,7 @@ differentiable twice.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -22,7 +23,7 @@ from gan_lightning.networks.layers.equalized import (
     leaky_relu,
 )
 from gan_lightning.networks.layers.fir import FIRBlur, FIRDownsample, FIRUpsample
-from gan_lightning.networks.layers.image_shape import coarsest_map
+from gan_lightning.networks.layers.image_shape import coarsest_map, numbered_by_resolution
 from gan_lightning.networks.layers.minibatch_deviation import MinibatchDeviation
 from gan_lightning.networks.layers.styles import MappingNetwork, Noise, truncate
 from gan_lightning.networks.layers.winograd import convolve
@@ -306,6 +307,10 @@ class StyleGAN2Discriminator(nn.Module):
         self.linear = EqualizedLinear(last * rows * columns, last, **scaled)
         self.mapping = None if num_classes is None else MappingNetwork(0, last, mapping_depth, num_classes)
         self.output = EqualizedLinear(last, 1 if num_classes is None else last)
+
+    def by_resolution(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rename weights of images of another resolution; see :func:`numbered_by_resolution`."""
+        return numbered_by_resolution(weights, "blocks", len(self.blocks))
 
     def forward(self, image: Tensor, labels: Tensor | None = None) -> Tensor:
         """Map images (N, C, H, W), with labels (N,) if it takes any, to logits (N,)."""

@@ -81,6 +81,12 @@ def test_another_tokenizers_unknown_word() -> None:
     assert tokenizer.unknown("red pear") == ["pear"]
     assert tokenizer.encode(["", "red pear"]).tolist() == [[3, 0, 0], [1, 3, 0]]
     assert tokenizer.decode(torch.tensor([[1, 3, 0]])) == ["red ?"]
+    # As in AttnGAN's vocabulary, unknown words are left out.
+    left_out = Tokenizer(models.WordLevel({"<end>": 0, "red": 1, "apple": 2}, unk_token="<end>"))
+    left_out.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = TextTokenizer(left_out.to_str(), 3)
+    assert tokenizer.encode(["a red, red apple", "a"]).tolist() == [[1, 1, 2], [1, 0, 0]]
+    assert tokenizer.unknown("a red apple") == ["a"]
     # Every text has a number in bytes: none is unknown.
     in_bytes = Tokenizer(models.BPE({"<pad>": 0, "r": 1, "e": 2, "d": 3}, []))
     assert TextTokenizer(in_bytes.to_str(), 3).unknown("red") == []

@@ -13,7 +13,7 @@ from gan_lightning.cli import main
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.inference import CheckpointError, init_from, load, read_checkpoint
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator, PatchDiscriminator, PlainConvDiscriminator, UNet
-from gan_lightning.variants import DCGAN, SNGAN, WGANGP, ConditionalGAN, CycleGAN, Pix2Pix, ProjectionGAN
+from gan_lightning.variants import DCGAN, R3GAN, SNGAN, WGANGP, ConditionalGAN, CycleGAN, Pix2Pix, ProjectionGAN
 from tests.helpers import reference_networks as reference
 from tests.helpers.games import VARIANTS, assert_same_bits, last_state, play, run_directory, save_checkpoint, small
 from tests.inference.test_published_dcgan_example import netd, netg
@@ -120,6 +120,19 @@ def test_another_resolution(tmp_path: Path) -> None:
     assert discriminator.missing == ("layers.5 (16 x 8 x 4 x 4, there 1 x 8 x 4 x 4)", "layers.6", "layers.8")
     theirs = read_checkpoint(path)["state_dict"]
     assert torch.equal(game.state_dict()["discriminator.layers.2.weight"], theirs["discriminator.layers.2.weight"])
+
+
+def test_another_resolution_of_a_network_by_resolutions(tmp_path: Path) -> None:
+    """The last stages, of the coarsest maps, are the same; the layer at the image is new."""
+    path = run_of(small(R3GAN, 16), tmp_path)
+    game = small(R3GAN, 32)
+    _, discriminator = init_from(game, path)
+    theirs, ours = read_checkpoint(path)["state_dict"], game.state_dict()
+    places = [int(name.split(".")[2]) for name in theirs if name.startswith("discriminator.stages.")]
+    for name, weight in under(theirs, f"discriminator.stages.{max(places)}").items():
+        assert torch.equal(ours[f"discriminator.stages.{max(places) + 1}.{name}"], weight)
+    assert not torch.equal(ours["discriminator.from_image.weight"], theirs["discriminator.from_image.weight"])
+    assert discriminator.unused == ("other.from_image",)
 
 
 class TestFiles:

@@ -4,12 +4,14 @@ Each pass below is written after its code's source, in functional torch; the wei
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
+from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -17,12 +19,15 @@ from gan_lightning import inference
 from gan_lightning.inference.checkpoint import CheckpointError
 from gan_lightning.networks import (
     AttnGANGenerator,
+    LSTMTextEncoder,
     StackGANGenerator,
     StackGANPlusPlusGenerator,
     TextDiscriminator,
 )
 from gan_lightning.networks.damsm import InceptionRegionEncoder
 from gan_lightning.networks.stackgan import StackGANStage1
+from gan_lightning.variants import DAMSM, GANCLS
+from tests.helpers.games import small
 
 NZ, NC, NT = 3, 4, 5
 """Lengths of latent, condition and features of texts."""
@@ -297,8 +302,85 @@ def test_image_encoder(tmp_path: Path) -> None:
     assert all(torch.equal(*pair) for pair in zip(back.state_dict().values(), weights.values(), strict=True))
 
 
+def lstm(net: Theirs, words: Tensor, hidden: int, turned: str) -> Tensor:
+    """States of a direction, T x hidden, of the vectors of one text, by torch's documented equations."""
+    of_inputs, of_states, bias, other_bias = (
+        net.weights[name] if (name := f"rnn.{each}_l0{turned}") in net.weights else net.drawn(name, *shape, scale=0.5)
+        for each, shape in (
+            ("weight_ih", (4 * hidden, words.shape[1])),
+            ("weight_hh", (4 * hidden, hidden)),
+            ("bias_ih", (4 * hidden,)),
+            ("bias_hh", (4 * hidden,)),
+        )
+    )
+    h = c = torch.zeros(hidden)
+    states = []
+    for x in words.flip(0) if turned else words:
+        i, f, g, o = (of_inputs @ x + bias + of_states @ h + other_bias).chunk(4)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+        states.append(h)
+    return torch.stack(states[::-1] if turned else states)
+
+
+def text_encoder(net: Theirs, captions: Tensor, lengths: list[int], hidden: int = 3) -> tuple[Tensor, Tensor]:
+    """RNN_ENCODER: words N x 2 hidden x T of padding 0, and the last state of each direction."""
+    table = net.drawn("encoder.weight", 9, 4, scale=1.0)
+    words, sentences = torch.zeros(len(captions), 2 * hidden, captions.shape[1]), []
+    for row, (caption, length) in enumerate(zip(captions, lengths, strict=True)):
+        ahead, back = (lstm(net, table[caption[:length]], hidden, turned) for turned in ("", "_reverse"))
+        words[row, :, :length] = torch.cat([ahead, back], 1).T
+        sentences.append(torch.cat([ahead[-1], back[0]]))
+    return words, torch.stack(sentences)
+
+
+def test_text_encoder(tmp_path: Path) -> None:
+    net, captions = Theirs(), torch.tensor([[4, 1, 8, 2], [3, 5, 0, 0], [7, 0, 0, 0]])
+    words, sentence = text_encoder(net, captions, [4, 2, 1])
+    ours = inference.reference_network(saved(net.weights, tmp_path))
+    assert isinstance(ours, LSTMTextEncoder)
+    with torch.no_grad():
+        text = ours(captions)
+    assert_close(text.words, words, rtol=0, atol=1e-6)
+    assert_close(text.sentence, sentence, rtol=0, atol=1e-6)
+
+
+def test_a_game_begins_with_the_published_encoders(tmp_path: Path) -> None:
+    vocabulary = {"<end>": 0, **{f"w{i}": i for i in range(1, 9)}}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<end>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.enable_truncation(4)
+    net = Theirs()
+    _, sentence = text_encoder(net, torch.tensor([[4, 1, 8, 2]]), [4])
+    path = saved(net.weights, tmp_path)
+    arguments: dict[str, Any] = {"tokenizer": tokenizer.to_str()}
+    encoder = partial(LSTMTextEncoder, embed_dim=6, word_dim=4)
+    game: Any = small(GANCLS, text_encoder=encoder, **arguments)
+    with pytest.warns(UserWarning, match=r"its word i is taken to be token i of the data's tokenizer"):
+        (report,) = inference.init_from(game, {"text_encoder": path})
+    assert str(report) == f"text_encoder: all of {path}."
+    assert_close(game.encode_texts(["w4 w1 more w8 w2"]).sentence, sentence, rtol=0, atol=1e-6)
+    pairs: Any = small(DAMSM, text_encoder=encoder, **arguments)
+    inference.init_from(pairs, {"generator": path})
+    assert_close(pairs.encode_texts(["w4 w1 w8 w2"]).sentence, sentence, rtol=0, atol=1e-6)
+    other = small(GANCLS, text_encoder=partial(LSTMTextEncoder, embed_dim=6, word_dim=4))
+    with pytest.raises(CheckpointError, match=r"like that of this GANCLS, embedding.weight \(.* x 4, there 9 x 4\)"):
+        inference.init_from(other, {"text_encoder": path})
+
+
 MISTAKES: dict[str, tuple[Callable[[Theirs, Any], Any], str]] = {
     "a generator": (lambda net, given: stage1(net, *given), "holds a generator of images from features of texts"),
+    "an encoder of texts": (
+        lambda net, given: text_encoder(net, torch.tensor([[1]]), [1]),
+        "holds an encoder of texts, which makes no images",
+    ),
+    "an encoder of texts by GRU": (
+        lambda net, given: (
+            text_encoder(net, torch.tensor([[1]]), [1]),
+            net.drawn("rnn.weight_hh_l0", 9, 3, scale=1.0),
+        ),
+        "cannot be used: its encoder of texts is a GRU, and ours is an LSTM",
+    ),
     "a tree without texts": (
         lambda net, given: net.first("h_net1.", given[0], 16, 4, gated=True),
         "cannot be used: it is a StackGAN.. without texts",

@@ -349,6 +349,30 @@ def test_a_run_begins_with_their_weights(program: str, tmp_path: Path) -> None:
         assert_close(game.discriminator(images), logits, rtol=1e-4, atol=1e-4 * logits.abs().max().item())
 
 
+@pytest.mark.parametrize("side", [8, 32])
+def test_another_resolution_takes_the_layers_of_its_resolutions(side: int, tmp_path: Path) -> None:
+    """Their names have the resolutions: b16 is the block from 16 x 16 on."""
+    file = saved({"G_ema": nvidia_generator(), "D": nvidia_discriminator()}, tmp_path)
+    narrow = {"channel_base": 80, "max_channels": 6}
+    game = StyleGAN2(
+        image_shape=(3, side, side),
+        latent_dim=LATENT,
+        generator=partial(StyleGAN2Generator, style_dim=STYLE, mapping_depth=3, **narrow),
+        discriminator=partial(StyleGAN2Discriminator, **narrow),
+    )
+    reports = inference.init_from(game, file)
+    theirs, state = nvidia_discriminator(), game.state_dict()
+    place = {8: 0, 32: 2}[side]
+    assert torch.equal(state[f"discriminator.blocks.{place}.conv1.weight"], theirs["b8.conv0.weight"])
+    assert torch.equal(state["discriminator.linear.weight"], theirs["b4.fc.weight"])
+    assert not any(torch.equal(weight, theirs["b16.fromrgb.bias"]) for weight in state.values())
+    known = nvidia_generator()
+    assert torch.equal(state["generator.layers.2.conv.weight"], known["synthesis.b8.conv1.weight"])
+    left = {8: ("other.from_image", "other.blocks.0.conv1"), 32: ()}[side]
+    assert {*left} <= {*reports[1].unused}
+    assert "from_image" in " ".join(reports[1].missing)
+
+
 def test_with_classes_samples_are_of_classes(tmp_path: Path) -> None:
     model = inference.load_reference(saved({"G_ema": nvidia_generator(3)}, tmp_path))
     assert isinstance(model, LabelGame)

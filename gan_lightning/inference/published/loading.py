@@ -15,6 +15,7 @@ from gan_lightning.inference.published import biggan_pytorch, dcgan_example, pix
 from gan_lightning.inference.published.networks import (
     Published,
     PublishedImageEncoder,
+    PublishedTextEncoder,
     PublishedTextGenerator,
     PublishedTranslator,
 )
@@ -94,8 +95,11 @@ def load_reference(path: str | Path, map_location: Any = "cpu") -> AdversarialMo
                 f"{path} holds a generator of images from features of texts, and no encoder of texts: begin a run with "
                 "it, by init_from, in a game that has one."
             )
-        if isinstance(published, PublishedImageEncoder):
-            raise CheckpointError(f"{path} holds an encoder of images, which makes none: give the file of a generator.")
+        for kind, what in ((PublishedImageEncoder, "images"), (PublishedTextEncoder, "texts")):
+            if isinstance(published, kind):
+                raise CheckpointError(
+                    f"{path} holds an encoder of {what}, which makes no images: give the file of a generator."
+                )
         return published.game()
 
     model = _first_that_fits(path, game_of)

@@ -146,6 +146,21 @@ class PublishedImageEncoder(PublishedTextDiscriminator):
 
 
 @dataclass(frozen=True)
+class PublishedTextEncoder(Published):
+    """An encoder of texts, without its vocabulary; it stands where games of encoders have it.
+
+    Attributes:
+        n_tokens: Words of the vocabulary, padding among them.
+    """
+
+    n_tokens: int
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        return (self.n_tokens,)
+
+
+@dataclass(frozen=True)
 class PublishedStyleGenerator(PublishedGenerator):
     """The same with a style for each layer."""
 

@@ -1,11 +1,12 @@
 """Weights of StackGAN, StackGAN++ and AttnGAN by their authors' PyTorch codes.
 
 github.com/hanzhanggit/StackGAN-Pytorch, hanzhanggit/StackGAN-v2 and taoxugit/AttnGAN: the later codes began as the
-earlier ones, and name their layers alike. The files are ``netG_epoch_120.pth``, ``netD0.pth``, ``bird_AttnGAN2.pth``
-and ``image_encoder200.pth`` with their kin. Widths, depths and lengths are read off the shapes.
+earlier ones, and name their layers alike. The files are ``netG_epoch_120.pth``, ``netD0.pth``, ``bird_AttnGAN2.pth``,
+``text_encoder200.pth`` and ``image_encoder200.pth`` with their kin. Widths, depths and lengths are read off the shapes.
 
 Generators take features of texts, which their files do not hold the encoder of: they make images in a game that has
-it, which begins with them by ``init_from``. A last sigmoid of the discriminators is in our losses.
+it, which begins with them by ``init_from``. AttnGAN's encoder of texts is in a file of its own, without its vocabulary,
+which is in the authors' ``captions.pickle``. A last sigmoid of the discriminators is in our losses.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from gan_lightning.inference.published.networks import (
     Published,
     PublishedImageEncoder,
     PublishedTextDiscriminator,
+    PublishedTextEncoder,
     PublishedTextGenerator,
 )
 from gan_lightning.inference.published.reading import Weights
 from gan_lightning.networks import (
     AttnGANGenerator,
+    LSTMTextEncoder,
     StackGANGenerator,
     StackGANPlusPlusGenerator,
     TextDiscriminator,
@@ -33,10 +36,12 @@ from gan_lightning.networks import (
 from gan_lightning.networks.damsm import InceptionRegionEncoder
 from gan_lightning.networks.stackgan import StackGANStage1
 
-ABOUT = "StackGAN, StackGAN++ and AttnGAN (conditional generators and discriminators, AttnGAN's image encoder)"
+ABOUT = "StackGAN, StackGAN++ and AttnGAN (conditional generators and discriminators, AttnGAN's encoders)"
 
 _CONDITION, _STAGE1, _TREE = "ca_net.fc.weight", "STAGE1_G.", "h_net1.fc.0.weight"
 _REGIONS = "emb_features.weight"
+_WORDS = "encoder.weight"
+_OF_A_DIRECTION = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 
 _IN_A_STAGE = (
     (r"ca_net\.fc", r"conditioning.linear"),
@@ -70,10 +75,12 @@ def recognise(weights: Weights) -> Published | None:
     """The network that a state dict belongs to; None: none of them.
 
     Raises:
-        ValueError: It is one without texts, or AttnGAN's variant with a single image.
+        ValueError: It is one without texts, AttnGAN's variant with a single image, or an encoder by GRU.
     """
     if _REGIONS in weights:
         return _image_encoder(weights)
+    if {*weights} == {_WORDS, *(f"rnn.{name}{turned}" for name in _OF_A_DIRECTION for turned in ("", "_reverse"))}:
+        return _text_encoder(weights)
     if "encode_img.0.weight" in weights or "img_code_s16.0.weight" in weights:
         return _discriminator(weights)
     if _TREE in weights:
@@ -177,7 +184,7 @@ def _features_first(weight: Tensor, condition_dim: int) -> Tensor:
     return torch.cat([weight[:, condition_dim:], weight[:, :condition_dim]], dim=1)
 
 
-# Discriminators, and the image encoder.
+# Discriminators, and the encoders.
 
 
 def _discriminator(weights: Weights) -> PublishedTextDiscriminator:
@@ -219,3 +226,15 @@ def _image_encoder(weights: Weights) -> PublishedImageEncoder:
         ours[new if new != name else f"inception.{name}"] = weight
     recipe = partial(InceptionRegionEncoder, weights="later")
     return PublishedImageEncoder(recipe, ours, (3, 299, 299), weights[_REGIONS].shape[0])
+
+
+def _text_encoder(weights: Weights) -> PublishedTextEncoder:
+    """The bidirectional LSTM of words, whose directions are two networks here."""
+    n_tokens, word_dim = weights[_WORDS].shape
+    gates, hidden = weights["rnn.weight_hh_l0"].shape
+    if gates != 4 * hidden:
+        raise ValueError("its encoder of texts is a GRU, and ours is an LSTM")
+    ours = {"embedding.weight": weights[_WORDS]}
+    for name in _OF_A_DIRECTION:
+        ours |= {f"ahead.{name}": weights[f"rnn.{name}"], f"back.{name}": weights[f"rnn.{name}_reverse"]}
+    return PublishedTextEncoder(partial(LSTMTextEncoder, embed_dim=2 * hidden, word_dim=word_dim), ours, n_tokens)

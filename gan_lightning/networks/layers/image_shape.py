@@ -1,4 +1,9 @@
-"""The check that every pyramid-shaped network makes of its image shape."""
+"""The check that every pyramid-shaped network makes of its image shape; weights of another shape under its names."""
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
 
 
 def coarsest_map(
@@ -38,3 +43,32 @@ def coarsest_map(
         f"{network} works on images from {smallest} x {smallest} up whose sides are multiples of {2**n} where the "
         f"shorter one is {shorter}, not {height} x {width}: set the data's image_size to {size}."
     )
+
+
+def numbered_by_resolution(weights: Mapping[str, Tensor], sequence: str, length: int) -> dict[str, Tensor]:
+    """Rename a discriminator's weights so that equal numbers are equal resolutions, not distances from the image.
+
+    The last part of its sequence is of the coarsest map, so the parts are counted from there, as the names in
+    StyleGAN2-ADA's files have it.
+
+    Args:
+        weights: Of a discriminator of images of any resolution.
+        sequence: Name of its sequence of parts, a resolution each, the first of them behind a layer ``from_image``.
+        length: Of that sequence in the discriminator that is to have them.
+
+    Returns:
+        The weights; those of resolutions that this one does not have, and ``from_image`` of another one, begin with
+        ``other.``, which is the name of no layer.
+    """
+    pattern = re.compile(rf"{sequence}\.(\d+)(?=\.)")
+    places = {name: int(found[1]) for name in weights if (found := pattern.match(name))}
+    shift = length - 1 - max(places.values(), default=length - 1)
+    renamed = {}
+    for name, weight in weights.items():
+        new = f"other.{name}"
+        if name in places and places[name] + shift >= 0:
+            new = pattern.sub(f"{sequence}.{places[name] + shift}", name)
+        elif name not in places and not (shift and name.startswith("from_image.")):
+            new = name
+        renamed[new] = weight
+    return renamed
