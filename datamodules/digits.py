@@ -1,6 +1,9 @@
 """scikit-learn's handwritten digits: real images, without a download."""
 
+import functools
+
 import torch
+from torch import Tensor
 
 from datamodules.base import ImageDataModule, Splits, held_out
 from datamodules.components.loading import Subset, TensorImages
@@ -43,10 +46,17 @@ class DigitsDataModule(ImageDataModule):
         return "scikit-learn's digits"
 
     def load_splits(self) -> Splits:
-        from sklearn.datasets import load_digits
-
-        digits = load_digits()
-        # N x 8 x 8 in 0 ... 16 to N x 1 x 8 x 8 in 0 ... 255
-        images = torch.from_numpy(digits.images * (255 / 16)).round().to(torch.uint8)[:, None]
-        source = TensorImages(resize(images, self.image_shape[1]), torch.from_numpy(digits.target).long())
+        images, labels = _digits()
+        source = TensorImages(resize(images, self.image_shape[1]), labels)
         return Splits(*(Subset(source, part) for part in self._parts))
+
+
+@functools.cache  # scikit-learn reads a text file, for as long as the rest of a short run's setup takes
+def _digits() -> tuple[Tensor, Tensor]:
+    """The images, N x 1 x 8 x 8, uint8, and their classes, N."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    # N x 8 x 8 in 0 ... 16 to N x 1 x 8 x 8 in 0 ... 255
+    images = torch.from_numpy(digits.images * (255 / 16)).round().to(torch.uint8)[:, None]
+    return images, torch.from_numpy(digits.target).long()

@@ -324,16 +324,23 @@ def play(
     *,
     seed: int = 0,
     batch_size: int = 100,
+    n_images: int = 1597,
     side: int = 16,
     resume: bool = False,
-    save_every: int = 1,
+    save_every: int | None = None,
     crash_at: int | None = None,
     callbacks: list[pl.Callback] | None = None,
     accelerator: str = "cpu",
     **trainer_arguments: Any,
 ) -> pl.Trainer:
-    """Train on the digits for some steps, in the run directory ``folder / "run" / "version_0"``."""
+    """Train on the digits for some steps, in the run directory ``folder / "run" / "version_0"``.
+
+    Checkpoints are written after every ``save_every`` steps. None: after every step of a run that crashes or resumes,
+    and of others at the end alone. ``n_images`` of the digits are for training: an epoch may be short.
+    """
     pl.seed_everything(seed, verbose=False)
+    if save_every is None:
+        save_every = 1 if resume or crash_at is not None else max(steps, 1)
     extra = [Crash(crash_at)] if crash_at is not None else []
     trainer = pl.Trainer(
         max_steps=steps,
@@ -348,7 +355,8 @@ def play(
     )
     last = run_directory(folder) / "checkpoints" / "last.ckpt"
     ckpt_path = last if resume and last.exists() else None
-    data = DigitsFor(model, batch_size=batch_size, image_size=side, seed=seed)
+    held_out = {"val_size": 100, "test_size": 1697 - n_images}
+    data = DigitsFor(model, batch_size=batch_size, image_size=side, seed=seed, **held_out)
     try:
         trainer.fit(model, data, ckpt_path=ckpt_path, weights_only=True)
     except Crash.Died:

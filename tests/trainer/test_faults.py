@@ -75,12 +75,12 @@ class TestDisk:
     def test_a_full_disk_while_training_costs_saves_but_not_the_run(self, disk: Path) -> None:
         full, room = At(3, lambda: fill(disk)), At(5, lambda: (disk / "ballast").unlink())
         with pytest.warns(UserWarning, match=r"Step 4: .*last\.ckpt could not be saved \(No space left on device\)"):
-            play(small(DCGAN), 7, disk, callbacks=[full, room])
+            play(small(DCGAN), 7, disk, callbacks=[full, room], save_every=1)
         assert last_state(disk)["global_step"] == 7
 
     def test_a_full_disk_at_the_end_is_a_failure_and_leaves_what_was_saved(self, disk: Path) -> None:
         with pytest.warns(UserWarning, match="Step 5: "), pytest.raises(SaveError, match="No space left on device"):
-            play(small(DCGAN), 5, disk, callbacks=[At(3, lambda: fill(disk))])
+            play(small(DCGAN), 5, disk, callbacks=[At(3, lambda: fill(disk))], save_every=1)
         assert last_state(disk)["global_step"] == 3
         assert [path.name for path in (run_directory(disk) / "checkpoints").iterdir()] == ["last.ckpt"]
         (disk / "ballast").unlink()

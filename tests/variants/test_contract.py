@@ -66,19 +66,19 @@ def test_each_player_moves_only_its_own_weights(variant: Variant, tmp_path: Path
 def test_updates_are_counted_in_generator_updates(variant: Variant, tmp_path: Path) -> None:
     model = small(variant, n_critic=3)
     witness = Witness(model)
-    trainer = play(model, 4, tmp_path)
+    trainer = play(model, 4, tmp_path, batch_size=20)
     assert witness.updates == ["discriminator", "discriminator", "discriminator", "generator"] * 4
     assert trainer.global_step == 4
-    assert trainer.num_training_batches == 15 // 3
+    assert trainer.num_training_batches == 79 // 3  # 1,597 digits are for training
     assert trainer.fit_loop.epoch_loop.batch_progress.total.completed == 4
 
 
 def test_every_discriminator_update_sees_fresh_real_images(variant: Variant, tmp_path: Path) -> None:
     model = small(variant, n_critic=2, accumulate=2)
     witness = Witness(model)
-    play(model, 3, tmp_path)
+    play(model, 3, tmp_path, batch_size=20)
     images = torch.cat(witness.real_images).flatten(1)
-    assert len(images) == 3 * 2 * 2 * 100
+    assert len(images) == 3 * 2 * 2 * 20
     assert len(torch.unique(images, dim=0)) == len(images)
 
 
@@ -130,7 +130,8 @@ def test_resume_is_exact(variant: Variant, tmp_path: Path) -> None:
     """Crashes, with several updates of the discriminator of several batches each."""
     straight, broken = tmp_path / "straight", tmp_path / "broken"
     game = {"n_critic": 2, "accumulate": 2}
-    options: dict[str, Any] = {"save_every": 3, "batch_size": 40}  # 39 batches: 9 steps an epoch, and three left over
+    # 39 batches: 9 steps an epoch, and three left over
+    options: dict[str, Any] = {"save_every": 3, "batch_size": 6, "n_images": 39 * 6}
     play(small(variant, **game), 11, straight, **options)
     for crash in (5, 10, None):  # resumed at steps 3 and 9, in an epoch and between two
         play(small(variant, **game), 11, broken, resume=True, crash_at=crash, **options)
@@ -150,7 +151,7 @@ def test_same_seed_same_run_and_another_seed_another(variant: Variant, tmp_path:
 
 def test_every_term_is_logged(variant: Variant, tmp_path: Path) -> None:
     model = small(variant)
-    play(model, 1, tmp_path)
+    play(model, 1, tmp_path, batch_size=20)
     header = metrics_file(tmp_path).splitlines()[0].split(",")
     for player in ("discriminator", "generator"):
         names = [name for name in header if name.startswith(f"train/{player}/")]
