@@ -2,9 +2,9 @@
 
     python -m benchmarks video --file VIDEO
 
-Both give the same batches of 8 random crops of 5 frames, 32 x 32, in two worker processes each. The baseline is what one
-writes first: a torch Dataset that opens the file with PyAV, seeks to the key frame before the clip, decodes on to its
-last frame, and crops. The runs alternate, so that whatever else the machine does falls on both. Beside them stand the
+Both give batches of 8 random crops of 5 frames, 32 x 32, in two worker processes each. The baseline is what one writes
+first: a torch Dataset that opens the file with PyAV, seeks to the key frame before the clip, decodes on to its last
+frame, and crops. The runs alternate, so that whatever else the machine does falls on both. Beside them stand the
 crops that move (``min_motion``), and the one pass in which the cache is made. Printed are medians over the rounds and,
 for the ratios, also the lowest and the highest in a round.
 

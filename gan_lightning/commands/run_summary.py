@@ -121,11 +121,13 @@ class RunRecord(Callback):
             return
         last = self.directory / runs.LAST
         lines = [*news, f"Run directory: {self.directory}"]
-        for folder in ("samples", "translations", "predictions"):
+        for folder in ("samples", "translations", "clips", "predictions"):
             if (self.directory / folder).is_dir():
                 lines.append(f"  {folder:14}{self.directory / folder}")
         if last.is_file():
             more = "translate --ckpt {} --input photos --out results"
+            if (self.directory / "clips").is_dir():
+                more = "translate --ckpt {} --input video.mp4 --frames 8 --out results"
             if not self.translates:
                 more = "generate --ckpt {} --n 64 --out samples"
             lines.append(f"  draw more     gan-lightning {more.format(last)}")
