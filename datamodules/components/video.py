@@ -166,7 +166,7 @@ def _unevenness(stamps: list[int | None], unit: float) -> str:
     """What is uneven about the times of frames, given in units of so many seconds; empty if nothing is."""
     if None in stamps or len(stamps) < 3:
         return ""
-    gaps: NDArray[np.int64] = np.diff(np.array(stamps, np.int64))
+    gaps: NDArray[Any] = np.diff(np.array(stamps, np.float64))
     if gaps.max() <= _UNEVEN * np.median(gaps):
         return ""
     return f"its frames are {gaps.min() * unit * 1000:.0f} to {gaps.max() * unit * 1000:.0f} ms apart"

@@ -64,8 +64,8 @@ class MultiScalePredictor(nn.Module):
         channels = image_shape[0]
         self.scales = nn.ModuleList(
             # All but the coarsest are given a prediction, too.
-            _convolutions(condition_shape[0] + (channels if scale else 0), channels, *_PREDICTORS[scale], width)
-            for scale in range(n_scales)
+            _convolutions(condition_shape[0] + (channels if scale else 0), channels, multiples, kernels, width)
+            for scale, (multiples, kernels) in enumerate(_PREDICTORS[:n_scales])
         )
 
     def forward(self, frames: Tensor) -> list[Tensor]:

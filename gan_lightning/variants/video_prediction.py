@@ -1,7 +1,7 @@
 """The next frame of a video, predicted at several scales with an adversarial and a gradient difference loss."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -92,7 +92,8 @@ class VideoPrediction(
         return dict(zip(self.sides, self.generator(batch.condition[self.sides[-1]]), strict=True))
 
     def _judged(self, batch: GameBatch, frames: dict[int, Tensor], side: int) -> Tensor:
-        return self.discriminator[str(side)](torch.cat([batch.condition[side], frames[side]], dim=1))
+        discriminator = cast(nn.ModuleDict, self.discriminator)[str(side)]
+        return discriminator(torch.cat([batch.condition[side], frames[side]], dim=1))
 
     def discriminator_loss(self, batch: GameBatch) -> Terms:
         if self.adversarial_weight == 0:
