@@ -34,8 +34,10 @@ class PaletteUNet(UNet):
         deepest = width * min(2 ** (len(self.encoder) - 1), 8)
         self.palette = nn.Sequential(nn.Linear(palette_dim, deepest), nn.ReLU(), nn.Linear(deepest, deepest))
 
-    def forward(self, condition: Tensor, palette: Tensor) -> Tensor:
-        """Map images (N, C, H, W) and palettes (N, palette_dim) to images (N, C', H, W) in [-1, 1]."""
+    def forward(self, condition: Tensor, palette: Tensor | None = None) -> Tensor:
+        """Map images (N, C, H, W) and palettes (N, palette_dim), or none, to images (N, C', H, W) in [-1, 1]."""
         maps = self.encode(condition)
+        if palette is None:
+            palette = condition.new_zeros(1, self.palette[0].in_features)
         maps[-1] = maps[-1] + self.palette(palette)[:, :, None, None]
         return self.decode(maps)
