@@ -37,6 +37,8 @@ _LEAST = {
     "growth": 0,
     **dict.fromkeys(("condition_dim", "embed_dim", "word_dim", "text_dim", "n_tokens", "n_stages"), 1),
     **dict.fromkeys(("n_given", "n_predict", "n_scales"), 1),
+    **dict.fromkeys(("largest_hint", "palette_dim"), 1),
+    "huber_delta": 0,
     **dict.fromkeys(("stage1_steps", "gamma_1", "gamma_2", "gamma_3"), 0),
 }
 
@@ -61,7 +63,7 @@ def check_limits(arguments: Mapping[str, Any], place: str = "") -> None:
         if name.endswith("ema_decay") and not 0 <= value < 1:
             raise ValueError(f"{place}{name} is {value}: it must be at least 0 and less than 1 (None turns EMA off).")
         # ``not value > 0`` and not ``value <= 0``: NaN is refused as well.
-        if name in ("gradient_clip_norm", "clip_limit", "ema_ramp_up") and not value > 0:
+        if name in ("gradient_clip_norm", "clip_limit", "ema_ramp_up", "hint_probability") and not value > 0:
             raise ValueError(f"{place}{name} is {value}: it must be greater than 0.")
         if name.endswith("probability") and not 0 <= value <= 1:
             raise ValueError(f"{place}{name} is {value}: it must be at least 0 and at most 1.")

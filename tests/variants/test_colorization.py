@@ -137,6 +137,11 @@ def test_validation() -> None:
             "Colorization of drawings learns from pairs of images, grey",
         ),
         ({"condition_shape": (2, 16, 16)}, r"not from drawings of \(2, 16, 16\) and images of \(1, 16, 16\): change"),
+        ({"hint_probability": 0.0}, "hint_probability is 0.0: it must be greater than 0"),
+        ({"hint_probability": 1.5}, "hint_probability is 1.5: it must be at least 0 and at most 1"),
+        ({"largest_hint": 0}, "largest_hint is 0: it must be at least 1"),
+        ({"huber_delta": -1.0}, "huber_delta is -1.0: it must be at least 0"),
+        ({"given": "lines"}, "given is 'lines': it must be drawing or lightness or None"),
     ],
 )
 def test_what_cannot_be_coloured_is_refused(arguments: dict[str, Any], message: str) -> None:
