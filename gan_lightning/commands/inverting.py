@@ -53,8 +53,8 @@ def add_inversion(parser: argparse.ArgumentParser) -> None:
         required=True,
         type=path,
         metavar="DIR",
-        help="folder for the results, called as their images; it must be new or empty, or what the same command, which "
-        "was cut off, has left",
+        help="folder for the results, named after their images; it must be new or empty, or what the same command, "
+        "which was cut off, has left",
     )
     parser.add_argument(
         "--resize",
@@ -100,17 +100,17 @@ def add_inversion(parser: argparse.ArgumentParser) -> None:
         "--distance_weights", type=path, metavar="FILE", help="VGG19's weights (default: torchvision's, downloaded)"
     )
     for name, default, what in (
-        ("pixel", 1.0, "mean squared difference of pixels"),
+        ("pixel", 1.0, "the mean squared difference of pixels"),
         ("feature", 1.0, "that of features"),
         ("latent", 0.0, "that of latents from their mean"),
-        ("noise", 1e5, "regulariser of StyleGAN's noise"),
+        ("noise", 1e5, "the regulariser of StyleGAN's noise"),
     ):
         parser.add_argument(
             f"--{name}_weight",
             type=number,
             default=default,
             metavar="X",
-            help=f"weight of the {what} (default: %(default)g)",
+            help=f"weight of {what} (default: %(default)g)",
         )
     parser.add_argument(
         "--batch_size", type=whole(1), default=16, metavar="N", help="images at a time (default: %(default)s)"
@@ -147,6 +147,8 @@ def invert_files(
         import_packages(options.packages)
         targets = targets_of(options.input, options.out, ".npz")
         check_place(options.input, options.out, "inverted")
+        if options.distance is None and options.distance_weights is not None:
+            raise ValueError("--distance_weights goes only with --distance vgg19, whose weights they are.")
         network = None if options.distance is None else network_of(options.distance, options.distance_weights)
         distance = Distance(network, options.pixel_weight, options.feature_weight)
         model = load_sampler(options.ckpt, options.device)
@@ -300,7 +302,9 @@ def write_found(made: Found, text: str | None) -> None:
     if made.target.is_file():
         return
     found = made.found
-    errors = {name: found.losses[name][-1] for name in ("pixels", "features") if name in found.losses}
+    errors: dict[str, Tensor] = {
+        name: found.losses[name][-1] for name in ("pixels", "features") if name in found.losses
+    }
     labels = None if made.label is None else torch.tensor([made.label])
     write_latents(made.target, KeptLatents(found.space, found.latents, found.noise, labels, text, errors))
 

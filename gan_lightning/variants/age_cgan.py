@@ -27,8 +27,9 @@ class AgeCGAN(LabelGame):
 
     The encoder's latent of a face is a first guess z_0, which
     :func:`~gan_lightning.inference.edit.inversion.invert` improves, ``z* = argmin ||FR(x) - FR(G(z, y_0))||`` with the
-    features FR of a network that recognises faces; ``G(z*, y)`` then shows the face at another age y
-    (:func:`~gan_lightning.inference.edit.ageing.age`).
+    features FR of a network that recognises faces; ``G(z*, y)`` then shows the face at another age y. On the command
+    line that is ``gan-lightning reconstruct --every_class --distance NETWORK --pixel_weight 0``. Adam takes the place
+    of L-BFGS-B there.
 
     Args:
         image_shape: Channels, height, width of an image. The command line takes it from the data.

@@ -148,6 +148,7 @@ class TestReconstruct:
         (["--pixel_weight", "0"], "Neither pixels nor features are compared"),
         (["--latent_weight", "-1"], "latent_weight is -1"),
         (["--text", "a face"], "DCGAN makes no images of texts"),
+        (["--distance_weights", "vgg.pth"], "--distance_weights goes only with --distance vgg19"),
         (["--ckpt", "cycle.ckpt"], "CycleGAN makes no samples from latents"),
     ],
 )

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks import hints, neighbours, pairs, pictures
+from benchmarks import ageing, hints, neighbours, pairs, pictures
 from benchmarks.labels import accuracy_by_class, matched_accuracy, report
 from benchmarks.modes import drawn
 from benchmarks.modes import main as count_modes
@@ -249,3 +249,21 @@ def test_turns_are_compared_round_by_round(tmp_path: Path) -> None:
     assert [Image.open(path).getpixel((0, 0)) for path in sorted(laid_out.iterdir())] == [(0, 0, 0), (2, 0, 0)]
     with pytest.raises(SystemExit, match="has 4 images, not 5"):
         lay_out(tmp_path / "source", tmp_path / "five", 5)
+
+
+def test_faces_are_apart_by_the_angle_of_their_features() -> None:
+    one, other = torch.tensor([[1.0, 0.0], [3.0, 4.0]]), torch.tensor([[0.0, 2.0], [6.0, 8.0]])
+    assert ageing.apart(nn.Identity(), one, other) == pytest.approx(0.5)
+    # Higher in the first column: of age 0
+    assert ageing.judged_so(nn.Identity(), one, 0) == 0.5
+
+
+def test_crops_are_faces_that_have_moved() -> None:
+    torch.manual_seed(0)
+    # Each of one colour, which no crop changes
+    faces = (2 * torch.rand(4, 3, 1, 1) - 1).expand(-1, -1, 32, 32)
+    crops = ageing.cropped(faces)
+    assert crops.shape == faces.shape
+    assert crops.abs().max() <= 1
+    loss = ageing.two_crops(nn.Flatten(), faces)
+    assert 0 < float(loss) < torch.tensor(4.0).log()

@@ -201,19 +201,28 @@ class _Batch:
 
     def _best_samples(self, candidates: int) -> Tensor:
         """The nearest of the same latents for each image, made of its own condition."""
+        known: dict[tuple[bytes, ...], tuple[Tensor, dict[str, Tensor]]] = {}
         best = []
-        for row, given in enumerate(zip(*self.given.values(), strict=True)):
-            own = tuple(part[row : row + 1].expand(candidates, *part.shape[1:]) for part in self.condition)
-            if row == 0 or any(not torch.equal(part[row], part[row - 1]) for part in self.condition):
-                latents = self.space.drawn(candidates, self.seed, own)
-                made = [
-                    self.distance.described(self.space.make(latents[at], tuple(part[at] for part in own), []))
-                    for at in torch.arange(candidates, device=latents.device).split(64)
-                ]
-                joined = {name: torch.cat([each[name] for each in made]) for name in self.given}
-            wanted = {name: value[None] for name, value in zip(self.given, given, strict=True)}
-            best.append(latents[self.distance.between(joined, wanted)[0].argmin()])
+        for row in range(len(self.target)):
+            own = tuple(part[row : row + 1] for part in self.condition)
+            # Images of one class share the samples that are made of it.
+            kind = tuple(part.float().cpu().numpy().tobytes() for part in own)
+            if kind not in known:
+                known[kind] = self._samples(candidates, own)
+            latents, described = known[kind]
+            given = {name: value[row : row + 1] for name, value in self.given.items()}
+            best.append(latents[self.distance.between(described, given)[0].argmin()])
         return torch.stack(best)
+
+    def _samples(self, n: int, own: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Latents of n samples of one condition, and what is compared of them."""
+        condition = tuple(part.expand(n, *part.shape[1:]) for part in own)
+        latents = self.space.drawn(n, self.seed, condition)
+        described = [
+            self.distance.described(self.space.make(latents[at], tuple(part[at] for part in condition), []).float())
+            for at in torch.arange(n, device=latents.device).split(64)
+        ]
+        return latents, {name: torch.cat([each[name] for each in described]) for name in described[0]}
 
     def optimise(self, steps: int, rate: float, exploration: float, frames: int, bar: Any) -> dict[str, Any]:
         spread = self.space.spread(self.seed, self.condition) if exploration and steps else 0.0
