@@ -118,6 +118,8 @@ class TestReconstruct:
             assert way.n_frames == 3  # 3 steps, of which the first moves nothing
         assert read_latents(tmp_path / "out" / "0.npz").labels == torch.tensor([3])
         again = ("generate", "--ckpt", folder / "ages.ckpt", "--latents", tmp_path / "out" / "0.npz")
+        assert run(*again, "--out", tmp_path / "same") == 0
+        assert np.array_equal(pixels(tmp_path / "same" / "00000.png").repeat(2, 0).repeat(2, 1), made)
         assert run(*again, "--labels", 4, "--out", tmp_path / "older") == 0
         older = pixels(tmp_path / "older" / "00000.png")
         assert np.array_equal(older.repeat(2, 0).repeat(2, 1), fourth)
