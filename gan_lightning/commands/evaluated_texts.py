@@ -118,10 +118,10 @@ def captions_of_split(
     if not texts:
         raise ValueError(f"{type(data).__name__} has no captions in its split {split!r}: choose another split.")
     if read == "train":
-        return Captions(texts, "of the split train, which are those of the training")
+        return Captions(texts, "of the split train")
     seen = {text for of_image in captions("train") for text in of_image}
     n_seen = len({*texts} & seen)
-    return Captions(texts, f"of the split {read}, {n_seen or 'none'} of which training images have too")
+    return Captions(texts, f"of the split {read}, {n_seen or 'none'} of which are also in its split train")
 
 
 def text_measure(

@@ -12,6 +12,8 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from gan_lightning.commands import runs
 from gan_lightning.commands.errors import is_raised_by_us
+from gan_lightning.games.embedding import EmbeddingGame
+from gan_lightning.games.translation import TranslationGame
 from gan_lightning.loggers import RunLogger
 from gan_lightning.trainer import run_lock
 
@@ -31,7 +33,7 @@ class RunRecord(Callback):
         self.config = ""
         self.config_with_choice: Callable[[], str] | None = None
         self.settings: dict[str, Any] = {}
-        self.translates = False
+        self.use = use_of(None)
         self._made: list[Path] = []
 
     @property
@@ -121,16 +123,14 @@ class RunRecord(Callback):
             return
         last = self.directory / runs.LAST
         lines = [*news, f"Run directory: {self.directory}"]
-        for folder in ("samples", "translations", "clips", "predictions"):
+        for folder in ("samples", "translations", "clips", "retrievals", "predictions"):
             if (self.directory / folder).is_dir():
                 lines.append(f"  {folder:14}{self.directory / folder}")
         if last.is_file():
-            more = "translate --ckpt {} --input photos --out results"
+            title, command = self.use
             if (self.directory / "clips").is_dir():
-                more = "translate --ckpt {} --input video.mp4 --frames 8 --out results"
-            if not self.translates:
-                more = "generate --ckpt {} --n 64 --out samples"
-            lines.append(f"  draw more     gan-lightning {more.format(last)}")
+                command = "translate --ckpt {} --input video.mp4 --frames 8 --out results"
+            lines.append(f"  {title:14}gan-lightning {command.format(last)}")
             finished = "" if news else "; a finished one with more --trainer.max_steps"
             lines.append(f"  continue      the same command with --ckpt_path last{finished}")
         print("\n".join(["", *lines]))
@@ -143,6 +143,15 @@ class RunRecord(Callback):
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.begun = True
+
+
+def use_of(model: LightningModule | None) -> tuple[str, str]:
+    """What to do with a model's checkpoint: a title, and a command in which the file stands for ``{}``."""
+    if isinstance(model, TranslationGame):
+        return "draw more", "translate --ckpt {} --input photos --out results"
+    if isinstance(model, EmbeddingGame):
+        return "begin with it", "fit --model GANCLS ... --init_from '{{text_encoder: {}}}'"
+    return "draw more", "generate --ckpt {} --n 64 --out samples"
 
 
 def sizes(model: LightningModule) -> str:

@@ -28,7 +28,7 @@ from gan_lightning.commands.configs import by_name
 from gan_lightning.commands.default_callbacks import with_defaults
 from gan_lightning.commands.parser import parser_for
 from gan_lightning.commands.run_names import run_name
-from gan_lightning.commands.run_summary import RunRecord
+from gan_lightning.commands.run_summary import RunRecord, use_of
 from gan_lightning.commands.trainer_options import (
     add_trainer_options,
     check_monitors,
@@ -37,7 +37,6 @@ from gan_lightning.commands.trainer_options import (
     name_the_options,
 )
 from gan_lightning.games.base import AdversarialModule
-from gan_lightning.games.translation import TranslationGame
 from gan_lightning.inference.checkpoint import CheckpointError, local_path, other_version, read_checkpoint
 from gan_lightning.loggers import RunLogger, SteadyWandbLogger
 from gan_lightning.trainer.launcher import report_failures
@@ -196,7 +195,7 @@ class TrainingCLI(LightningCLI):
         self.model = self.config_init.model
         if self.ckpt_path is None and (files := self.config.get("init_from")) is not None:
             start_checkpoint.initialise(self.model, files)
-        self.record.translates = isinstance(self.model, TranslationGame)
+        self.record.use = use_of(self.model)
         self.trainer = self.instantiate_trainer()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:

@@ -170,8 +170,9 @@ def distinct_texts(pair: Any, texts: Sequence[str]) -> tuple[list[str], Tensor]:
     Texts may differ in words alone that the encoders' tokenizer does not know, or cuts off.
     """
     tokenizer = getattr(pair, "tokenizer", None)
-    is_ours = isinstance(tokenizer, TextTokenizer)
-    read = [*map(tuple, tokenizer.encode(texts).tolist())] if is_ours else texts
+    read: Sequence[Any] = texts
+    if isinstance(tokenizer, TextTokenizer):
+        read = [*map(tuple, tokenizer.encode(texts).tolist())]
     first: dict[Any, str] = {}
     for tokens, text in zip(read, texts, strict=True):
         first.setdefault(tokens, text)

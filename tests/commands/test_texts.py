@@ -9,6 +9,7 @@ from PIL import Image
 
 from gan_lightning import inference
 from gan_lightning.cli import main
+from gan_lightning.commands.run_summary import use_of
 from gan_lightning.variants import DCGAN, GANCLS, JointEmbedding
 from gan_lightning.visualization.images import to_uint8
 from tests.helpers.games import save_checkpoint, small, vivid
@@ -181,6 +182,13 @@ def test_texts_that_contradict_the_data_are_named_in_short(tmp_path: Path, capsy
     told = capsys.readouterr().err
     assert "model.tokenizer is mine, but the data says {" in told
     assert "...: leave it out" in told
+
+
+def test_a_run_says_what_its_checkpoint_is_for() -> None:
+    file = "runs/pairs/last.ckpt"
+    _, begin = use_of(small(JointEmbedding))  # It draws no images.
+    assert begin.format(file).endswith("--init_from '{text_encoder: runs/pairs/last.ckpt}'")
+    assert use_of(small(GANCLS))[1].format(file).startswith("generate --ckpt runs/pairs/last.ckpt")
 
 
 def test_encoders_make_no_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

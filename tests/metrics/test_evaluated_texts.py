@@ -107,7 +107,7 @@ def test_samples_are_of_the_captions_of_the_split(
     samples = to_uint8(load(checkpoint).sample(6, texts=["a", "b", "c", "d"]))  # type: ignore[operator]
     assert samples[:, 0, 0, 0].tolist() == [32, 48, 64, 80, 32, 48]
     assert scores == {"fid_pixels": pytest.approx(fid_of(samples, real), rel=1e-6)}
-    assert "6 samples are of 4 captions of the split test, 4 of which training images have too." in (
+    assert "6 samples are of 4 captions of the split test, 4 of which are also in its split train." in (
         capsys.readouterr().err
     )
 
@@ -125,7 +125,7 @@ def test_samples_are_of_the_captions_of_the_split(
         (
             ["--n_candidates", 12, "--num_samples", 4, "--split", "train"],
             3 / 4,
-            "4 samples are of 4 captions of the split train, which are those of the training.",
+            "4 samples are of 4 captions of the split train.",
         ),
         (["--n_candidates", 2, "--split", "val"], None, "and the encoders tell 1 apart"),
         ([], None, "compares each sample with 100 captions, and the encoders tell 4 apart"),
