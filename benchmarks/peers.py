@@ -2,12 +2,12 @@
 
     python -m benchmarks peers --peers DIR --data-dir DATA [WORKLOAD ...]
 
-DIR holds the user's own checkouts of pytorch-CycleGAN-and-pix2pix, PyTorch-GAN, mimicry and stylegan2-pytorch, DATA
-the folders `facades`, `monet2photo`, `cifar10/train/<class>/*` and `MNIST/raw`. Both sides train the same networks with
-the same optimisers on the same files, in batches of the same size, and decode them in the training process. A process
-each stays warm, and they take turns of some steps; a step is one update of the generator. Printed are the medians over
-the rounds of a step's seconds of CPU and seconds, the largest resident set of the process, and ratios peer / ours of
-the same round: above 1 we are faster.
+DIR holds the user's own checkouts of pytorch-CycleGAN-and-pix2pix, PyTorch-GAN, mimicry, stylegan2-pytorch and
+AttnGAN, DATA the folders `facades`, `monet2photo`, `cifar10/train/<class>/*`, `flickr8k` and `MNIST/raw`. Both sides
+train the same networks with the same optimisers on the same files, in batches of the same size, and decode them in the
+training process. A process each stays warm, and they take turns of some steps; a step is one update of the generator.
+Printed are the medians over the rounds of a step's seconds of CPU and seconds, the largest resident set of the
+process, and ratios peer / ours of the same round: above 1 we are faster.
 
 One core, with the instructions of a processor that has AVX2 and no more:
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.contestants.turns import Turns
 
@@ -152,6 +152,98 @@ def rosinality_stylegan2(turns: Turns, folder: Path, checkout: Path, images: Pat
         for network, share in ((generator, 4 / 5), (discriminator, 16 / 17))
     ]
     train.train(arguments, loader, generator, discriminator, *moved, average, torch.device("cpu"))
+
+
+def attn_gan(turns: Turns, folder: Path, checkout: Path, images: Path, batch_size: int) -> None:
+    """The trainer of AttnGAN's code with the widths of its `bird_attn2.yml`, one stage of 64 x 64, on a CPU.
+
+    It is of Python 2.7 and torch 0.3: an iterator's ``next()``, ``data[0]`` of a number and masks of bytes are spelled
+    as Python 3 and torch have them since. The encoders are held still and need no training to be measured: the text
+    encoder is the code's, the image encoder ours, where the published one stands on Inception. It needs the packages
+    easydict and six.
+
+    Args:
+        turns: Whose step ends.
+        folder: For its encoders.
+        checkout: Of AttnGAN.
+        images: Folder of `captions.txt` and `images/`, as Flickr8k has them.
+        batch_size: Images in a batch.
+    """
+    import torch
+
+    from gan_lightning.networks import RegionEncoder
+
+    count_steps(turns, batches=1)
+    spelled = {
+        "data_iter.next()": "next(data_iter)",
+        ".data[0]": ".item()",
+        "torch.ByteTensor(masks)": "torch.tensor(masks).bool()",
+    }
+    with _standing_in(["nltk", "nltk.tokenize", "pandas", "skimage", "skimage.transform"]):
+        names = [
+            "miscc",
+            "miscc.config",
+            "GlobalAttention",
+            "model",
+            "datasets",
+            "miscc.utils",
+            "miscc.losses",
+            "trainer",
+        ]
+        modules = {name: _respelled(name, checkout / "code", spelled) for name in names}
+    cfg, trainer = modules["miscc.config"].cfg, modules["trainer"]
+    cfg.CUDA, cfg.TREE.BRANCH_NUM, cfg.GAN.GF_DIM, cfg.TRAIN.BATCH_SIZE = False, 1, 32, batch_size
+    cfg.TRAIN.SMOOTH.GAMMA1, cfg.TRAIN.SMOOTH.LAMBDA = 4.0, 5.0
+    cfg.TRAIN.NET_E = str(folder / "text_encoder.pth")
+
+    data = _CaptionedPhotographs(images, cfg.TEXT.WORDS_NUM)
+    trainer.CNN_ENCODER = lambda length: RegionEncoder((3, 64, 64), length)
+    torch.save(trainer.CNN_ENCODER(cfg.TEXT.EMBEDDING_DIM).state_dict(), folder / "image_encoder.pth")
+    words = trainer.RNN_ENCODER(data.n_words, nhidden=cfg.TEXT.EMBEDDING_DIM)
+    torch.save(words.state_dict(), cfg.TRAIN.NET_E)
+    torch.cuda.set_device = lambda device: None  # There is none.
+    loader = DataLoader(data, batch_size=batch_size, shuffle=True, drop_last=True)
+    trainer.condGANTrainer(str(folder), loader, data.n_words, {}).train()
+
+
+class _CaptionedPhotographs(Dataset[Any]):
+    """Photographs of 64 x 64 with the numbers of their words, as AttnGAN's loader yields them."""
+
+    def __init__(self, folder: Path, longest: int) -> None:
+        from torchvision.transforms import Compose, Normalize, RandomHorizontalFlip, Resize, ToTensor
+
+        rows = [row.split(",", 1) for row in (folder / "captions.txt").read_text().splitlines()[1:]]
+        texts = {name: text.lower().split()[:longest] for name, text in reversed(rows)}  # the first of each image
+        numbers = {word: i + 1 for i, word in enumerate(sorted({word for text in texts.values() for word in text}))}
+        self.n_words = len(numbers) + 1
+        self.tokens = [
+            (folder / "images" / name, [numbers[word] for word in text] + [0] * (longest - len(text)), len(text))
+            for name, text in texts.items()
+        ]
+        self.scaled = Compose([Resize((64, 64)), RandomHorizontalFlip(), ToTensor(), Normalize((0.5,) * 3, (0.5,) * 3)])
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, i: int) -> tuple[Any, ...]:
+        import torch
+        from PIL import Image
+
+        path, tokens, length = self.tokens[i]
+        return [self.scaled(Image.open(path).convert("RGB"))], torch.tensor(tokens)[:, None], length, i, path.name
+
+
+def _respelled(name: str, folder: Path, spelled: Mapping[str, str]) -> Any:
+    """Import a module of a program with some words of its text replaced."""
+    path = folder.joinpath(*name.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    text = path.read_text()
+    for old, new in spelled.items():
+        text = text.replace(old, new)
+    module = sys.modules[name] = ModuleType(name)
+    module.__dict__["__path__"] = [str(path.parent)]
+    exec(compile(text, str(path), "exec"), module.__dict__)
+    return module
 
 
 def count_steps(turns: Turns, batches: int) -> None:

@@ -93,6 +93,13 @@ class AttentionMaps(Picture):
     subject = "attention"
     required_method = "attention_table"
 
+    @classmethod
+    def reason_to_skip(cls, game: Any) -> str | None:
+        alone = getattr(game, "n_stages", None) == 1
+        return (
+            "the first stage does not look at words, and there is no other" if alone else super().reason_to_skip(game)
+        )
+
     def __init__(self, every_n_steps: int = 500, rows: int = 8, seed: int = 0, scale: int | None = None) -> None:
         super().__init__(every_n_steps, seed, scale)
         check_whole(1, rows=rows)

@@ -81,6 +81,7 @@ class AttnGAN(TreeGame):
             **game,
         )
         self.image_encoder = Kept(resolve(image_encoder)(self.image_shape, self.embed_dim))
+        self.n_stages = n_stages
         self.matching_weight = matching_weight
         self.gammas = gamma_1, gamma_2, gamma_3
 
@@ -116,7 +117,12 @@ class AttnGAN(TreeGame):
 
         Returns:
             N x C x H x W in [-1, 1], and N x T x h x w, at each place 1 in sum over the T words of the longest.
+
+        Raises:
+            ValueError: There is one stage, the first, which has no attention.
         """
+        if self.n_stages == 1:
+            raise ValueError("Attention is in the stages after the first, and this AttnGAN has one stage.")
         text = self.encode_texts(texts)
         latents = self.indexed_latents(0, len(texts), seed).to(self.device)
         network: Any = self.averaged_generator

@@ -115,3 +115,11 @@ def test_attention_is_a_picture_of_each_word(tmp_path: Path) -> None:
         "step_00000000.png",
         "step_00000001.png",
     }
+
+
+def test_one_stage_trains_without_pictures_of_attention(tmp_path: Path) -> None:
+    model: Any = small(AttnGAN, n_stages=1)
+    play(model, 1, tmp_path, batch_size=20, callbacks=[AttentionMaps(1)])
+    assert not (run_directory(tmp_path) / "attention").exists()
+    with pytest.raises(ValueError, match="one stage"):
+        model.attention(["a small zero"])
