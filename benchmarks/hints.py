@@ -6,7 +6,7 @@ Of every held-out drawing a point is chosen at random where the true emoji is co
 blue there: how much do these two results differ near the point and elsewhere, and in how many drawings more near it?
 And each is coloured with another held-out emoji as its reference: how far are its mean colour and its histogram from
 the reference's, with it and without? The histogram is that of ``palettes``, 8 x 8 x 8 bins, and the distance
-Hellinger's, from 0 to 1.
+Hellinger's, from 0 to 1. At last the PSNR to the true emoji: alone, with hints, with the palette of the true emoji.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from datamodules import PairedImageDataModule
 from gan_lightning import inference
+from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.colorization import ColorizationGame
 from gan_lightning.games.hints import Hint, palettes
 from gan_lightning.visualization.captions import captioned
@@ -75,11 +76,16 @@ def report(model: ColorizationGame, drawings: Tensor, images: Tensor, seed: int)
     share = (changes[:, 0] > changes[:, 1]).float().mean()
     print(
         f"{len(images)} drawings, red or blue at a point: a difference of {near:.1f} levels within {RADIUS} pixels, "
-        f"{far:.1f} elsewhere; larger near it in {share:.1%}"
+        f"{far:.1f} elsewhere; more near it in {share:.1%}"
     )
     for name, results in {"with the reference": like, "without it": plain, "true images": images}.items():
         colour, histogram = distances(results, references)
         print(f"{name}: mean colour {colour:.1f} levels from the reference's, histogram {histogram:.3f}")
+    psnr = {name: float(value) for name, value in model.validation_metrics(GameBatch(images, drawings)).items()}
+    print(
+        f"PSNR {psnr['psnr']:.1f} dB alone, {psnr['psnr_hints']:.1f} dB with hints as in training, "
+        f"{psnr['psnr_palette']:.1f} dB with the true palettes"
+    )
     step = max(1, len(images) // ROWS)
     cells = [
         each[i] for i in range(0, ROWS * step, step) for each in (drawings, plain, red, blue, references, like, images)

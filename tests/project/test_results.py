@@ -219,6 +219,10 @@ fid_classifier  26.4321
 | DCGAN, accumulate 4 | 6.9 | 55.4 | 8.00 |
 | WGANGP, n_critic 5 | 25.9 | 54.2 | 2.09 |
 | CycleGAN, width 16 | 26.1 | 52.1 | 2.00 |
+177 drawings, red or blue at a point: a difference of 30.9 levels within 5 pixels, 4.3 elsewhere; more near it in 99.4%
+with the reference: mean colour 33.8 levels from the reference's, histogram 0.471
+without it: mean colour 37.9 levels from the reference's, histogram 0.483
+PSNR 17.4 dB alone, 17.9 dB with hints as in training, 18.4 dB with the true palettes
 took 61.3 s
 """
 
@@ -232,6 +236,8 @@ def test_every_figure_is_found_in_what_is_printed() -> None:
     }
     assert found[("infogan_digits", "held-out digits")] == 91
     assert found[("infogan_digits", "samples")] == 92.5
+    colours = [30.9, 4.3, 99.4, 33.8, 37.9, 0.471, 0.483, 17.4, 17.9, 18.4]
+    assert [value for (row, _), value in found.items() if row == "colorization_openmoji"] == colours
     assert [value for (row, _), value in found.items() if row == "modes"] == [6, 15, 7, 40]
     traffic = [6.9, 13.9, 2.0, 6.9, 55.4, 8.0, 25.9, 54.2, 2.09, 26.1, 52.1, 2.0]
     assert [value for (row, _), value in found.items() if row == "traffic"] == traffic
