@@ -134,8 +134,9 @@ def main(arguments: Sequence[str]) -> None:
     for age, name in enumerate(ages):
         told, made = (judged_so(judges, images, age) for images in (held_out[young == age], aged[age]))
         other = judged_so(judges, aged[age][young != age], age)
-        print(f"{name}: {told:.0%} of the held-out ones are judged so, {made:.0%} of all made so, and {other:.0%} of ")
-        print("those among them whose face is not")
+        print(
+            f"| judged {name} | {told:.0%} of those held out | {made:.0%} of all made so | {other:.0%} of the others |"
+        )
     shown = [place for age in (1, 0) for place in (young == age).nonzero()[: SHOWN // 2, 0].tolist()]
     columns = [held_out, *(each.images for each in ways.values()), *aged]
     cells = torch.stack([column[shown] for column in columns], dim=1).flatten(0, 1)
