@@ -32,6 +32,8 @@ class BouncingMNISTDataModule(MNISTDataModule):
         n_clips: Training clips, as many as an epoch has.
         n_eval_clips: Validation clips, and test clips.
         speed: Way of a digit in a frame, as a fraction of the frame's side.
+        background: Level of the background, 0 to 254; the digits' levels are drawn together above it. At 0 a generator
+            that ends in tanh soon makes all black, where its gradient vanishes.
         val_size: Digits of the training set that validation clips are made of, and no training clip.
         seed: The training clips are functions of this seed, their order of it and the epoch.
 
@@ -50,6 +52,7 @@ class BouncingMNISTDataModule(MNISTDataModule):
         n_clips: int = 10000,
         n_eval_clips: int = 500,
         speed: float = 0.05,
+        background: int = 0,
         val_size: int = 5000,
         seed: int = 0,
     ) -> None:
@@ -59,6 +62,9 @@ class BouncingMNISTDataModule(MNISTDataModule):
         check_at_least(8, image_size=image_size)
         if not 0 <= speed <= 1:
             raise ValueError(f"speed is {speed}: it must be at least 0 and at most 1, a fraction of the frame's side.")
+        check_at_least(0, background=background)
+        if background > 254:
+            raise ValueError(f"background is {background}: it must be at most 254, a level below white.")
         self.num_classes = None  # of a clip of several digits
         self.n_digits = n_digits
         self.n_frames = n_frames
@@ -66,9 +72,12 @@ class BouncingMNISTDataModule(MNISTDataModule):
         self.n_clips = n_clips
         self.n_eval_clips = n_eval_clips
         self.speed = speed
+        self.background = background
 
     def to_images(self, data: Tensor) -> Tensor:
-        return resize(data[:, None], round(28 / 64 * self.image_shape[1]))
+        digits = resize(data[:, None], round(28 / 64 * self.image_shape[1]))
+        lowest = self.background
+        return digits if lowest == 0 else (lowest + digits * ((255 - lowest) / 255)).round().byte()
 
     def load_splits(self) -> Splits:
         digits = super().load_splits()
@@ -79,7 +88,8 @@ class BouncingMNISTDataModule(MNISTDataModule):
             "val": (digits.val, *held_out, (0, 1)),
             "test": (digits.test, *held_out, (0, 2)),
         }
-        return Splits(**{name: BouncingDigits(*part, side, self.n_digits, self.speed) for name, part in parts.items()})
+        look = (side, self.n_digits, self.speed, self.background)
+        return Splits(**{name: BouncingDigits(*part, *look) for name, part in parts.items()})
 
     def make_loader(self, source: ImageSource, order: EpochOrder, training: bool, pin_memory: bool) -> EpochLoader:
         assert isinstance(source, BouncingDigits)
@@ -97,6 +107,7 @@ class BouncingDigits(Examples):
         side: Height and width of a frame, at least d.
         n_digits: Digits in a clip.
         speed: Way in a frame, as a fraction of ``side``.
+        background: Level of the background.
     """
 
     n_chances = 0
@@ -110,10 +121,12 @@ class BouncingDigits(Examples):
         side: int,
         n_digits: int,
         speed: float,
+        background: int = 0,
     ) -> None:
         super().__init__(num_workers=0)  # a clip takes less time than its way between processes
         (images,) = digits.image_batches([torch.arange(len(digits))])
         self.digits = images[:, 0].numpy()  # N x d x d
+        self.background = background
         self.n_clips = n_clips
         self.n_frames = n_frames
         self.stream = stream
@@ -135,7 +148,7 @@ class BouncingDigits(Examples):
         # T x n_digits x 2: on an endless line, folded at 0 and at ``room``, which is a bounce at each border.
         line = start + step * np.arange(self.n_frames)[:, None, None]
         places = np.rint(room - np.abs(line % (2 * room) - room)).astype(int)
-        clip = np.zeros((self.n_frames, 1, self.side, self.side), np.uint8)
+        clip = np.full((self.n_frames, 1, self.side, self.side), self.background, np.uint8)
         for frame, corners in zip(clip[:, 0], places, strict=True):
             for digit, (top, left) in zip(self.digits[chosen], corners, strict=True):
                 under = frame[top : top + size, left : left + size]

@@ -41,6 +41,14 @@ def test_a_clip_is_a_function_of_its_number(data: BouncingMNISTDataModule) -> No
     assert (other.val.make(3, None)[0] == val.make(3, None)[0]).all()
 
 
+def test_the_background_is_of_its_level(mnist_like: Path) -> None:
+    data = BouncingMNISTDataModule(str(mnist_like), 4, 32, n_clips=4, background=64, val_size=50)
+    clip = data.splits.train.make(0, None)[0]
+    assert clip.min() == 64
+    assert clip[0, 0, 0, 0] == 64 or clip[0, 0, -1, -1] == 64
+    assert clip.max() > 200
+
+
 def test_splits_have_digits_of_their_own(data: BouncingMNISTDataModule) -> None:
     assert [len(getattr(data.splits, split).digits) for split in ("train", "val", "test")] == [250, 50, 50]
 
