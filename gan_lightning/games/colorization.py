@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -108,6 +108,14 @@ class ColorizationGame(PairedTranslationGame):
     def given_channels(self) -> int:
         return self.reference_channels if self.colors.of_one_image else super().given_channels
 
+    def check_guidance(self, names: Collection[str]) -> None:
+        super().check_guidance(names)
+        if "hints" in names and self.reference_channels > 4:
+            raise ValueError(
+                f"{type(self).__name__} makes images of {self.reference_channels} channels, and hints are red, green "
+                "and blue: leave them out."
+            )
+
     def translate_batch(
         self,
         images: Tensor,
@@ -146,9 +154,13 @@ class ColorizationGame(PairedTranslationGame):
         return self.colors.joined(given, made)
 
     def _placed(self, hints: Sequence[Hint], images: Tensor) -> Tensor:
-        # K x 3 x 1 x 1, red, green and blue; a grey one has their mean.
+        # K x 3 x 1 x 1, red, green and blue
         colors = self.scaled(torch.tensor([hint.color for hint in hints], dtype=torch.uint8)[:, :, None, None])
-        colors = self.colors.made(colors if self.reference_channels == 3 else colors.mean(1, keepdim=True))
+        if self.reference_channels < 3:
+            colors = colors.mean(1, keepdim=True)
+        if self.reference_channels in (2, 4):
+            colors = torch.cat([colors, torch.ones_like(colors[:, :1])], dim=1)  # opaque
+        colors = self.colors.made(colors)
         side = (self.hint_law[1] + 1) // 2
         return place_hints([(hint.x, hint.y) for hint in hints], colors.flatten(1).to(images), side, images)
 
@@ -179,7 +191,7 @@ class ColorizationGame(PairedTranslationGame):
 
 @dataclass(frozen=True)
 class DrawingColors:
-    """A drawing is given, and the image is made: red, green and blue, or grey.
+    """A drawing is given, and the image is made.
 
     Attributes:
         n_given: Channels of the drawing.
@@ -204,8 +216,8 @@ class DrawingColors:
         return made
 
     def plain(self, given: Tensor) -> Tensor:
-        """An image of what is given."""
-        return given
+        """An image of what is given, grey where it has other channels than the images that are made."""
+        return given if self.n_given in (1, self.n_made) else given.mean(1, keepdim=True)
 
 
 @dataclass(frozen=True)
@@ -239,11 +251,10 @@ def _colors(
                 "channels: set the data's channels to 3."
             )
         return LabColors()
-    if condition_shape is None or {condition_shape[0], image_shape[0]} - {1, 3}:
+    if condition_shape is None:
         raise ValueError(
-            f"{who} of drawings learns from pairs of images, grey or RGB, as PairedImageDataModule gives them, and not "
-            f"from drawings of {condition_shape} and images of {image_shape}: change the data, or set given to "
-            "lightness."
+            f"{who} of drawings learns from pairs of images, such as those of PairedImageDataModule: change the data, "
+            "or set given to lightness."
         )
     return DrawingColors(condition_shape[0], image_shape[0])
 

@@ -31,6 +31,7 @@ class PaletteUNet(UNet):
         depth: int | None = None,
     ) -> None:
         super().__init__(condition_shape, image_shape, width, depth, dropout_layers=())
+        self.palette_dim = palette_dim
         deepest = width * min(2 ** (len(self.encoder) - 1), 8)
         self.palette = nn.Sequential(nn.Linear(palette_dim, deepest), nn.ReLU(), nn.Linear(deepest, deepest))
 
@@ -38,6 +39,6 @@ class PaletteUNet(UNet):
         """Map images (N, C, H, W) and palettes (N, palette_dim), or none, to images (N, C', H, W) in [-1, 1]."""
         maps = self.encode(condition)
         if palette is None:
-            palette = condition.new_zeros(1, self.palette[0].in_features)
+            palette = condition.new_zeros(1, self.palette_dim)
         maps[-1] = maps[-1] + self.palette(palette)[:, :, None, None]
         return self.decode(maps)

@@ -36,6 +36,7 @@ def made(kind: Any, shape: tuple[int, int, int]) -> tuple[nn.Module, dict[str, A
         "outputs": 7,
         "embed_dim": 6,
         "condition_dim": 6,
+        "palette_dim": 8,
         "scale": 2,
     }
     arguments = {name: value for name, value in known.items() if name in takes}
@@ -62,6 +63,7 @@ def inputs_of(network: nn.Module, arguments: dict[str, Any], n: int) -> list[Any
         "sentence": lambda: torch.randn(n, 6),
         "conditions": lambda: torch.randn(n, 6),
         "words": lambda: torch.randn(n, 6, 4),
+        "palette": lambda: torch.rand(n, 8),
         "mask": lambda: torch.arange(4) <= torch.arange(n)[:, None],
     }
     takes = inspect.signature(network.forward).parameters.values()
@@ -97,6 +99,7 @@ def test_a_network_of_any_shape(kind: Any, shape: tuple[int, int, int], monkeypa
     outputs = tensors(network(*inputs_of(network, arguments, 4)))
     makes_images = "Generator" in kind.__name__ or kind in (
         networks.UNet,
+        networks.PaletteUNet,
         networks.ResidualTranslator,
         networks.SRResNet,
         networks.BEGANAutoencoder,

@@ -113,6 +113,17 @@ def test_a_hint_has_the_users_colour_at_its_place() -> None:
     assert float(seen[1][0, 1, 12, 5]) == pytest.approx(sum(RED) / 3 / 127.5 - 1)
 
 
+def test_hints_of_images_of_other_channels() -> None:
+    model, seen = small(Colorization, largest_hint=1, image_shape=(4, 16, 16), condition_shape=(3, 16, 16)), []
+    model.generator.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    model.translate(torch.zeros(1, 3, 16, 16), hints=[Hint(5, 12, (255, 0, 255))])
+    assert seen[0][0, 3:, 12, 5].tolist() == [1, -1, 1, 1, 1], "red, green, blue, opaque, and the mask"
+    batch = model.prepare_batch((torch.rand(2, 4, 16, 16), torch.rand(2, 3, 16, 16)))
+    assert [len(column[0]) for column in model.picture_columns(batch)] == [4, 4, 4, 4]
+    with pytest.raises(ValueError, match="makes images of 6 channels, and hints are red, green and blue: leave them"):
+        small(Colorization, image_shape=(6, 16, 16)).check_guidance(["hints"])
+
+
 def test_validation() -> None:
     model = lively(of_photographs())
     batch = model.prepare_batch(photographs())
@@ -134,9 +145,8 @@ def test_validation() -> None:
         ({"condition_shape": None}, "images of which the lightness is given, and they have 1 channels: set the data's"),
         (
             {"condition_shape": None, "given": "drawing"},
-            "Colorization of drawings learns from pairs of images, grey",
+            "Colorization of drawings learns from pairs of images, such",
         ),
-        ({"condition_shape": (2, 16, 16)}, r"not from drawings of \(2, 16, 16\) and images of \(1, 16, 16\): change"),
         ({"hint_probability": 0.0}, "hint_probability is 0.0: it must be greater than 0"),
         ({"hint_probability": 1.5}, "hint_probability is 1.5: it must be at least 0 and at most 1"),
         ({"largest_hint": 0}, "largest_hint is 0: it must be at least 1"),
