@@ -87,6 +87,12 @@ class TestEncode:
         for name in ("0", "1", "deep/2"):
             assert (tmp_path / "cut" / f"{name}.npz").read_bytes() == (tmp_path / "whole" / f"{name}.npz").read_bytes()
 
+    def test_features_of_any_network(self, folder: Path, tmp_path: Path, capsys: Any) -> None:
+        assert encoded(folder, tmp_path / "out", "--distance", "torch.nn.Flatten", "--pixel_weight", 0) == 0
+        errors = read_latents(tmp_path / "out" / "0.npz").errors
+        assert torch.equal(errors["features"], errors["pixels"])
+        assert "mean squared difference of features" in capsys.readouterr().out
+
     def test_images_of_another_size_are_named(self, folder: Path, tmp_path: Path, capsys: Any) -> None:
         images = shutil.copytree(folder / "dcgan_images", tmp_path / "images")
         Image.new("RGB", (20, 30), "red").save(images / "a.png")
