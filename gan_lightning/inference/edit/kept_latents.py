@@ -77,9 +77,7 @@ def _kept(arrays: dict[str, Any]) -> KeptLatents:
     space, latents = str(arrays["space"]), finite_numbers(arrays["latents"])
     n = len(latents)
     noise = [finite_numbers(arrays[name], 4) for name in sorted(arrays) if name.startswith(_NOISE)]
-    errors = {
-        name.removeprefix(_ERROR): finite_numbers(arrays[name], 1) for name in arrays if name.startswith(_ERROR)
-    }
+    errors = {name.removeprefix(_ERROR): finite_numbers(arrays[name], 1) for name in arrays if name.startswith(_ERROR)}
     labels = torch.from_numpy(arrays["labels"]).long() if "labels" in arrays else None
     text = str(arrays["text"]) if "text" in arrays else None
     if any(len(each) != n for each in (*noise, *errors.values(), *([] if labels is None else [labels]))):

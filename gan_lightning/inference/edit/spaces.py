@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan_lightning.games.freezing import evaluating
 from gan_lightning.games.image import ImageGame
 from gan_lightning.games.randomness import fold, indexed_normal
 from gan_lightning.games.style import StyleGame
@@ -80,6 +81,48 @@ class LatentSpace:
         latents: Tensor = self.game.latents_of_samples(0, n, seed, None)
         return latents.to(self.game.device)
 
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one latent."""
+        with evaluating(self.network):  # In training mode a mapping network follows the mean of its styles.
+            return tuple(self.drawn(1, 0, self.condition_of_any(1)).shape[1:])
+
+    def samples(
+        self,
+        start: int,
+        stop: int,
+        seed: int,
+        labels: Sequence[int] | None = None,
+        texts: Sequence[str] | None = None,
+        truncation: float | None = None,
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Latents and conditions of samples ``start`` to ``stop - 1``, n x ... each: those that ``generate`` shows.
+
+        Args:
+            start: Number of the first sample.
+            stop: Number of the sample after the last.
+            seed: Seed of the sequence.
+            labels: Classes of the samples, in turn. None: as frequent as in the data.
+            texts: The same of texts.
+            truncation: Of the latents.
+
+        Raises:
+            ValueError: The game has no such classes, texts or truncation.
+        """
+        game = self.game
+        if truncation is not None and isinstance(game, StyleGame) and self.name == "z":
+            raise ValueError(
+                f"{type(game).__name__} truncates styles, so truncation goes only with directions in w or w+."
+            )
+        latents = game.latents_of_samples(start, stop, seed, truncation).to(game.device)
+        if hasattr(game, "check_texts") and texts is None:
+            texts = game.indexed_texts(start, stop, seed)
+        elif texts:
+            texts = [texts[number % len(texts)] for number in range(start, stop)]
+        if hasattr(game, "check_classes") and game.num_classes is not None:
+            game.check_classes(labels)
+            labels = game.labels_of_samples(start, stop, seed, labels).tolist()
+        return latents, self.condition(stop - start, labels, texts)
+
     def mean(self, n: int, seed: int, condition: tuple[Tensor, ...]) -> Tensor:
         """The mean of n latents, n x ...: zeros."""
         return torch.zeros_like(self.drawn(n, seed, condition))
@@ -102,10 +145,9 @@ class LatentSpace:
         Raises:
             ValueError: They are not n of this space.
         """
-        with torch.no_grad():
-            shape = tuple(self.drawn(1, 0, self.condition_of_any(1)).shape)
-        if tuple(latents.shape) != (n, *shape[1:]):
-            wanted, got = (" x ".join(map(str, each)) for each in ((n, *shape[1:]), latents.shape))
+        shape = (n, *self.shape())
+        if tuple(latents.shape) != shape:
+            wanted, got = (" x ".join(map(str, each)) for each in (shape, latents.shape))
             raise ValueError(f"The latents are {got}: {type(self.game).__name__} takes {wanted} in {self.name}.")
         return latents.detach().to(self.game.device, torch.float32)
 
@@ -147,6 +189,20 @@ class StyleSpace(LatentSpace):
     def drawn(self, n: int, seed: int, condition: tuple[Tensor, ...]) -> Tensor:
         styles: Tensor = self.network.styles(super().drawn(n, seed, condition), *condition)
         return styles[:, : self.layers].contiguous()
+
+    def samples(
+        self,
+        start: int,
+        stop: int,
+        seed: int,
+        labels: Sequence[int] | None = None,
+        texts: Sequence[str] | None = None,
+        truncation: float | None = None,
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        _, condition = super().samples(start, stop, seed, labels, texts)
+        styles = self.game.indexed_styles(start, stop, seed, labels, truncation)
+        # As they lie in memory: a copy in another order would be rounded otherwise.
+        return styles[:, : self.layers], condition
 
     def mean(self, n: int, seed: int, condition: tuple[Tensor, ...]) -> Tensor:
         """The mean of the styles of 10,000 latents, of the image's own class where there are classes."""
