@@ -246,15 +246,16 @@ def _colors(
 ) -> DrawingColors | LabColors:
     if given == "lightness" or (given is None and condition_shape is None):
         if image_shape[0] != 3:
+            without = "given is lightness" if given else "condition_shape is None, so that there are no drawings"
             raise ValueError(
-                f"{who} makes the colours of images of which the lightness is given, and they have {image_shape[0]} "
-                "channels: set the data's channels to 3."
+                f"{without}: {who} then makes the colours of images whose lightness is given, and these have "
+                f"{image_shape[0]} channels: set the data's channels to 3."
             )
         return LabColors()
     if condition_shape is None:
         raise ValueError(
-            f"{who} of drawings learns from pairs of images, such as those of PairedImageDataModule: change the data, "
-            "or set given to lightness."
+            f"condition_shape is not known: {who} of drawings learns from pairs of images, such as those of "
+            "PairedImageDataModule: change the data, or set given to lightness."
         )
     return DrawingColors(condition_shape[0], image_shape[0])
 

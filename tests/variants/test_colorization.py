@@ -142,7 +142,7 @@ def test_validation() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"condition_shape": None}, "images of which the lightness is given, and they have 1 channels: set the data's"),
+        ({"condition_shape": None}, "images whose lightness is given, and these have 1 channels: set the data's"),
         (
             {"condition_shape": None, "given": "drawing"},
             "Colorization of drawings learns from pairs of images, such",
