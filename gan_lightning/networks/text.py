@@ -80,12 +80,17 @@ class LSTMTextEncoder(nn.Module):
         embed_dim: Length of the features, of both directions together; even.
         word_dim: Length of the words' vectors.
         dropout: Of these, in training.
+        scale: Factor of all features. Matching compares directions, and does not say how long features become: those
+            of different texts may differ by hundredths, which the noise of conditioning augmentation covers, as long as
+            its deviation is about 1. A factor that makes them differ by about 1 keeps the text readable.
 
     Raises:
         ValueError: ``embed_dim`` is odd.
     """
 
-    def __init__(self, n_tokens: int, embed_dim: int = 256, word_dim: int = 300, dropout: float = 0.5) -> None:
+    def __init__(
+        self, n_tokens: int, embed_dim: int = 256, word_dim: int = 300, dropout: float = 0.5, scale: float = 1.0
+    ) -> None:
         super().__init__()
         if embed_dim % 2:
             raise ValueError(f"embed_dim is {embed_dim}: it must be even, for it is shared by two directions.")
@@ -93,6 +98,7 @@ class LSTMTextEncoder(nn.Module):
         self.embedding = nn.Embedding(n_tokens, word_dim)
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
         self.dropout = nn.Dropout(dropout)
+        self.scale = scale
         self.ahead = nn.LSTM(word_dim, embed_dim // 2, batch_first=True)
         self.back = nn.LSTM(word_dim, embed_dim // 2, batch_first=True)
 
@@ -109,7 +115,7 @@ class LSTMTextEncoder(nn.Module):
         # The last state of a direction stands at the last word that it has read: behind it there is padding.
         sentence = torch.cat([_gathered(states, length - 1)[:, 0] for states in (ahead, back)], dim=1)
         words = torch.cat([ahead, _gathered(back, turned)], dim=2) * mask[..., None]
-        return Text(words.transpose(1, 2), sentence, mask)
+        return Text(words.transpose(1, 2) * self.scale, sentence * self.scale, mask)
 
 
 class CharCNNRNN(nn.Module):

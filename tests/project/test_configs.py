@@ -1,5 +1,6 @@
 """Every shipped config is read and runs a step, on stand-ins for the data that must be downloaded."""
 
+import functools
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -53,6 +54,7 @@ def _noise_in_the_place_of_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TorchvisionDataModule, "_open", open_)
 
 
+@functools.cache  # eighty files, for each variant
 def _class_path(path: Path, key: str) -> str:
     return yaml.safe_load(path.read_text())[key]["class_path"].rpartition(".")[2]
 
