@@ -112,3 +112,14 @@ def test_the_image_encoder_gives_regions_and_a_whole() -> None:
     assert whole.shape == (5, 10)
     # Of each image alone.
     assert_close(encoder(images[2:3])[1], whole[2:3])
+
+
+def test_scaled_features_are_the_same_text() -> None:
+    torch.manual_seed(0)
+    plain = LSTMTextEncoder(9, embed_dim=6, word_dim=4).eval()
+    scaled = LSTMTextEncoder(9, embed_dim=6, word_dim=4, scale=20.0).eval()
+    scaled.load_state_dict(plain.state_dict())
+    tokens = torch.tensor([[3, 4, 0], [5, 6, 7]])
+    one, other = plain(tokens), scaled(tokens)
+    assert_close(other.sentence, 20 * one.sentence)
+    assert_close(other.words, 20 * one.words)
