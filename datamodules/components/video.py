@@ -64,7 +64,7 @@ def list_videos(place: Path) -> list[Video]:
 
 def _numbered(file: Path) -> list[Any]:
     """Sorting key by the numbers in a name: frame_9 before frame_10."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", file.name)]
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", file.name)]
 
 
 class FrameReader:

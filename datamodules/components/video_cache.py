@@ -131,12 +131,12 @@ def _build(file: Path, key: str, reader: FrameReader) -> None:
         # One bar, of the first process; None: no bar where the output is not a terminal.
         silent = True if getattr(rank_zero_only, "rank", 0) else None
         with tqdm(desc=f"Decoding {reader.video.path.name}", unit=" frames", disable=silent) as bar:
-            for frame in reader:
+            for frame in map(np.ascontiguousarray, reader):  # turned ones and resized images are views
                 if count == 0:
                     shape = frame.shape
                     bar.total = reader.expected or None
                     _check_room(file.parent, reader.expected * frame.nbytes)
-                target.write(np.ascontiguousarray(frame).data)
+                target.write(frame.data)
                 now = frame.astype(np.float32)
                 if before is not None:
                     spool.write(_squared_difference(before, now).data)

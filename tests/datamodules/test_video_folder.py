@@ -1,6 +1,7 @@
 """Clips of videos: which frames, which crops, which splits, and what cannot be read."""
 
 import re
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,31 @@ def test_a_file_has_the_frames_that_were_written(tmp_path: Path) -> None:
     assert (cached_video(Video(path), 3, 12, tmp_path).clip(slice(0, 12)) == whole.transpose(0, 3, 1, 2)).all()
     write_video(path, content[:7])
     assert cached_video(Video(path), 3, 12, tmp_path).shape[0] == 7
+
+
+def test_a_video_that_is_turned_and_images_that_are_resized(tmp_path: Path) -> None:
+    content = frames(6)
+    path = write_video(tmp_path / "clip.mp4", content)
+    # A quarter turn in the header of the track, as of a telephone that was held upright.
+    written = bytearray(path.read_bytes())
+    matrix = written.index(b"tkhd") + 4 + 40
+    written[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 24 << 16, 0, 1 << 30)
+    path.write_bytes(written)
+    # The square at row 8, column 16 is at row 16, column 24 - 8 - 8 then.
+    turned = cached_video(Video(path), 1, None, tmp_path)
+    assert turned.shape == (6, 32, 24, 1)
+    assert np.argwhere(turned.motion(slice(0, 2)) > 1000).tolist() == [[2, 1]]
+    folder = write_images(tmp_path / "images", content)
+    resized = cached_video(list_videos(folder)[0], 3, 48, tmp_path)
+    assert resized.shape == (6, 48, 64, 3)
+    assert np.argwhere(resized.motion(slice(0, 2)) > 5000).tolist() == [[2, 4], [2, 5], [3, 4], [3, 5]]
+
+
+def test_frames_are_in_the_order_of_the_numbers_in_their_names(tmp_path: Path) -> None:
+    names = ["2.png", "10.png", f"{10**30}.png", "\N{SUPERSCRIPT TWO}1.png"]
+    for name in reversed(names):
+        Image.fromarray(frames(1)[0]).save(tmp_path / name)
+    assert [file.name for file in list_videos(tmp_path)[0].frames] == names
 
 
 def test_uneven_times_are_told_and_the_order_is_kept(tmp_path: Path) -> None:
