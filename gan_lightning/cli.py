@@ -22,15 +22,17 @@ COMMANDS = {
         "gan_lightning.commands.reconstruct",
         "write image files beside their reconstructions",
     ),
+    "directions": ("gan_lightning.commands.directions", "find directions of latents that change images"),
+    "edit": ("gan_lightning.commands.edit", "write samples, or images of kept latents, along such directions"),
     "evaluate": ("gan_lightning.commands.evaluate", "compute the metrics of a checkpoint or of a folder of samples"),
     "configs": ("gan_lightning.commands.configs", "list the configs that are shipped, by their names"),
     "shards": ("gan_lightning.commands.shards", "write a folder of images as shards, which can be streamed"),
     "zip": ("gan_lightning.commands.image_zip", "write images and labels as one zip file, as StyleGAN2-ADA reads it"),
 }
 
-_TRAINS_NOTHING = ("generate", "translate", "encode", "reconstruct", "evaluate")
+_TRAINS_NOTHING = ("generate", "translate", "encode", "reconstruct", "directions", "edit", "evaluate")
 """These do without Lightning, in a process of their own."""
-_BRINGS_LIGHTNING = ("--import", "--data")
+_BRINGS_LIGHTNING = ("--import", "--data", "--labels_from")
 """Unless one of these is given: code of the user's own, and data modules, are written for Lightning's classes."""
 
 HELP = """\

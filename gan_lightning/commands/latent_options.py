@@ -1,7 +1,7 @@
 """Samples of kept latents: ``--latents``."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gan_lightning.games.base import AdversarialModule
+    from gan_lightning.inference.edit import KeptLatents
 
 
 def add_latents(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +37,28 @@ def check_latents(options: argparse.Namespace) -> None:
             raise ValueError(f"--{name} does not go with --latents, which are of single images.")
 
 
+def kept_latents(given: Sequence[str]) -> "list[tuple[str, KeptLatents]]":
+    """Kept latents, one by one, each with the path of its file in the folder that is given, without ``.npz``.
+
+    Args:
+        given: Files, or folders of them at any depth.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: There are none, or a file holds none.
+    """
+    from gan_lightning.inference.edit import read_latents
+
+    files = [
+        (file.relative_to(place if place.is_dir() else place.parent).with_suffix("").as_posix(), file)
+        for place in map(Path, given)
+        for file in (sorted(place.rglob("*.npz")) if place.is_dir() else [place])
+    ]
+    if not files:
+        raise ValueError(f"--latents: there are no .npz files in {', '.join(map(str, given))}.")
+    return [(name, one) for name, file in files for one in read_latents(file).split()]
+
+
 def kept_images(options: argparse.Namespace, start: int) -> "tuple[AdversarialModule, int, Iterator[Tensor]]":
     """Load the model; return it, the number of kept latents, and their images from ``start`` on.
 
@@ -43,17 +66,10 @@ def kept_images(options: argparse.Namespace, start: int) -> "tuple[AdversarialMo
         ValueError: There are none, or they are not of this model.
     """
     from gan_lightning.inference import check_labels
-    from gan_lightning.inference.edit import KeptLatents, read_latents, render_kept
+    from gan_lightning.inference.edit import render_kept
 
-    files = [
-        file
-        for given in map(Path, options.latents)
-        for file in (sorted(given.rglob("*.npz")) if given.is_dir() else [given])
-    ]
-    if not files:
-        raise ValueError(f"--latents: there are no .npz files in {', '.join(map(str, options.latents))}.")
+    kept = [one for _, one in kept_latents(options.latents)]
     model = load_sampler(options.ckpt, options.device)
-    kept: list[KeptLatents] = [one for file in files for one in read_latents(file).split()]
     chosen = None if options.labels is None else check_labels(model, options.labels)
     # Made at once where they are wrong: before a folder is.
     render_kept(model, kept[0], None if chosen is None else chosen[0])

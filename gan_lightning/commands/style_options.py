@@ -90,12 +90,9 @@ def _read(files: list[str], model: Any) -> "Tensor":
 
 def write_style(images: "Iterator[Tensor]", options: argparse.Namespace, start: int = 0) -> None:
     """Write the table, cells x C x H x W each, into ``style.png``, with the texts above its columns."""
-    import torch
+    from gan_lightning.visualization.captions import table
+    from gan_lightning.visualization.images import write_png
 
-    from gan_lightning.visualization.captions import captioned
-    from gan_lightning.visualization.images import grid, write_png
-
-    cells = torch.stack([torch.cat([*image], dim=1) for image in images])
-    picture = grid(cells, 1 + len(options.text), options.scale)
-    write_png(options.out / "style.png", captioned(picture, ["", *options.text]))
+    picture = table([*images], 1 + len(options.text), ["", *options.text], gap=options.scale)
+    write_png(options.out / "style.png", picture)
     print(f"The table is in {options.out / 'style.png'}.")

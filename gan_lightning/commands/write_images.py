@@ -82,15 +82,16 @@ def write_interpolation(images: "Iterator[Tensor]", options: argparse.Namespace,
     """Write ways, rows of frames, cells x C x H x W each, into ``interpolation.png``; with ``--video`` also a GIF."""
     import torch
 
-    from gan_lightning.visualization.captions import captioned
-    from gan_lightning.visualization.images import grid, to_pil, write_gif, write_png
+    from gan_lightning.visualization.captions import table
+    from gan_lightning.visualization.images import to_pil, write_gif, write_png
 
-    # All at once: they become one picture. The cells of an image are one below the other.
-    frames = torch.stack([torch.cat([*cells], dim=1) for cells in images])
+    # All at once: they become one picture.
+    made = [*images]
     names = [" to ".join(map(str, way)) for way in options.interpolate]
-    picture = grid(frames, len(frames) // len(names), options.scale)
-    write_png(options.out / "interpolation.png", captioned(picture, rows=names) if len(names) > 1 else picture)
+    picture = table(made, len(made) // len(names), rows=names if len(names) > 1 else (), gap=options.scale)
+    write_png(options.out / "interpolation.png", picture)
     if options.video:
+        frames = torch.stack([torch.cat([*cells], dim=1) for cells in made])
         # The frames of all ways at a time, one below the other: rows x columns x C x H x W to columns
         together = [torch.cat([*column], dim=1) for column in frames.unflatten(0, (len(names), -1)).transpose(0, 1)]
         # The first and last frame stay longer.
@@ -102,14 +103,13 @@ def write_interpolation(images: "Iterator[Tensor]", options: argparse.Namespace,
 
 def write_table(images: "Iterator[Tensor]", options: argparse.Namespace, start: int = 0) -> None:
     """Write the images of a table, cells x C x H x W each, into ``mixing.png`` or ``noise.png``."""
-    import torch
+    from gan_lightning.visualization.captions import table
+    from gan_lightning.visualization.images import write_png
 
-    from gan_lightning.visualization.images import grid, write_png
-
-    cells = [torch.cat([*image], dim=1) for image in images]
-    columns = NOISES + 1 if options.vary_noise else math.isqrt(len(cells))
+    made = [*images]
+    columns = NOISES + 1 if options.vary_noise else math.isqrt(len(made))
     place = options.out / ("noise.png" if options.vary_noise else "mixing.png")
-    write_png(place, grid(torch.stack(cells), columns, options.scale))
+    write_png(place, table(made, columns, gap=options.scale))
     print(f"The table is in {place}.")
 
 

@@ -7,7 +7,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from gan_lightning.visualization.images import to_pil
+from gan_lightning.visualization.images import grid, to_pil
 
 _SIZE, _SMALLEST = 14, 9
 _LEAST_CELL = 20
@@ -49,6 +49,22 @@ def captioned(picture: Tensor, columns: Sequence[str] = (), rows: Sequence[str] 
     # PIL has H x W x C
     pixels = torch.from_numpy(np.array(canvas)).view(top + height, left + width, channels)
     return pixels.permute(2, 0, 1).contiguous()
+
+
+def table(
+    images: Sequence[Tensor], n_columns: int, columns: Sequence[str] = (), rows: Sequence[str] = (), gap: int = 1
+) -> Tensor:
+    """A picture of images row by row, with names above its columns and beside its rows; see :func:`captioned`.
+
+    Args:
+        images: cells x C x H x W each, uint8; the cells of an image, such as its channels, lie one below another.
+        n_columns: Images in a row.
+        columns: A name for each column.
+        rows: A name for each row.
+        gap: Pixels between two images.
+    """
+    cells = torch.stack([torch.cat([*image], dim=1) for image in images])
+    return captioned(grid(cells, n_columns, gap), columns, rows)
 
 
 def _shortened(text: str, length: int = 48) -> str:

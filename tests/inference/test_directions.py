@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 from gan_lightning import inference
 from gan_lightning.inference.edit import Direction, edit_kept, read_direction, sample_edited, write_direction
-from gan_lightning.inference.edit.directions import digest_of_generator
+from gan_lightning.inference.edit.directions import check_generator, digest_of_generator
 from gan_lightning.inference.edit.finding import (
     affine_map,
     first_features,
@@ -201,10 +201,11 @@ class TestEdits:
             ([], "no direction"),
             ([(style, 1.0), (latent, 1.0)], "take one space"),
             ([(latent, 1.0)], "The direction other is 6, and this StyleGAN2 takes"),
-            ([(direction_of(planted, "w", torch.ones(1, d)), 1.0)], "its weights are others"),
         ):
             with pytest.raises(ValueError, match=message):
                 sample_edited(model, 1, edits)
+        with pytest.raises(ValueError, match="has other weights"):
+            check_generator(model, [direction_of(planted, "w", torch.ones(1, d))])
         with pytest.raises(ValueError, match="encode the images with --space w"):
             edit_kept(model, KeptLatents("z", torch.zeros(1, 4)), [(style, 1.0)])
         with pytest.raises(ValueError, match="makes no images of latents"):

@@ -94,7 +94,12 @@ def _direction(arrays: dict[str, Any]) -> Direction:
 
 
 def digest_of_generator(model: Any) -> str:
-    """SHA-256 of the weights of the generator that makes samples, in the order of their names."""
+    """SHA-256 of the weights of the generator that makes samples, in the order of their names.
+
+    Raises:
+        ValueError: The game makes no images of latents.
+    """
+    space_of(model, "z")
     digest = hashlib.sha256()
     for name, weight in sorted(model.image_generator.named_parameters()):
         digest.update(name.encode())
@@ -106,7 +111,7 @@ def space_of_edits(model: AdversarialModule, edits: Edits) -> SpaceName:
     """The space that latents are edited in: z, w, or w+ where a direction is of single layers.
 
     Raises:
-        ValueError: There are no directions, they are of another generator, or of z and of styles at once.
+        ValueError: There are no directions, they are of another length, or of z and of styles at once.
     """
     if not edits:
         raise ValueError("There is no direction to edit along: give one.")
@@ -114,23 +119,30 @@ def space_of_edits(model: AdversarialModule, edits: Edits) -> SpaceName:
     if "z" in spaces and len(spaces) > 1:
         raise ValueError("Directions in z and directions of styles cannot be followed at once: take one space.")
     space: SpaceName = "w+" if "w+" in spaces else spaces.pop()
-    digest = None
     for direction, _ in edits:
-        own = space_of(model, direction.space)
-        shape = own.shape()
+        shape = space_of(model, direction.space).shape()
         if direction.vector.shape != shape:
             wanted, got = (" x ".join(map(str, each)) for each in (shape, direction.vector.shape))
             raise ValueError(
                 f"The direction {direction.name} is {got}, and this {type(model).__name__} takes {wanted} in "
                 f"{direction.space}: it is of another generator."
             )
-        digest = digest or digest_of_generator(model)
+    return space
+
+
+def check_generator(model: AdversarialModule, directions: Sequence[Direction]) -> None:
+    """Refuse directions that were found in a generator of other weights.
+
+    Raises:
+        ValueError: There are some.
+    """
+    digest = digest_of_generator(model) if directions else ""
+    for direction in directions:
         if direction.generator != digest:
             raise ValueError(
-                f"The direction {direction.name} is of another generator than this {type(model).__name__}: its weights "
-                "are others, so find the direction again, with `gan-lightning directions`."
+                f"The direction {direction.name} is of another generator: this {type(model).__name__} has other "
+                "weights, so find the direction again, with `gan-lightning directions`."
             )
-    return space
 
 
 def moved(latents: Tensor, edits: Edits) -> Tensor:
