@@ -153,6 +153,7 @@ class TestReconstruct:
         (["--space", "w"], "DCGAN has no styles"),
         (["--start", "encoder"], "DCGAN has no encoder"),
         (["--distance", "nowhere.Net"], "There is no network 'nowhere.Net'"),
+        (["--distance", "torch.nn.Linear"], "torch.nn.Linear cannot be called without arguments (Linear.__init__()"),
         (["--pixel_weight", "0"], "Neither pixels nor features are compared"),
         (["--latent_weight", "-1"], "latent_weight is -1"),
         (["--text", "a face"], "DCGAN makes no images of texts"),
@@ -195,6 +196,11 @@ class TestFile:
             (
                 {"space": np.array("z"), "latents": np.ones((1, 4), np.float32), "labels": np.ones(2, int)},
                 "different",
+            ),
+            ({"space": np.array("z"), "latents": np.zeros((0, 4), np.float32)}, "it is of no image"),
+            *(
+                ({"space": np.array("z"), "latents": np.ones((1, 4), np.float32), "labels": labels}, "whole numbers")
+                for labels in (np.array([0.5]), np.array([[1]]), np.array(["a"]))
             ),
             ({"space": np.array("z"), "latents": np.array([{}])}, "is damaged"),
             ({"other": np.zeros(3)}, "it has a member 'other.npy'"),

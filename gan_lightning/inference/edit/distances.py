@@ -38,7 +38,12 @@ def network_of(name: str, weights: str | Path | None = None) -> nn.Module:
             f"There is no network {name!r} ({str(error).rstrip('.')}): give {VGG19}, or the import path of a network "
             "of your own, such as mine.faces.FaceEmbedding."
         ) from error
-    made = found() if callable(found) and not isinstance(found, nn.Module) else found
+    try:
+        made = found() if callable(found) and not isinstance(found, nn.Module) else found
+    except TypeError as error:  # It takes arguments.
+        raise ValueError(
+            f"{name} cannot be called without arguments ({error}): give a network, or a function that makes one."
+        ) from error
     if not isinstance(made, nn.Module):
         raise ValueError(f"{name} makes a {type(made).__name__}, and no network: give the import path of one.")
     return made

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from gan_lightning.inference.edit.plain_arrays import finite_numbers, read_content, write_arrays
+from gan_lightning.inference.edit.plain_arrays import finite_numbers, read_content, whole_numbers, write_arrays
 
 _NOISE, _ERROR = "noise_", "error_"
 _MEMBERS = r"latents|labels|text|space|noise_\d\d|error_[a-z]+"
@@ -76,9 +75,11 @@ def read_latents(path: str | Path) -> KeptLatents:
 def _kept(arrays: dict[str, Any]) -> KeptLatents:
     space, latents = str(arrays["space"]), finite_numbers(arrays["latents"])
     n = len(latents)
+    if n == 0:
+        raise ValueError("it is of no image")
     noise = [finite_numbers(arrays[name], 4) for name in sorted(arrays) if name.startswith(_NOISE)]
     errors = {name.removeprefix(_ERROR): finite_numbers(arrays[name], 1) for name in arrays if name.startswith(_ERROR)}
-    labels = torch.from_numpy(arrays["labels"]).long() if "labels" in arrays else None
+    labels = whole_numbers(arrays["labels"]) if "labels" in arrays else None
     text = str(arrays["text"]) if "text" in arrays else None
     if any(len(each) != n for each in (*noise, *errors.values(), *([] if labels is None else [labels]))):
         raise ValueError("its arrays are of different numbers of images")

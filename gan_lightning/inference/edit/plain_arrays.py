@@ -69,6 +69,17 @@ def finite_numbers(array: Any, dimensions: int | None = None) -> Tensor:
     return torch.from_numpy(array)
 
 
+def whole_numbers(array: Any) -> Tensor:
+    """An array of a file as int64, N.
+
+    Raises:
+        ValueError: It is of another type or has more dimensions.
+    """
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise ValueError(f"an array in it is {array.ndim}-dimensional, of {array.dtype}, and not of N whole numbers")
+    return torch.from_numpy(array.astype(np.int64))
+
+
 def _arrays(path: Path, members: re.Pattern[str]) -> dict[str, Any]:
     """The arrays by name; none is made before its size is known to be that of its bytes."""
     arrays = {}
