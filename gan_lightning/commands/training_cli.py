@@ -1,5 +1,6 @@
 """Options of ``fit``, ``validate``, ``test`` and ``predict``, and the model, data and trainer made from them."""
 
+import argparse
 import inspect
 import json
 import warnings
@@ -75,6 +76,10 @@ GAN_LIGHTNING_TRAINER__MAX_STEPS=1000 is --trainer.max_steps 1000, GAN_LIGHTNING
 In a config, `callbacks:` replaces the list of an earlier config and `callbacks+:` adds to it."""
 
 
+_OF_FIT = ("init_from", "fast")
+"""Options of fit alone."""
+
+
 class TrainingCLI(LightningCLI):
     """Lightning's command line for one command, without Lightning's subcommands.
 
@@ -144,6 +149,10 @@ class TrainingCLI(LightningCLI):
                 "names, such as channels_last,bf16 or none, these are on and nothing is tried, so that the run can be "
                 "repeated to the bit; the config of a run names what was chosen.",
             )
+        else:
+            # A run's config.yaml has them, and applies to all commands.
+            for name in _OF_FIT:
+                parser.add_argument(f"--{name}", help=argparse.SUPPRESS)
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         for key, kind in [("model", AdversarialModule), ("data", LightningDataModule)]:
@@ -166,7 +175,12 @@ class TrainingCLI(LightningCLI):
         from_data.link(parser)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        of_fit = () if self.command == "fit" else _OF_FIT
+        for name in of_fit:
+            if any(argument.partition("=")[0] == f"--{name}" for argument in args):
+                raise ValueError(f"{self.command} has no option {name}: it is of fit.")
         self.config = parser.parse_args(args)  # Lightning warns if these are not sys.argv.
+        self.config.update(Namespace(**dict.fromkeys(of_fit)))
         trainer, seed = self.config.trainer, self.config.seed_everything
         if not isinstance(trainer, Namespace):
             raise ValueError(f"trainer is {trainer}: it must be a mapping of the trainer's options.")

@@ -325,6 +325,12 @@ class TestOtherCommands:
         assert main([command, *TINY, "--ckpt_path", "last"]) == 0
         assert {path: path.read_bytes() for path in RUN.rglob("*") if path.is_file()} == before
 
+    def test_the_config_of_a_run_applies_to_it(self, capsys: pytest.CaptureFixture[str]) -> None:
+        fit("--fast=none")
+        config = ("--config", str(RUN / "config.yaml"))
+        assert main(["validate", *config, "--ckpt_path", "last"]) == 0
+        assert "validate has no option fast: it is of fit." in refused(capsys, "validate", *config, "--fast")
+
     @pytest.mark.parametrize("command", ["validate", "test"])
     def test_nothing_to_measure_is_said(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
         said = f"There is nothing for {command} to measure: add --trainer.callbacks+=GenerativeMetrics, or "
