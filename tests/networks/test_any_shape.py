@@ -20,7 +20,7 @@ POINTS = (networks.PointGenerator, networks.PointDiscriminator)
 ENCODERS = (networks.ConvImageEncoder, networks.RegionEncoder)
 TEXTS = (networks.BagOfWords, networks.LSTMTextEncoder)
 IMAGE_NETWORKS = [kind for kind in SMALL_NETWORKS if kind not in (*POINTS, *TEXTS)]
-SHAPES = [(1, 32, 48), (2, 48, 32), (3, 32, 64), (4, 32, 80), (6, 40, 32)]
+SHAPES = [(1, 48, 32), (2, 32, 80), (6, 40, 32)]
 
 
 def made(kind: Any, shape: tuple[int, int, int]) -> tuple[nn.Module, dict[str, Any]]:
