@@ -30,7 +30,17 @@ class Hint(NamedTuple):
         return f"{self.x},{self.y},#{bytes(self.color).hex()}"
 
     def check_inside(self, height: int, width: int) -> None:
-        """Raise a ValueError if the point is outside an image."""
+        """Raise a ValueError if the point is outside an image, or the hint is none."""
+        color = [*self.color] if isinstance(self.color, tuple | list) else []
+        if not (
+            all(isinstance(number, int) for number in (self.x, self.y, *color))
+            and len(color) == 3
+            and all(0 <= level <= 255 for level in color)
+        ):
+            raise ValueError(
+                f"Hint({self.x}, {self.y}, {self.color}) is none: x and y are whole numbers of pixels, the colour is "
+                "(red, green, blue), whole numbers from 0 to 255."
+            )
         if not (0 <= self.x < width and 0 <= self.y < height):
             raise ValueError(
                 f"The hint {self} lies outside the image of {width} x {height} pixels: x is 0 to {width - 1}, from the "

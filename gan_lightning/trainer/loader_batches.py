@@ -154,7 +154,7 @@ def clips_in(raw: Any, n_frames: int, game: str) -> Tensor:
     if clips.shape[1] < n_frames:
         raise ValueError(
             f"{game} needs clips of {n_frames} frames at least, and the loader's have {clips.shape[1]}: raise the "
-            "data's n_frames, or lower the model's n_given."
+            "data's n_frames, or n_eval_frames of validation, or lower the model's n_given."
         )
     return clips
 

@@ -97,3 +97,9 @@ def test_palettes_by_hand() -> None:
     assert not made[1].any()
     # Of a and b 23 x 23, as Zhang et al.: of grey the bin in the middle.
     assert palettes(torch.zeros(1, 2, 5, 5)).nonzero()[:, 1].tolist() == [11 * 23 + 11, 529]
+
+
+@pytest.mark.parametrize("hint", [Hint(3, 3, (300, 0, 0)), Hint(3, 3, (1, 2)), Hint(1.5, 0, (1, 2, 3))])  # type: ignore[arg-type]
+def test_a_hint_that_is_none_is_refused(hint: Hint) -> None:
+    with pytest.raises(ValueError, match="is none: x and y are whole numbers"):
+        hint.check_inside(8, 8)

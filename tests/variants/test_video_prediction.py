@@ -104,7 +104,7 @@ def test_the_picture_has_a_caption_for_each_column() -> None:
         (torch.zeros(2, 1, 16, 16), r"VideoPrediction needs clips, N x T x C x H x W, .* yields \(2, 1, 16, 16\)"),
         (
             torch.zeros(2, 4, 1, 16, 16),
-            r"clips of 5 frames at least, and the loader's have 4: raise the data's n_frames",
+            r"clips of 5 frames at least, and the loader's have 4: raise the data's n_frames, or n_eval_frames",
         ),
     ],
 )
