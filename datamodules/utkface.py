@@ -63,8 +63,6 @@ class UTKFaceDataModule(FileSetDataModule):
     ) -> None:
         check_channels(channels=channels)
         self.root = Path(root).expanduser().absolute()
-        if not self.root.is_dir():
-            raise FileNotFoundError(f"UTKFaceDataModule: there is no folder {root}: set root to one with faces.")
         bounds = [0, *age_groups]
         if len(bounds) < 2 or any(first >= then for first, then in pairwise(bounds)):
             raise ValueError(
@@ -73,6 +71,8 @@ class UTKFaceDataModule(FileSetDataModule):
             )
         shape, options = shape_of(channels, image_size), (in_memory, cache, False, num_workers, seed)
         super().__init__(shape, len(bounds), batch_size, val_size, test_size, flip, strict, *options)
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"UTKFaceDataModule: there is no folder {root}: set root to one with faces.")
         self.age_groups = list(age_groups)
         self.class_names = [*(f"{first}-{then - 1}" for first, then in pairwise(bounds)), f"{bounds[-1]}+"]
 

@@ -210,27 +210,27 @@ class _CaptionedPhotographs(Dataset[Any]):
     """Photographs of 64 x 64 with the numbers of their words, as AttnGAN's loader yields them."""
 
     def __init__(self, folder: Path, longest: int) -> None:
+        from torchvision.datasets import ImageFolder
         from torchvision.transforms import Compose, Normalize, RandomHorizontalFlip, Resize, ToTensor
 
+        scaled = [Resize((64, 64)), RandomHorizontalFlip(), ToTensor(), Normalize((0.5,) * 3, (0.5,) * 3)]
+        self.photographs = ImageFolder(str(folder), Compose(scaled))  # of one folder, `images`
         rows = [row.split(",", 1) for row in (folder / "captions.txt").read_text().splitlines()[1:]]
         texts = {name: text.lower().split()[:longest] for name, text in reversed(rows)}  # the first of each image
         numbers = {word: i + 1 for i, word in enumerate(sorted({word for text in texts.values() for word in text}))}
         self.n_words = len(numbers) + 1
-        self.tokens = [
-            (folder / "images" / name, [numbers[word] for word in text] + [0] * (longest - len(text)), len(text))
-            for name, text in texts.items()
-        ]
-        self.scaled = Compose([Resize((64, 64)), RandomHorizontalFlip(), ToTensor(), Normalize((0.5,) * 3, (0.5,) * 3)])
+        self.names = [Path(path).name for path, _ in self.photographs.samples]
+        tokens = [[numbers[word] for word in texts[name]] for name in self.names]
+        self.tokens = [(some + [0] * (longest - len(some)), len(some)) for some in tokens]
 
     def __len__(self) -> int:
-        return len(self.tokens)
+        return len(self.names)
 
     def __getitem__(self, i: int) -> tuple[Any, ...]:
         import torch
-        from PIL import Image
 
-        path, tokens, length = self.tokens[i]
-        return [self.scaled(Image.open(path).convert("RGB"))], torch.tensor(tokens)[:, None], length, i, path.name
+        tokens, length = self.tokens[i]
+        return [self.photographs[i][0]], torch.tensor(tokens)[:, None], length, i, self.names[i]
 
 
 def _respelled(name: str, folder: Path, spelled: Mapping[str, str]) -> Any:

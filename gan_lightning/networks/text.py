@@ -102,6 +102,8 @@ class LSTMTextEncoder(nn.Module):
         self.ahead = nn.LSTM(word_dim, embed_dim // 2, batch_first=True)
         self.back = nn.LSTM(word_dim, embed_dim // 2, batch_first=True)
 
+    # oneDNN has no LSTM in bfloat16 for processors without AVX-512, and raises there.
+    @torch.autocast("cpu", enabled=False)
     def forward(self, tokens: Tensor) -> Text:
         """Encode tokens (N, T) to features of length ``embed_dim``."""
         mask = tokens != PADDING

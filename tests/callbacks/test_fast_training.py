@@ -44,10 +44,10 @@ def takes(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_trial_leaves_no_trace(variant: type[AdversarialModule], takes: Any, tmp_path: Path) -> None:
-    play(small(variant), 2, tmp_path / "plain", batch_size=20, limit_val_batches=0)
+    play(small(variant), 2, tmp_path / "plain", limit_val_batches=0)
     left = takes(1.0, 1.0, 1.0, 1.0)  # nothing pays
     callback = FastTraining(fused=False, keep_memory=False)
-    play(small(variant), 2, tmp_path / "tried", batch_size=20, limit_val_batches=0, callbacks=[callback])
+    play(small(variant), 2, tmp_path / "tried", limit_val_batches=0, callbacks=[callback])
     assert not left
     assert not any(callback.chosen.values())
     assert_same_bits(last_state(tmp_path / "plain"), last_state(tmp_path / "tried"))

@@ -96,7 +96,7 @@ class TestMistakes:
                 ["--model", "nope.GAN"],
                 "There is no model nope.GAN (No module named 'nope'): choose from ACGAN,",
             ),
-            (["--data", "Digits"], "There is no data module Digits: choose from CIFAR10DataModule,"),
+            (["--data", "Digits"], "There is no data module Digits: choose from BouncingMNISTDataModule,"),
             (
                 ["--model.generator", "Conv"],
                 "There is no generator Conv: choose from ALIGenerator, AttnGANGenerator,",
@@ -213,7 +213,9 @@ class TestMistakes:
 
     def test_evaluate_answers_in_the_same_words(self, capsys: pytest.CaptureFixture[str]) -> None:
         told = refused(capsys, "evaluate", "--samples", ".", "--data", "Digits")
-        assert told.startswith("gan-lightning evaluate: There is no data module Digits: choose from CIFAR10DataModule,")
+        assert told.startswith(
+            "gan-lightning evaluate: There is no data module Digits: choose from BouncingMNISTDataModule,"
+        )
 
     @pytest.mark.parametrize(
         ("arguments", "says"),

@@ -16,7 +16,7 @@ from datamodules.components.files import SUFFIXES
 from gan_lightning import inference
 from gan_lightning.cli import main
 from gan_lightning.commands import runs
-from gan_lightning.commands.run_summary import RunRecord
+from gan_lightning.commands.run_summary import RunRecord, use_of
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.hints import Hint
 from gan_lightning.games.translation import AttributeEdits, TranslationGame
@@ -402,7 +402,8 @@ class TestCommand:
     def test_a_run_that_ends_names_it(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         record = RunRecord()
         record.directory = tmp_path
-        record.begun = record.translates = True
+        record.begun = True
+        record.use = use_of(small(CycleGAN))
         record.on_fit_start(Trainer(logger=False), small(CycleGAN))
         (tmp_path / "translations").mkdir()
         (tmp_path / runs.LAST).parent.mkdir()

@@ -145,8 +145,8 @@ def test_vgg16_is_torch_fidelitys(tmp_path, monkeypatch):
     exact.feature_extractor_internal_dtype = torch.float64
     (expected,) = exact(shown)
     assert (expected > 0).double().mean() > 0.1
-    # A rounding of float32 in every layer, of 15.
-    assert (found - expected).abs().max() < 15 * 2 * ROUNDING * expected.max()
+    # In each of 15 layers roundings of float32 of products and of sums, whose order the processor chooses.
+    assert (found - expected).abs().max() < 15 * 2 * 2 * ROUNDING * expected.max()
 
 
 def test_images_together_are_as_alone(weights):

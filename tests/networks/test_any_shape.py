@@ -38,6 +38,7 @@ def made(kind: Any, shape: tuple[int, int, int]) -> tuple[nn.Module, dict[str, A
         "condition_dim": 6,
         "palette_dim": 8,
         "scale": 2,
+        "shape": shape,
     }
     arguments = {name: value for name, value in known.items() if name in takes}
     return kind(**arguments, **SMALL_NETWORKS[kind]), arguments
@@ -45,7 +46,7 @@ def made(kind: Any, shape: tuple[int, int, int]) -> tuple[nn.Module, dict[str, A
 
 def inputs_of(network: nn.Module, arguments: dict[str, Any], n: int) -> list[Any]:
     """What its ``forward`` takes, by the names of the parameters."""
-    shape = arguments["image_shape"]
+    shape = arguments.get("image_shape") or arguments["shape"]
     kinds = {
         # Some have noise beside the latent.
         "latent": lambda: torch.randn(n, sum(getattr(network, "lengths", [5]))),
@@ -58,6 +59,7 @@ def inputs_of(network: nn.Module, arguments: dict[str, Any], n: int) -> list[Any
             else {domain: torch.rand(n, *shape) * 2 - 1 for domain in ("A", "B")}
         ),
         "condition": lambda: torch.rand(n, *arguments["condition_shape"]) * 2 - 1,
+        "frames": lambda: torch.rand(n, *arguments.get("condition_shape", shape)) * 2 - 1,
         "labels": lambda: torch.arange(n) % 3,
         "attributes": lambda: torch.rand(n, 3),
         "sentence": lambda: torch.randn(n, 6),
@@ -137,7 +139,8 @@ def test_a_game_of_any_shape(variant: type[AdversarialModule], shape: tuple[int,
         arguments["condition_shape"] = shape
     model = small(variant, **arguments)
     raw = example_batch(model, 6, shape=shape)
-    batch = model.draw_latents(model.checked_batch(raw))
+    prepared = model.checked_batch(raw)
+    batch = model.draw_latents(prepared)
     batch = GameBatch(batch.real, batch.condition, batch.latent, model.generate_fakes(batch))
     if not isinstance(model, EmbeddingGame):  # Two encoders make no images.
         for real, fake in zip(flat(batch.real), flat(batch.fake), strict=True):
@@ -149,7 +152,7 @@ def test_a_game_of_any_shape(variant: type[AdversarialModule], shape: tuple[int,
         assert tuple(model.sample(3).shape) == (3, *shape)
         assert tuple(model.sample_table(4)[0].shape[1:]) == shape
     if hasattr(model, "picture_columns"):
-        columns = model.picture_columns(batch)
+        columns = model.picture_columns(prepared)
         assert all(tuple(column.shape[2:]) == (height, width) for column in columns)
 
 

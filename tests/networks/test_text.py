@@ -123,3 +123,10 @@ def test_scaled_features_are_the_same_text() -> None:
     one, other = plain(tokens), scaled(tokens)
     assert_close(other.sentence, 20 * one.sentence)
     assert_close(other.words, 20 * one.words)
+
+
+def test_the_lstm_runs_under_autocast_on_any_processor() -> None:
+    encoder = LSTMTextEncoder(8, embed_dim=6, word_dim=4).eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        sentence = encoder(TOKENS).sentence
+    assert_close(sentence, encoder(TOKENS).sentence)
