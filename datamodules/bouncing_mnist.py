@@ -1,13 +1,12 @@
 """Clips of MNIST's digits that move and bounce off the borders."""
 
-from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from datamodules.base import Splits, check_at_least
-from datamodules.components.examples import Chances, ExampleLoader, Examples
+from datamodules.components.examples import Chances, ClipExamples, ExampleLoader
 from datamodules.components.loading import EpochLoader, EpochOrder, ImageSource
 from datamodules.components.raster import Pixels
 from datamodules.components.tensors import resize
@@ -16,7 +15,7 @@ from datamodules.mnist import MNISTDataModule
 
 class BouncingMNISTDataModule(MNISTDataModule):
     """Digits of MNIST that move on straight lines at one speed, each in a direction of its own, and bounce off the
-    borders: the Moving MNIST of Srivastava et al., 2015, arXiv 1502.04681, made anew.
+    borders: the Moving MNIST of Srivastava et al., 2015, arXiv 1502.04681, from the original digits.
 
     Batches are clips, uint8, n x T x 1 x H x W. Training, validation and test clips have digits of their own splits of
     MNIST. Clip ``i`` of the training set is a function of (``seed``, ``i``), the others of ``i`` alone. Digits are 28
@@ -96,8 +95,8 @@ class BouncingMNISTDataModule(MNISTDataModule):
         return ExampleLoader(source, order, self.batch_size, training, pin_memory)
 
 
-class BouncingDigits(Examples):
-    """Clips that are made on demand; as an ``ImageSource``, the first frame of each.
+class BouncingDigits(ClipExamples):
+    """Clips that are made on demand.
 
     Args:
         digits: Where the digits are, d x d pixels.
@@ -154,11 +153,3 @@ class BouncingDigits(Examples):
                 under = frame[top : top + size, left : left + size]
                 np.maximum(under, digit, out=under)
         return (clip,)
-
-    def collate(self, parts: tuple[Tensor, ...]) -> Tensor:
-        return parts[0]
-
-    def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
-        for clips in self.batches(batches):
-            assert isinstance(clips, Tensor)
-            yield clips[:, 0].contiguous()

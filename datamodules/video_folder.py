@@ -1,16 +1,15 @@
 """Clips of videos, from files and from folders of frames."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 from tqdm import tqdm
 
 from datamodules.base import Splits, check_at_least, check_channels, held_out, shape_of
-from datamodules.components.examples import Chances, ExampleDataModule, Examples
+from datamodules.components.examples import Chances, ClipExamples, ExampleDataModule
 from datamodules.components.first_process import rank_zero_warn
 from datamodules.components.layouts import split_folders
 from datamodules.components.raster import Pixels, Size
@@ -209,8 +208,8 @@ class VideoFolderDataModule(ExampleDataModule):
         return clips.moving()
 
 
-class VideoClips(Examples):
-    """Crops of clips that are read on demand; as an ``ImageSource``, the first frame of each.
+class VideoClips(ClipExamples):
+    """Crops of clips that are read on demand.
 
     Args:
         videos: The frames.
@@ -283,11 +282,3 @@ class VideoClips(Examples):
         if chances is None:
             return height // 2, width // 2
         return int(chances[0] * (height + 1)), int(chances[1] * (width + 1))
-
-    def collate(self, parts: tuple[Tensor, ...]) -> Tensor:
-        return parts[0]
-
-    def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
-        for clips in self.batches(batches):
-            assert isinstance(clips, Tensor)
-            yield clips[:, 0].contiguous()

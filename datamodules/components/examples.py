@@ -74,6 +74,18 @@ class Examples(Dataset[Any], ABC):
         return self.collate(tuple(torch.from_numpy(_stacked(part)) for part in zip(*examples, strict=True)))
 
 
+class ClipExamples(Examples):
+    """Examples of one part, a clip, T x C x H x W; as an ``ImageSource``, the first frame of each."""
+
+    def collate(self, parts: tuple[Tensor, ...]) -> Tensor:
+        return parts[0]
+
+    def image_batches(self, batches: Sequence[Tensor]) -> Iterator[Tensor]:
+        for clips in self.batches(batches):
+            assert isinstance(clips, Tensor)
+            yield clips[:, 0].contiguous()
+
+
 class ExampleLoader(EpochLoader):
     """Batches of examples.
 

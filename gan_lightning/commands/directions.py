@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gan_lightning.commands.attributes import by_folder, look_up, read_attribute
 from gan_lightning.commands.errors import disk_errors_in_one_sentence, errors_in_one_sentence
 from gan_lightning.commands.from_checkpoint import add_device, add_import, import_packages, load_sampler, open_set
-from gan_lightning.commands.latent_options import kept_latents
+from gan_lightning.commands.latent_options import add_latents, kept_latents
 from gan_lightning.commands.options import OptionParser, layers, path, whole
 from gan_lightning.visualization.image_sets import end_set, refuse_to_overwrite
 
@@ -97,12 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         help="samples that are looked at, where there are no --latents (default: %(default)s)",
     )
     parser.add_argument("--seed", type=whole(), default=0, help="of samples and of the split (default: %(default)s)")
-    parser.add_argument(
-        "--latents",
-        nargs="+",
-        metavar="PATH",
-        help="files that `encode` has kept, or folders of them, in place of samples",
-    )
+    add_latents(parser)
     parser.add_argument(
         "--labels_from",
         metavar="SOURCE",

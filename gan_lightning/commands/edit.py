@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_lightning.commands.errors import disk_errors_in_one_sentence, errors_in_one_sentence
 from gan_lightning.commands.from_checkpoint import add_device, add_import, import_packages, load_sampler, open_set
-from gan_lightning.commands.latent_options import kept_latents
+from gan_lightning.commands.latent_options import add_latents, kept_latents
 from gan_lightning.commands.options import OptionParser, number, path, whole
 from gan_lightning.commands.write_images import sample_file
 from gan_lightning.visualization.image_sets import end_set, fingerprint, refuse_to_overwrite
@@ -110,12 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--truncation", type=number, metavar="TAU", help="of latents or styles before they are moved, as of `generate`"
     )
-    parser.add_argument(
-        "--latents",
-        nargs="+",
-        metavar="PATH",
-        help="files that `encode` has kept, or folders of them, in place of samples",
-    )
+    add_latents(parser)
     parser.add_argument(
         "--scale", type=whole(1), default=1, metavar="N", help="make every pixel N x N large (default: %(default)s)"
     )

@@ -251,7 +251,7 @@ def _add_pictures(parser: argparse.ArgumentParser) -> None:
         help=f"images on the way from one sample to the next, ends included (default: {_FRAMES})",
     )
     add_style(parser)
-    add_latents(parser)
+    add_latents(parser, "; `--labels` then takes the place of their own classes")
     parser.add_argument("--video", action="store_true", help="write the way as an animation too, interpolation.gif")
 
 

@@ -1,8 +1,24 @@
 """Image files that a command is given, and the files that it makes of them."""
 
+import argparse
 from pathlib import Path
 
+from gan_lightning.commands.options import path
 from gan_lightning.visualization.image_sets import refuse_to_overwrite
+
+
+def add_files(parser: argparse.ArgumentParser, results: str) -> None:
+    """Add ``--input`` and ``--out``; ``results`` says what is written there."""
+    parser.add_argument(
+        "--input", required=True, type=path, metavar="PATH", help="an image, or a folder of images at any depth"
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=path,
+        metavar="DIR",
+        help=f"folder for {results}; it must be new or empty, or what the same command, which was cut off, has left",
+    )
 
 
 def targets_of(source: Path, out: Path, suffix: str = ".png") -> dict[Path, Path]:

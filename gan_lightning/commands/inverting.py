@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gan_lightning.commands.errors import disk_errors_in_one_sentence, errors_in_one_sentence
 from gan_lightning.commands.from_checkpoint import add_device, add_import, import_packages, load_sampler, open_set
-from gan_lightning.commands.input_images import check_place, targets_of
+from gan_lightning.commands.input_images import add_files, check_place, targets_of
 from gan_lightning.commands.options import number, path, whole
 from gan_lightning.visualization.image_sets import end_set
 
@@ -43,19 +43,9 @@ class Found(NamedTuple):
 
 
 def add_inversion(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the images, of the start, of what is minimised, and of the optimisation."""
+    """Add the options of the images, of the start, of the loss, and of the optimisation."""
     parser.add_argument("--ckpt", required=True, type=path, metavar="PATH", help="checkpoint that `fit` wrote")
-    parser.add_argument(
-        "--input", required=True, type=path, metavar="PATH", help="an image, or a folder of images at any depth"
-    )
-    parser.add_argument(
-        "--out",
-        required=True,
-        type=path,
-        metavar="DIR",
-        help="folder for the results, named after their images; it must be new or empty, or what the same command, "
-        "which was cut off, has left",
-    )
+    add_files(parser, "the results, named after their images")
     parser.add_argument(
         "--resize",
         action="store_true",
@@ -69,6 +59,23 @@ def add_inversion(parser: argparse.ArgumentParser) -> None:
         "them or by number (default: the sub-folders of --input, where these are called as classes)",
     )
     parser.add_argument("--text", metavar="TEXT", help="for models of texts: what the images show")
+    _add_start(parser)
+    _add_loss(parser)
+    parser.add_argument(
+        "--steps", type=whole(0), default=1000, metavar="N", help="of Adam; 0: the start alone (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--learning_rate", type=number, default=0.1, metavar="RATE", help="the largest (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--batch_size", type=whole(1), default=16, metavar="N", help="images at a time (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=whole(), default=0, help="of all that is drawn (default: %(default)s)")
+    add_import(parser)
+    add_device(parser)
+
+
+def _add_start(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--space",
         choices=["z", "w", "w+"],
@@ -84,12 +91,9 @@ def add_inversion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--candidates", type=whole(1), default=256, metavar="N", help="random latents compared (default: %(default)s)"
     )
-    parser.add_argument(
-        "--steps", type=whole(0), default=1000, metavar="N", help="of Adam; 0: the start alone (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--learning_rate", type=number, default=0.1, metavar="RATE", help="the largest (default: %(default)s)"
-    )
+
+
+def _add_loss(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--distance",
         metavar="NETWORK",
@@ -112,12 +116,6 @@ def add_inversion(parser: argparse.ArgumentParser) -> None:
             metavar="X",
             help=f"weight of {what} (default: %(default)g)",
         )
-    parser.add_argument(
-        "--batch_size", type=whole(1), default=16, metavar="N", help="images at a time (default: %(default)s)"
-    )
-    parser.add_argument("--seed", type=whole(), default=0, help="of all that is drawn (default: %(default)s)")
-    add_import(parser)
-    add_device(parser)
 
 
 def invert_files(

@@ -14,14 +14,13 @@ if TYPE_CHECKING:
     from gan_lightning.inference.edit import KeptLatents
 
 
-def add_latents(parser: argparse.ArgumentParser) -> None:
+def add_latents(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """Add ``--latents``; ``more`` says what else holds of them."""
     parser.add_argument(
         "--latents",
         nargs="+",
-        type=str,
         metavar="PATH",
-        help="instead of samples, make the images of latents that `encode` or `reconstruct` has kept: files, or "
-        "folders of them; `--labels` then takes the place of their own classes",
+        help=f"in place of samples, latents that `encode` or `reconstruct` has kept: files, or folders of them{more}",
     )
 
 

@@ -16,7 +16,7 @@ from gan_lightning.commands.from_checkpoint import (
     load_model,
     open_set,
 )
-from gan_lightning.commands.input_images import check_place, targets_of
+from gan_lightning.commands.input_images import add_files, check_place, targets_of
 from gan_lightning.commands.options import OptionParser, path, whole
 from gan_lightning.visualization.image_sets import FULL, end_set
 
@@ -92,16 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         help="checkpoint that `fit` wrote, or a generator of the PyTorch code by the authors of pix2pix and CycleGAN "
         "(latest_net_G.pth)",
     )
-    parser.add_argument(
-        "--input", required=True, type=path, metavar="PATH", help="an image, or a folder of images at any depth"
-    )
-    parser.add_argument(
-        "--out",
-        required=True,
-        type=path,
-        metavar="DIR",
-        help="folder for the results; it must be new or empty, or what the same command, which was cut off, has left",
-    )
+    add_files(parser, "the results")
     parser.add_argument(
         "--direction",
         metavar="NAME",
@@ -121,6 +112,23 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="for models of videos: predict N frames after the last ones of each video file or folder of frames",
     )
+    _add_guidance(parser)
+    parser.add_argument(
+        "--bits",
+        type=int,
+        choices=[8, 16],
+        default=8,
+        help="of each channel that is read and written (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=whole(), default=0, help="of what chance decides, if anything (default: %(default)s)"
+    )
+    add_import(parser)
+    add_device(parser)
+    return parser
+
+
+def _add_guidance(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hints",
         type=_hint,
@@ -135,19 +143,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="IMAGE",
         help="for models that colour images: picture whose colours are to be used",
     )
-    parser.add_argument(
-        "--bits",
-        type=int,
-        choices=[8, 16],
-        default=8,
-        help="of each channel that is read and written (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--seed", type=whole(), default=0, help="of what chance decides, if anything (default: %(default)s)"
-    )
-    add_import(parser)
-    add_device(parser)
-    return parser
 
 
 def _attribute_value(text: str) -> tuple[str, bool]:

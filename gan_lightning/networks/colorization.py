@@ -1,4 +1,4 @@
-"""A U-Net that is told colours: at points, as channels of its input, and for the whole image, as a palette."""
+"""A U-Net conditioned on colours: at points, as channels of its input, and of the whole image, as a palette."""
 
 from torch import Tensor, nn
 

@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from gan_lightning.cli import main
 from gan_lightning.commands.attributes import read_attribute
 from gan_lightning.inference.edit import KeptLatents, read_direction, write_latents
 from gan_lightning.variants import DCGAN, CycleGAN, StyleGAN2
+from tests.helpers.command_line import run
 from tests.helpers.games import save_checkpoint, small, vivid
 
 
@@ -39,13 +39,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         latent[0, 0] = 1.0 if number % 3 else -1.0
         write_latents(place, KeptLatents("z", latent))
     return folder
-
-
-def run(*arguments: object) -> int:
-    try:
-        return main([*map(str, arguments)])
-    except SystemExit as end:
-        return int(end.code or 0)
 
 
 def found(folder: Path, out: Path, *more: object) -> int:

@@ -11,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from gan_lightning.cli import main
 from gan_lightning.inference.edit import KeptLatents, read_latents, write_latents
 from gan_lightning.variants import DCGAN, AgeCGAN, CycleGAN
 from gan_lightning.visualization.images import to_uint8, write_png
+from tests.helpers.command_line import run
 from tests.helpers.games import save_checkpoint, vivid
 
 QUICK = ["--steps", "3", "--candidates", "4"]
@@ -32,13 +32,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             place.parent.mkdir(parents=True, exist_ok=True)
             write_png(place, image)
     return folder
-
-
-def run(*arguments: object) -> int:
-    try:
-        return main([*map(str, arguments)])
-    except SystemExit as end:
-        return int(end.code or 0)
 
 
 def pixels(file: Path) -> np.ndarray:

@@ -21,6 +21,14 @@ def fit(*arguments: str, steps: int = 2) -> int:
     return main(["fit", *TINY, "--trainer.max_steps", str(steps), *arguments])
 
 
+def run(*arguments: object) -> int:
+    """The exit code of a command."""
+    try:
+        return main([*map(str, arguments)])
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """What a command that must not start says last."""
     capsys.readouterr()

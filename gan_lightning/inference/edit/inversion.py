@@ -111,7 +111,7 @@ def invert(
         batch_size: Images at a time; results are the same but for rounding.
         seed: Of all that is drawn.
         first: Number of the first image: what is drawn for an image is a function of the seed and its number.
-        frames: Images of the way to keep, from the start to the result; no more than there are steps, and one.
+        frames: Reconstructions kept from the start to the result, at equal distances; at most ``steps + 1``.
         title: Of the progress bar.
 
     Raises:
