@@ -1,6 +1,5 @@
 """Clips of MNIST's digits that move and bounce off the borders."""
 
-
 import numpy as np
 import torch
 from torch import Tensor

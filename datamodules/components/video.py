@@ -18,6 +18,8 @@ SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".
 
 _CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,ogg"
 """FFmpeg's names of the containers that are read: it knows others that fetch what they name, such as playlists."""
+_WHOLE = 0.9
+"""Less of the frames that a header counts is worth a word: the file is cut off, or has empty packets, which repeat."""
 _UNEVEN = 1.5
 """A gap between frames of more than so many usual ones is uneven."""
 
@@ -78,7 +80,8 @@ class FrameReader:
     Attributes:
         expected: Number of frames by the file's header; 0 where it does not say.
         rate: Frames a second by the header; None where it does not say.
-        unevenness: After the last frame, in words, what is uneven about their times; empty if nothing is.
+        unevenness: After the last frame, in words, what is uneven about their times or their number; empty if nothing
+            is.
     """
 
     def __init__(self, video: Video, channels: int, size: int | tuple[int, int] | None) -> None:
@@ -143,7 +146,9 @@ class FrameReader:
             raise VideoError(f"{where} ({error.strerror or error})") from error
         if number == 0:
             raise VideoError("it has no frame")
-        self.unevenness = _unevenness(stamps, float(stream.time_base or 0))
+        missing = f"{number} of the {self.expected} that its header counts" if number < _WHOLE * self.expected else ""
+        apart = _unevenness(stamps, float(stream.time_base or 0))
+        self.unevenness = f"its frames are {', '.join(filter(None, [missing, apart]))}" if missing or apart else ""
 
     def _check(self, stream: Any) -> None:
         if stream.width * stream.height > MOST_PIXELS:
@@ -169,7 +174,7 @@ def _unevenness(stamps: list[int | None], unit: float) -> str:
     gaps: NDArray[Any] = np.diff(np.array(stamps, np.float64))
     if gaps.max() <= _UNEVEN * np.median(gaps):
         return ""
-    return f"its frames are {gaps.min() * unit * 1000:.0f} to {gaps.max() * unit * 1000:.0f} ms apart"
+    return f"{gaps.min() * unit * 1000:.0f} to {gaps.max() * unit * 1000:.0f} ms apart"
 
 
 def imported_av() -> Any:

@@ -229,3 +229,15 @@ def test_means_of_windows() -> None:
     values = np.arange(12, dtype=np.float32).reshape(3, 4)
     expected = [[values[i : i + 2, j : j + 3].mean() for j in range(2)] for i in range(2)]
     np.testing.assert_allclose(window_means(values, (2, 3)), expected)
+
+
+def test_a_file_that_is_cut_off_is_told(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "videos" / "cut.avi", frames(40, 48, 64))
+    whole = path.read_bytes()
+    reader = FrameReader(Video(path), 1, None)
+    assert (len(list(reader)), reader.unevenness) == (40, "")
+    path.write_bytes(whole[: len(whole) * 7 // 10])  # the index is at an AVI file's end, and it plays without it
+    with pytest.warns(
+        UserWarning, match=r"cut.avi: its frames are \d+ of the 40 that its header counts, and are taken"
+    ):
+        assert len(module(tmp_path / "videos", split="time").load_splits().train)
