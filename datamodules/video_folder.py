@@ -13,7 +13,7 @@ from datamodules.components.examples import Chances, ClipExamples, ExampleDataMo
 from datamodules.components.first_process import rank_zero_warn
 from datamodules.components.layouts import split_folders
 from datamodules.components.raster import Pixels, Size
-from datamodules.components.video import SUFFIXES, Video, VideoError, list_videos
+from datamodules.components.video import SUFFIXES, Video, VideoError, list_videos, warn_of_unevenness
 from datamodules.components.video_cache import BLOCK, CachedVideo, cached_video, window_means
 
 _NAMED = 5  # as many broken videos are named in an error
@@ -149,8 +149,7 @@ class VideoFolderDataModule(ExampleDataModule):
                 ) from error
             if each.shape[1] < height or each.shape[2] < width:
                 broken.append(f"{video.path} ({each.shape[2]} x {each.shape[1]} pixels, smaller than a crop)")
-            if each.unevenness:
-                rank_zero_warn(f"{video.path}: {each.unevenness}, and are taken in their order all the same.")
+            warn_of_unevenness(video.path, each.unevenness)
             cached.append(each)
         if broken:
             more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from datamodules.components.decoding import MOST_PIXELS, read_pixels
 from datamodules.components.files import is_image, list_files
+from datamodules.components.first_process import rank_zero_warn
 from datamodules.components.raster import Pixels, resized
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv")
@@ -175,6 +176,12 @@ def _unevenness(stamps: list[int | None], unit: float) -> str:
     if gaps.max() <= _UNEVEN * np.median(gaps):
         return ""
     return f"{gaps.min() * unit * 1000:.0f} to {gaps.max() * unit * 1000:.0f} ms apart"
+
+
+def warn_of_unevenness(path: Path, unevenness: str) -> None:
+    """Warn of a video whose frames are uneven, or fewer than its header counts; see :class:`FrameReader`."""
+    if unevenness:
+        rank_zero_warn(f"{path}: {unevenness}, and are taken in their order all the same.")
 
 
 def imported_av() -> Any:

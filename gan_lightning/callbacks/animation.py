@@ -44,7 +44,7 @@ class RunAnimation(Callback):
             with write_errors_as_warnings(path):
                 self._write(path, pictures)
                 for logger in trainer.loggers:
-                    _send(logger, path, trainer.global_step)
+                    send_animation(logger, "animation", path, trainer.global_step)
 
     def _write(self, path: Path, pictures: list[Path]) -> None:
         last = len(pictures) - 1
@@ -61,14 +61,14 @@ def _frame(picture: Path) -> Image.Image:
         return image.convert("P")
 
 
-def _send(logger: Logger, path: Path, step: int) -> None:
-    """Send the animation to a logger that accepts videos or images."""
+def send_animation(logger: Logger, name: str, path: Path, step: int) -> None:
+    """Send a GIF file by a name to a logger that accepts videos or images."""
     experiment: Any = getattr(logger, "experiment", None)
     with errors_as_warnings(logger, step):
         if hasattr(logger, "log_video"):  # Weights & Biases
-            logger.log_video("animation", [str(path)], step=step, format=["gif"])
+            logger.log_video(name, [str(path)], step=step, format=["gif"])
         elif hasattr(experiment, "add_image"):  # TensorBoard, which plays a GIF where it expects a picture
             from tensorboard.compat.proto.summary_pb2 import Summary
 
             image = Summary.Image(encoded_image_string=path.read_bytes())
-            add_summary(experiment, Summary(value=[Summary.Value(tag="animation", image=image)]), step)
+            add_summary(experiment, Summary(value=[Summary.Value(tag=name, image=image)]), step)

@@ -8,6 +8,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from gan_lightning.arguments.ranges import check_whole
+from gan_lightning.callbacks.animation import send_animation
 from gan_lightning.callbacks.picture import Picture, first_batches, prepared, write_errors_as_warnings
 from gan_lightning.games.randomness import own_randomness
 from gan_lightning.visualization.captions import captioned
@@ -21,8 +22,8 @@ _SIDE = 256
 class ClipAnimation(Picture):
     """Writes true and predicted clips of the validation set as GIF files into ``clips/`` of the run directory.
 
-    One example a row: at the left the true clip, at the right its given frames and the predicted ones. All animations
-    show the same examples and are named by the step.
+    Loggers that accept videos or images get them too. One example a row: at the left the true clip, at the right its
+    given frames and the predicted ones. All animations show the same examples and are named by the step.
 
     Args:
         every_n_steps: Generator updates between two animations.
@@ -77,3 +78,5 @@ class ClipAnimation(Picture):
         with write_errors_as_warnings(path):
             self._folder.mkdir(parents=True, exist_ok=True)
             write_gif(path, frames, durations(len(frames), self.rate))
+            for logger in trainer.loggers:
+                send_animation(logger, self._folder.name, path, trainer.global_step)

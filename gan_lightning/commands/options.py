@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from gan_lightning.commands.parser_internals import take_negative_values
+
 
 class OptionParser(argparse.ArgumentParser):
     """A parser whose help keeps its lines and whose mistakes are one sentence, exit code 2."""
@@ -12,6 +14,7 @@ class OptionParser(argparse.ArgumentParser):
     def __init__(self, **kwargs: Any) -> None:
         # No abbreviations: an option that is cut short is mostly a mistake.
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **kwargs)
+        take_negative_values(self)
 
     def error(self, message: str) -> NoReturn:
         one_line = " ".join(message.removeprefix("argument ").split())

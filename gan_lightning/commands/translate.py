@@ -196,8 +196,10 @@ def _write(
     # Continue an interrupted command: only the missing files.
     todo = {target: file for target, file in targets.items() if not any(map(Path.is_file, _names(target)))}
     done = len(targets) - len(todo)
-    with tqdm(todo.items(), desc="Translating", unit=" images", initial=done, total=len(targets)) as bar:
-        for target, file in bar:
+    # An image is one step; of a video every predicted frame is.
+    steps, unit = (1, " images") if options.frames is None else (options.frames, " frames")
+    with tqdm(desc="Translating", unit=unit, initial=done * steps, total=len(targets) * steps) as bar:
+        for target, file in todo.items():
             try:
                 if options.frames is None:
                     _translate_one(model, file, target, options, reference)
@@ -211,6 +213,7 @@ def _write(
                     raise
                 place = getattr(file, "path", file)
                 failures.append(f"{place}: {target} cannot be written: {error.strerror}.")
+            bar.update(steps)
     return failures
 
 

@@ -10,6 +10,7 @@ from PIL import UnidentifiedImageError
 from torch import Tensor
 
 from datamodules.components.decoding import FORMATS, read_pixels
+from datamodules.components.files import reason
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.hints import Hint
 from gan_lightning.games.translation import AttributeEdits, TranslationGame
@@ -126,4 +127,6 @@ def _pixels(file: str | Path, channels: int, bits: int = 8) -> Tensor:
     except UnidentifiedImageError as error:
         raise ImageError(f"{file} is no {FORMATS} image, or a damaged one.") from error
     except Exception as error:  # PIL raises SyntaxError, struct.error, ... besides OSError
-        raise ImageError(f"{file} cannot be read: {error}.") from error
+        # An OSError's text would name the file once more.
+        why = error.strerror if isinstance(error, OSError) and error.strerror else reason(error)
+        raise ImageError(f"{file} cannot be read: {why}.") from error

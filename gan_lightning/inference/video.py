@@ -6,8 +6,9 @@ from collections import deque
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
-from datamodules.components.video import FrameReader, Video, VideoError
+from datamodules.components.video import FrameReader, Video, VideoError, warn_of_unevenness
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.video import VideoGame
 from gan_lightning.inference.translation import ImageError
@@ -30,7 +31,7 @@ def check_video(model: AdversarialModule, n: int | None) -> None:
 
 
 def continue_video(model: VideoGame, video: Video, n: int) -> tuple[Tensor, float]:
-    """Predict the frames after the last ones of a video, of any size.
+    """Predict the frames after the last ones of a video, of any size; a warning says so if it is cut off or uneven.
 
     Args:
         model: Predicts frames.
@@ -45,11 +46,15 @@ def continue_video(model: VideoGame, video: Video, n: int) -> tuple[Tensor, floa
     """
     reader = FrameReader(video, model.channels, None)
     try:
-        last = deque(reader, model.n_given)
+        # The whole video is read: where it ends is known when it has.
+        bar = tqdm(reader, f"Reading {video.path.name}", unit=" frames", leave=False, disable=None)
+        last = deque(bar, model.n_given)
     except (VideoError, ModuleNotFoundError) as error:
         raise ImageError(f"{video.path} cannot be read: {error}.") from error
     if len(last) < model.n_given:
-        raise ImageError(f"{video.path} has {len(last)} frames, and {type(model).__name__} needs {model.n_given}.")
+        name = type(model).__name__
+        raise ImageError(f"{video.path} is too short: {name} is given {model.n_given} frames, and it has {len(last)}.")
+    warn_of_unevenness(video.path, reader.unevenness)
     # T x C x H x W
     given = model.scaled(torch.stack([torch.from_numpy(frame.transpose(2, 0, 1).copy()) for frame in last]))
     made = model.predict_frames(given.flatten(0, 1)[None], n)[0]

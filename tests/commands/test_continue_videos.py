@@ -1,10 +1,12 @@
 """From videos to the frames after them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image, ImageSequence
 
 from datamodules.components.video import list_videos
@@ -14,7 +16,7 @@ from gan_lightning.callbacks.predictions import PredictionWriter
 from gan_lightning.cli import main
 from gan_lightning.variants import Pix2Pix, VideoPrediction
 from gan_lightning.visualization.images import to_uint8
-from tests.datamodules.test_video_folder import frames, write_images
+from tests.datamodules.test_video_folder import frames, write_images, write_video
 from tests.helpers.games import DigitsFor, play, run_directory, save_checkpoint, small
 
 
@@ -33,7 +35,10 @@ def test_a_folder_of_frames_is_continued(checkpoint: Path, tmp_path: Path, capsy
     write_images(tmp_path / "videos" / "short", frames(3))
     command = ["translate", "--ckpt", str(checkpoint), "--device", "cpu", "--frames", "3"]
     assert main([*command, "--input", str(tmp_path / "videos"), "--out", str(tmp_path / "out")]) == 1
-    assert "short has 3 frames, and VideoPrediction needs 4." in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "short is too short: VideoPrediction is given 4 frames, and it has 3." in told
+    assert "6/6" in told  # three frames of each of two videos
+    assert " frames/s" in told
     written = shown(tmp_path / "out" / "walk.1.gif")
     assert written.shape == (7, 24, 32)
     model = inference.load(checkpoint)
@@ -42,6 +47,15 @@ def test_a_folder_of_frames_is_continued(checkpoint: Path, tmp_path: Path, capsy
     assert np.abs(written.astype(int) - to_uint8(clip)[:, 0].numpy()).max() <= 1
     given = torch.from_numpy(frames(6)[2:])
     assert np.abs(written[:4].astype(int) - given.numpy()).max() <= 1
+
+
+def test_a_video_that_is_cut_off_is_told(checkpoint: Path, tmp_path: Path) -> None:
+    path = write_video(tmp_path / "cut.avi", frames(40, 48, 64))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 7 // 10])
+    with pytest.warns(
+        UserWarning, match=r"cut.avi: its frames are \d+ of the 40 that its header counts, and are taken"
+    ):
+        inference.continue_video(inference.load(checkpoint), list_videos(path)[0], 1)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +86,24 @@ def test_no_video_is_told(checkpoint: Path, tmp_path: Path, capsys: pytest.Captu
     errors = capsys.readouterr().err
     assert "text.txt is no video (.mp4, " in errors
     assert "There is no file or folder" in errors
+
+
+def test_loggers_get_the_clips(tmp_path: Path) -> None:
+    """TensorBoard plays a GIF where it expects a picture."""
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    logger = TensorBoardLogger(str(tmp_path / "events"))
+
+    class Logged(ClipAnimation):
+        def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+            trainer.loggers = [*trainer.loggers, logger]
+            super().setup(trainer, pl_module, stage)
+
+    play(small(VideoPrediction), 1, tmp_path, batch_size=20, callbacks=[Logged(n=2, scale=1)])
+    shows = EventAccumulator(logger.log_dir, {"images": 0}).Reload().Images("clips")
+    assert [show.step for show in shows] == [0, 1]
+    assert shows[1].encoded_image_string == (run_directory(tmp_path) / "clips" / "step_00000001.gif").read_bytes()
 
 
 def test_a_run_shows_clips_and_predict_writes_those_of_the_test_set(tmp_path: Path) -> None:

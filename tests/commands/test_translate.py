@@ -226,7 +226,7 @@ class TestCommand:
         ("variant", "options", "message"),
         [
             (Colorization, ["--reference", "notes.txt"], "notes.txt is no PNG, JPEG, WebP"),
-            (Colorization, ["--reference", "absent.png"], "absent.png cannot be read"),
+            (Colorization, ["--reference", "absent.png"], "absent.png cannot be read: No such file or directory."),
             (Pix2Pix, ["--reference", "a.png"], "Pix2Pix takes no reference: leave it out."),
             (Pix2Pix, ["--hints", "0,0,#000000"], "Pix2Pix takes no hints: leave it out."),
         ],
@@ -246,7 +246,7 @@ class TestCommand:
     @pytest.mark.parametrize("hint", ["1,2", "1,2,red", "-1,2,#000000", "1.5,2,#000000", "1,2,#00000", "1,2,#00000g"])
     def test_hints_that_make_no_sense(self, hint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit, match="2"):
-            self.run("--ckpt", "x", "--input", tmp_path, "--out", tmp_path / "out", f"--hints={hint}")
+            self.run("--ckpt", "x", "--input", tmp_path, "--out", tmp_path / "out", "--hints", hint)
         assert f"--hints: {hint!r} is no point and colour" in capsys.readouterr().err
 
     def test_broken_files_are_named_and_all_others_done(
