@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import is_zipfile
 
 import torch
 from torch import Tensor
@@ -23,7 +24,8 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         raise FileNotFoundError(f"{path}: no such file; it should hold a network's weights.")
     try:
         # On the CPU: the file may come from a machine with another device.
-        weights = torch.load(path, map_location="cpu", weights_only=True)
+        # Mapped into memory where it can be: most of a start is spent on copies of weights.
+        weights = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except Exception as error:  # A file of another kind breaks torch's reader in any of many ways.
         raise ValueError(_BROKEN.format(path)) from error
     if not isinstance(weights, Mapping) or not all(isinstance(weight, Tensor) for weight in weights.values()):
