@@ -25,12 +25,13 @@ COMMANDS = {
     "directions": ("gan_lightning.commands.directions", "find directions of latents that change images"),
     "edit": ("gan_lightning.commands.edit", "write samples, or images of kept latents, along such directions"),
     "evaluate": ("gan_lightning.commands.evaluate", "compute the metrics of a checkpoint or of a folder of samples"),
+    "zoo": ("gan_lightning.commands.zoo", "list the pretrained models in this package, for --ckpt zoo:NAME"),
     "configs": ("gan_lightning.commands.configs", "list the configs that are shipped, by their names"),
     "shards": ("gan_lightning.commands.shards", "write a folder of images as shards, which can be streamed"),
     "zip": ("gan_lightning.commands.image_zip", "write images and labels as one zip file, as StyleGAN2-ADA reads it"),
 }
 
-_TRAINS_NOTHING = ("generate", "translate", "encode", "reconstruct", "directions", "edit", "evaluate")
+_TRAINS_NOTHING = ("generate", "translate", "encode", "reconstruct", "directions", "edit", "evaluate", "zoo")
 """These do without Lightning, in a process of their own."""
 _BRINGS_LIGHTNING = ("--import", "--data", "--labels_from")
 """Unless one of these is given: code of the user's own, and data modules, are written for Lightning's classes."""

@@ -119,6 +119,8 @@ class AdversarialModule(ChecksImages, RecordsLogs, Checked):
     its output with its input."""
     joined_channels: Sequence[int] | None = None
     """Channels of the images that are joined into one input of the discriminator. None: an input is one image."""
+    training_parts: tuple[str, ...] = ("discriminator", "augmentation", "regularizers")
+    """Attributes whose weights training alone needs: a pretrained model is saved without them."""
     differentiates_twice: bool = True
     """Whether penalties hold gradients of gradients; False: compiled networks stay compiled in them."""
 

@@ -40,6 +40,8 @@ class EmbeddingGame(ReadsCaptions, AdversarialModule):
         ValueError: There is no tokenizer, or the encoder does not say how long its features are.
     """
 
+    training_parts = ("augmentation", "regularizers")
+
     def __init__(
         self,
         image_shape: ImageShape,

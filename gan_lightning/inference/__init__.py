@@ -1,9 +1,10 @@
 """From a checkpoint to images, without data and without a trainer: load, generate, interpolate, encode, translate."""
 
 from gan_lightning.games.hints import Hint
-from gan_lightning.inference.checkpoint import CheckpointError, load, read_checkpoint
+from gan_lightning.inference.checkpoint import CheckpointError, from_pretrained, load, read_checkpoint
 from gan_lightning.inference.initialisation import Initialisation, init_from
 from gan_lightning.inference.perceptual_path_length import perceptual_path_length
+from gan_lightning.inference.pretrained import save_pretrained
 from gan_lightning.inference.published import load_any, load_reference, reference_network
 from gan_lightning.inference.sampling import (
     check_codes,
@@ -38,6 +39,7 @@ __all__ = [
     "check_video",
     "continue_video",
     "encode",
+    "from_pretrained",
     "generate",
     "init_from",
     "interpolate",
@@ -51,6 +53,7 @@ __all__ = [
     "read_reference",
     "reconstruct",
     "reference_network",
+    "save_pretrained",
     "scale_noise",
     "set_standing_statistics",
     "train_style_encoder",

@@ -14,10 +14,9 @@ import torch
 from gan_lightning import __version__
 from gan_lightning.arguments.recipes import find_name
 from gan_lightning.games.base import AdversarialModule
-
-
-class CheckpointError(ValueError):
-    """A checkpoint is missing, damaged or of another program. The message is a sentence for the user."""
+from gan_lightning.inference import zoo
+from gan_lightning.inference.checkpoint_error import CheckpointError as CheckpointError
+from gan_lightning.inference.pretrained import completed, is_pretrained, read_pretrained
 
 
 def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
@@ -27,6 +26,11 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
         CheckpointError: The file is missing, truncated, damaged or of another kind.
     """
     path = local_path(path)
+    if is_pretrained(path):
+        raise CheckpointError(
+            f"{path} is a pretrained model, which holds weights alone and no state of training: begin a run with it by "
+            "--init_from."
+        )
     if path.is_dir():
         raise CheckpointError(f"{path} is a folder: give the checkpoint file in it, such as last.ckpt.")
     if not path.is_file():
@@ -60,13 +64,15 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
 
 
 def local_path(path: str | Path) -> Path:
-    """Path of a checkpoint that may be given as ``file://...``.
+    """Path of a checkpoint that may be given as ``file://...``, or as ``zoo:NAME``.
 
     Raises:
-        CheckpointError: It is empty, or a URL of another machine.
+        CheckpointError: It is empty, a URL of another machine, or no model of the zoo.
     """
     if str(path) == "":
         raise CheckpointError("The path of the checkpoint is empty.")
+    if str(path).startswith(zoo.PREFIX):
+        return zoo.find(str(path).removeprefix(zoo.PREFIX))
     # A URL: scheme:/path.
     address = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", str(path))  # Path has replaced // by /.
     # What exists is a path, whatever it looks like.
@@ -77,17 +83,30 @@ def local_path(path: str | Path) -> Path:
     return Path("/" + unquote(address[2]).removeprefix("localhost/"))
 
 
+def read_model(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """Read the checkpoint of a run, or a pretrained model, whose ``state_dict`` may lack what training alone needs.
+
+    Raises:
+        CheckpointError: It is neither, missing or damaged.
+    """
+    path = local_path(path)
+    return (read_pretrained if is_pretrained(path) else read_checkpoint)(path, map_location)
+
+
 def load(path: str | Path, map_location: Any = "cpu") -> AdversarialModule:
-    """Load the model of a checkpoint, with the hyper-parameters of its training, in evaluation mode.
+    """Load a model with the hyper-parameters of its training, in evaluation mode.
 
     Args:
-        path: Checkpoint file of a run.
+        path: Checkpoint file of a run; folder or ``.safetensors`` file of
+            :func:`~gan_lightning.inference.pretrained.save_pretrained`; or ``zoo:NAME``, a model of this package.
+            The last three hold the weights that samples need, unless they were saved with everything: what training
+            needs beside them, such as a discriminator, has its random first weights.
         map_location: Device of the model.
 
     Raises:
         CheckpointError: The file is missing, damaged or of another program, or does not fit this version.
     """
-    checkpoint = read_checkpoint(path, map_location)
+    checkpoint = read_model(path, map_location)
     variant = _find(checkpoint["gan_lightning"]["variant"], path)
     # Checked before it is called: a file must not choose any function that can be imported.
     if not (isinstance(variant, type) and issubclass(variant, AdversarialModule)):
@@ -96,7 +115,8 @@ def load(path: str | Path, map_location: Any = "cpu") -> AdversarialModule:
         # The order of Lightning's load_from_checkpoint: arguments, own state, weights.
         model = variant(**checkpoint.get("hyper_parameters", {}))
         model.on_load_checkpoint(checkpoint)
-        model.load_state_dict(checkpoint["state_dict"])
+        weights = checkpoint["state_dict"]
+        model.load_state_dict(completed(model, weights) if is_pretrained(local_path(path)) else weights)
     except (KeyError, TypeError, RuntimeError, ValueError) as error:
         raise CheckpointError(
             f"{path} does not fit the {variant.__name__} of this version of the code"
@@ -104,6 +124,10 @@ def load(path: str | Path, map_location: Any = "cpu") -> AdversarialModule:
         ) from error
     # Evaluation mode: samples must not depend on their batch, nor move running statistics.
     return model.to(map_location).eval()
+
+
+from_pretrained = load
+"""The name that libraries of pretrained models have for it."""
 
 
 def other_version(checkpoint: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gan_lightning.arguments.recipes import import_name
 from gan_lightning.inference.checkpoint import load
+from gan_lightning.inference.zoo import PREFIX
 
 
 def encoder_pair(name: str | None, game: Any) -> Any:
@@ -28,7 +29,7 @@ def encoder_pair(name: str | None, game: Any) -> Any:
             )
         return game
     # An import path has no separator and no suffix of a checkpoint.
-    is_file = Path(name).exists() or name.endswith(".ckpt") or "/" in name
+    is_file = Path(name).exists() or name.endswith(".ckpt") or "/" in name or name.startswith(PREFIX)
     pair = load(name) if is_file else import_name(name)()
     if not _is_pair(pair):
         raise ValueError(f"encoders is {name}, a {type(pair).__name__}, which has no encode_images and encode_texts.")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from datamodules.components.first_process import rank_zero_warn
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.players import PLAYERS
-from gan_lightning.inference.checkpoint import CheckpointError, read_checkpoint
+from gan_lightning.inference.checkpoint import CheckpointError, read_model
 from gan_lightning.inference.published import reference_players
 from gan_lightning.inference.published.reading import Weights, state_dicts
 from gan_lightning.trainer.state_dict import uncompiled_name
@@ -127,7 +127,7 @@ def _take_encoder(game: AdversarialModule, name: str, path: str, state: dict[str
     """
     own = _under(state, f"{name}.network")
     try:
-        checkpoint = read_checkpoint(path)
+        checkpoint = read_model(path)
     except CheckpointError:
         if not state_dicts(path):
             raise
@@ -190,7 +190,7 @@ def files_by_player(files: Files) -> dict[str, str]:
 def _players_of(path: str) -> dict[str, Weights]:
     """State dicts of the players in a file, averages before others."""
     try:
-        state: Weights = read_checkpoint(path)["state_dict"]
+        state: Weights = read_model(path)["state_dict"]
     except CheckpointError:
         # Neither kind of file: the first message stands, which says what a checkpoint is.
         if not state_dicts(path):

@@ -41,6 +41,7 @@ class CycleGAN(TranslationGame):
     """
 
     directions = ("AtoB", "BtoA")
+    training_parts = (*TranslationGame.training_parts, "buffers_of_fakes")
     generator: nn.ModuleDict
     discriminator: nn.ModuleDict
     buffers_of_fakes: nn.ModuleDict

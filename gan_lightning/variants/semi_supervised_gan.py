@@ -47,6 +47,8 @@ class SemiSupervisedGAN(ImageGame, generator_optimizer=ImprovedGANAdam, discrimi
         ValueError: There are no classes.
     """
 
+    training_parts = ("augmentation", "regularizers")  # The discriminator is the classifier.
+
     def __init__(
         self,
         image_shape: ImageShape = (1, 28, 28),

@@ -63,6 +63,8 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
         ValueError: There are neither attributes nor classes, or an attribute is there twice.
     """
 
+    training_parts = ("augmentation", "regularizers")  # The discriminator predicts attributes that are not given.
+
     def __init__(
         self,
         image_shape: ImageShape = (3, 128, 128),

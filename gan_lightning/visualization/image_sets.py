@@ -100,7 +100,10 @@ def refuse_to_overwrite(folder: Path) -> None:
 
 
 def fingerprint(file: Path) -> str:
-    """SHA-256 of a file's bytes."""
+    """SHA-256 of a file's bytes; of a folder, of those of the files in it."""
+    if file.is_dir():
+        parts = [f"{part.name} {fingerprint(part)}" for part in sorted(file.iterdir()) if part.is_file()]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
     with open(file, "rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
