@@ -35,10 +35,11 @@ from gan_lightning.optimizers import DCGANAdam
 from gan_lightning.optimizers.ema import average_of
 from gan_lightning.optimizers.schedulers import Schedules
 from gan_lightning.regularizers.regularizer import Regularizer, checked_regularizers
+from gan_lightning.trainer.batch_checks import ChecksImages
 from gan_lightning.trainer.collectives import restore_buffers, synchronise_buffers, synchronised_buffers
 from gan_lightning.trainer.internals import do_not_count_steps, expire_logged_values
 from gan_lightning.trainer.last_logged import RecordsLogs
-from gan_lightning.trainer.loader_batches import ChecksImages, number_of_examples, split_batch
+from gan_lightning.trainer.loader_batches import number_of_examples, split_batch
 from gan_lightning.trainer.module import Module
 from gan_lightning.trainer.number_types import (
     convert_layer_inputs,

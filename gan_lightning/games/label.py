@@ -16,7 +16,7 @@ from gan_lightning.games.freezing import evaluating
 from gan_lightning.games.image import ImageGame, ImageShape, repeat_cyclically
 from gan_lightning.games.randomness import fold, indexed_uniform
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
-from gan_lightning.trainer.loader_batches import check_labels
+from gan_lightning.trainer.batch_checks import check_labels
 
 LabelGeneratorFactory = Callable[[ImageShape, int, int], nn.Module]
 LabelDiscriminatorFactory = Callable[[ImageShape, int], nn.Module]

@@ -19,7 +19,8 @@ from gan_lightning.games.image import ImageGame, ImageShape
 from gan_lightning.games.randomness import fold, indexed_uniform
 from gan_lightning.networks.layers.frozen import Kept
 from gan_lightning.networks.text import BagOfWords, Text
-from gan_lightning.trainer.loader_batches import captions_in, check_tokens
+from gan_lightning.trainer.batch_checks import check_tokens
+from gan_lightning.trainer.loader_batches import captions_in
 
 TextEncoderFactory = Callable[[int], nn.Module]
 TextGeneratorFactory = Callable[[ImageShape, int, int], nn.Module]

@@ -15,7 +15,7 @@ from gan_lightning.losses import Terms, minimax_discriminator
 from gan_lightning.networks import NoisyClassifier, SoftplusGenerator
 from gan_lightning.optimizers import ImprovedGANAdam
 from gan_lightning.optimizers.ema import ExponentialMovingAverage
-from gan_lightning.trainer.loader_batches import check_labels
+from gan_lightning.trainer.batch_checks import check_labels
 from gan_lightning.variants.feature_matching_gan import match
 
 

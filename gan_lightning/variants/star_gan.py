@@ -20,7 +20,7 @@ from gan_lightning.networks import StarGANDiscriminator, StarGANGenerator
 from gan_lightning.networks.layers.labels import one_hot
 from gan_lightning.optimizers import StarGANAdam
 from gan_lightning.regularizers import PenaltyMethod, gradient_penalty
-from gan_lightning.trainer.loader_batches import check_attributes, check_labels
+from gan_lightning.trainer.batch_checks import check_attributes, check_labels
 
 AttributeNetworkFactory = Callable[[ImageShape, int], nn.Module]
 

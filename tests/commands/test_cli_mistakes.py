@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from gan_lightning.cli import main
 from gan_lightning.commands.trainer_options import check_monitors
-from gan_lightning.trainer.loader_batches import check_labels
+from gan_lightning.trainer.batch_checks import check_labels
 from gan_lightning.variants import DCGAN, SRGAN
 from tests.helpers.command_line import LAST, TINY, fit, printed_config, refused
 
