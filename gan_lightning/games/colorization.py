@@ -17,6 +17,7 @@ from gan_lightning.games.image import DiscriminatorFactory, ImageShape
 from gan_lightning.games.randomness import own_randomness
 from gan_lightning.games.translation import AttributeEdits, PairedTranslationGame
 from gan_lightning.losses import Terms
+from gan_lightning.metrics.luminance import peak_signal_to_noise
 from gan_lightning.trainer.loader_batches import split_batch
 from gan_lightning.visualization.lab import lab_to_displayable, rgb_to_lab
 
@@ -176,7 +177,8 @@ class ColorizationGame(PairedTranslationGame):
             "psnr_palette": self.colored(batch.condition, palette=palettes(batch.real)),
         }
         true = self.colors.joined(batch.condition, batch.real)
-        return {name: _psnr(images, true) for name, images in made.items()}
+        # [-1, 1] is 2 wide; of equal images 106 dB.
+        return {name: peak_signal_to_noise(images, true, 2.0, 1e-10).mean() for name, images in made.items()}
 
     def picture_columns(self, batch: GameBatch) -> list[Tensor]:
         """Given, with drawn hints on it; coloured without and with the hints; true."""
@@ -258,9 +260,3 @@ def _colors(
             "PairedImageDataModule: change the data, or set given to lightness."
         )
     return DrawingColors(condition_shape[0], image_shape[0])
-
-
-def _psnr(images: Tensor, true: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB, mean over images; the range [-1, 1] is 2 wide."""
-    errors = (images - true).float().square().mean(dim=(1, 2, 3)).clamp(min=1e-10)
-    return (10 * (4 / errors).log10()).mean()

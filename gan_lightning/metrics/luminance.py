@@ -27,8 +27,25 @@ def luminance(images: Tensor) -> Tensor:
     return 16 + (images.float() * weights[:, None, None]).sum(dim=1, keepdim=True)
 
 
+def peak_signal_to_noise(images: Tensor, truth: Tensor, peak: float = 255.0, least_error: float = 0.0) -> Tensor:
+    """Peak signal-to-noise ratio over all channels, ``10 log10(peak^2 / mean squared difference)``.
+
+    Args:
+        images: N x C x H x W.
+        truth: The same.
+        peak: Width of the range of values.
+        least_error: Least mean squared difference that counts, so that equal images have a finite ratio.
+
+    Returns:
+        N values in dB, float32; inf for equal images, where ``least_error`` is 0.
+    """
+    # The mean by image, then the logarithm: papers average decibels, not errors.
+    errors = (images.float() - truth.float()).square().mean(dim=(1, 2, 3))
+    return 10 * torch.log10(peak**2 / errors.clamp(min=least_error))
+
+
 def psnr(images: Tensor, truth: Tensor, border: int) -> Tensor:
-    """Peak signal-to-noise ratio of the luminance, ``10 log10(255^2 / mean squared difference)``.
+    """Peak signal-to-noise ratio of the luminance; see :func:`peak_signal_to_noise`.
 
     Args:
         images: uint8, N x C x H x W.
@@ -38,9 +55,7 @@ def psnr(images: Tensor, truth: Tensor, border: int) -> Tensor:
     Returns:
         N values in dB, float32; inf for equal images.
     """
-    difference = _inner(luminance(images) - luminance(truth), border)
-    # The mean by image, then the logarithm: papers average decibels, not errors.
-    return 10 * torch.log10(255**2 / difference.square().mean(dim=(1, 2, 3)))
+    return peak_signal_to_noise(*(_inner(luminance(part), border) for part in (images, truth)))
 
 
 def ssim(images: Tensor, truth: Tensor, border: int) -> Tensor:

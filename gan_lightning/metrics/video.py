@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan_lightning.metrics.luminance import luminance, ssim
+from gan_lightning.metrics.luminance import luminance, peak_signal_to_noise, ssim
 
 _SLOWEST = 0.2
 """Pixels a frame from which on a pixel moves, the authors' threshold."""
@@ -100,10 +100,9 @@ def frame_measures(images: Tensor, truth: Tensor, moving: Tensor | None = None) 
     """
     if moving is not None:
         images, truth = images * moving, truth * moving
-    # By frame, over all channels; the structure is the luminance's.
-    error = (images.float() - truth.float()).square().mean(dim=(1, 2, 3)).clamp(min=_LEAST_ERROR)
     return {
-        "psnr": 10 * torch.log10(255**2 / error),
+        # By frame, over all channels; the structure is the luminance's.
+        "psnr": peak_signal_to_noise(images, truth, least_error=_LEAST_ERROR),
         "ssim": ssim(images, truth, border=0),
         "sharpness": sharpness_difference(images, truth),
     }
