@@ -1,6 +1,7 @@
 """Clips of a video: frames that are decoded once and mapped, against a seek in the file for every clip.
 
     python -m benchmarks video --file VIDEO
+    python -m benchmarks video --file VIDEO --part memory
 
 Both give batches of 8 random crops of 5 frames, 32 x 32, in two worker processes each. The baseline is what one writes
 first: a torch Dataset that opens the file with PyAV, seeks to the key frame before the clip, decodes on to its last
@@ -8,14 +9,14 @@ frame, and crops. The runs alternate, so that whatever else the machine does fal
 crops that move (``min_motion``), and the one pass in which the cache is made. Printed are medians over the rounds and,
 for the ratios, also the lowest and the highest in a round.
 
-Then the video is made ``--hours`` long, by writing its packets again and again, and the memory of a process is read
-before and after thousands of clips.
+Then the video is made ``--hours`` long, by writing its packets again and again, and the memory of a process is printed at
+intervals over thousands of batches: all that is resident, mapped files among it, and what is the process's own.
 """
 
 import argparse
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -122,26 +123,35 @@ def lengthen(file: Path, longer: Path, hours: float) -> None:
             target.mux(packet)
 
 
-def resident() -> float:
-    """MiB of memory of this process, mapped files included."""
+def resident() -> tuple[float, float]:
+    """MiB of memory of this process: all, mapped files included, and without files."""
     status = Path("/proc/self/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 2**10
+    total, own = (int(status.split(f"{name}:")[1].split()[0]) / 2**10 for name in ("VmRSS", "RssAnon"))
+    return total, own
 
 
-def measure_memory(file: Path, here: Path, hours: float, n_clips: int) -> None:
-    """Print the memory of this process before and after so many clips of a long video."""
+def print_memory(when: str) -> None:
+    total, own = resident()
+    print(f"{when}: {total:,.0f} MiB resident, {own:,.0f} of its own", flush=True)
+
+
+def measure_memory(file: Path, here: Path, hours: float, steps: int, interval: int) -> None:
+    """Print the memory of this process over so many batches of a long video, and how fast they come."""
     longer = here / "long.avi"
     lengthen(file, longer, hours)
-    before = resident()
+    print_memory("before")
     data = module(longer, here, frame_size=64, num_workers=0)
     shape = data.splits.train.videos[0].shape
     print(f"{hours:g} h, {shape[0]:,} frames of {shape[2]} x {shape[1]}, {np.prod(shape) / 2**20:,.0f} MiB on the disk")
-    loader = iter(data.train_dataloader())
-    next(loader)
-    first = resident()
-    for _ in islice(loader, n_clips // BATCH_SIZE):
-        pass
-    print(f"memory: {before:,.0f} MiB, {first:,.0f} with the first batch, {resident():,.0f} after {n_clips:,} clips")
+    loader = data.train_dataloader()
+    # As training goes on: one epoch after the other.
+    batches = chain.from_iterable(repeat(loader))
+    start = perf_counter()
+    for step, _ in enumerate(islice(batches, steps), start=1):
+        if step == 1 or step % interval == 0:
+            print_memory(f"step {step:,}")
+    seconds = perf_counter() - start
+    print(f"{steps:,} batches of {BATCH_SIZE} clips in {seconds:.0f} s, {steps * BATCH_SIZE / seconds:,.0f} clips/s")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -151,9 +161,13 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant (default: %(default)s)")
     parser.add_argument("--batches", type=int, default=12, help="batches in a turn (default: %(default)s)")
     parser.add_argument("--hours", type=float, default=1.0, help="length of the long video (default: %(default)s)")
-    parser.add_argument("--clips", type=int, default=4000, help="clips read of it (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=5000, help="batches read of it (default: %(default)s)")
+    parser.add_argument("--interval", type=int, default=500, help="steps between two lines (default: %(default)s)")
+    parser.add_argument("--part", choices=["speed", "memory"], help="one of both alone (default: both)")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     with TemporaryDirectory() as here:
-        compare(options.file, Path(here), options.rounds, options.batches)
-        measure_memory(options.file, Path(here), options.hours, options.clips)
+        if options.part != "memory":
+            compare(options.file, Path(here), options.rounds, options.batches)
+        if options.part != "speed":
+            measure_memory(options.file, Path(here), options.hours, options.steps, options.interval)
