@@ -78,6 +78,11 @@ class UnpairedImageDataModule(ExampleDataModule):
         self.folder_a, self.folder_b = folder_a, folder_b
 
     @property
+    def domain_names(self) -> tuple[str, str]:
+        """What A and B are called."""
+        return self.folder_a, self.folder_b
+
+    @property
     def location(self) -> str:
         return str(self.root)
 

@@ -10,6 +10,7 @@ from gan_lightning.commands.errors import disk_errors_in_one_sentence, errors_in
 from gan_lightning.commands.from_checkpoint import add_device, add_import, import_packages, load_sampler, open_set
 from gan_lightning.commands.latent_options import add_latents, kept_latents
 from gan_lightning.commands.options import OptionParser, number, path, whole
+from gan_lightning.commands.strips import add_scale, add_strip, strengths
 from gan_lightning.commands.write_images import sample_file
 from gan_lightning.visualization.image_sets import end_set, fingerprint, refuse_to_overwrite
 
@@ -48,7 +49,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
     with errors_in_one_sentence(command):
         import_packages(options.packages)
         refuse_to_overwrite(options.out)
-        strengths = _strengths(options.strip)
+        steps = strengths(options.strip)
         fixed, walked = _directions(options)
         names, images = _rows(options, [*walked, *(direction for direction, _ in fixed)])
         # Made at once where something is wrong: before a folder is.
@@ -57,7 +58,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
     with disk_errors_in_one_sentence(command, options.out):
         if options.strip:
             for direction in walked:
-                _write_strip(direction, fixed, strengths, names, images, options)
+                _write_strip(direction, fixed, steps, names, images, options)
         else:
             _write_images(fixed, len(names), images, options)
         end_set(options.out)
@@ -91,13 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for the pictures, such as 00000.png; new or empty",
     )
-    parser.add_argument(
-        "--strip",
-        nargs=3,
-        type=number,
-        metavar=("FROM", "TO", "N"),
-        help="a picture for each direction without a strength: N strengths from FROM to TO",
-    )
+    add_strip(parser, "a picture for each direction without a strength")
     parser.add_argument("--n", type=whole(1), help=f"number of samples (default: {_N}, or {_ROWS} rows of a strip)")
     parser.add_argument("--seed", type=whole(), default=0, help="which samples (default: %(default)s)")
     parser.add_argument(
@@ -111,9 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         "--truncation", type=number, metavar="TAU", help="of latents or styles before they are moved, as of `generate`"
     )
     add_latents(parser)
-    parser.add_argument(
-        "--scale", type=whole(1), default=1, metavar="N", help="make every pixel N x N large (default: %(default)s)"
-    )
+    add_scale(parser)
     parser.add_argument("--batch_size", type=whole(1), default=64, help="images made at a time (default: %(default)s)")
     add_import(parser)
     add_device(parser)
@@ -132,20 +125,6 @@ def _followed(text: str) -> tuple[str, float | None]:
     if not name or not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"{text!r} is no direction and a finite strength, such as smile=2")
     return name, value
-
-
-def _strengths(strip: list[float] | None) -> list[float]:
-    """The strengths of ``--strip``.
-
-    Raises:
-        ValueError: Their number is no whole one from 2, or one is not finite.
-    """
-    if strip is None:
-        return []
-    first, last, n = strip
-    if not (math.isfinite(first) and math.isfinite(last) and n >= 2 and n == int(n)):
-        raise ValueError("--strip: give the first strength, the last one, and how many, at least 2: --strip -3 3 7.")
-    return [first + (last - first) * step / (int(n) - 1) for step in range(int(n))]
 
 
 def _directions(options: argparse.Namespace) -> "tuple[list[tuple[Direction, float]], list[Direction]]":
@@ -274,7 +253,7 @@ def _write_images(
 def _write_strip(
     direction: "Direction",
     fixed: "list[tuple[Direction, float]]",
-    strengths: list[float],
+    steps: list[float],
     names: list[str],
     images: "Images",
     options: argparse.Namespace,
@@ -282,21 +261,19 @@ def _write_strip(
     """Write ``NAME.png``, a row for each sample and a column for each strength; one that is there stays."""
     from tqdm import tqdm
 
-    from gan_lightning.visualization.captions import table
-    from gan_lightning.visualization.images import drawable, enlarge, to_uint8, write_png
+    from gan_lightning.visualization.captions import cells, table
+    from gan_lightning.visualization.images import write_png
 
     place = options.out / f"{direction.name}.png"
     if place.is_file():
         return
-    cells: list[Tensor] = []
-    with tqdm(total=len(names) * len(strengths), desc=direction.name, unit=" images") as bar:
+    made: list[Tensor] = []
+    with tqdm(total=len(names) * len(steps), desc=direction.name, unit=" images") as bar:
         for first, last in _batches(len(names), options.batch_size):
             columns = []
-            for strength in strengths:
-                made = to_uint8(drawable(images(first, last, [*fixed, (direction, strength)])))
-                # The channels of an image that cannot be shown at once are cells of their own.
-                columns.append(enlarge(made.unflatten(0, (last - first, -1)), options.scale).cpu())
+            for strength in steps:
+                columns.append(cells(images(first, last, [*fixed, (direction, strength)]), options.scale).cpu())
                 bar.update(last - first)
-            cells += [column[row] for row in range(last - first) for column in columns]
-    above = [f"{strength:.3g}" for strength in strengths]
-    write_png(place, table(cells, len(strengths), above, names, options.scale))
+            made += [column[row] for row in range(last - first) for column in columns]
+    above = [f"{strength:.3g}" for strength in steps]
+    write_png(place, table(made, len(steps), above, names, options.scale))

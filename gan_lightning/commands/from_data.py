@@ -15,6 +15,7 @@ LINKED_ATTRIBUTES = (
     "condition_shape",
     "attributes",
     "class_names",
+    "domain_names",
     "scale",
     "tokenizer",
     "texts",

@@ -91,7 +91,8 @@ examples:
 def run(command: str, arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     # torch takes its time: not before the arguments are known to be right
-    from gan_lightning.visualization.images import are_points, drawable, enlarge, to_uint8, to_uint16
+    from gan_lightning.visualization.captions import cells
+    from gan_lightning.visualization.images import are_points, enlarge, to_uint8, to_uint16
 
     make, write = _mode(options)
     with errors_in_one_sentence(command):
@@ -114,7 +115,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
         open_set(command, options, n, _IMAGE_OPTIONS)
         # On the device, a batch at a time: a quarter of the bytes leave a GPU.
         if options.grid or options.interpolate or options.mix or options.vary_noise or options.style:
-            batches = (to_uint8(drawable(batch)).unflatten(0, (len(batch), -1)) for batch in batches)
+            batches = map(cells, batches)
         elif not points:
             batches = map(to_uint16 if options.bits == 16 else to_uint8, batches)
     with disk_errors_in_one_sentence(command, options.out), closing(with_progress_bar(batches, n, start)) as images:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_lightning.commands.inverting import Found, add_inversion, invert_files, write_found
-from gan_lightning.commands.options import OptionParser, whole
+from gan_lightning.commands.options import OptionParser
+from gan_lightning.commands.strips import add_scale
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,24 +64,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--way", action="store_true", help="write the way from the start to the reconstruction too, as an animation"
     )
-    parser.add_argument(
-        "--scale", type=whole(1), default=1, metavar="N", help="make every pixel N x N large (default: %(default)s)"
-    )
+    add_scale(parser)
     return parser
 
 
 def _write_picture(made: Found, options: argparse.Namespace) -> None:
     import torch
 
-    from gan_lightning.visualization.captions import captioned
-    from gan_lightning.visualization.images import grid, write_png
+    from gan_lightning.visualization.captions import cells, table
+    from gan_lightning.visualization.images import write_png
 
     images, names = [made.model.scaled(made.given[None]), made.found.images.cpu()], ["given", "made"]
     if options.every_class:
         images.append(_of_every_class(made).cpu())
         names += made.model.class_names or map(str, range(made.model.num_classes))
-    cells = _cells(torch.cat(images), options.scale)
-    write_png(made.target.with_suffix(".png"), captioned(grid(cells, len(cells)), names))
+    picture = table([*cells(torch.cat(images), options.scale)], len(names), names, gap=options.scale)
+    write_png(made.target.with_suffix(".png"), picture)
 
 
 def _of_every_class(made: Found) -> "Tensor":
@@ -99,20 +98,11 @@ def _of_every_class(made: Found) -> "Tensor":
 def _write_way(made: Found, scale: int) -> None:
     import torch
 
-    from gan_lightning.visualization.images import grid, to_pil, write_gif
+    from gan_lightning.visualization.captions import cells, table
+    from gan_lightning.visualization.images import to_pil, write_gif
 
     assert made.found.way is not None
     given = made.model.scaled(made.given[None])
-    pairs = [_cells(torch.cat([given, frame.cpu()]), scale) for frame in made.found.way]
+    pairs = [table([*cells(torch.cat([given, frame.cpu()]), scale)], 2, gap=scale) for frame in made.found.way]
     durations = [*[_FRAME_MS] * (len(pairs) - 1), _END_MS]
-    write_gif(made.target.with_suffix(".gif"), [to_pil(grid(pair, 2)) for pair in pairs], durations)
-
-
-def _cells(images: "Tensor", scale: int) -> "Tensor":
-    """Cells of a picture, uint8, one for each image; of channels that cannot be shown at once, one below another."""
-    import torch
-
-    from gan_lightning.visualization.images import drawable, enlarge, to_uint8
-
-    cells = to_uint8(drawable(images)).unflatten(0, (len(images), -1))
-    return enlarge(torch.stack([torch.cat([*each], dim=1) for each in cells]), scale)
+    write_gif(made.target.with_suffix(".gif"), [to_pil(pair) for pair in pairs], durations)

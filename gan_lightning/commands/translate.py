@@ -4,6 +4,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,13 @@ from gan_lightning.commands.from_checkpoint import (
 )
 from gan_lightning.commands.input_images import add_files, check_place, targets_of
 from gan_lightning.commands.options import OptionParser, path, whole
+from gan_lightning.commands.translation_pictures import (
+    OPTIONS,
+    add_pictures,
+    asks_for_pictures,
+    columns_of,
+    write_picture,
+)
 from gan_lightning.visualization.image_sets import FULL, end_set
 
 if TYPE_CHECKING:
@@ -35,6 +43,8 @@ Every result is a PNG file named like its image: photos/a/b.jpg becomes DIR/a/b.
 a .npy file. A file that cannot be read is left
 out and named at the end, and the exit code is then 1.
 
+With --strip, --every_class or --back a result is a picture of the image beside several translations, with their names.
+
 A model of videos, with --frames, predicts the frames after the last ones of each video file or folder of frames; its
 results are GIF and MP4 files that begin with the frames it was given.
 """
@@ -44,6 +54,8 @@ examples:
   gan-lightning translate --ckpt last.ckpt --input photos --out results
   gan-lightning translate --ckpt last.ckpt --input painting.jpg --out results --direction BtoA
   gan-lightning translate --ckpt last.ckpt --input faces --out results --attributes Smiling Young=0
+  gan-lightning translate --ckpt last.ckpt --input faces --out strips --domain Blond_Hair --strip 0 1 5 --back
+  gan-lightning translate --ckpt last.ckpt --input horses --out results --domain zebras --back
   gan-lightning translate --ckpt last.ckpt --input walk.mp4 --out results --frames 8
   gan-lightning translate --ckpt last.ckpt --input apple.png --out results --hints 16,20,#d22f27 --reference autumn.jpg
 """
@@ -58,13 +70,21 @@ def run(command: str, arguments: Sequence[str]) -> int:
         check_place(options.input, options.out, "translated")
         model = load_model(options.ckpt, options.device)
         reference = _checked_options(model, options)
+        columns = columns_of(model, options)
         options.source = str(options.input.resolve())
         options.reference = options.reference and str(options.reference.resolve())
         # A command without them has no such entries, as before there were any.
         newer = [name for name in ("frames", "hints", "reference") if getattr(options, name)]
+        newer += OPTIONS if asks_for_pictures(options) else ()
         open_set(command, options, len(targets), ("source", "direction", "attributes", "seed", "bits", *newer))
     with disk_errors_in_one_sentence(command, options.out):
-        failures = _write(model, targets, options, reference)
+        if asks_for_pictures(options):
+            write = partial(write_picture, model, columns=columns, options=options)
+        elif options.frames is None:
+            write = partial(_translate_one, model, options=options, reference=reference)
+        else:
+            write = partial(continue_one, model, n=options.frames)
+        failures = _write(targets, options, write)
         end_set(options.out)
     if failures:
         what = "images" if options.frames is None else "videos"
@@ -99,6 +119,12 @@ def _parser() -> argparse.ArgumentParser:
         help="for models that translate in several: `AtoB` or `BtoA` (default: the model's first)",
     )
     parser.add_argument(
+        "--domain",
+        metavar="NAME",
+        help="in place of --direction and --attributes: domain, class or attribute that the results are to be of, by "
+        "the data's name for it",
+    )
+    parser.add_argument(
         "--attributes",
         type=_attribute_value,
         nargs="+",
@@ -113,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         help="for models of videos: predict N frames after the last ones of each video file or folder of frames",
     )
     _add_guidance(parser)
+    add_pictures(parser)
     parser.add_argument(
         "--bits",
         type=int,
@@ -170,9 +197,18 @@ def _names(target: Path) -> tuple[Path, Path]:
 
 
 def _checked_options(model: "AdversarialModule", options: argparse.Namespace) -> "Tensor | None":
-    """Refuse what the model does not do, and read the reference, if there is one, before anything is made."""
+    """Refuse what the model does not do, and read the reference, if there is one, before anything is made.
+
+    ``domain`` becomes the direction and the attributes that lead to it.
+    """
     from gan_lightning import inference
 
+    if options.domain is not None:
+        for name in ("direction", "attributes"):
+            if getattr(options, name):
+                raise ValueError(f"--domain and --{name} both say what the results are to be: leave one out.")
+        options.direction, edits = inference.check_translation(model).of_domain(options.domain)
+        options.attributes = [*edits.items()]
     names = [name for name, _ in options.attributes]
     for name in names:
         # Smiling Smiling=0 would contradict itself.
@@ -184,9 +220,7 @@ def _checked_options(model: "AdversarialModule", options: argparse.Namespace) ->
     return inference.read_reference(model, options.reference) if options.reference else None
 
 
-def _write(
-    model: "AdversarialModule", targets: dict[Path, Any], options: argparse.Namespace, reference: "Tensor | None"
-) -> list[str]:
+def _write(targets: dict[Path, Any], options: argparse.Namespace, write: Callable[[Any, Path], None]) -> list[str]:
     """Translate every image, or continue every video; return a sentence for each that failed."""
     from tqdm import tqdm
 
@@ -201,10 +235,7 @@ def _write(
     with tqdm(desc="Translating", unit=unit, initial=done * steps, total=len(targets) * steps) as bar:
         for target, file in todo.items():
             try:
-                if options.frames is None:
-                    _translate_one(model, file, target, options, reference)
-                else:
-                    continue_one(model, file, target, options.frames)
+                write(file, target)
             except inference.ImageError as error:
                 failures.append(str(error))
             except OSError as error:

@@ -51,6 +51,16 @@ class Attributes:
         labels[:, column] = 1 - labels[:, column]
         return labels
 
+    @property
+    def single(self) -> dict[str, AttributeEdits]:
+        """Every edit of one attribute by its name: NAME sets it, NAME=0 clears it where no other excludes it."""
+        edits: dict[str, AttributeEdits] = {}
+        for name in self.names:
+            edits[name] = {name: True}
+            if not self._excluded_by(name):
+                edits[f"{name}=0"] = {name: False}
+        return edits
+
     def _excluded_by(self, name: str) -> list[str]:
         return [other for group in self.exclusive if name in group for other in group if other != name]
 

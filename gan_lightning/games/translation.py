@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -41,7 +41,7 @@ class TranslationGame(AdversarialModule):
     """Names of the directions of translation, if there are several; the first is the default."""
 
     guidance: ClassVar[tuple[str, ...]] = ()
-    """What :meth:`translate_batch` takes beside images, as arguments of these names: hints, reference."""
+    """What :meth:`translate_batch` takes beside images, as arguments of these names: hints, reference, strength."""
 
     def __init__(
         self, generator: nn.Module, discriminator: nn.Module, ema_decay: float | None = None, **game: Any
@@ -72,6 +72,25 @@ class TranslationGame(AdversarialModule):
         """Captions of :meth:`picture_columns`, one each; empty: no captions."""
         return ()
 
+    @property
+    def target_domains(self) -> Sequence[str]:
+        """Names of the domains that images can be translated to, if they have names."""
+        return ()
+
+    @property
+    def every_edit(self) -> Mapping[str, AttributeEdits]:
+        """Edits for each class, or of each single attribute, by their names in a strip; empty: there are none."""
+        return {}
+
+    def of_domain(self, name: str) -> tuple[str | None, AttributeEdits]:
+        """Direction and attributes, as of :meth:`translate`, of images that are to be of a domain.
+
+        Raises:
+            ValueError: There is no such domain.
+        """
+        known = f"choose {', '.join(self.target_domains)}" if self.target_domains else "it translates one way only"
+        raise ValueError(f"{type(self).__name__} has no domain {name!r}: {known}.")
+
     # Translation of images of any size.
 
     @property
@@ -99,6 +118,7 @@ class TranslationGame(AdversarialModule):
         seed: int = 0,
         hints: Sequence[Hint] = (),
         reference: Tensor | None = None,
+        strength: float | None = None,
     ) -> Tensor:
         """Translate images of any size by the averaged generator.
 
@@ -113,6 +133,8 @@ class TranslationGame(AdversarialModule):
             hints: Colours at points of the images, for games that take them.
             reference: Images whose palettes are to be used, 1 or N x C' x any x any in [-1, 1], for games that take
                 them.
+            strength: How far to go from the images' own attributes, 0, to those asked for, 1; less and more go beyond.
+                For games that have attributes or classes.
 
         Returns:
             N x C' x s H x s W on the model's device, in [-1, 1], where s is the generator's scale (1 but for SRGAN).
@@ -122,19 +144,32 @@ class TranslationGame(AdversarialModule):
                 outside the images.
         """
         self.check_translation(direction, attributes)
-        guidance = {
-            name: value for name, value in {"hints": hints or None, "reference": reference}.items() if value is not None
-        }
+        given = {"hints": hints or None, "reference": reference, "strength": strength}
+        guidance = {name: value for name, value in given.items() if value is not None}
         self.check_guidance(guidance)
         height, width = images.shape[2:]
         for hint in hints:
             hint.check_inside(height, width)
+        chosen = direction or next(iter(self.directions), None)
+        with own_randomness(seed, self.device):
+            return self.fitted(images, lambda each: self.translate_batch(each, chosen, attributes or {}, **guidance))
+
+    def fitted(self, images: Tensor, network: Callable[[Tensor], Tensor]) -> Tensor:
+        """Translate images of any size by what takes sides that fit the averaged generator, in evaluation mode.
+
+        Args:
+            images: N x C x H x W.
+            network: From N x C x H' x W' to N x C' x s H' x s W'.
+
+        Returns:
+            N x C' x s H x s W.
+        """
+        height, width = images.shape[2:]
         # N x C x H' x W', with sides that the generator takes.
-        fitted = mirrored_to_multiple(images.to(self.device), self.side_multiple, self._largest("smallest_side"))
-        with own_randomness(seed, self.device), evaluating(self.averaged_generator):
-            chosen = direction or next(iter(self.directions), None)
-            made = self.translate_batch(fitted, chosen, attributes or {}, **guidance)
-        scale = made.shape[2] // fitted.shape[2]
+        padded = mirrored_to_multiple(images.to(self.device), self.side_multiple, self._largest("smallest_side"))
+        with evaluating(self.averaged_generator):
+            made = network(padded)
+        scale = made.shape[2] // padded.shape[2]
         # What was padded is cut off again, at the result's scale.
         return made[:, :, : height * scale, : width * scale]
 
@@ -158,7 +193,7 @@ class TranslationGame(AdversarialModule):
         """Refuse guidance that the game does not take.
 
         Args:
-            names: Of what a user gives: hints, reference.
+            names: Of what a user gives: hints, reference, strength.
 
         Raises:
             ValueError: It is none of :attr:`guidance`.

@@ -21,11 +21,19 @@ from gan_lightning.inference.sampling import (
 from gan_lightning.inference.standing_statistics import set_standing_statistics
 from gan_lightning.inference.style_encoder import train_style_encoder, transfer_style
 from gan_lightning.inference.styles import check_styles, mixing_table, noise_table, scale_noise
-from gan_lightning.inference.translation import ImageError, check_translation, read_reference, translate
+from gan_lightning.inference.translation import (
+    Column,
+    ImageError,
+    check_translation,
+    read_reference,
+    translate,
+    translate_columns,
+)
 from gan_lightning.inference.video import check_video, continue_video
 
 __all__ = [
     "CheckpointError",
+    "Column",
     "Hint",
     "ImageError",
     "Initialisation",
@@ -59,5 +67,6 @@ __all__ = [
     "train_style_encoder",
     "transfer_style",
     "translate",
+    "translate_columns",
     "traverse",
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple, cast
 
 import torch
 from PIL import UnidentifiedImageError
@@ -18,6 +20,20 @@ from gan_lightning.games.translation import AttributeEdits, TranslationGame
 
 class ImageError(ValueError):
     """An image cannot be translated. The message is a sentence for the user."""
+
+
+class Column(NamedTuple):
+    """A translation in a picture of several.
+
+    Attributes:
+        caption: Its name in the picture.
+        attributes: As in :func:`translate`.
+        strength: As in :meth:`~gan_lightning.games.translation.TranslationGame.translate`.
+    """
+
+    caption: str
+    attributes: AttributeEdits
+    strength: float | None = None
 
 
 def check_translation(
@@ -106,8 +122,53 @@ def translate(
             hint.check_inside(*image.shape[1:])
         except ValueError as error:
             raise ImageError(f"{file}: {error}") from error
-    try:
+    with _memory_errors(game, file, image):
         return game.translate(image[None], direction, attributes, seed, hints, reference)[0]
+
+
+def translate_columns(
+    model: AdversarialModule,
+    file: str | Path,
+    columns: Sequence[Column],
+    direction: str | None = None,
+    seed: int = 0,
+    back: bool = False,
+) -> list[Tensor]:
+    """Translate an image file in several ways, for a picture.
+
+    Args:
+        model: A :class:`TranslationGame`.
+        file: As in :func:`translate`.
+        columns: The translations; at least one.
+        direction: As in :func:`translate`.
+        seed: As in :func:`translate`.
+        back: Translate the last one back as well, by a model that does.
+
+    Returns:
+        The image, each translation, and the last one translated back: C x H x W each, in [-1, 1].
+
+    Raises:
+        ImageError: The file cannot be read, or the image is too large for the device.
+        ValueError: The model has no such direction or attribute, or knows no strength.
+    """
+    for column in columns:
+        check_translation(model, direction, column.attributes, [] if column.strength is None else ["strength"])
+    game = cast("Any", model)
+    image = game.scaled(_pixels(file, game.given_channels))[None]
+    made = [image]
+    with _memory_errors(game, file, image[0]):
+        for column in columns:
+            made.append(game.translate(image, direction, column.attributes, seed, strength=column.strength))
+        if back:
+            made.append(game.translate_back(made[-1], image, direction))
+    return [each[0].cpu() for each in made]
+
+
+@contextmanager
+def _memory_errors(game: TranslationGame, file: str | Path, image: Tensor) -> Iterator[None]:
+    """Turn a lack of memory into an :class:`ImageError` that names the file."""
+    try:
+        yield
     except RuntimeError as error:
         # torch raises OutOfMemoryError for a GPU and a plain RuntimeError for the CPU.
         if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):

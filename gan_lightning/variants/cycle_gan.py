@@ -1,5 +1,6 @@
 """CycleGAN: translation between two domains without pairs, by cycle consistency."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch.nn.functional as F
@@ -38,6 +39,10 @@ class CycleGAN(TranslationGame):
         cycle_weight: Weight of the cycle terms; 10 in the paper.
         identity_weight: Weight of the identity terms, as a part of ``cycle_weight``. 0: they are not computed.
         buffer_size: Fakes of each domain that are kept for the discriminators.
+        domain_names: What A and B are called in pictures and by ``translate``. The command line takes it from the data.
+
+    Raises:
+        ValueError: ``domain_names`` are not two different names.
     """
 
     directions = ("AtoB", "BtoA")
@@ -54,8 +59,11 @@ class CycleGAN(TranslationGame):
         cycle_weight: float = 10.0,
         identity_weight: float = 0.5,
         buffer_size: int = 50,
+        domain_names: Sequence[str] = ("A", "B"),
         **game: Any,
     ) -> None:
+        if isinstance(domain_names, str) or len(domain_names) != 2 or len(set(domain_names)) < 2:
+            raise ValueError(f"domain_names is {domain_names!r}: it must be a list of two different names.")
         make_generator, make_discriminator = resolve(generator), resolve(discriminator)
         super().__init__(
             # Each cycle term has a gradient for both generators, so they are one player with one optimiser.
@@ -66,6 +74,7 @@ class CycleGAN(TranslationGame):
         # A history of fakes keeps the players from oscillating (section 4, after Shrivastava et al., 2017). Each domain
         # has its own: a D that met the other domain's fakes would have an easy task.
         self.buffers_of_fakes = nn.ModuleDict({domain: ImageBuffer(buffer_size, image_shape) for domain in "AB"})
+        self.domain_names = tuple(map(str, domain_names))
         self.cycle_weight = cycle_weight
         self.identity_weight = identity_weight
 
@@ -105,10 +114,27 @@ class CycleGAN(TranslationGame):
     def translate_batch(self, images: Tensor, direction: str | None, attributes: AttributeEdits) -> Tensor:
         return cast(nn.ModuleDict, self.averaged_generator)[cast(str, direction)](images)
 
+    @property
+    def target_domains(self) -> Sequence[str]:
+        return self.domain_names
+
+    def of_domain(self, name: str) -> tuple[str | None, AttributeEdits]:
+        """The direction to a domain, by its name, or as A or B."""
+        ways = dict(zip((*"BA", *self.domain_names[::-1]), self.directions * 2, strict=True))
+        return (ways[name], {}) if name in ways else super().of_domain(name)
+
+    def translate_back(self, images: Tensor, given: Tensor, direction: str | None = None) -> Tensor:
+        """Translate images back to the domain of those that they were made of, N x C x H x W each."""
+        there, back = self.directions
+        return self.translate(images, there if direction == back else back)
+
     def validation_metrics(self, batch: GameBatch) -> Terms:
         return {f"cycle_{x}": F.l1_loss(there_and_back, real) for x, (real, _, there_and_back) in self._cycles(batch)}
 
-    column_captions = ("A", "as B", "back", "B", "as A", "back")
+    @property
+    def column_captions(self) -> Sequence[str]:
+        a, b = self.domain_names
+        return (a, f"as {b}", "back", b, f"as {a}", "back")
 
     def picture_columns(self, batch: GameBatch) -> list[Tensor]:
         """Image, translation and reconstruction, of A, then of B."""
@@ -120,8 +146,8 @@ class CycleGAN(TranslationGame):
 
     def _cycles(self, batch: GameBatch) -> list[tuple[str, tuple[Tensor, Tensor, Tensor]]]:
         cycles = []
-        for way, back in (self.directions, self.directions[::-1]):
+        for way in self.directions:
             real = batch.real[way[0]]
             there = self.translate(real, way)
-            cycles.append((way[0], (real, there, self.translate(there, back))))
+            cycles.append((way[0], (real, there, self.translate_back(there, real, way))))
         return cycles

@@ -1,6 +1,6 @@
 """StarGAN: one generator for many attributes, and a discriminator that also classifies them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -162,8 +162,34 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
 
     # Translation.
 
-    def translate_batch(self, images: Tensor, direction: str | None, attributes: AttributeEdits) -> Tensor:
-        return self.averaged_generator(images, self.rules.edited(self.predict_attributes(images), attributes))
+    guidance = ("strength",)
+
+    @property
+    def target_domains(self) -> Sequence[str]:
+        return self.attributes
+
+    @property
+    def every_edit(self) -> Mapping[str, AttributeEdits]:
+        return self.rules.single
+
+    def of_domain(self, name: str) -> tuple[str | None, AttributeEdits]:
+        # Names before numbers, as of `generate --labels`: a class may be named "3" and have another number.
+        if name not in self.attributes and self.has_classes and name.isdecimal() and int(name) < len(self.attributes):
+            name = self.attributes[int(name)]
+        return (None, {name: True}) if name in self.attributes else super().of_domain(name)
+
+    def translate_batch(
+        self, images: Tensor, direction: str | None, attributes: AttributeEdits, strength: float = 1.0
+    ) -> Tensor:
+        own = self.predict_attributes(images)
+        asked = self.rules.edited(own, attributes)
+        # At 1 exactly those asked for: a sum of the two would round.
+        return self.averaged_generator(images, asked if strength == 1 else own + strength * (asked - own))
+
+    def translate_back(self, images: Tensor, given: Tensor, direction: str | None = None) -> Tensor:
+        """Translate images back to the attributes of those that they were made of, N x C x H x W each."""
+        own = self.predict_attributes(given.to(self.device))
+        return self.fitted(images, lambda each: self.averaged_generator(each, own))
 
     def check_translation(self, direction: str | None, attributes: AttributeEdits | None) -> None:
         super().check_translation(direction, attributes)

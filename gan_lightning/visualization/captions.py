@@ -7,7 +7,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from gan_lightning.visualization.images import grid, to_pil
+from gan_lightning.visualization.images import drawable, enlarge, grid, to_pil, to_uint8
 
 _SIZE, _SMALLEST = 14, 9
 _LEAST_CELL = 20
@@ -49,6 +49,18 @@ def captioned(picture: Tensor, columns: Sequence[str] = (), rows: Sequence[str] 
     # PIL has H x W x C
     pixels = torch.from_numpy(np.array(canvas)).view(top + height, left + width, channels)
     return pixels.permute(2, 0, 1).contiguous()
+
+
+def cells(images: Tensor, scale: int = 1) -> Tensor:
+    """Cells of a :func:`table`, uint8, N x cells x C x H x W, of images, N x C x H x W in [-1, 1].
+
+    An image that cannot be shown at once has a cell for each of its channels; see :func:`drawable`.
+
+    Args:
+        images: N x C x H x W, N at least 1.
+        scale: Side of a pixel.
+    """
+    return enlarge(to_uint8(drawable(images)).unflatten(0, (len(images), -1)), scale)
 
 
 def table(

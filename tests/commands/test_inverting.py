@@ -106,14 +106,14 @@ class TestReconstruct:
         given = ("--ckpt", folder / "ages.ckpt", "--input", folder / "ages_images", "--labels", 3, "--scale", 2)
         assert run("reconstruct", *given, *QUICK, "--every_class", "--way", "--out", tmp_path / "out") == 0
         picture = pixels(tmp_path / "out" / "0.png")
-        # 12 cells of 32 pixels with gaps around them, and names above
-        assert picture.shape[1] == 12 * 33 + 1
+        # 12 cells of 32 pixels with gaps of 2 around them, and names above
+        assert picture.shape[1] == 12 * 34 + 2
         assert picture.shape[0] > 34
-        made, third, fourth = (picture[-33:-1, 1 + 33 * cell : 33 + 33 * cell] for cell in (1, 5, 6))
+        made, third, fourth = (picture[-34:-2, 2 + 34 * cell : 34 + 34 * cell] for cell in (1, 5, 6))
         assert np.array_equal(made, third)
         assert not np.array_equal(made, fourth)
         with Image.open(tmp_path / "out" / "deep" / "2.gif") as way:
-            assert way.size == (67, 34)
+            assert way.size == (70, 36)
             assert way.n_frames == 3  # 3 steps, of which the first moves nothing
         assert read_latents(tmp_path / "out" / "0.npz").labels == torch.tensor([3])
         again = ("generate", "--ckpt", folder / "ages.ckpt", "--latents", tmp_path / "out" / "0.npz")

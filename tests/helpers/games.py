@@ -295,9 +295,9 @@ def flat(value: Any) -> list[Tensor]:
     return [value] if isinstance(value, Tensor) else list(value.values())
 
 
-def vivid(variant: type[AdversarialModule]) -> Any:
+def vivid(variant: type[AdversarialModule], **arguments: Any) -> Any:
     """A small game whose samples differ to the eye, though it was never trained."""
-    model = small(variant)
+    model = small(variant, **arguments)
     with torch.no_grad():
         for weight in model.averaged_generator.parameters():
             weight.mul_(5)

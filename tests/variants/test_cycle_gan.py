@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from datamodules import UnpairedImageDataModule
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.networks.layers.image_buffer import ImageBuffer
 from gan_lightning.optimizers.schedulers import LinearDecay
@@ -169,3 +170,15 @@ class TestLinearDecay:
         optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=2.0)
         with pytest.raises(ValueError, match="constant_steps is -1 and decay_steps is 0"):
             LinearDecay(optimizer, -1, 0)
+
+
+def test_domains_have_the_names_of_the_data() -> None:
+    model = small(CycleGAN, domain_names=["horses", "zebras"])
+    directions = {name: model.of_domain(name)[0] for name in ("zebras", "B", "horses", "A")}
+    assert directions == {"zebras": "AtoB", "B": "AtoB", "horses": "BtoA", "A": "BtoA"}
+    assert model.column_captions == ("horses", "as zebras", "back", "zebras", "as horses", "back")
+    # A name is stronger than a letter.
+    assert small(CycleGAN, domain_names=["B", "A"]).of_domain("A") == ("AtoB", {})
+    with pytest.raises(ValueError, match=r"domain_names is .*: it must be a list of two different names"):
+        small(CycleGAN, domain_names=["zebras", "zebras"])
+    assert UnpairedImageDataModule("data", folder_a="horses", folder_b="zebras").domain_names == ("horses", "zebras")

@@ -255,3 +255,37 @@ def test_data_without_the_labels_are_refused() -> None:
     classes = small(StarGAN, attributes=None, num_classes=4)
     with pytest.raises(ValueError, match="made for the class of every image, an integer, and"):
         classes.prepare_batch((images, torch.zeros(2, 4)))
+
+
+def test_a_strength_between_the_own_attributes_and_those_asked_for() -> None:
+    """0.01 for Black_Hair, 0.02 for Blond_Hair: half-way from black to blond 0.015, and twice as far 0.03."""
+    model = faces()
+    model.discriminator = Sees(lambda mean: [0.0, 0.0], lambda mean: [3.0, -1.0, -2.0])
+    blond = {"Blond_Hair": True}
+    for strength, painted in [(0.0, 0.01), (0.5, 0.015), (1.0, 0.02), (2.0, 0.03), (None, 0.02)]:
+        made = model.translate(plain(0.1), attributes=blond, strength=strength)
+        assert made.mean().item() == pytest.approx(0.1 + painted, abs=1e-6)
+
+
+@pytest.mark.parametrize("side", [16, 11])
+def test_the_way_back_of_a_translation_is_to_what_the_discriminator_sees(side: int) -> None:
+    model = faces()
+    model.discriminator = Sees(lambda mean: [0.0, 0.0], lambda mean: [3.0, -1.0, 2.0] if mean == 0.1 else [-1.0] * 3)
+    back = model.translate_back(plain(0.2, 0.3, side=side), plain(0.1, 0.4, side=side))
+    assert back.shape == (2, 1, side, side)
+    assert back.mean(dim=(1, 2, 3)).tolist() == pytest.approx([0.2 + 0.05, 0.3])
+
+
+def test_domains_by_name_and_number() -> None:
+    assert faces().of_domain("Male") == (None, {"Male": True})
+    with pytest.raises(ValueError, match="StarGAN has no domain '2': choose Black_Hair, Blond_Hair, Male"):
+        faces().of_domain("2")
+    classes = small(StarGAN, attributes=None, num_classes=3, class_names=["cat", "2", "dog"])
+    # Names before numbers.
+    assert [classes.of_domain(name)[1] for name in ("dog", "2", "0")] == [{"dog": True}, {"2": True}, {"cat": True}]
+    assert dict(classes.every_edit) == {"cat": {"cat": True}, "2": {"2": True}, "dog": {"dog": True}}
+
+
+def test_every_edit_clears_what_nothing_else_excludes() -> None:
+    names = {name: next(iter(edit.values())) for name, edit in faces().every_edit.items()}
+    assert names == {"Black_Hair": True, "Blond_Hair": True, "Male": True, "Male=0": False}
