@@ -55,7 +55,7 @@ def psnr(images: Tensor, truth: Tensor, border: int) -> Tensor:
     Returns:
         N values in dB, float32; inf for equal images.
     """
-    return peak_signal_to_noise(*(_inner(luminance(part), border) for part in (images, truth)))
+    return peak_signal_to_noise(_inner(luminance(images), border), _inner(luminance(truth), border))
 
 
 def ssim(images: Tensor, truth: Tensor, border: int) -> Tensor:
