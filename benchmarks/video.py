@@ -9,8 +9,8 @@ frame, and crops. The runs alternate, so that whatever else the machine does fal
 crops that move (``min_motion``), and the one pass in which the cache is made. Printed are medians over the rounds and,
 for the ratios, also the lowest and the highest in a round.
 
-Then the video is made ``--hours`` long, by writing its packets again and again, and the memory of a process is printed at
-intervals over thousands of batches: all that is resident, mapped files among it, and what is the process's own.
+Then the video is made ``--hours`` long, by writing its packets again and again, and the memory of a process is printed
+at intervals over thousands of batches: all that is resident, mapped files among it, and what is the process's own.
 """
 
 import argparse

@@ -24,6 +24,7 @@ from gan_lightning.commands.translation_pictures import (
     add_pictures,
     asks_for_pictures,
     columns_of,
+    path_of,
     write_picture,
 )
 from gan_lightning.visualization.image_sets import FULL, end_set
@@ -56,6 +57,7 @@ examples:
   gan-lightning translate --ckpt last.ckpt --input faces --out results --attributes Smiling Young=0
   gan-lightning translate --ckpt last.ckpt --input faces --out strips --domain Blond_Hair --strip 0 1 5 --back
   gan-lightning translate --ckpt last.ckpt --input horses --out results --domain zebras --back
+  gan-lightning translate --ckpt early.ckpt --input horses --out results --towards last.ckpt --strip 0 1 5
   gan-lightning translate --ckpt last.ckpt --input walk.mp4 --out results --frames 8
   gan-lightning translate --ckpt last.ckpt --input apple.png --out results --hints 16,20,#d22f27 --reference autumn.jpg
 """
@@ -71,6 +73,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
         model = load_model(options.ckpt, options.device)
         reference = _checked_options(model, options)
         columns = columns_of(model, options)
+        way = path_of(model, options)
         options.source = str(options.input.resolve())
         options.reference = options.reference and str(options.reference.resolve())
         # A command without them has no such entries, as before there were any.
@@ -79,7 +82,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
         open_set(command, options, len(targets), ("source", "direction", "attributes", "seed", "bits", *newer))
     with disk_errors_in_one_sentence(command, options.out):
         if asks_for_pictures(options):
-            write = partial(write_picture, model, columns=columns, options=options)
+            write = partial(write_picture, model, columns=columns, way=way, options=options)
         elif options.frames is None:
             write = partial(_translate_one, model, options=options, reference=reference)
         else:

@@ -30,6 +30,7 @@ from gan_lightning.inference.translation import (
     translate_columns,
 )
 from gan_lightning.inference.video import check_video, continue_video
+from gan_lightning.inference.weight_path import WeightPath
 
 __all__ = [
     "CheckpointError",
@@ -37,6 +38,7 @@ __all__ = [
     "Hint",
     "ImageError",
     "Initialisation",
+    "WeightPath",
     "check_codes",
     "check_domain",
     "check_labels",

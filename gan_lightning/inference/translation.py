@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -16,6 +16,7 @@ from datamodules.components.files import reason
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.hints import Hint
 from gan_lightning.games.translation import AttributeEdits, TranslationGame
+from gan_lightning.inference.weight_path import WeightPath
 
 
 class ImageError(ValueError):
@@ -28,7 +29,7 @@ class Column(NamedTuple):
     Attributes:
         caption: Its name in the picture.
         attributes: As in :func:`translate`.
-        strength: As in :meth:`~gan_lightning.games.translation.TranslationGame.translate`.
+        strength: As in :meth:`~gan_lightning.games.translation.TranslationGame.translate`, or on a path of weights.
     """
 
     caption: str
@@ -133,6 +134,7 @@ def translate_columns(
     direction: str | None = None,
     seed: int = 0,
     back: bool = False,
+    path: WeightPath | None = None,
 ) -> list[Tensor]:
     """Translate an image file in several ways, for a picture.
 
@@ -143,6 +145,7 @@ def translate_columns(
         direction: As in :func:`translate`.
         seed: As in :func:`translate`.
         back: Translate the last one back as well, by a model that does.
+        path: Where the generator's weights go from and to by the strengths of the columns. None: they stay.
 
     Returns:
         The image, each translation, and the last one translated back: C x H x W each, in [-1, 1].
@@ -152,15 +155,18 @@ def translate_columns(
         ValueError: The model has no such direction or attribute, or knows no strength.
     """
     for column in columns:
-        check_translation(model, direction, column.attributes, [] if column.strength is None else ["strength"])
+        of_attributes = column.strength is not None and path is None
+        check_translation(model, direction, column.attributes, ["strength"] if of_attributes else [])
     game = cast("Any", model)
     image = game.scaled(_pixels(file, game.given_channels))[None]
     made = [image]
     with _memory_errors(game, file, image[0]):
         for column in columns:
-            made.append(game.translate(image, direction, column.attributes, seed, strength=column.strength))
-        if back:
-            made.append(game.translate_back(made[-1], image, direction))
+            with nullcontext() if path is None else path.at(column.strength or 0.0):
+                strength = column.strength if path is None else None
+                made.append(game.translate(image, direction, column.attributes, seed, strength=strength))
+                if back and column is columns[-1]:
+                    made.append(game.translate_back(made[-1], image, direction))
     return [each[0].cpu() for each in made]
 
 

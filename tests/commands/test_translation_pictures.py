@@ -8,8 +8,8 @@ import torch
 
 from gan_lightning import inference
 from gan_lightning.cli import main
-from gan_lightning.variants import CycleGAN, Pix2Pix, StarGAN
-from gan_lightning.visualization.images import to_uint8
+from gan_lightning.variants import SRGAN, Colorization, CycleGAN, Pix2Pix, StarGAN
+from gan_lightning.visualization.images import enlarge, to_uint8
 from tests.commands.test_translate import photograph, pixels
 from tests.helpers.games import save_checkpoint, small, vivid
 
@@ -75,6 +75,50 @@ def test_the_way_to_a_domain_by_its_name_and_back(cycle_gan: Path, tmp_path: Pat
     assert not torch.equal(made, back)
 
 
+def test_a_strip_towards_the_weights_of_another_checkpoint(cycle_gan: Path, tmp_path: Path) -> None:
+    # The weights of small games are all the same.
+    aim = small(CycleGAN)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for weight in aim.parameters():
+            weight.add_(torch.randn_like(weight))
+    other = save_checkpoint(aim, tmp_path / "other.ckpt")
+    command = ["--ckpt", cycle_gan, "--direction", "BtoA", "--towards", other, "--strip", 0, 1, 3]
+    shown = columns(tmp_path, *command, "--back")
+    # Half-way by hand: the mean of both networks' weights.
+    between, end = (inference.load(checkpoint) for checkpoint in (cycle_gan, other))
+    with torch.no_grad():
+        for weight, last in zip(between.parameters(), end.parameters(), strict=True):
+            weight.copy_((weight + last) / 2)
+    half = save_checkpoint(between, tmp_path / "half.ckpt")
+    expected = [translated(checkpoint, tmp_path, "BtoA") for checkpoint in (cycle_gan, half, other)]
+    expected.append(translated(other, tmp_path, "BtoA"))
+    game: Any = end
+    expected[-1] = game.translate(expected[-1], "AtoB")
+    for made, image in zip(shown, expected, strict=True):
+        # A level of rounding in the weights' mean.
+        assert (made.int() - to_uint8(image)[0, 0].int()).abs().max() <= 1
+    assert not torch.equal(shown[0], shown[1])
+
+
+def test_a_path_of_weights_ends_where_it_began(cycle_gan: Path, tmp_path: Path) -> None:
+    model = inference.load(cycle_gan)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with inference.WeightPath(model, small(CycleGAN)).at(0.3):
+        assert any(not torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_beside_larger_results_the_image_is_as_large(tmp_path: Path) -> None:
+    game: Any = small(SRGAN)
+    model, scale = save_checkpoint(game, tmp_path / "sr.ckpt"), game.scale
+    file = photograph(tmp_path / "a.png", 20, 12, "L")
+    command = ["translate", "--ckpt", model, "--input", file, "--out", tmp_path / "out", "--towards", model]
+    assert main([*map(str, command), "--strip", "0", "1", "2", "--device", "cpu"]) == 0
+    shown = pixels(tmp_path / "out" / "a.png")[0, -12 * scale - 1 : -1, 1 : 1 + 20 * scale]
+    assert torch.equal(shown, enlarge(pixels(file)[0], scale))
+
+
 def test_a_domain_alone_is_a_plain_translation(star_gan: Path, tmp_path: Path) -> None:
     file = photograph(tmp_path / "a.png", WIDTH, HEIGHT, "L")
     command = ["translate", "--ckpt", star_gan, "--input", file, "--out", tmp_path / "out", "--domain", "Male"]
@@ -96,6 +140,9 @@ def test_a_domain_alone_is_a_plain_translation(star_gan: Path, tmp_path: Path) -
         ("cycle", ["--domain", "cats"], "CycleGAN has no domain 'cats': choose horses, zebras."),
         ("cycle", ["--strip", "0", "1", "3"], "--strip: CycleGAN has no attributes and no classes"),
         ("cycle", ["--every_class"], "--every_class: CycleGAN has no classes and no attributes."),
+        ("cycle", ["--towards", "{star}"], "--towards goes with --strip"),
+        ("cycle", ["--towards", "{star}", "--strip", "0", "1", "3"], "CycleGAN and StarGAN, have not the same weights"),
+        ("color", ["--hints", "1,1,#d22f27", "--strip", "0", "1", "2"], "--hints and --reference are of a translation"),
         ("pix", ["--back"], "--back: Pix2Pix has no translation back."),
         ("pix", ["--domain", "A"], "Pix2Pix has no domain 'A': it translates one way only."),
     ],
@@ -109,10 +156,13 @@ def test_what_a_model_does_not_show(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    pix = save_checkpoint(small(Pix2Pix), tmp_path / "pix.ckpt")
+    pix, color = (
+        save_checkpoint(small(variant), tmp_path / f"{variant.__name__}.ckpt") for variant in (Pix2Pix, Colorization)
+    )
     file = photograph(tmp_path / "a.png")
-    checkpoint = {"star": star_gan, "cycle": cycle_gan, "pix": pix}[game]
-    command = ["translate", "--ckpt", checkpoint, "--input", file, "--out", tmp_path / "out", *options]
+    checkpoint = {"star": star_gan, "cycle": cycle_gan, "pix": pix, "color": color}[game]
+    named = [option.format(star=star_gan) for option in options]
+    command = ["translate", "--ckpt", checkpoint, "--input", file, "--out", tmp_path / "out", *named]
     with pytest.raises(SystemExit, match="2"):
         main([*map(str, command), "--device", "cpu"])
     (line,) = capsys.readouterr().err.splitlines()
