@@ -1,7 +1,8 @@
 """The kinds of games, each with the papers that are of its kind.
 
 base.py         the alternating step: any game of a generator and a discriminator
-image.py        an image from a latent vector: GAN, DCGAN, WGAN, SNGAN, BEGAN, ALI and most others
+image.py        an image from a latent vector: GAN, DCGAN, WGAN, SNGAN, BEGAN and most others
+encoder.py      the same, with an encoder that finds the latent of an image: ALI, IAN
 label.py        the same, of a class: CGAN, ACGAN, projection, SAGAN, BigGAN
 code.py         the same, of codes that come to mean something: InfoGAN
 text.py         the same, of a text: GAN-CLS, StackGAN
@@ -16,6 +17,7 @@ from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.code import CodeGame
 from gan_lightning.games.embedding import EmbeddingGame
+from gan_lightning.games.encoder import EncoderGame
 from gan_lightning.games.image import ImageGame
 from gan_lightning.games.label import LabelGame
 from gan_lightning.games.text import TextGame
@@ -27,6 +29,7 @@ __all__ = [
     "AdversarialModule",
     "CodeGame",
     "EmbeddingGame",
+    "EncoderGame",
     "GameBatch",
     "ImageGame",
     "LabelGame",

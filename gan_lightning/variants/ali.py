@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.encoder import EncoderGame
 from gan_lightning.games.freezing import evaluating
-from gan_lightning.games.image import GeneratorFactory, ImageGame, ImageShape
+from gan_lightning.games.image import GeneratorFactory, ImageShape
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.networks import BiGANDiscriminator, BiGANEncoder, BiGANGenerator
 from gan_lightning.optimizers import ALIAdam
@@ -19,7 +20,7 @@ EncoderFactory = Callable[[ImageShape, int], nn.Module]
 JointDiscriminatorFactory = Callable[[ImageShape, int], nn.Module]
 
 
-class ALI(ImageGame, generator_optimizer=ALIAdam, discriminator_optimizer=ALIAdam):
+class ALI(EncoderGame, generator_optimizer=ALIAdam, discriminator_optimizer=ALIAdam):
     """Dumoulin et al., *Adversarially Learned Inference*, ICLR 2017, arXiv 1606.00704, algorithm 1.
 
     The discriminator judges pairs of an image and a latent, (x, E(x)) against (G(z), z):
@@ -112,40 +113,7 @@ class ALI(ImageGame, generator_optimizer=ALIAdam, discriminator_optimizer=ALIAda
     def image_generator(self) -> nn.Module:
         return cast(nn.ModuleDict, self.averaged_generator)["generator"]
 
-    def encode(self, images: Tensor, batch_size: int = 256) -> Tensor:
-        """Encode images to latents by the averaged encoder: the mean where its output is a distribution.
-
-        Args:
-            images: N x C x H x W, uint8 or in [-1, 1].
-            batch_size: Images per forward pass.
-
-        Returns:
-            N x latent_dim on the model's device.
-
-        Raises:
-            ValueError: The images have another shape than the model's.
-        """
-        self.check_shape(images)
+    def encode_batch(self, images: Tensor) -> Tensor:
         encoder = cast(nn.ModuleDict, self.averaged_generator)["encoder"]
-        # An empty start, so that no image gives 0 x latent_dim.
-        latents = [torch.empty(0, self.latent_dim, device=self.device)]
         with evaluating(encoder):
-            for some in images.split(batch_size):
-                latents.append(self._posterior(encoder(self.scaled(some.to(self.device))))[0])
-        return torch.cat(latents)
-
-    def reconstruct(self, images: Tensor, batch_size: int = 256) -> Tensor:
-        """Reconstruct images with the averaged encoder and generator: N x C x H x W in [-1, 1]; see :meth:`encode`."""
-        return self.render(self.encode(images, batch_size), batch_size=batch_size)
-
-    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self._log_reconstruction(batch, "val")
-
-    def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self._log_reconstruction(batch, "test")
-
-    def _log_reconstruction(self, raw: Any, split: str) -> None:
-        """Log the mean absolute error of the reconstructions, which no loss minimises."""
-        images = self.checked_batch(raw).examples
-        error = (self.reconstruct(images) - images).abs().mean()
-        self.log(f"{split}/reconstruction", error, batch_size=len(images), sync_dist=True)
+            return self._posterior(encoder(images))[0]
