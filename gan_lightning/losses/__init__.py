@@ -22,6 +22,7 @@ from gan_lightning.losses.energy import (
     pulling_away,
 )
 from gan_lightning.losses.image_text import color_consistency, condition_kl, image_text_matching
+from gan_lightning.losses.introspective import map_distance, ternary_discriminator, ternary_generator
 from gan_lightning.losses.joint import joint_discrimination, joint_generation
 from gan_lightning.losses.matching import joint_embedding, matching_aware_discriminator
 from gan_lightning.losses.relativistic import (
@@ -52,6 +53,7 @@ __all__ = [
     "joint_generation",
     "least_squares_discriminator",
     "least_squares_generator",
+    "map_distance",
     "matching_aware_discriminator",
     "maximum_likelihood_generator",
     "minimax_discriminator",
@@ -63,6 +65,8 @@ __all__ = [
     "relativistic_average",
     "relativistic_average_hinge",
     "relativistic_average_least_squares",
+    "ternary_discriminator",
+    "ternary_generator",
     "wasserstein_discriminator",
     "wasserstein_generator",
 ]

@@ -20,6 +20,7 @@ from gan_lightning.networks.damsm import RegionEncoder
 from gan_lightning.networks.dcgan import ConvDiscriminator, ConvGenerator, PlainConvDiscriminator
 from gan_lightning.networks.ebgan import ConvAutoencoder
 from gan_lightning.networks.gan_cls import GANCLSDiscriminator, GANCLSGenerator, StyleEncoder
+from gan_lightning.networks.ian import IANDiscriminator, IANEncoder, IANGenerator
 from gan_lightning.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
 from gan_lightning.networks.lapgan import (
     LAPGANCoarseDiscriminator,
@@ -87,6 +88,9 @@ __all__ = [
     "FrameDiscriminator",
     "GANCLSDiscriminator",
     "GANCLSGenerator",
+    "IANDiscriminator",
+    "IANEncoder",
+    "IANGenerator",
     "InfoGANDiscriminator",
     "InfoGANGenerator",
     "InstancePatchDiscriminator",

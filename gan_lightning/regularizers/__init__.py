@@ -10,7 +10,7 @@ from gan_lightning.regularizers.gradient_penalties import (
     refuse_batch_norm,
 )
 from gan_lightning.regularizers.le_cam import LeCam, le_cam_penalty
-from gan_lightning.regularizers.orthogonal import orthogonal_penalty
+from gan_lightning.regularizers.orthogonal import orthogonal_penalty, orthonormal_penalty
 from gan_lightning.regularizers.path_length import path_lengths
 from gan_lightning.regularizers.regularizer import Judgement, Regularizer
 from gan_lightning.regularizers.top_k import TopK
@@ -30,6 +30,7 @@ __all__ = [
     "gradient_penalty",
     "le_cam_penalty",
     "orthogonal_penalty",
+    "orthonormal_penalty",
     "path_lengths",
     "r1_penalty",
     "r2_penalty",

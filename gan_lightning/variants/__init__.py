@@ -18,6 +18,7 @@ from gan_lightning.variants.feature_matching_gan import FeatureMatchingGAN as Fe
 from gan_lightning.variants.gan import GAN as GAN
 from gan_lightning.variants.gan import MinimaxGAN as MinimaxGAN
 from gan_lightning.variants.gan_cls import GANCLS as GANCLS
+from gan_lightning.variants.ian import IAN as IAN
 from gan_lightning.variants.infogan import InfoGAN as InfoGAN
 from gan_lightning.variants.joint_embedding import JointEmbedding as JointEmbedding
 from gan_lightning.variants.lapgan import LAPGAN as LAPGAN

@@ -52,6 +52,7 @@ def inputs_of(network: nn.Module, arguments: dict[str, Any], n: int) -> list[Any
         "latent": lambda: torch.randn(n, sum(getattr(network, "lengths", [5]))),
         "noise": lambda: torch.randn(n, 1, *shape[1:]),
         "image": lambda: torch.rand(n, *shape) * 2 - 1,
+        "features": lambda: torch.randn(n, *shape),
         "low_pass": lambda: torch.rand(n, *shape) * 2 - 1,
         "images": lambda: (
             torch.rand(n, *shape) * 2 - 1

@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 from gan_lightning.networks import BigGANGenerator
 from gan_lightning.networks.layers.spectral import spectral_norm
-from gan_lightning.regularizers import orthogonal_penalty
+from gan_lightning.regularizers import orthogonal_penalty, orthonormal_penalty
 
 
 def linear(rows: list[list[float]]) -> nn.Linear:
@@ -71,3 +71,17 @@ def test_an_orthogonal_start_costs_nothing_where_rows_fit() -> None:
             alone = nn.Conv2d(1, 1, 1)
             alone.weight = weight
             assert orthogonal_penalty(alone).item() < 1e-9, name
+
+
+class TestOrthonormal:
+    def test_by_hand(self) -> None:
+        """Rows (1, 2) and (3, 0): the inner products 5, 3, 3, 9 differ from I by 4, 3, 3 and 8."""
+        layer = nn.Conv2d(2, 2, 1)
+        layer.weight.data = torch.tensor([[1.0, 2.0], [3.0, 0.0]])[:, :, None, None]
+        assert orthonormal_penalty(nn.Sequential(layer, linear([[7, 7]]), nn.BatchNorm2d(2))).item() == 18
+
+    def test_of_orthonormal_filters_it_is_nothing(self) -> None:
+        layer = nn.Conv2d(2, 3, 3)
+        nn.init.orthogonal_(layer.weight)
+        assert orthonormal_penalty(layer).item() < 1e-4
+        assert orthonormal_penalty(linear([[7, 7]])).item() == 0
