@@ -1,4 +1,4 @@
-"""``gan-lightning edit``: samples, or images of kept latents, along directions."""
+"""``gan-lightning edit``: samples, or images of kept latents, along directions; images that are painted on."""
 
 import argparse
 import math
@@ -10,6 +10,7 @@ from gan_lightning.commands.errors import disk_errors_in_one_sentence, errors_in
 from gan_lightning.commands.from_checkpoint import add_device, add_import, import_packages, load_sampler, open_set
 from gan_lightning.commands.latent_options import add_latents, kept_latents
 from gan_lightning.commands.options import OptionParser, number, path, whole
+from gan_lightning.commands.painting import add_painting, is_painting, run_painting
 from gan_lightning.commands.strips import add_scale, add_strip, strengths
 from gan_lightning.commands.write_images import sample_file
 from gan_lightning.visualization.image_sets import end_set, fingerprint, refuse_to_overwrite
@@ -33,6 +34,9 @@ _ABOUT = """\
 Write samples, or images of latents that `encode` has kept, moved along directions that `directions` has found. Each
 direction is NAME=STRENGTH; several are added. With --strip, a direction without a strength makes a picture of its own,
 NAME.png: a row for each sample, and a column for each strength. At strength 0 samples are those of `generate`.
+
+With --paint, --sketch or --warp, latents move so that their images show what is painted, and stay near to where they
+were. Of a photograph, --input, only what changes is changed. NAME.npz is the new latent of NAME.png.
 """
 
 _EXAMPLES = """\
@@ -40,12 +44,16 @@ examples:
   gan-lightning edit --ckpt last.ckpt --direction smile=2 --n 16 --out smiling
   gan-lightning edit --ckpt last.ckpt --direction smile=2 sefa_03=-1.5 --latents latents --out edited
   gan-lightning edit --ckpt last.ckpt --direction sefa_00 sefa_01 --strip -3 3 7 --out strips
+  gan-lightning edit --ckpt last.ckpt --input face.png --resize --paint 40,52,4,#a03040 --out painted
+  gan-lightning edit --ckpt last.ckpt --latents latents --sketch 20,50,44,46 --warp 32,20,6,0,-4 --way --out drawn
   gan-lightning edit --ckpt stylegan2.pkl --direction far/away/pose.npz --strip -2 2 5 --truncation 0.7 --out pose
 """
 
 
 def run(command: str, arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
+    if is_painting(options):
+        return run_painting(command, options)
     with errors_in_one_sentence(command):
         import_packages(options.packages)
         refuse_to_overwrite(options.out)
@@ -71,10 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ckpt", required=True, type=path, metavar="PATH", help="checkpoint that `fit` wrote")
     parser.add_argument(
         "--direction",
-        required=True,
         nargs="+",
         type=_followed,
         dest="followed",
+        default=[],
         metavar="NAME=STRENGTH",
         help="directions by name, or by file, and how far to go; with --strip, some or all without =STRENGTH",
     )
@@ -106,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         "--truncation", type=number, metavar="TAU", help="of latents or styles before they are moved, as of `generate`"
     )
     add_latents(parser)
+    add_painting(parser)
     add_scale(parser)
     parser.add_argument("--batch_size", type=whole(1), default=64, help="images made at a time (default: %(default)s)")
     add_import(parser)
@@ -135,6 +144,8 @@ def _directions(options: argparse.Namespace) -> "tuple[list[tuple[Direction, flo
     """
     from gan_lightning.inference.edit import read_direction
 
+    if not options.followed:
+        raise ValueError("Nothing is edited: give --direction, or what is painted, such as --paint.")
     files = [_find(name, options.directions) for name, _ in options.followed]
     options.direction_files = [fingerprint(file) for file in files]
     found = [(read_direction(file), strength) for file, (_, strength) in zip(files, options.followed, strict=True)]

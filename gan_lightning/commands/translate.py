@@ -1,13 +1,13 @@
 """``gan-lightning translate``: translate image files with a checkpoint."""
 
 import argparse
-import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gan_lightning.commands.brush_options import hint
 from gan_lightning.commands.continue_videos import continue_one, video_targets
 from gan_lightning.commands.errors import disk_errors_in_one_sentence, errors_in_one_sentence
 from gan_lightning.commands.from_checkpoint import (
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gan_lightning.games.base import AdversarialModule
-    from gan_lightning.games.hints import Hint
 
 _ABOUT = """\
 Translate images by a checkpoint of a model that turns images into images. It needs neither the training data nor the
@@ -161,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_guidance(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hints",
-        type=_hint,
+        type=hint,
         nargs="+",
         default=[],
         metavar="X,Y,#RRGGBB",
@@ -180,18 +179,6 @@ def _attribute_value(text: str) -> tuple[str, bool]:
     if not name or value not in ("", "0", "1") or text.endswith("="):
         raise argparse.ArgumentTypeError(f"{text!r} is neither NAME nor NAME=0")
     return name, value != "0"
-
-
-def _hint(text: str) -> "Hint":
-    from gan_lightning.games.hints import Hint
-
-    found = re.fullmatch(r"(\d{1,9}),(\d{1,9}),#([0-9a-fA-F]{6})", text)
-    if found is None:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no point and colour, column and row in pixels from the upper left corner: 16,20,#d22f27"
-        )
-    red, green, blue = bytes.fromhex(found[3])
-    return Hint(int(found[1]), int(found[2]), (red, green, blue))
 
 
 def _names(target: Path) -> tuple[Path, Path]:

@@ -30,6 +30,11 @@ def optical_flow(before: Tensor, after: Tensor) -> Tensor:
         (v_x, v_y) in pixels, float32, N x 2 x H x W.
     """
     first, second = (luminance(frames).mean(dim=1, keepdim=True) for frames in (before, after))
+    return flow_of_levels(first, second)
+
+
+def flow_of_levels(first: Tensor, second: Tensor) -> Tensor:
+    """:func:`optical_flow` between two frames in levels, 0 to 255, float32, N x 1 x H x W, at least 2 x 2."""
     middle = (first + second) / 2
     along_y, along_x = torch.gradient(middle, dim=(2, 3))  # central differences
     time = second - first

@@ -1,5 +1,6 @@
 """The latents of given images, and what can be done with them."""
 
+from gan_lightning.inference.edit.brushes import Dab, Line, Warp
 from gan_lightning.inference.edit.directions import (
     Direction,
     edit_kept,
@@ -10,20 +11,31 @@ from gan_lightning.inference.edit.directions import (
 from gan_lightning.inference.edit.distances import Distance, network_of
 from gan_lightning.inference.edit.inversion import Inversion, invert, render_each, render_kept
 from gan_lightning.inference.edit.kept_latents import KeptLatents, read_latents, write_latents
+from gan_lightning.inference.edit.painting import Painting, contextual_strokes, morph, paint
+from gan_lightning.inference.edit.transfer import transfer_by_flow, transfer_by_mask
 
 __all__ = [
+    "Dab",
     "Direction",
     "Distance",
     "Inversion",
     "KeptLatents",
+    "Line",
+    "Painting",
+    "Warp",
+    "contextual_strokes",
     "edit_kept",
     "invert",
+    "morph",
     "network_of",
+    "paint",
     "read_direction",
     "read_latents",
     "render_each",
     "render_kept",
     "sample_edited",
+    "transfer_by_flow",
+    "transfer_by_mask",
     "write_direction",
     "write_latents",
 ]

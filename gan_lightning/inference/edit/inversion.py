@@ -139,7 +139,7 @@ def invert(
     kept = []
     n_batches = -(-len(images) // batch_size)
     with (
-        _differentiable(of.network),
+        differentiable(of.network),
         tqdm(total=n_batches * steps, desc=title, unit=" steps", disable=not steps) as bar,
     ):
         for begin in range(0, len(images), batch_size):
@@ -158,7 +158,7 @@ def _usual_start(space: LatentSpace) -> Start:
 
 
 @contextmanager
-def _differentiable(network: Any) -> Iterator[None]:
+def differentiable(network: Any) -> Iterator[None]:
     """A network in evaluation mode, its weights without gradients, its inputs with them."""
     with evaluating(network), frozen(network), torch.inference_mode(False), torch.enable_grad():
         yield
@@ -321,16 +321,15 @@ def render_each(
     return torch.cat(images)
 
 
-def render_kept(model: AdversarialModule, kept: KeptLatents, label: int | None = None) -> Tensor:
-    """Images of kept latents, in the bits that they had when they were found on such a processor.
+def inputs_of_kept(
+    model: AdversarialModule, kept: KeptLatents, label: int | None = None
+) -> tuple[LatentSpace, Tensor, tuple[Tensor, ...], list[Tensor]]:
+    """The space, latents, conditions and maps of noise that a game's generator makes images of.
 
     Args:
-        model: The game that they are of.
+        model: The game that the latents are of.
         kept: The latents of N images.
         label: Class of all images, in place of their own. None: their own.
-
-    Returns:
-        N x C x H x W in [-1, 1] on the model's device.
 
     Raises:
         ValueError: They are not of this game.
@@ -345,4 +344,14 @@ def render_kept(model: AdversarialModule, kept: KeptLatents, label: int | None =
         raise ValueError(
             f"The maps of noise are not those of this {type(model).__name__}: take the checkpoint they are of."
         )
-    return render_each(model, kept.space, latents, condition, kept.noise)
+    return of, latents, condition, [each.to(latents) for each in kept.noise]
+
+
+def render_kept(model: AdversarialModule, kept: KeptLatents, label: int | None = None) -> Tensor:
+    """Images of kept latents, in the bits that they had when they were found on such a processor.
+
+    Returns:
+        N x C x H x W in [-1, 1] on the model's device; the arguments and errors are those of :func:`inputs_of_kept`.
+    """
+    _, latents, condition, noise = inputs_of_kept(model, kept, label)
+    return render_each(model, kept.space, latents, condition, noise)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -162,6 +163,10 @@ class LatentSpace:
         """By how much latents are explored at first; 0: not at all."""
         return 0.0
 
+    def deviation(self, seed: int, condition: tuple[Tensor, ...]) -> Tensor | float:
+        """Standard deviation of a number of the latents of samples, the same of all: 1, or N x 1 x 1."""
+        return 1.0
+
     def first_noise(self, first: int, last: int, seed: int) -> list[Tensor]:
         """Maps of noise for images ``first`` to ``last - 1`` that are optimised with the latents; none here."""
         return []
@@ -211,6 +216,10 @@ class StyleSpace(LatentSpace):
     def spread(self, seed: int, condition: tuple[Tensor, ...]) -> Tensor:
         """The root of the mean squared length of ``w - mean``, N x 1 x 1."""
         return self._moments(len(condition[0]) if condition else 1, seed, condition)[1]
+
+    def deviation(self, seed: int, condition: tuple[Tensor, ...]) -> Tensor:
+        spread, (_, length) = self.spread(seed, condition), self.shape()
+        return spread / math.sqrt(length)
 
     def _moments(self, n: int, seed: int, condition: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Mean styles, n x 1 or L x D, and the deviations, n x 1 x 1."""
