@@ -92,12 +92,11 @@ def run_painting(command: str, options: argparse.Namespace) -> int:
         options.photographs = [fingerprint(file) for file, _ in photographs.values()]
         open_set(command, options, len(made), (*_OPTIONS, "photographs"))
     with disk_errors_in_one_sentence(command, options.out):
-        for place, (name, one) in enumerate(kept):
+        for place, (name, one) in enumerate(kept, 1):
             target = options.out / f"{name}.npz"
             if not target.is_file():
-                painting = _paint(
-                    model, one, brushes, options, options.brush_steps, f"{name}, {place + 1} of {len(kept)}"
-                )
+                title = f"{name}, {place} of {len(kept)}"
+                painting = _paint(model, one, brushes, options, options.brush_steps, title)
                 photograph = photographs[name][1] if name in photographs else None
                 target.parent.mkdir(parents=True, exist_ok=True)
                 _write(model, target, one, painting, photograph, options)
