@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from gan_lightning.inference.edit import Distance, invert, network_of
+from gan_lightning.inference.edit import Dab, Distance, KeptLatents, Line, invert, network_of, paint
 from gan_lightning.inference.edit.inversion import schedule
 from gan_lightning.inference.edit.spaces import noise_correlation, normalise_noise
 from gan_lightning.metrics.classifier import Classifier
@@ -98,6 +98,12 @@ class TestGames:
         # Start and result
         assert (found.way[0] - found.way[1]).abs().max() > 0
         assert_close(found.way[1], found.images, rtol=1e-3, atol=1e-3)
+        # And painted on.
+        labels = torch.tensor(2 * chosen["labels"]) if "labels" in chosen else None
+        kept = KeptLatents(found.space, found.latents, labels=labels, text=chosen.get("texts", [None])[0])
+        painted = paint(model, kept, [Dab(4, 4, 2, (255, 255, 255)), Line(2, 2, 9, 9)], steps=3)
+        assert torch.equal(painted.before, found.images)
+        assert (painted.kept.latents != kept.latents).flatten(1).any(1).all()
 
     def test_what_makes_no_images_of_latents(self) -> None:
         with pytest.raises(ValueError, match="CycleGAN makes no images of latents"):

@@ -20,6 +20,7 @@ from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.embedding import EmbeddingGame
 from gan_lightning.networks.layers import styles
 from gan_lightning.networks.layers.minibatch_deviation import MinibatchDeviation
+from gan_lightning.networks.layers.minibatch_discrimination import MinibatchDiscrimination
 from gan_lightning.networks.semi_supervised import Noise
 from gan_lightning.networks.text import Text
 from gan_lightning.trainer.ddp import AlternatingDDPStrategy
@@ -188,6 +189,8 @@ def _without_chance(model: AdversarialModule) -> AdversarialModule:
                 setattr(part, name, Silent())
             elif isinstance(child, MinibatchDeviation):
                 child.group_size = 1
+            elif isinstance(child, MinibatchDiscrimination):
+                child.tensor.data.mul_(1e12)  # nothing is similar
     return model
 
 
