@@ -95,7 +95,7 @@ class TestLatents:
         brushes = ("--paint", "3,4,2,#ffffff", "9,9,0,#000000", "--sketch", "1,1,9,4", "--warp", "8,8,2,-3,1")
         assert edited(folder, tmp_path / "out", *given, *brushes, "--scale", 2, name="classes") == 0
         assert edited(folder, tmp_path / "other", *given, *brushes, "--labels", 5, name="classes") == 0
-        asked = [Dab(3, 4, 2, (255,) * 3), Dab(9, 9, 0, (0, 0, 0)), Line(1, 1, 9, 4), Warp(8, 8, 2, -3, 1)]
+        asked: list[Any] = [Dab(3, 4, 2, (255,) * 3), Dab(9, 9, 0, (0, 0, 0)), Line(1, 1, 9, 4), Warp(8, 8, 2, -3, 1)]
         for number in range(2):
             start = read_latents(folder / "latents" / f"{number}.npz")
             painted = paint(models["classes"], start, asked, steps=3)
