@@ -195,6 +195,7 @@ class TestPaint:
         brushes: list[Any] = [Dab(5, 5, 3, (255, 255, 255)), Line(2, 12, 12, 12), Warp(8, 8, 2, 2, 0)]
         done = paint(model, start, brushes, steps=10, largest_move=0.2, frames=3)
         moved = ((done.kept.latents - latents) / of.deviation(0, condition)).flatten(1).square().mean(1).sqrt()
+        assert_close(done.losses["move"][-1].sqrt(), moved, rtol=1e-3, atol=0)
         assert (moved <= 0.2 * 1.0001).all()
         assert (moved > 0.01).all()
         assert done.way is not None

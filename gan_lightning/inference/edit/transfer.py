@@ -143,8 +143,8 @@ def _color_change(source: Tensor, target: Tensor) -> Tensor:
     """D and b of the least-squares map of colours in the window around each pixel, 1 x C x (C + 1) x H x W."""
     channels = source.shape[1]
     radius = max(2, min(source.shape[2:]) // 8)
-    # Of blurred images: its motion between pixels has blurred the source, and the map would sharpen it, more so with each
-    # image of a way.
+    # Of blurred images: its motion between pixels has blurred the source, and the map would sharpen it, more so with
+    # each image of a way.
     source, target = (_mean(each, max(1, radius // 2)) for each in (source, target))
     difference = target - source
     products = [source[:, :, None] * other[:, None] for other in (source, difference)]
