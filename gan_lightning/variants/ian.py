@@ -51,6 +51,7 @@ class IAN(EncoderGame, ema_decay=None):
     """
 
     generator: nn.ModuleDict
+    training_parts = ("augmentation", "regularizers")  # The encoder reads the discriminator's features.
     augments_inputs = False  # The encoder reads images as they are, and so does the comparison of features.
 
     def __init__(

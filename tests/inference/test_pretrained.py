@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.embedding import EmbeddingGame
+from gan_lightning.games.encoder import EncoderGame
 from gan_lightning.games.translation import TranslationGame
 from gan_lightning.games.video import VideoGame
 from gan_lightning.inference import CheckpointError, from_pretrained, init_from, load_any, save_pretrained
@@ -39,6 +40,8 @@ def made_by(game: Any) -> Any:
     if isinstance(game, TranslationGame):
         channels = game.n_given * game.channels if isinstance(game, VideoGame) else game.given_channels
         return game.translate(torch.rand(2, channels, 16, 16) * 2 - 1)
+    if isinstance(game, EncoderGame):
+        return game.sample(3), game.encode(torch.rand(2, *game.image_shape) * 2 - 1)
     return game.sample(3)
 
 
