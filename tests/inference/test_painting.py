@@ -137,6 +137,8 @@ class TestConstraints:
             check_brush(brush, 12, 16)
         with pytest.raises(ValueError, match="Nothing is painted"):
             constraints_of(torch.zeros(1, 1, 8, 8), [])
+        with pytest.raises(ValueError, match="Images of 1 x 1 pixels cannot be painted on"):
+            constraints_of(torch.zeros(1, 2, 1, 1), [Dab(0, 0, 0, (0, 0, 0))])
         with pytest.raises(ValueError, match="these have 2 channels"):
             constraints_of(torch.zeros(1, 2, 8, 8), [Dab(1, 1, 0, (0, 0, 0))])
 

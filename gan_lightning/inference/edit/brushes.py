@@ -12,6 +12,9 @@ from torch import Tensor
 
 from gan_lightning.inference.edit.hog import cell_size, hog, touched_cells
 
+_LEAST_SIDE = 4
+"""Pixels of a cell's window."""
+
 
 class Dab(NamedTuple):
     """A disc of colour.
@@ -139,11 +142,16 @@ def constraints_of(images: Tensor, brushes: Sequence[Brush]) -> Constraints:
         brushes: At least one.
 
     Raises:
-        ValueError: There is none, one lies outside, or a colour is painted on images that are neither grey nor RGB.
+        ValueError: There is none, one lies outside, the images are points in the plane, or a colour is painted on
+            images that are neither grey nor RGB.
     """
     n, channels, height, width = images.shape
     if not brushes:
         raise ValueError("Nothing is painted: give a dab, a line or a warp.")
+    if min(height, width) < _LEAST_SIDE:
+        raise ValueError(
+            f"Images of {width} x {height} pixels cannot be painted on: their sides must be {_LEAST_SIDE} at least."
+        )
     cell = cell_size(height, width)
     colors, colored = torch.zeros_like(images), torch.zeros_like(images[:1, :1])
     edges = torch.zeros_like(hog(images, cell))
