@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from gan_lightning.inference.edit import KeptLatents, Painting
 
-_FRAMES, _FRAME_MS, _END_MS = 16, 80, 1500
+_FRAMES, _FRAME_MS, _END_MS = 7, 160, 1500  # iGAN estimates flow between 7 images
 _STEPS = {"manifold": 50, "contextual": 10}
 _OPTIONS = (
     *("seed", "labels", "text", "latents", "paint", "sketch", "warp", "brush", "brush_steps", "smoothness"),
-    *("largest_move", "candidates", "resize", "invert_steps", "keep_photo", "way", "scale"),
+    *("largest_move", "candidates", "resize", "space", "invert_steps", "keep_photo", "way", "scale"),
 )
 """Options that determine the images, beside the photographs."""
 
@@ -42,6 +42,9 @@ def add_painting(parser: argparse.ArgumentParser) -> None:
         "motion and colours applied to it (iGAN), or the generator's image in its place (default: %(default)s)",
     )
     group.add_argument("--resize", action="store_true", help="crop photographs of another size in the middle")
+    group.add_argument(
+        "--space", choices=["z", "w", "w+"], help="where photographs are found, as of `encode` (default: w, else z)"
+    )
     group.add_argument(
         "--invert_steps", type=whole(), default=300, metavar="N", help="of the inversion (default: %(default)s)"
     )
@@ -117,6 +120,8 @@ def _check_options(options: argparse.Namespace, brushes: Sequence[Any]) -> None:
         raise ValueError("--input is painted on: give --paint, --sketch or --warp.")
     if not (options.latents or options.input):
         raise ValueError("--paint, --sketch and --warp need an image: give --latents, or a photograph as --input.")
+    if options.latents and options.space:
+        raise ValueError("--space is where photographs are found: --latents are in a space of their own.")
     if options.latents and options.input:
         raise ValueError("--latents and --input are both painted on: give one of them.")
     for name in ("n", "truncation"):
@@ -200,7 +205,13 @@ def _found(
     small = [torch.from_numpy(resized(pixels.permute(1, 2, 0).numpy()[None], size)) for pixels in photographs]
     classes = None if labels is None else labels.tolist()
     found = invert(
-        model, torch.cat(small), labels=classes, texts=options.text, steps=options.invert_steps, seed=options.seed
+        model,
+        torch.cat(small),
+        space=options.space,
+        labels=classes,
+        texts=options.text,
+        steps=options.invert_steps,
+        seed=options.seed,
     )
     return KeptLatents(found.space, found.latents, found.noise, labels, options.text and options.text[0])
 

@@ -83,7 +83,7 @@ class TestPhotographs:
         kept = read_latents(tmp_path / "out" / "a.npz")
         assert torch.allclose(kept.latents, painted.kept.latents, atol=1e-3)
         with Image.open(tmp_path / "out" / "a.gif") as way:
-            assert way.n_frames == 16  # type: ignore[attr-defined]
+            assert way.n_frames == 7  # type: ignore[attr-defined]
         assert edited(folder, tmp_path / "plain", *brush, *SHORT, "--keep_photo", "no") == 0
         plain = pixels(tmp_path / "plain" / "a.png").astype(int)
         assert np.abs(plain - to_uint8(painted.images[0])[0].numpy()).max() <= 1
@@ -115,10 +115,11 @@ class TestLatents:
         painted = contextual_strokes(models["classes"], start, [Dab(3, 4, 2, (255, 255, 255))])
         assert torch.allclose(read_latents(tmp_path / "out" / "0.npz").latents, painted.kept.latents, atol=1e-2)
 
-    def test_styles(self, folder: Path, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(("more", "space"), [((), "w"), (("--space", "w+"), "w+"), (("--space", "z"), "z")])
+    def test_styles(self, folder: Path, tmp_path: Path, more: tuple[str, ...], space: str) -> None:
         photo = ("--input", folder / "small" / "a.png", "--paint", "3,4,2,#ffffff", "--invert_steps", 2)
-        assert edited(folder, tmp_path / "out", *photo, "--brush_steps", 2, name="style") == 0
-        assert read_latents(tmp_path / "out" / "a.npz").space == "w"
+        assert edited(folder, tmp_path / "out", *photo, "--brush_steps", 2, *more, name="style") == 0
+        assert read_latents(tmp_path / "out" / "a.npz").space == space
 
 
 @pytest.mark.parametrize(
