@@ -9,9 +9,10 @@ from gan_lightning.inference.edit.directions import (
     write_direction,
 )
 from gan_lightning.inference.edit.distances import Distance, network_of
-from gan_lightning.inference.edit.inversion import Inversion, invert, render_each, render_kept
+from gan_lightning.inference.edit.inversion import Inversion, invert
 from gan_lightning.inference.edit.kept_latents import KeptLatents, read_latents, write_latents
 from gan_lightning.inference.edit.painting import Painting, contextual_strokes, morph, paint
+from gan_lightning.inference.edit.rendering import render_each, render_kept
 from gan_lightning.inference.edit.transfer import transfer_by_flow, transfer_by_mask
 
 __all__ = [

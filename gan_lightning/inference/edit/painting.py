@@ -16,8 +16,8 @@ from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.image import unit_linspace
 from gan_lightning.games.randomness import fold, indexed_normal
 from gan_lightning.inference.edit.brushes import Brush, Dab, constraints_of
-from gan_lightning.inference.edit.inversion import differentiable, inputs_of_kept, render_each
 from gan_lightning.inference.edit.kept_latents import KeptLatents
+from gan_lightning.inference.edit.rendering import differentiable, inputs_of_kept, render_each
 
 _STREAM = 9
 _JITTER = 0.5
