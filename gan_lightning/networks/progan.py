@@ -60,12 +60,29 @@ class GrowingGenerator(Growing):
 
     def image_of(self, maps: list[Tensor]) -> Tensor:
         """Images (N, C, H, W) of the maps of the blocks up to the current stage."""
+        image = None
+        for level, x in enumerate(maps):
+            image = self.image_after(level, x, image)
+        assert image is not None
+        return image
+
+    def image_after(self, level: int, x: Tensor, image: Tensor | None) -> Tensor | None:
+        """Images (N, C, H, W) after the block of a level; None: this level has none at the current stage.
+
+        Args:
+            level: Of the block.
+            x: Its map.
+            image: Those after the block before.
+        """
         stage, fade = self.stage, self.fade
-        images: Tensor = self.to_images[stage](maps[stage])
-        if fade < 1:
-            coarse = enlarged(self.to_images[stage - 1](maps[stage - 1]), 2)
-            images = torch.lerp(coarse, images, fade)
-        return images if self.training else enlarged(images, 2 ** (self.levels - stage))
+        if level < stage - (fade < 1):
+            return None
+        made: Tensor = self.to_images[level](x)
+        if level < stage:
+            return made
+        if image is not None:
+            made = torch.lerp(enlarged(image, 2), made, fade)
+        return made if self.training else enlarged(made, 2 ** (self.levels - stage))
 
 
 @checked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from gan_lightning.networks.layers.equalized import LEAKY_GAIN, EqualizedConv2d, EqualizedLinear, leaky_relu
 from gan_lightning.networks.layers.fir import FIRBlur
 from gan_lightning.networks.layers.image_shape import coarsest_map
-from gan_lightning.networks.layers.styles import MappingNetwork, Noise, truncate
+from gan_lightning.networks.layers.styles import Maps, MappingNetwork, Noise, Synthesis, truncate
 from gan_lightning.networks.progan import GrowingDiscriminator, GrowingGenerator, channels_by_level
 
 
@@ -40,7 +41,7 @@ class AdaptiveInstanceNorm(nn.Module):
 
 
 class StyleStart(nn.Module):
-    """The first block: a learned constant and a convolution, each with noise and style.
+    """The first block: a learned constant with noise and style, then a convolution with these.
 
     Args:
         channels: Of the map.
@@ -55,11 +56,15 @@ class StyleStart(nn.Module):
         self.conv = EqualizedConv2d(channels, channels, bias=False, gain=LEAKY_GAIN)
         self.style2 = AdaptiveInstanceNorm(channels, style_dim, size)
 
-    def forward(self, x: None, styles: Tensor, noises: list[Tensor | float | None]) -> Tensor:
-        """The map (N, C, *size) of styles (N, 2, D)."""
-        # Not len: it is a plain number, with which an exported network would be of one batch size.
-        x1 = self.style1(self.constant.expand(styles.shape[0], -1, -1, -1), styles[:, 0], noises[0])
-        return self.style2(self.conv(x1), styles[:, 1], noises[1])
+    def first(self, x: Tensor, style: Tensor, noise: Tensor | float | None) -> Tensor:
+        """Map the constant (N, C, *size) with a style (N, D) to the same shape."""
+        made: Tensor = self.style1(x, style, noise)
+        return made
+
+    def second(self, x: Tensor, style: Tensor, noise: Tensor | float | None) -> Tensor:
+        """Map (N, C, *size) with a style (N, D) to the same shape."""
+        made: Tensor = self.style2(self.conv(x), style, noise)
+        return made
 
 
 class StyleBlock(nn.Module):
@@ -80,13 +85,18 @@ class StyleBlock(nn.Module):
         self.conv2 = EqualizedConv2d(out_channels, out_channels, bias=False, gain=LEAKY_GAIN)
         self.style2 = AdaptiveInstanceNorm(out_channels, style_dim, size)
 
-    def forward(self, x: Tensor, styles: Tensor, noises: list[Tensor | float | None]) -> Tensor:
-        """Map (N, in_channels, H, W) with styles (N, 2, D) to (N, out_channels, 2H, 2W)."""
-        x = self.style1(self.blur(self.conv1.upsampled(x)), styles[:, 0], noises[0])
-        return self.style2(self.conv2(x), styles[:, 1], noises[1])
+    def first(self, x: Tensor, style: Tensor, noise: Tensor | float | None) -> Tensor:
+        """Map (N, in_channels, H, W) with a style (N, D) to (N, out_channels, 2H, 2W)."""
+        made: Tensor = self.style1(self.blur(self.conv1.upsampled(x)), style, noise)
+        return made
+
+    def second(self, x: Tensor, style: Tensor, noise: Tensor | float | None) -> Tensor:
+        """Map (N, out_channels, H, W) with a style (N, D) to the same shape."""
+        made: Tensor = self.style2(self.conv2(x), style, noise)
+        return made
 
 
-class StyleGANGenerator(GrowingGenerator):
+class StyleGANGenerator(GrowingGenerator, Synthesis):
     """Mapping network, and a growing synthesis network of a constant, styles and noise.
 
     Args:
@@ -158,22 +168,29 @@ class StyleGANGenerator(GrowingGenerator):
         styles = self.mapping(latent)[:, None].expand(-1, self.n_styles, -1)
         return truncate(styles, self.mapping.mean_style, truncation, layers=8)
 
-    def synthesise(self, styles: Tensor, noise: float | list[Tensor] | None = None) -> Tensor:
-        """Images (N, C, H, W) of styles (N, n_styles, style_dim).
+    # Steps: at each level two layers, and the image where there is one.
 
-        Args:
-            styles: One for each layer.
-            noise: One map for each layer, or a factor of the constant noise: 0 for none. None: random in training,
-                constant otherwise.
-        """
-        noises = noise if isinstance(noise, list) else [noise] * self.n_styles
-        maps: list[Tensor] = []
-        x = None
-        for level in range(self.stage + 1):
-            two = slice(2 * level, 2 * level + 2)
-            x = self.blocks[level](x, styles[:, two], noises[two])
-            maps.append(x)
-        return self.image_of(maps)
+    @property
+    def n_steps(self) -> int:
+        return 3 * (self.stage + 1)
+
+    def place(self, step: int) -> tuple[int, int]:
+        level, part = divmod(step, 3)
+        return level, 2 * level + min(part, 1)
+
+    def begin(self, styles: Tensor) -> Maps:
+        # Not len: it is a plain number, with which an exported network would be of one batch size.
+        start: Any = self.blocks[0]
+        return Maps(start.constant.expand(styles.shape[0], -1, -1, -1))
+
+    def step(self, step: int, maps: Maps, styles: Tensor, noises: list[Any]) -> Maps:
+        level, part = divmod(step, 3)
+        x, image = maps
+        if part == 2:
+            return Maps(x, self.image_after(level, x, image))
+        layer = 2 * level + part
+        block: Any = self.blocks[level]
+        return Maps((block.first, block.second)[part](x, styles[:, layer], noises[layer]), image)
 
 
 class StyleGANDownBlock(nn.Module):

@@ -25,7 +25,7 @@ from gan_lightning.networks.layers.equalized import (
 from gan_lightning.networks.layers.fir import FIRBlur, FIRDownsample, FIRUpsample
 from gan_lightning.networks.layers.image_shape import coarsest_map, numbered_by_resolution
 from gan_lightning.networks.layers.minibatch_deviation import MinibatchDeviation
-from gan_lightning.networks.layers.styles import MappingNetwork, Noise, truncate
+from gan_lightning.networks.layers.styles import Maps, MappingNetwork, Noise, Synthesis, truncate
 from gan_lightning.networks.layers.winograd import convolve
 
 
@@ -131,7 +131,7 @@ class ToImage(nn.Module):
         return (matrices @ x.flatten(2)).unflatten(2, x.shape[2:]) + self.bias[:, None, None]
 
 
-class StyleGAN2Generator(nn.Module):
+class StyleGAN2Generator(Synthesis):
     """Mapping network and synthesis network with skip connections: images are sums over the resolutions.
 
     Args:
@@ -212,25 +212,28 @@ class StyleGAN2Generator(nn.Module):
         styles = self.mapping(latent, labels)[:, None].expand(-1, self.n_styles, -1)
         return truncate(styles, self.mapping.mean_style, truncation)
 
-    def synthesise(self, styles: Tensor, noise: float | list[Tensor] | None = None) -> Tensor:
-        """Images (N, C, H, W) of styles (N, n_styles, style_dim).
+    # Steps: layer 0 and an image; then, at each further level, two layers and an image, which takes the next layer's
+    # style.
 
-        Args:
-            styles: One for each layer.
-            noise: One map for each layer, or a factor of the constant noise: 0 for none. None: random in training,
-                constant otherwise.
-        """
+    @property
+    def n_steps(self) -> int:
+        return 3 * len(self.to_images) - 1
+
+    def place(self, step: int) -> tuple[int, int]:
+        level, part = divmod(step + 1, 3)
+        return level, 2 * level + part - 1
+
+    def begin(self, styles: Tensor) -> Maps:
         # Not len: it is a plain number, with which an exported network would be of one batch size.
-        x = self.constant.expand(styles.shape[0], -1, -1, -1)
-        noises = iter(noise if isinstance(noise, list) else [noise] * len(self.layers))
-        layers = iter(self.layers)
-        x = next(layers)(x, styles[:, 0], next(noises))
-        image = self.to_images[0](x, styles[:, 1])
-        for place, to_image in enumerate(list(self.to_images)[1:]):
-            for number in (2 * place + 1, 2 * place + 2):
-                x = next(layers)(x, styles[:, number], next(noises))
-            image = self.upsample(image) + to_image(x, styles[:, 2 * place + 3])
-        return image
+        return Maps(self.constant.expand(styles.shape[0], -1, -1, -1))
+
+    def step(self, step: int, maps: Maps, styles: Tensor, noises: list[Any]) -> Maps:
+        level, layer = self.place(step)
+        x, image = maps
+        if layer <= 2 * level:
+            return Maps(self.layers[layer](x, styles[:, layer], noises[layer]), image)
+        made = self.to_images[level](x, styles[:, layer])
+        return Maps(x, made if image is None else self.upsample(image) + made)
 
 
 class StyleGAN2Block(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -107,6 +108,67 @@ def random_crossovers(n: int, n_layers: int, probability: float, device: torch.d
     """
     layers = torch.randint(1, n_layers, (n,), device=device)
     return torch.where(torch.rand(n, device=device) < probability, layers, n_layers)
+
+
+class Maps(NamedTuple):
+    """What is there between two steps of a synthesis.
+
+    Attributes:
+        features: N x C x H x W.
+        image: Sum of the images so far, N x C x H x W; None: there is none yet.
+    """
+
+    features: Tensor
+    image: Tensor | None = None
+
+
+class Synthesis(nn.Module):
+    """Base of generators of styles: their synthesis in steps, each of a layer or of an image.
+
+    Attributes:
+        n_styles: Layers that take a style.
+    """
+
+    n_styles: int
+
+    @property
+    def n_steps(self) -> int:
+        """Number of steps."""
+        raise NotImplementedError
+
+    def place(self, step: int) -> tuple[int, int]:
+        """The level of a step's maps, 0 for the coarsest, and the layer whose style it takes."""
+        raise NotImplementedError
+
+    def begin(self, styles: Tensor) -> Maps:
+        """The maps before the first step, of as many images as there are styles."""
+        raise NotImplementedError
+
+    def step(self, step: int, maps: Maps, styles: Tensor, noises: list[Any]) -> Maps:
+        """The maps after a step.
+
+        Args:
+            step: From 0 to ``n_steps - 1``.
+            maps: Those after the step before.
+            styles: N x n_styles x style_dim.
+            noises: What :class:`Noise` takes, for each layer.
+        """
+        raise NotImplementedError
+
+    def synthesise(self, styles: Tensor, noise: float | list[Tensor] | None = None) -> Tensor:
+        """Images (N, C, H, W) of styles (N, n_styles, style_dim).
+
+        Args:
+            styles: One for each layer.
+            noise: One map for each layer, or a factor of the constant noise: 0 for none. None: random in training,
+                constant otherwise.
+        """
+        noises = noise if isinstance(noise, list) else [noise] * self.n_styles
+        maps = self.begin(styles)
+        for step in range(self.n_steps):
+            maps = self.step(step, maps, styles, noises)
+        assert maps.image is not None
+        return maps.image
 
 
 class Noise(nn.Module):
