@@ -24,6 +24,7 @@ COMMANDS = {
     ),
     "directions": ("gan_lightning.commands.directions", "find directions of latents that change images"),
     "edit": ("gan_lightning.commands.edit", "write samples, or images of kept latents, along such directions"),
+    "compose": ("gan_lightning.commands.compose", "blend images, and widen them, in all layers of a StyleGAN"),
     "evaluate": ("gan_lightning.commands.evaluate", "compute the metrics of a checkpoint or of a folder of samples"),
     "zoo": ("gan_lightning.commands.zoo", "list the pretrained models in this package, for --ckpt zoo:NAME"),
     "configs": ("gan_lightning.commands.configs", "list the configs that are shipped, by their names"),
@@ -31,7 +32,10 @@ COMMANDS = {
     "zip": ("gan_lightning.commands.image_zip", "write images and labels as one zip file, as StyleGAN2-ADA reads it"),
 }
 
-_TRAINS_NOTHING = ("generate", "translate", "encode", "reconstruct", "directions", "edit", "evaluate", "zoo")
+_TRAINS_NOTHING = (
+    *("generate", "translate", "encode", "reconstruct", "directions", "edit", "compose"),
+    *("evaluate", "zoo"),
+)
 """These do without Lightning, in a process of their own."""
 _BRINGS_LIGHTNING = ("--import", "--data", "--labels_from")
 """Unless one of these is given: code of the user's own, and data modules, are written for Lightning's classes."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gan_lightning.networks.layers.equalized import LEAKY_GAIN, EqualizedConv2d, EqualizedLinear, leaky_relu
 from gan_lightning.networks.layers.fir import FIRBlur
 from gan_lightning.networks.layers.image_shape import coarsest_map
-from gan_lightning.networks.layers.styles import Maps, MappingNetwork, Noise, Synthesis, truncate
+from gan_lightning.networks.layers.styles import MappingNetwork, Maps, Noise, Synthesis, truncate
 from gan_lightning.networks.progan import GrowingDiscriminator, GrowingGenerator, channels_by_level
 
 

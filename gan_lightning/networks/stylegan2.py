@@ -25,7 +25,7 @@ from gan_lightning.networks.layers.equalized import (
 from gan_lightning.networks.layers.fir import FIRBlur, FIRDownsample, FIRUpsample
 from gan_lightning.networks.layers.image_shape import coarsest_map, numbered_by_resolution
 from gan_lightning.networks.layers.minibatch_deviation import MinibatchDeviation
-from gan_lightning.networks.layers.styles import Maps, MappingNetwork, Noise, Synthesis, truncate
+from gan_lightning.networks.layers.styles import MappingNetwork, Maps, Noise, Synthesis, truncate
 from gan_lightning.networks.layers.winograd import convolve
 
 

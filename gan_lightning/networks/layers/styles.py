@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -120,6 +121,10 @@ class Maps(NamedTuple):
 
     features: Tensor
     image: Tensor | None = None
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Maps:
+        """A function of the features and of the image, if there is one."""
+        return Maps(function(self.features), None if self.image is None else function(self.image))
 
 
 class Synthesis(nn.Module):
