@@ -22,6 +22,7 @@ COMMANDS = {
         "gan_lightning.commands.reconstruct",
         "write image files beside their reconstructions",
     ),
+    "project": ("gan_lightning.commands.reconstruct", "the same by StyleGAN2's name for it"),
     "directions": ("gan_lightning.commands.directions", "find directions of latents that change images"),
     "edit": ("gan_lightning.commands.edit", "write samples, or images of kept latents, along such directions"),
     "compose": ("gan_lightning.commands.compose", "blend images, and widen them, in all layers of a StyleGAN"),
@@ -33,7 +34,7 @@ COMMANDS = {
 }
 
 _TRAINS_NOTHING = (
-    *("generate", "translate", "encode", "reconstruct", "directions", "edit", "compose"),
+    *("generate", "translate", "encode", "reconstruct", "project", "directions", "edit", "compose"),
     *("evaluate", "zoo"),
 )
 """These do without Lightning, in a process of their own."""

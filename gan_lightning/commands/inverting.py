@@ -10,7 +10,7 @@ from gan_lightning.commands.errors import disk_errors_in_one_sentence, errors_in
 from gan_lightning.commands.from_checkpoint import add_device, add_import, import_packages, load_sampler, open_set
 from gan_lightning.commands.input_images import add_files, check_place, targets_of
 from gan_lightning.commands.options import number, path, whole
-from gan_lightning.visualization.image_sets import end_set
+from gan_lightning.visualization.image_sets import end_set, fingerprint
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 LATENT_OPTIONS = (
     *("seed", "batch_size", "labels", "text", "space", "start", "candidates", "steps", "learning_rate", "resize"),
-    *("distance", "pixel_weight", "feature_weight", "latent_weight", "noise_weight"),
+    *("distance", "pixel_weight", "feature_weight", "latent_weight", "noise_weight", "encoder_file"),
 )
 """Options that determine the latents, beside the images."""
+
+
+_ENCODER_STEPS = 1000
 
 
 class Found(NamedTuple):
@@ -89,6 +92,16 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
         "(default: mean in w and w+; else encoder, or samples of a model that has none)",
     )
     parser.add_argument(
+        "--encoder",
+        type=path,
+        metavar="FILE",
+        help="start from what an encoder of this generator finds, which is read from FILE; where there is none, it is "
+        "trained on the model's own samples first, and kept there",
+    )
+    parser.add_argument(
+        "--encoder_steps", type=whole(1), metavar="N", help=f"of that training (default: {_ENCODER_STEPS})"
+    )
+    parser.add_argument(
         "--candidates", type=whole(1), default=256, metavar="N", help="random latents compared (default: %(default)s)"
     )
 
@@ -153,6 +166,7 @@ def invert_files(
         labels = _labels(model, targets, options)
         _check(model, labels, options, distance)
         check(model)
+        encoder = _encoder(model, options)
         options.source = str(options.input.resolve())
         open_set(command, options, len(targets), ("source", *LATENT_OPTIONS, *further))
     with disk_errors_in_one_sentence(command, options.out):
@@ -162,7 +176,7 @@ def invert_files(
                 continue
             read, errors = _read([file for _, file in batch], model, options.resize)
             failures += errors
-            for found in _invert(model, batch, read, labels, begin, len(targets), options, distance):
+            for found in _invert(model, batch, read, labels, begin, len(targets), options, distance, encoder):
                 found.target.parent.mkdir(parents=True, exist_ok=True)
                 write(found)
         end_set(options.out)
@@ -220,6 +234,32 @@ def _check(model: Any, labels: list[Any] | None, options: argparse.Namespace, di
     )
 
 
+def _encoder(model: Any, options: argparse.Namespace) -> Any:
+    """The encoder of ``--encoder``, read or trained and kept; None: none is asked for."""
+    from gan_lightning.inference.edit.encoder import read_encoder, train_encoder, write_encoder
+
+    options.encoder_file = None
+    if options.encoder is None:
+        if options.encoder_steps is not None:
+            raise ValueError("--encoder_steps goes only with --encoder, which is trained for so many steps.")
+        return None
+    if options.start is not None:
+        raise ValueError("--encoder and --start each say where the optimisation starts: give one of them.")
+    if not options.encoder.is_file():
+        if not options.encoder.absolute().parent.is_dir():
+            raise ValueError(f"--encoder: there is no folder {options.encoder.parent} to keep it in.")
+        steps = options.encoder_steps or _ENCODER_STEPS
+        write_encoder(
+            options.encoder,
+            train_encoder(model, steps, space=options.space, seed=options.seed),
+            model,
+            options.space,
+        )
+    encoder = read_encoder(options.encoder, model, options.space)
+    options.encoder_file = fingerprint(options.encoder)
+    return encoder
+
+
 def _read(files: list[Path], model: Any, resize: bool) -> "tuple[dict[Path, Tensor], list[str]]":
     """The images that can be used, uint8, and a sentence for each other one."""
     import numpy as np
@@ -256,6 +296,7 @@ def _invert(
     total: int,
     options: argparse.Namespace,
     distance: Any,
+    encoder: Any,
 ) -> Iterator[Found]:
     import torch
 
@@ -267,13 +308,17 @@ def _invert(
     rows = [row for row, (_, file) in enumerate(batch) if file in read]
     images = torch.stack([read[batch[row][1]] for row in rows])
     chosen = None if labels is None else check_labels(model, [labels[begin + row] for row in rows])
+    start = options.start
+    if encoder is not None:
+        with torch.no_grad():
+            start = encoder(model.scaled(images.to(model.device)).float())
     found = invert(
         model,
         images,
         space=options.space,
         labels=chosen,
         texts=None if options.text is None else [options.text],
-        start=options.start,
+        start=start,
         candidates=options.candidates,
         distance=distance,
         latent_weight=options.latent_weight,

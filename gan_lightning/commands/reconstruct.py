@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gan_lightning.commands.errors import errors_in_one_sentence
 from gan_lightning.commands.inverting import Found, add_inversion, invert_files, write_found
 from gan_lightning.commands.options import OptionParser
 from gan_lightning.commands.strips import add_scale
@@ -21,10 +22,17 @@ image beside its reconstruction: photos/a/b.jpg becomes DIR/a/b.png, and DIR/a/b
 at the end. With `--every_class` the picture goes on with the same latent at every class, such as a face at every age.
 """
 
+_PROJECT = """
+It is `reconstruct` by the name that StyleGAN2's program has for it. Of StyleGAN and StyleGAN2 it finds one style for
+all layers, and maps of noise, as that program does; --space w+ comes nearer to the image.
+"""
+
 _EXAMPLES = """\
 examples:
   gan-lightning reconstruct --ckpt last.ckpt --input photos --resize --out pairs
   gan-lightning reconstruct --ckpt last.ckpt --input photos --resize --way --scale 4 --out ways
+  gan-lightning project --ckpt stylegan2.pkl --input photo.png --resize --space w+ --video mp4 --out projected
+  gan-lightning project --ckpt last.ckpt --input photos --resize --encoder encoder.safetensors --out projected
   gan-lightning reconstruct --ckpt age_cgan.ckpt --input faces --resize --labels Young --every_class --out ages
   gan-lightning reconstruct --ckpt age_cgan.ckpt --input face.jpg --resize --labels 30-39 --every_class \\
       --distance mine.faces.FaceEmbedding --import mine --pixel_weight 0 --out ages
@@ -32,7 +40,12 @@ examples:
 
 
 def run(command: str, arguments: Sequence[str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = _parser(command).parse_args(arguments)
+    if options.way == "mp4":
+        from datamodules.components.video import imported_av
+
+        with errors_in_one_sentence(command):
+            imported_av()
     if options.way:
         options.frames = _FRAMES
 
@@ -41,20 +54,23 @@ def run(command: str, arguments: Sequence[str]) -> int:
             raise ValueError(f"--every_class: {type(model).__name__} has no classes.")
 
     def files_of(target: Path) -> list[Path]:
-        return [target.with_suffix(suffix) for suffix in (".npz", ".png", *([".gif"] if options.way else []))]
+        return [
+            target.with_suffix(suffix) for suffix in (".npz", ".png", *([f".{options.way}"] if options.way else []))
+        ]
 
     def write(made: Found) -> None:
         _write_picture(made, options)
         if options.way:
-            _write_way(made, options.scale)
+            _write_way(made, options.scale, options.way)
         # Last: an image whose latent is there is finished.
         write_found(made, options.text)
 
     return invert_files(command, options, ("every_class", "way", "scale"), check, files_of, write)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = OptionParser(prog="gan-lightning reconstruct", description=_ABOUT, epilog=_EXAMPLES)
+def _parser(command: str) -> argparse.ArgumentParser:
+    about = _ABOUT + (_PROJECT if command == "project" else "")
+    parser = OptionParser(prog=f"gan-lightning {command}", description=about, epilog=_EXAMPLES)
     add_inversion(parser)
     parser.add_argument(
         "--every_class",
@@ -62,7 +78,13 @@ def _parser() -> argparse.ArgumentParser:
         help="for models with classes: go on with the same latent at each class, named above",
     )
     parser.add_argument(
-        "--way", action="store_true", help="write the way from the start to the reconstruction too, as an animation"
+        "--way",
+        "--video",
+        nargs="?",
+        const="gif",
+        choices=["gif", "mp4"],
+        dest="way",
+        help="write the way from the start to the reconstruction too, as an animation (default: of a GIF)",
     )
     add_scale(parser)
     return parser
@@ -95,14 +117,20 @@ def _of_every_class(made: Found) -> "Tensor":
     )
 
 
-def _write_way(made: Found, scale: int) -> None:
+def _write_way(made: Found, scale: int, kind: str) -> None:
     import torch
 
     from gan_lightning.visualization.captions import cells, table
+    from gan_lightning.visualization.image_sets import write_atomically
     from gan_lightning.visualization.images import to_pil, write_gif
+    from gan_lightning.visualization.videos import mp4
 
     assert made.found.way is not None
     given = made.model.scaled(made.given[None])
     pairs = [table([*cells(torch.cat([given, frame.cpu()]), scale)], 2, gap=scale) for frame in made.found.way]
+    if kind == "mp4":
+        last = pairs[-1:] * (_END_MS // _FRAME_MS)  # It stays longer.
+        write_atomically(made.target.with_suffix(".mp4"), mp4(torch.stack(pairs + last), 1000 / _FRAME_MS))
+        return
     durations = [*[_FRAME_MS] * (len(pairs) - 1), _END_MS]
     write_gif(made.target.with_suffix(".gif"), [to_pil(pair) for pair in pairs], durations)

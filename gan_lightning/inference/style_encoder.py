@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -44,16 +44,33 @@ def train_style_encoder(
     if steps < 1 or batch_size < 2:
         raise ValueError(f"steps is {steps} and batch_size is {batch_size}: they must be at least 1 and 2.")
     with own_randomness(fold(seed, _STREAM), game.device), torch.inference_mode(False), torch.enable_grad():
-        style = (encoder or StyleEncoder(game.image_shape, game.latent_dim)).to(game.device).train()
-        adam = torch.optim.Adam(style.parameters(), _LEARNING_RATE, (0.5, 0.999))
-        for step in tqdm(range(steps), "Learning styles", unit=" steps", disable=None):
+        style = (encoder or StyleEncoder(game.image_shape, game.latent_dim)).to(game.device)
+
+        def loss(step: int) -> Tensor:
             start = step * batch_size
             latents = game.indexed_latents(start, start + batch_size, fold(seed, _STREAM)).to(game.device)
             tokens = game.tokenizer.encode(game.indexed_texts(start, start + batch_size, fold(seed, _STREAM)))
-            adam.zero_grad()
-            F.mse_loss(style(game(latents, tokens).detach()), latents).backward()
-            adam.step()
+            return F.mse_loss(style(game(latents, tokens).detach()), latents)
+
+        fit_encoder(style, loss, steps, "Learning styles")
     return style.eval()
+
+
+def fit_encoder(encoder: nn.Module, loss: Callable[[int], Tensor], steps: int, title: str) -> None:
+    """Minimise a loss by Adam, with a progress bar.
+
+    Args:
+        encoder: What is trained.
+        loss: Of a step, by its number.
+        steps: How many.
+        title: Of the progress bar.
+    """
+    encoder.train()
+    adam = torch.optim.Adam(encoder.parameters(), _LEARNING_RATE, (0.5, 0.999))
+    for step in tqdm(range(steps), title, unit=" steps", disable=None):
+        adam.zero_grad()
+        loss(step).backward()
+        adam.step()
 
 
 def transfer_style(model: AdversarialModule, encoder: nn.Module, images: Tensor, texts: Sequence[str]) -> Tensor:

@@ -38,6 +38,15 @@ def pixels(file: Path) -> np.ndarray:
     return np.asarray(Image.open(file))
 
 
+def read_frames(file: Path) -> tuple[int, int, int]:
+    """Number, height and width of a video's frames."""
+    import av
+
+    with av.open(str(file)) as container:
+        frames = [*container.decode(video=0)]
+    return len(frames), frames[0].height, frames[0].width
+
+
 def encoded(folder: Path, out: Path, *more: object) -> int:
     given = ("--ckpt", folder / "dcgan.ckpt", "--input", folder / "dcgan_images")
     return run("encode", *given, "--out", out, *QUICK, "--batch_size", 2, *more)
@@ -122,6 +131,33 @@ class TestReconstruct:
         assert run(*again, "--labels", 4, "--out", tmp_path / "older") == 0
         older = pixels(tmp_path / "older" / "00000.png")
         assert np.array_equal(older.repeat(2, 0).repeat(2, 1), fourth)
+
+    def test_project_is_another_name_of_it(self, folder: Path, tmp_path: Path, capsys: Any) -> None:
+        pytest.importorskip("av")
+        given = ("--ckpt", folder / "dcgan.ckpt", "--input", folder / "dcgan_images" / "0.png", *QUICK)
+        assert run("project", *given, "--video", "mp4", "--out", tmp_path / "a") == 0
+        assert run("reconstruct", *given, "--video", "--out", tmp_path / "b") == 0
+        assert (tmp_path / "a" / "0.npz").read_bytes() == (tmp_path / "b" / "0.npz").read_bytes()
+        # The start, 3 steps, and the last for 18 frames more; an odd width gets a pixel more.
+        assert read_frames(tmp_path / "a" / "0.mp4") == (22, 18, 36)
+        assert sorted(each.name for each in (tmp_path / "b").iterdir()) == ["0.gif", "0.npz", "0.png"]
+
+    def test_an_encoder_is_trained_once_and_kept(self, folder: Path, tmp_path: Path, capsys: Any) -> None:
+        kept = tmp_path / "encoder.safetensors"
+        given = ("--ckpt", folder / "dcgan.ckpt", "--input", folder / "dcgan_images", "--encoder", kept, "--steps", 0)
+        assert run("project", *given, "--encoder_steps", 2, "--out", tmp_path / "a") == 0
+        before = kept.stat().st_mtime_ns
+        assert run("encode", *given, "--out", tmp_path / "b") == 0
+        assert kept.stat().st_mtime_ns == before
+        assert (tmp_path / "a" / "0.npz").read_bytes() == (tmp_path / "b" / "0.npz").read_bytes()
+        assert run("encode", *given, "--start", "mean", "--out", tmp_path / "c") == 2
+        assert "--encoder and --start each say where" in capsys.readouterr().err
+        other = ("--ckpt", folder / "ages.ckpt", "--input", folder / "ages_images", "--labels", 1)
+        assert run("encode", *other, "--encoder", kept, "--out", tmp_path / "c") == 2
+        assert "is of another generator" in capsys.readouterr().err
+        kept.write_bytes(b"no tensors")
+        assert run("encode", *given, "--out", tmp_path / "c") == 2
+        assert "is no encoder that was trained for a generator" in capsys.readouterr().err
 
     def test_the_folders_of_images_may_be_their_classes(self, tmp_path: Path) -> None:
         model: Any = vivid(AgeCGAN)

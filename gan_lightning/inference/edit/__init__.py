@@ -20,6 +20,7 @@ from gan_lightning.inference.edit.directions import (
     write_direction,
 )
 from gan_lightning.inference.edit.distances import Distance, network_of
+from gan_lightning.inference.edit.encoder import LatentEncoder, read_encoder, train_encoder, write_encoder
 from gan_lightning.inference.edit.inversion import Inversion, invert
 from gan_lightning.inference.edit.kept_latents import KeptLatents, read_latents, write_latents
 from gan_lightning.inference.edit.painting import Painting, contextual_strokes, morph, paint
@@ -32,6 +33,7 @@ __all__ = [
     "Distance",
     "Inversion",
     "KeptLatents",
+    "LatentEncoder",
     "Line",
     "Painting",
     "Warp",
@@ -49,14 +51,17 @@ __all__ = [
     "panorama",
     "ramp",
     "read_direction",
+    "read_encoder",
     "read_latents",
     "render_each",
     "render_kept",
     "sample_edited",
     "swap_patch",
+    "train_encoder",
     "transfer_box",
     "transfer_by_flow",
     "transfer_by_mask",
     "write_direction",
+    "write_encoder",
     "write_latents",
 ]
