@@ -8,6 +8,7 @@ from torch.testing import assert_close
 
 from gan_lightning.inference.edit import KeptLatents, render_kept
 from gan_lightning.inference.edit.composition import (
+    _Windows,
     between,
     blend,
     box_weights,
@@ -19,7 +20,7 @@ from gan_lightning.inference.edit.composition import (
     transfer_box,
 )
 from gan_lightning.inference.edit.layers import layered
-from gan_lightning.networks.layers.styles import Noise, mix
+from gan_lightning.networks.layers.styles import Maps, Noise, mix
 from gan_lightning.variants import DCGAN, StyleGAN, StyleGAN2
 from tests.helpers.games import small
 
@@ -183,6 +184,21 @@ class TestWide:
         period = image[..., middle - stride : middle], image[..., middle : middle + stride]
         assert_close(*period, rtol=1e-3, atol=1e-4)
         assert image.std() > 0.1
+
+    def test_windows_are_mixed_where_they_overlap(self) -> None:
+        windows = _Windows(2, columns=4, shared=2)
+        features, image = windows.joined(
+            [Maps(torch.full((1, 1, 1, 4), i), torch.full((1, 1, 1, 8), i)) for i in (1.0, 2.0)]
+        )
+        assert features[0, 0, 0].tolist() == [1, 1, 1.25, 1.75, 2, 2]
+        assert image is not None
+        # The image is of the size before a doubling or after it.
+        assert image[0, 0, 0].tolist() == [1, 1, 1, 1, 1.125, 1.375, 1.625, 1.875, 2, 2, 2, 2]
+        wide = Maps(torch.arange(6.0).view(1, 1, 1, 6), torch.arange(12.0).view(1, 1, 1, 12))
+        within = windows.of(wide, 1)
+        assert within.features[0, 0, 0].tolist() == [2, 3, 4, 5]
+        assert within.image is not None
+        assert within.image[0, 0, 0].tolist() == [4, 5, 6, 7, 8, 9, 10, 11]
 
     def test_styles_are_smoothed(self) -> None:
         model = made(StyleGAN2)
