@@ -146,6 +146,15 @@ class TestPatch:
         expected = model.averaged_generator.synthesise(mix(other.latents, one.latents, 4))
         assert_close(whole, expected, rtol=1e-4, atol=1e-5)
 
+    def test_the_image_so_far_is_swapped_too(self, model: Any) -> None:
+        one, other = (layered(model, with_noise(model, number)) for number in (0, 1))
+        end = one.end_of_level(1)
+        with torch.no_grad():
+            expected = one.steps(other.steps(other.begin(), 0, end), end, one.network.n_steps).image
+        assert expected is not None
+        whole = swap_patch(model, with_noise(model, 0), with_noise(model, 1), (0, 0, 16, 16), level=1)
+        assert_close(whole, expected, rtol=1e-4, atol=1e-5)
+
     def test_only_the_patch_moves(self) -> None:
         model = made(StyleGAN2, side=32)
         one, other = with_noise(model, 0), with_noise(model, 1)
