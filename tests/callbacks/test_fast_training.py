@@ -44,10 +44,11 @@ def takes(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_trial_leaves_no_trace(variant: type[AdversarialModule], takes: Any, tmp_path: Path) -> None:
-    play(small(variant), 2, tmp_path / "plain", limit_val_batches=0)
+    options: dict[str, Any] = {"batch_size": 8, "limit_val_batches": 0}
+    play(small(variant), 2, tmp_path / "plain", **options)
     left = takes(1.0, 1.0, 1.0, 1.0)  # nothing pays
     callback = FastTraining(fused=False, keep_memory=False)
-    play(small(variant), 2, tmp_path / "tried", limit_val_batches=0, callbacks=[callback])
+    play(small(variant), 2, tmp_path / "tried", callbacks=[callback], **options)
     assert not left
     assert not any(callback.chosen.values())
     assert_same_bits(last_state(tmp_path / "plain"), last_state(tmp_path / "tried"))
@@ -63,7 +64,7 @@ def test_what_is_fast_computes_the_same(variant: type[AdversarialModule], tmp_pa
         for part in model.modules():
             if isinstance(part, torch.nn.modules.dropout._DropoutNd):
                 part.p = 0.0
-        play(model, 3, tmp_path / name, batch_size=20, **options)
+        play(model, 2, tmp_path / name, batch_size=8, **options)
     plain, fast = (last_state(tmp_path / name)["state_dict"] for name in ("plain", "fast"))
     for name, value in plain.items():
         torch.testing.assert_close(

@@ -9,15 +9,12 @@ from torch import nn
 from torch.testing import assert_close
 
 from gan_lightning.networks import SRGANDiscriminator, SRResNet
+from tests.helpers.parameters import n_parameters
 
 
 @pytest.fixture(autouse=True)
 def seed() -> None:
     torch.manual_seed(0)
-
-
-def n_parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def same_weights(network: nn.Module, reference: nn.Module) -> None:

@@ -9,13 +9,10 @@ from torch.testing import assert_close
 
 from gan_lightning.networks import BagOfWords, CharCNNRNN, ConvImageEncoder, LSTMTextEncoder
 from gan_lightning.networks.text import PADDING
+from tests.helpers.parameters import n_parameters
 
 TOKENS = torch.tensor([[4, 2, 7, 3, 5], [6, 0, 0, 0, 0], [3, 3, 2, 0, 0], [5, 4, 0, 0, 0]])
 LENGTHS = torch.tensor([5, 1, 3, 2])
-
-
-def n_parameters(network: nn.Module) -> int:
-    return sum(weight.numel() for weight in network.parameters())
 
 
 def test_the_lstm_is_torchs_bidirectional_one_on_packed_sequences() -> None:

@@ -13,6 +13,7 @@ from gan_lightning.games.batch import GameBatch
 from gan_lightning.networks import CoupledDiscriminator, CoupledGenerator
 from gan_lightning.variants import CoGAN
 from tests.helpers.games import example_batch, play, run_directory, small
+from tests.helpers.parameters import n_parameters
 
 
 class Says(nn.Module):
@@ -148,8 +149,8 @@ def test_data_that_does_not_fit_is_refused() -> None:
 def test_the_networks_are_the_authors() -> None:
     """Counted by hand from the layers of their code: 1024, 512, 256, 128 channels; 20, 50, 500."""
     model = CoGAN()
-    assert sum(weight.numel() for weight in model.generator.parameters()) == 7_842_694
-    assert sum(weight.numel() for weight in model.discriminator.parameters()) == 427_092
+    assert n_parameters(model.generator) == 7_842_694
+    assert n_parameters(model.discriminator) == 427_092
     sides = []
     for layer in model.generator.shared:
         if isinstance(layer, nn.ConvTranspose2d):

@@ -5,6 +5,7 @@ move them; the commit says which and why.
 """
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,18 @@ def seeded_losses(variant: type[AdversarialModule]) -> dict[str, list[float]]:
     return losses.of
 
 
+@cache
+def recorded() -> dict[str, dict[str, list[float]]]:
+    return yaml.safe_load(RECORD.read_text())
+
+
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__)
 def test_seeded_losses_are_those_recorded(variant: type[AdversarialModule]) -> None:
     losses = seeded_losses(variant)
-    record = yaml.safe_load(RECORD.read_text()) if RECORD.exists() else {}
     if os.environ.get("GAN_LIGHTNING_RECORD"):
-        RECORD.write_text(yaml.safe_dump(record | {variant.__name__: losses}))
+        known = yaml.safe_load(RECORD.read_text()) if RECORD.exists() else {}
+        RECORD.write_text(yaml.safe_dump(known | {variant.__name__: losses}))
         return
     # Latents are drawn in float32, whose last digit differs between processors; all that follows is in float64.
-    expected = record[variant.__name__]
+    expected = recorded()[variant.__name__]
     assert {player: pytest.approx(values, rel=1e-4, abs=1e-5) for player, values in expected.items()} == losses
