@@ -6,6 +6,8 @@ import signal
 import sys
 import zlib
 from collections.abc import Iterator
+from functools import cache
+from unittest import mock
 
 # Tiny networks gain nothing from a second thread, and two threads may sum in another order.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -13,8 +15,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 import torch
+from lightning.fabric.utilities import registry
 
 from gan_lightning.trainer.internals import restore_loader_classes
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _plugins_are_looked_for_once() -> Iterator[None]:
+    """Lightning reads the entry points of every installed package for each trainer, which takes longer than a step."""
+    with mock.patch.object(registry, "entry_points", cache(registry.entry_points)):
+        yield
 
 
 @pytest.fixture(autouse=True)

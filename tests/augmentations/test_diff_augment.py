@@ -140,8 +140,10 @@ def test_it_is_differentiable_twice(policy: Any) -> None:
         # A square: the transformations are linear, and their second derivatives would be 0.
         return augmentation(x)[0].square()
 
-    assert gradcheck(seeded, images)
-    assert gradgradcheck(seeded, images)
+    assert not torch.equal(seeded(images), images.square())
+    # Fast: along random directions, which a wrong entry of the Jacobian does not miss.
+    assert gradcheck(seeded, images, fast_mode=True)
+    assert gradgradcheck(seeded, images, fast_mode=True)
 
 
 @pytest.mark.parametrize(

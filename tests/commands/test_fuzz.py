@@ -116,7 +116,7 @@ def _only_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_only_parsed")
-@settings(QUICK, max_examples=60)
+@settings(QUICK, max_examples=30)
 @given(configs())
 def test_a_config_is_taken_or_refused_in_one_sentence(config: Any) -> None:
     is_taken_or_refused(config)
