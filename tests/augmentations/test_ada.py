@@ -74,13 +74,13 @@ def test_several_discriminators_count_alike() -> None:
 @pytest.mark.parametrize("variant", [DCGAN, WGANGP, BEGAN, ConditionalGAN, R3GAN, Pix2Pix, CycleGAN, LAPGAN])
 def test_every_game_drives_it(variant: Any, target: float, rises: bool, tmp_path: Path) -> None:
     """Below each target but 1 lies r_t at times, and above each but -1: p moves by the images of the steps."""
-    model = small(variant, augmentation=partial(ADA, target=target, interval=2, images_to_one=400), n_critic=2)
-    play(model, 4, tmp_path, batch_size=20, callbacks=[TrainingHealth()])
+    model = small(variant, augmentation=partial(ADA, target=target, interval=2, images_to_one=200), n_critic=2)
+    play(model, 4, tmp_path, batch_size=10, callbacks=[TrainingHealth()])
     augmentation: Any = model.augmentation
     r_t = float(augmentation.r_t)
     assert -1 <= r_t <= 1
-    # Each step takes twice 20 images.
-    expected = {True: 4 * 40 / 400, False: 0.0}[rises]
+    # Each step takes twice 10 images.
+    expected = {True: 4 * 20 / 200, False: 0.0}[rises]
     assert augmentation.adaptive_p == pytest.approx(expected) or r_t == target
     assert logged(tmp_path, "p")[-1] == pytest.approx(float(augmentation.adaptive_p))
     assert logged(tmp_path, "r_t")[-1] == pytest.approx(r_t)

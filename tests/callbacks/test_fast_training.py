@@ -165,7 +165,7 @@ def test_a_run_that_is_resumed_goes_on_as_it_began(
 ) -> None:
     def fast() -> dict[str, Any]:
         takes(2.0, 1.0, 2.0, 1.0)  # everything pays
-        return {"callbacks": [FastTraining()], "limit_val_batches": 0}
+        return {"callbacks": [FastTraining()], "batch_size": 20, "limit_val_batches": 0}
 
     play(small(variant), 5, tmp_path / "straight", **fast())
     play(small(variant), 5, tmp_path / "broken", crash_at=3, **fast())
