@@ -129,6 +129,7 @@ PRIVATE = [
     (lambda: torch.compile(nn.Linear(1, 1)), "_orig_mod"),
     (wrapped_state, "_metadata"),
     (parser, "_actions"),
+    (parser, "_negative_number_matcher"),
     (action, "_typehint"),
     (parser_of_class, "_inner_parser"),
     *(
