@@ -28,6 +28,7 @@ COMMANDS = {
     "compose": ("gan_lightning.commands.compose", "blend images, and widen them, in all layers of a StyleGAN"),
     "evaluate": ("gan_lightning.commands.evaluate", "compute the metrics of a checkpoint or of a folder of samples"),
     "zoo": ("gan_lightning.commands.zoo", "list the pretrained models in this package, for --ckpt zoo:NAME"),
+    "studio": ("gan_lightning.commands.studio", "open a page in the browser: sliders, brushes, photographs, runs"),
     "configs": ("gan_lightning.commands.configs", "list the configs that are shipped, by their names"),
     "shards": ("gan_lightning.commands.shards", "write a folder of images as shards, which can be streamed"),
     "zip": ("gan_lightning.commands.image_zip", "write images and labels as one zip file, as StyleGAN2-ADA reads it"),
@@ -35,7 +36,7 @@ COMMANDS = {
 
 _TRAINS_NOTHING = (
     *("generate", "translate", "encode", "reconstruct", "project", "directions", "edit", "compose"),
-    *("evaluate", "zoo"),
+    *("evaluate", "zoo", "studio"),
 )
 """These do without Lightning, in a process of their own."""
 _BRINGS_LIGHTNING = ("--import", "--data", "--labels_from")

@@ -158,39 +158,17 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _unlabelled(model: Any, options: argparse.Namespace) -> "list[Direction]":
-    """SeFa or GANSpace: directions ``sefa_00``, ``sefa_01``, ... by falling eigenvalue or variance."""
     import torch
 
-    from gan_lightning.inference.edit import Direction
-    from gan_lightning.inference.edit.directions import DEVIATIONS, digest_of_generator
-    from gan_lightning.inference.edit.finding import affine_map, first_features, ganspace, in_deviations, sefa
     from gan_lightning.inference.edit.spaces import space_of
+    from gan_lightning.inference.edit.unlabelled import in_layers, looks_at_samples, unlabelled_directions
 
     space = space_of(model, options.space)
-    name, shape = _in_layers(space, options.layers)
-    n = options.n or _N
-    # In z a unit is a standard deviation already.
-    needs_samples = options.method == "ganspace" or space.name == "w"
-    latents = torch.cat([some for some, _ in _samples(space, options)]) if needs_samples else torch.empty(0)
-    if options.method == "sefa":
-        vectors = sefa(affine_map(space, options.layers), n).cpu()
-        if needs_samples:
-            vectors = torch.stack([in_deviations(vector, latents) for vector in vectors])
-    else:
-        features = first_features(space, latents) if space.name == "z" else None
-        vectors = ganspace(latents.flatten(1), n, features, options.seed).cpu()
-    source = options.method + (f" of layers {options.layers[0]}:{options.layers[1]}" if options.layers else "")
-    return [
-        Direction(
-            f"{options.method}_{number:02d}",
-            name,
-            shape(vector.view(space.shape())),
-            DEVIATIONS,
-            source,
-            digest_of_generator(model),
-        )
-        for number, vector in enumerate(vectors)
-    ]
+    in_layers(space, options.layers)  # Refused before anything is sampled.
+    latents = torch.empty(0)
+    if looks_at_samples(space, options.method):
+        latents = torch.cat([some for some, _ in _samples(space, options)])
+    return unlabelled_directions(space, options.method, options.n or _N, latents, options.layers, options.seed)
 
 
 def _labelled(model: Any, options: argparse.Namespace) -> "list[Direction]":
@@ -206,12 +184,13 @@ def _labelled(model: Any, options: argparse.Namespace) -> "list[Direction]":
     )
     from gan_lightning.inference.edit.finding import hyperplane, mean_difference, orthogonalised
     from gan_lightning.inference.edit.spaces import space_of
+    from gan_lightning.inference.edit.unlabelled import in_layers
 
     kept = None if options.latents is None else kept_latents(options.latents)
     if kept is not None and len({(one.space, one.latents.shape) for _, one in kept}) > 1:
         raise ValueError("--latents: they are of several spaces or generators: give those of one.")
     space = space_of(model, options.space if kept is None else kept[0][1].space)  # type: ignore[arg-type]
-    name, shape = _in_layers(space, options.layers)
+    name, shape = in_layers(space, options.layers)
     others = [read_direction(file) for file in options.orthogonal_to]
     check_generator(model, others)
     if others:
@@ -229,29 +208,6 @@ def _labelled(model: Any, options: argparse.Namespace) -> "list[Direction]":
     source = f"{options.method} of {count}{told}"
     digest = digest_of_generator(model)
     return [Direction(options.name or options.attribute, name, vector.cpu(), unit, source, digest)]
-
-
-def _in_layers(space: Any, chosen: tuple[int, int] | None) -> Any:
-    """The space that the directions are in, and what makes a direction of chosen layers of one of all.
-
-    Raises:
-        ValueError: There are no layers, or not these.
-    """
-    if chosen is None:
-        return space.name, lambda vector: vector
-    first, last = chosen
-    if space.name == "z":
-        raise ValueError(f"--layers: {type(space.game).__name__} has no styles of layers in z: leave it out.")
-    n = space.network.n_styles
-    if not 0 <= first < last <= n:
-        raise ValueError(f"--layers {first}:{last}: the layers are 0 to {n - 1}, the first below the last.")
-
-    def in_layers(vector: "Tensor") -> "Tensor":
-        every = vector.expand(n, -1).clone()
-        every[:first], every[last:] = 0, 0
-        return every
-
-    return "w+", in_layers
 
 
 def _samples(space: Any, options: argparse.Namespace) -> "Iterator[tuple[Tensor, tuple[Tensor, ...]]]":

@@ -83,10 +83,6 @@ def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":
     Raises:
         ValueError: It needs images as input, or it cannot be loaded.
     """
-    import torch
-
-    from gan_lightning.trainer.speed import lay_out
-
     model = load_model(checkpoint, device)
     if not hasattr(model, "sample"):
         name = type(model).__name__
@@ -96,6 +92,15 @@ def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":
                 "RetrievalGrid measure and show it."
             )
         raise ValueError(f"{name} makes no samples from latents: it needs images, so use `gan-lightning translate`.")
+    return laid_out(model)
+
+
+def laid_out(model: "AdversarialModule") -> "AdversarialModule":
+    """A model that makes samples, its weights in the order in memory that is fastest where it is."""
+    import torch
+
+    from gan_lightning.trainer.speed import lay_out
+
     # A layer of the user's own may view what a convolution returns, which another layout does not allow.
     known = {type(part).__module__.partition(".")[0] for part in model.averaged_generator.modules()}
     if model.device.type == "cpu" and known <= {"torch", "gan_lightning"}:

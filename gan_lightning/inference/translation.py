@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 
 import torch
 from PIL import UnidentifiedImageError
@@ -66,7 +66,7 @@ def check_translation(
     return model
 
 
-def read_reference(model: AdversarialModule, file: str | Path) -> Tensor:
+def read_reference(model: AdversarialModule, file: str | Path | IO[bytes]) -> Tensor:
     """Read the picture whose palette a translation is to use: 1 x C x H x W in [-1, 1].
 
     Args:
@@ -83,7 +83,7 @@ def read_reference(model: AdversarialModule, file: str | Path) -> Tensor:
 
 def translate(
     model: AdversarialModule,
-    file: str | Path,
+    file: str | Path | IO[bytes],
     direction: str | None = None,
     attributes: AttributeEdits | None = None,
     seed: int = 0,
@@ -96,7 +96,7 @@ def translate(
     Args:
         model: A :class:`TranslationGame`.
         file: In one of ``datamodules.components.decoding.FORMATS``. It is rotated by its EXIF orientation, and read
-            with the channels that the model needs, as by ``ImageFolderDataModule``.
+            with the channels that the model needs, as by ``ImageFolderDataModule``. Messages name it by its text.
         direction: One of the model's directions. None: the first, or the only one.
         attributes: Attributes to set (True) or to clear (False), for a model that has attributes.
         seed: Seed of random numbers in the generator, if any.
@@ -171,7 +171,7 @@ def translate_columns(
 
 
 @contextmanager
-def _memory_errors(game: TranslationGame, file: str | Path, image: Tensor) -> Iterator[None]:
+def _memory_errors(game: TranslationGame, file: str | Path | IO[bytes], image: Tensor) -> Iterator[None]:
     """Turn a lack of memory into an :class:`ImageError` that names the file."""
     try:
         yield
@@ -187,7 +187,7 @@ def _memory_errors(game: TranslationGame, file: str | Path, image: Tensor) -> It
         ) from error
 
 
-def _pixels(file: str | Path, channels: int, bits: int = 8) -> Tensor:
+def _pixels(file: str | Path | IO[bytes], channels: int, bits: int = 8) -> Tensor:
     try:
         # H x W x C of files to C x H x W of networks
         return torch.from_numpy(read_pixels(file, channels, bits=bits).transpose(2, 0, 1).copy())

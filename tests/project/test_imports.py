@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = (
     "gan_lightning.cli",
     "gan_lightning.commands",
+    "gan_lightning.studio",
     "gan_lightning.variants",
     "gan_lightning.callbacks",
     "gan_lightning.inference",

@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.image import unit_linspace
 from gan_lightning.games.randomness import fold, indexed_normal
 from gan_lightning.inference.edit.distances import Distance
+from gan_lightning.inference.edit.progress import Watch, watched_bar
 from gan_lightning.inference.edit.rendering import differentiable, render_each
 from gan_lightning.inference.edit.spaces import (
     LatentSpace,
@@ -81,6 +81,7 @@ def invert(
     first: int = 0,
     frames: int = 0,
     title: str = "Inverting",
+    watch: Watch | None = None,
 ) -> Inversion:
     """Find latents of which the averaged generator makes given images.
 
@@ -111,6 +112,7 @@ def invert(
         first: Number of the first image: what is drawn for an image is a function of the seed and its number.
         frames: Reconstructions kept from the start to the result, at equal distances; at most ``steps + 1``.
         title: Of the progress bar.
+        watch: Called with the steps done and their number after each; what it raises ends the inversion.
 
     Raises:
         ValueError: The model makes no images of latents, the images are not of its shape, or an argument is out of its
@@ -138,7 +140,7 @@ def invert(
     n_batches = -(-len(images) // batch_size)
     with (
         differentiable(of.network),
-        tqdm(total=n_batches * steps, desc=title, unit=" steps", disable=not steps) as bar,
+        watched_bar(n_batches * steps, title, " steps", watch) as bar,
     ):
         for begin in range(0, len(images), batch_size):
             rows = slice(begin, min(begin + batch_size, len(images)))

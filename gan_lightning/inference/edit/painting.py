@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.games.base import AdversarialModule
@@ -17,6 +16,7 @@ from gan_lightning.games.image import unit_linspace
 from gan_lightning.games.randomness import fold, indexed_normal
 from gan_lightning.inference.edit.brushes import Brush, Dab, constraints_of
 from gan_lightning.inference.edit.kept_latents import KeptLatents
+from gan_lightning.inference.edit.progress import Watch, watched_bar
 from gan_lightning.inference.edit.rendering import differentiable, inputs_of_kept, render_each
 
 _STREAM = 9
@@ -59,6 +59,7 @@ def paint(
     seed: int = 0,
     frames: int = 0,
     title: str = "Painting",
+    watch: Watch | None = None,
 ) -> Painting:
     """Move latents so that their images show what brushes ask for (Zhu et al., ECCV 2016, arXiv 1609.03552, section 4).
 
@@ -84,6 +85,7 @@ def paint(
         seed: Of that noise.
         frames: Images kept from the start to the end, at equal distances; at most ``steps + 1``.
         title: Of the progress bar.
+        watch: Called with the steps done and their number after each; what it raises ends the work.
 
     Raises:
         ValueError: The latents are not of this model, a brush lies outside of the images, or an argument is out of its
@@ -107,7 +109,7 @@ def paint(
     ends = []
     with (
         differentiable(canvas.of.network),
-        tqdm(total=candidates * steps, desc=title, unit=" steps", disable=not steps) as bar,
+        watched_bar(candidates * steps, title, " steps", watch) as bar,
     ):
         for number in range(candidates):
             moves = canvas.first_moves(number, seed).requires_grad_()
@@ -150,6 +152,7 @@ def contextual_strokes(
     rate: float = 1.0,
     frames: int = 0,
     title: str = "Painting",
+    watch: Watch | None = None,
 ) -> Painting:
     """The contextual brush of the Neural Photo Editor (Brock et al., ICLR 2017, arXiv 1609.07093, section 2).
 
@@ -166,6 +169,7 @@ def contextual_strokes(
         rate: Factor of the step.
         frames: See :func:`paint`.
         title: Of the progress bar.
+        watch: Called with the steps done and their number after each; what it raises ends the work.
 
     Raises:
         ValueError: As :func:`paint`, or a brush is no dab.
@@ -184,7 +188,7 @@ def contextual_strokes(
 
     with (
         differentiable(canvas.of.network),
-        tqdm(total=strokes, desc=title, unit=" strokes", disable=not strokes) as bar,
+        watched_bar(strokes, title, " strokes", watch) as bar,
     ):
         moves = torch.zeros_like(canvas.latents).requires_grad_()
         descent = torch.optim.SGD([moves], lr=rate * _RATE * (1 + width))

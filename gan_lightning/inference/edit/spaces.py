@@ -171,6 +171,10 @@ class LatentSpace:
         """Maps of noise for images ``first`` to ``last - 1`` that are optimised with the latents; none here."""
         return []
 
+    def own_noise(self, n: int) -> list[Tensor]:
+        """The constant maps of noise that n samples have; none here."""
+        return []
+
     def make(self, latents: Tensor, condition: tuple[Tensor, ...], noise: list[Tensor]) -> Tensor:
         """Images, N x C x H x W."""
         images: Tensor = self.network(latents, *condition)
@@ -252,6 +256,11 @@ class StyleSpace(LatentSpace):
             .view(last - first, *each.shape[1:])
             .to(each)
             for place, each in enumerate(maps)
+        ]
+
+    def own_noise(self, n: int) -> list[Tensor]:
+        return [
+            part.constant.expand(n, -1, -1, -1).clone() for part in self.network.modules() if isinstance(part, Noise)
         ]
 
     def make(self, latents: Tensor, condition: tuple[Tensor, ...], noise: list[Tensor]) -> Tensor:
