@@ -22,7 +22,7 @@ it offers the zoo.
 _EXAMPLES = """\
 examples:
   gan-lightning studio
-  gan-lightning studio --ckpt runs/dcgan_celeba/version_0/checkpoints/last.ckpt zoo:faces
+  gan-lightning studio --ckpt runs/dcgan_celeba/version_0/checkpoints/last.ckpt zoo:dcgan_celeba
   gan-lightning studio --runs runs
 """
 
