@@ -6,7 +6,7 @@ import copy
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -19,7 +19,8 @@ from gan_lightning.inference.edit.plain_arrays import SUFFIX
 from gan_lightning.inference.edit.spaces import space_of
 from gan_lightning.inference.edit.unlabelled import looks_at_samples, unlabelled_directions
 
-N_SEFA = 8  # as many as `gan-lightning directions` finds unless asked
+SEFA: Literal["sefa"] = "sefa"
+_N_SEFA = 8  # as many as `gan-lightning directions` finds unless asked
 _SAMPLES, _BATCH = 4000, 64  # its numbers too, so that a strength is the same
 
 
@@ -100,15 +101,15 @@ def _in_files(model: Any, folder: Path | None) -> Sequence[Direction]:
 def _sefa(model: Any) -> Sequence[Direction]:
     try:
         space = space_of(model, None)
-        n = min(N_SEFA, space.shape()[-1])
+        n = min(_N_SEFA, space.shape()[-1])
         latents = torch.empty(0)
-        if looks_at_samples(space, "sefa"):
+        if looks_at_samples(space, SEFA):
             with evaluating(space.network):
                 batches = [
                     space.samples(first, min(first + _BATCH, _SAMPLES), 0)[0] for first in range(0, _SAMPLES, _BATCH)
                 ]
             latents = torch.cat(batches).cpu()
-        return unlabelled_directions(space, "sefa", n, latents)
+        return unlabelled_directions(space, SEFA, n, latents)
     except ValueError:
         return []  # It has no latents, or no affine map of them.
 

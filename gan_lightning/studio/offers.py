@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gan_lightning.games.code import CodeGame
+from gan_lightning.games.style import StyleGame
 from gan_lightning.games.text import TextGame
+from gan_lightning.games.video import VideoGame
 from gan_lightning.studio.choices import Choice
 from gan_lightning.studio.generators import Generator
 from gan_lightning.studio.pictures import can_be_moved, first_components, latents_of
@@ -21,6 +23,8 @@ def offer_of(generator: Generator) -> dict[str, Any]:
     with generator.lock:
         model = generator.model
         common = {"source": generator.source, "variant": type(model).__name__}
+        if isinstance(model, VideoGame):
+            raise ValueError(f"{generator.source} continues videos: use `gan-lightning translate --frames`.")
         if generator.translates:
             return {**common, "kind": "translator", **_of_translator(model)}
         if not hasattr(model, "sample"):
@@ -38,7 +42,7 @@ def _of_sampler(generator: Generator, model: Any) -> dict[str, Any]:
         "text": model.indexed_texts(0, 1, 0)[0] if isinstance(model, TextGame) else None,
         "codes": _codes(model),
         "domains": [*getattr(model, "domains", ())],
-        "truncation": hasattr(model, "truncated_latents"),
+        "truncation": _truncation(model),
         "moved": moved,
         "components": len(first_components(model, start)) if start is not None else 0,
         "directions": [
@@ -71,6 +75,15 @@ def _codes(model: Any) -> dict[str, int] | None:
     if not isinstance(model, CodeGame):
         return None
     return {"categories": model.n_categories, "continuous": model.n_continuous}
+
+
+def _truncation(model: Any) -> dict[str, float] | None:
+    """Range of the slider, and where it changes nothing, or next to nothing."""
+    if not hasattr(model, "truncated_latents") or are_points(model.image_shape):
+        return None
+    if isinstance(model, StyleGame):
+        return {"low": 0.0, "high": 1.5, "none": 1.0}
+    return {"low": 0.05, "high": 3.0, "none": 3.0}
 
 
 def _spaces(name: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from gan_lightning.games.hints import Hint
 from gan_lightning.inference.edit import Direction
 from gan_lightning.studio.choices import Choice
-from gan_lightning.studio.generators import N_SEFA
+from gan_lightning.studio.generators import SEFA
 
 LATENT_FILE = "latent.npz"
 
@@ -27,8 +27,7 @@ def sample_command(source: str, choice: Choice, directions: dict[str, Direction]
     if has_base or choice.components or choice.changes_noise or (choice.follows and (choice.codes or choice.domain)):
         words = ["generate", "--ckpt", source, "--latents", LATENT_FILE, "--out", "picture"]
         return f"# save the latent first\n{_line(words)}"
-    n = ["--n", "1000"] if points else ["--n", "1"]
-    words = [*n, "--seed", str(choice.seed)]
+    words = ["--n", "1000" if points else "1", "--seed", str(choice.seed)]
     words += [] if choice.label is None else ["--labels", choice.label]
     words += [] if choice.text is None else ["--text", choice.text]
     words += [] if choice.truncation is None else ["--truncation", f"{choice.truncation:g}"]
@@ -39,8 +38,9 @@ def sample_command(source: str, choice: Choice, directions: dict[str, Direction]
         return _line(["generate", "--ckpt", source, *words, "--out", "picture"])
     followed = [f"{name}={strength:g}" for name, strength in choice.follows.items()]
     lines = []
-    if any(directions[name].source == "sefa" for name in choice.follows if name in directions):
-        found = ["directions", "--ckpt", source, "--method", "sefa", "--n", str(N_SEFA), "--out", "directions/sefa"]
+    if any(directions[name].source == SEFA for name in choice.follows if name in directions):
+        n = sum(direction.source == SEFA for direction in directions.values())
+        found = ["directions", "--ckpt", source, "--method", SEFA, "--n", str(n), "--out", "directions/sefa"]
         lines.append(_line(found))
     lines.append(_line(["edit", "--ckpt", source, "--direction", *followed, *words, "--out", "picture"]))
     return "\n".join(lines)

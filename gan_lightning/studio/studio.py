@@ -80,9 +80,10 @@ class Studio:
             command = sample_command(generator.source, choice, {}, False, points=True)
             return {"picture": data_uri(scatter(model, choice)), "command": command}
         made = picture(generator, choice, kept)
+        followed = generator.directions if choice.follows else {}
         told: dict[str, Any] = {
             "picture": data_uri(made[0]),
-            "command": sample_command(generator.source, choice, generator.directions, base is not None, points=False),
+            "command": sample_command(generator.source, choice, followed, base is not None, points=False),
             "origin": None if base is None else base.origin,
             "undo": len(session.bases.get(generator.source, [])),
         }
@@ -90,9 +91,7 @@ class Studio:
             told["photograph"] = data_uri(transfer_by_mask(base.photograph, base.found[0].cpu(), made[0].cpu()))
         if given.get("components"):
             with generator.lock:
-                told["components"] = first_components(
-                    model, latents_of(generator, choice, None if base is None else base.kept)
-                )
+                told["components"] = first_components(model, latents_of(generator, choice, kept))
         return told
 
     def variations(self, given: Mapping[str, Any]) -> dict[str, Any]:

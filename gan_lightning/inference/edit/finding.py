@@ -212,6 +212,11 @@ def first_features(space: LatentSpace, latents: Tensor) -> Tensor:
                 "latents: find directions by labels."
             )
         made.append(output[1:] - output[:1])
+    if len({part.shape[1] for part in made}) > 1:
+        raise ValueError(
+            f"The generator of {type(space.game).__name__} takes parts of the latent in several layers, so none maps "
+            "all of it: find directions by labels."
+        )
     return torch.cat(made)
 
 

@@ -37,7 +37,10 @@ export class Controls {
       this.category = this.menu("category", ["drawn", ...categories], "category");
       for (let i = 0; i < offer.codes.continuous; i++) this.slider("codes", `continuous${i}`, `code ${i}`, -2, 2, 0.05, 0);
     }
-    if (offer.truncation && !offer.points) this.slider("own", "truncation", "truncation", 0.05, 3, 0.05, 3);
+    if (offer.truncation) {
+      const { low, high, none } = offer.truncation;
+      this.slider("own", "truncation", "truncation", low, high, 0.05, none, "the smaller, the less samples differ");
+    }
   }
 
   heading(text) { this.place.append(element("h2", { textContent: text })); }
