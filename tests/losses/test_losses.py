@@ -12,8 +12,8 @@ from gan_lightning import losses
 from gan_lightning.losses import Terms
 
 # An energy is low where an image looks real, a logit is high: the energies have tests of their own. So have the
-# relativistic losses, whose generator is shown real images too, the matching-aware one and those of three classes, which
-# have three batches.
+# relativistic losses, whose generator is shown real images too, the matching-aware one and those of three classes,
+# which have three batches.
 OF_THEIR_OWN = ("energy_", "relativistic", "matching_aware", "ternary")
 LOGIT_LOSSES = {name: loss for name, loss in vars(losses).items() if not name.startswith(OF_THEIR_OWN)}
 DISCRIMINATOR_LOSSES = [loss for name, loss in LOGIT_LOSSES.items() if name.endswith("_discriminator")]
