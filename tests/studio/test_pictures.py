@@ -12,6 +12,7 @@ from torch.testing import assert_close
 
 from gan_lightning.inference.edit import Dab, kept_samples, paint
 from gan_lightning.networks import PointDiscriminator, PointGenerator
+from gan_lightning.networks.layers.styles import Noise
 from gan_lightning.studio.choices import Choice
 from gan_lightning.studio.offers import offer_of
 from gan_lightning.studio.pictures import can_be_moved, latents_of, picture, sample
@@ -55,6 +56,15 @@ CHOICES: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
 }
 
 
+def made(variant: Any, **arguments: Any) -> Any:
+    """A vivid game; of styles with noise that is seen, whose strengths start at 0."""
+    model = vivid(variant, **arguments)
+    for part in model.averaged_generator.modules():
+        if isinstance(part, Noise):
+            torch.nn.init.constant_(part.strength, 0.5)
+    return model
+
+
 class TestCommands:
     @pytest.mark.parametrize("name", CHOICES)
     def test_the_command_that_is_shown_makes_the_picture(
@@ -62,7 +72,7 @@ class TestCommands:
     ) -> None:
         monkeypatch.chdir(tmp_path)
         variant, arguments, choice = CHOICES[name]
-        generator = generator_of(vivid(variant, **arguments), tmp_path / "model")
+        generator = generator_of(made(variant, **arguments), tmp_path / "model")
         studio, session = studio_of(generator), Session()
         asked = {"generator": generator.source, "choice": choice}
         told = studio.picture(session, asked)
@@ -71,8 +81,8 @@ class TestCommands:
         for line in told["command"].splitlines():
             if not line.startswith("#"):
                 assert run(*shlex.split(line)[1:]) == 0
-        made = np.asarray(Image.open(next(Path("picture").glob("00000*.png"), Path("picture/latent.png"))))
-        assert np.array_equal(pixels(told["picture"]), made)
+        written = np.asarray(Image.open(next(Path("picture").glob("00000*.png"), Path("picture/latent.png"))))
+        assert np.array_equal(pixels(told["picture"]), written)
 
     def test_that_of_a_translation(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
@@ -90,24 +100,33 @@ class TestMoved:
     @pytest.mark.parametrize("variant", [DCGAN, ConditionalGAN, InfoGAN, GANCLS, StyleGAN2, ALI])
     def test_without_a_move_it_is_the_sample(self, variant: Any, tmp_path: Path) -> None:
         arguments = KINDS if variant is ConditionalGAN else {}
-        generator = generator_of(vivid(variant, **arguments), tmp_path)
+        generator = generator_of(made(variant, **arguments), tmp_path)
         start = latents_of(generator, Choice(5))
         assert torch.equal(picture(generator, Choice(), start), sample(generator.model, Choice(5)))
 
     def test_a_number_is_set_and_the_others_stay(self, tmp_path: Path) -> None:
-        generator = generator_of(vivid(DCGAN), tmp_path)
+        generator = generator_of(made(DCGAN), tmp_path)
         before, after = latents_of(generator, Choice(5)), latents_of(generator, Choice(5, components={1: 0.25}))
         expected = before.latents.clone()
         expected[0, 1] = 0.25
         assert torch.equal(after.latents, expected)
 
     def test_styles_are_those_of_composition(self, tmp_path: Path) -> None:
-        generator = generator_of(vivid(StyleGAN2), tmp_path)
+        generator = generator_of(made(StyleGAN2), tmp_path)
         (expected,) = kept_samples(generator.model, [0], seed=5, truncation=0.7)
         assert torch.equal(latents_of(generator, Choice(5, truncation=0.7)).latents, expected.latents)
 
+    def test_noise_is_the_generators_own_times_a_factor(self, tmp_path: Path) -> None:
+        generator = generator_of(made(StyleGAN2), tmp_path)
+        own = [part.constant for part in generator.model.image_generator.modules() if isinstance(part, Noise)]
+        for kept, expected in zip(latents_of(generator, Choice(5, noise=0.5)).noise, own, strict=True):
+            assert torch.equal(kept, 0.5 * expected)
+        plain = picture(generator, Choice(5))
+        for other in (Choice(5, noise=0.5), Choice(5, noise_seed=1)):
+            assert not torch.equal(picture(generator, other), plain)
+
     def test_a_direction_adds_its_vector(self, tmp_path: Path) -> None:
-        generator = generator_of(vivid(DCGAN), tmp_path)
+        generator = generator_of(made(DCGAN), tmp_path)
         before = latents_of(generator, Choice(5))
         after = latents_of(generator, Choice(5, strengths={"sefa_01": 2.0}))
         assert_close(after.latents - before.latents, 2.0 * generator.directions["sefa_01"].vector[None])
@@ -122,12 +141,12 @@ class TestMoved:
         ],
     )
     def test_what_it_has_not_is_named(self, choice: Choice, word: str, tmp_path: Path) -> None:
-        generator = generator_of(vivid(DCGAN), tmp_path)
+        generator = generator_of(made(DCGAN), tmp_path)
         with pytest.raises(ValueError, match=word):
             picture(generator, choice)
 
     def test_only_pictures_of_latents_can_be(self, tmp_path: Path) -> None:
-        assert can_be_moved(generator_of(vivid(LAPGAN), tmp_path / "images"))
+        assert can_be_moved(generator_of(made(LAPGAN), tmp_path / "images"))
         assert not can_be_moved(
             generator_of(DCGAN((2, 1, 1), 4, PointGenerator, PointDiscriminator), tmp_path / "points")
         )
@@ -136,7 +155,7 @@ class TestMoved:
 class TestOffers:
     def test_classes_words_and_codes(self, tmp_path: Path) -> None:
         of = {
-            variant.__name__: offer_of(generator_of(vivid(variant, **arguments), tmp_path / variant.__name__))
+            variant.__name__: offer_of(generator_of(made(variant, **arguments), tmp_path / variant.__name__))
             for variant, arguments in [(ConditionalGAN, KINDS), (GANCLS, {}), (InfoGAN, {}), (StyleGAN2, {})]
         }
         assert of["ConditionalGAN"]["classes"] == [*map(str, range(10))]
@@ -154,7 +173,7 @@ class TestOffers:
 
 class TestPhotographs:
     def test_unmoved_it_is_the_photograph_to_the_bit(self, tmp_path: Path) -> None:
-        generator = generator_of(vivid(DCGAN), tmp_path)
+        generator = generator_of(made(DCGAN), tmp_path)
         studio, session = studio_of(generator), Session()
         photograph = png(40)
         studio.give(session, {"name": "a.png"}, photograph)
@@ -169,7 +188,7 @@ class TestPhotographs:
         assert not np.array_equal(pixels(studio.picture(session, moved)["photograph"]), pixels(told["photograph"]))
 
     def test_painting_moves_the_picture_and_undo_takes_it_back(self, tmp_path: Path) -> None:
-        generator = generator_of(vivid(DCGAN), tmp_path)
+        generator = generator_of(made(DCGAN), tmp_path)
         studio, session = studio_of(generator), Session()
         asked = {"generator": generator.source, "choice": {"seed": 2}}
         before = pixels(studio.picture(session, asked)["picture"])
@@ -185,7 +204,7 @@ class TestPhotographs:
         assert np.array_equal(pixels(studio.picture(session, asked)["picture"]), before)
 
     def test_latents_that_were_saved_are_opened(self, tmp_path: Path) -> None:
-        generator = generator_of(vivid(StyleGAN2), tmp_path)
+        generator = generator_of(made(StyleGAN2), tmp_path)
         studio, session = studio_of(generator), Session()
         asked = {"generator": generator.source, "choice": {"seed": 4, "strengths": {"sefa_00": 1.0}}}
         shown, saved = studio.picture(session, asked), studio.latents(session, asked)
@@ -199,7 +218,7 @@ class TestPhotographs:
 def test_a_run_that_goes_on_is_loaded_again(tmp_path: Path) -> None:
     import os
 
-    first = vivid(DCGAN)
+    first = made(DCGAN)
     generator = generator_of(first, tmp_path / "model.safetensors")
     before = to_uint8(picture(generator, Choice()))
     with torch.no_grad():
