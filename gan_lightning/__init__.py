@@ -42,12 +42,15 @@ def check_datamodules() -> None:
 def __getattr__(name: str) -> Any:
     """Import the engine and the variants when they are first asked for: torch takes seconds to load."""
     import importlib
+    import sys
 
     if not name[:1].isupper():  # Python asks for submodules here too, and all that we offer are classes.
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    check_datamodules()
     # The engine's classes without the variants, which import every network.
-    module = importlib.import_module(_ENGINE.get(name, "gan_lightning.variants"))
+    home = _ENGINE.get(name, "gan_lightning.variants")
+    if home not in sys.modules:  # Classes are looked up hundreds of times in a start.
+        check_datamodules()
+    module = importlib.import_module(home)
     if name not in vars(module):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return vars(module)[name]

@@ -169,7 +169,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _images(model: Any, options: argparse.Namespace) -> "list[KeptLatents]":
     from gan_lightning.inference import check_labels
-    from gan_lightning.inference.edit.composition import kept_samples
+    from gan_lightning.inference.edit import kept_samples
     from gan_lightning.inference.styles import check_styles
 
     check_styles(model)
@@ -185,7 +185,8 @@ def _results(options: argparse.Namespace) -> "Results":
     Raises:
         ValueError: There are too few images, or they are of another model.
     """
-    from gan_lightning.inference.edit import composition
+    from gan_lightning.inference import edit
+    from gan_lightning.metrics.digest import digest_of
 
     given = {name: getattr(options, name) for name in _OF_MODES if getattr(options, name) is not None}
     options.second = None if options.ckpt2 is None else fingerprint(given.pop("ckpt2"))
@@ -193,11 +194,11 @@ def _results(options: argparse.Namespace) -> "Results":
     model: Any = load_sampler(options.ckpt, options.device)
     kept = _images(model, options)
     if options.latents is not None:
-        options.latent_files = [[one.space, _digest(one.latents)] for one in kept]
+        options.latent_files = [[one.space, digest_of(one.latents)] for one in kept]
     if options.mode == "panorama":
-        return [("panorama", partial(composition.panorama, model, kept, **given))]
+        return [("panorama", partial(edit.panorama, model, kept, **given))]
     if options.mode == "extend":
-        extended = [partial(composition.extend, model, one, seed=options.seed, **given) for one in kept]
+        extended = [partial(edit.extend, model, one, seed=options.seed, **given) for one in kept]
         return [(f"{place:05d}", make) for place, make in enumerate(extended)]
     if options.mode == "between":
         return _between(model, kept, given, options)
@@ -206,8 +207,8 @@ def _results(options: argparse.Namespace) -> "Results":
         raise ValueError(f"{options.mode}: give at least two images, the first and those that change it.")
     if options.mode == "blend":
         _, height, width = model.image_shape
-        given = {"weights": composition.ramp(height, width, given.pop("axis", "horizontal")), **given}
-    compose: Any = {"transfer": composition.transfer_box, "patch": composition.swap_patch, "blend": composition.blend}
+        given = {"weights": edit.ramp(height, width, given.pop("axis", "horizontal")), **given}
+    compose: Any = {"transfer": edit.transfer_box, "patch": edit.swap_patch, "blend": edit.blend}
     made = [partial(compose[options.mode], model, first, other, **given) for other in others]
     return [(f"{place:05d}", make) for place, make in enumerate(made)]
 
@@ -216,7 +217,7 @@ def _between(model: Any, kept: "list[KeptLatents]", given: dict[str, Any], optio
     """One picture of all weights for each image."""
     import torch
 
-    from gan_lightning.inference.edit.composition import between
+    from gan_lightning.inference.edit import between
 
     other: Any = load_sampler(options.ckpt2, options.device)
     weights = given.pop("weights", _WEIGHTS)
@@ -225,12 +226,6 @@ def _between(model: Any, kept: "list[KeptLatents]", given: dict[str, Any], optio
         return torch.cat([between(model, other, one, weight, **given) for weight in weights], dim=3)
 
     return [(f"{place:05d}", partial(strip, one)) for place, one in enumerate(kept)]
-
-
-def _digest(latents: "Tensor") -> str:
-    import hashlib
-
-    return hashlib.sha256(latents.contiguous().numpy().tobytes()).hexdigest()
 
 
 def _write(results: "Results", options: argparse.Namespace) -> None:

@@ -35,10 +35,10 @@ def test_a_folder_of_frames_is_continued(checkpoint: Path, tmp_path: Path, capsy
     write_images(tmp_path / "videos" / "short", frames(3))
     command = ["translate", "--ckpt", str(checkpoint), "--device", "cpu", "--frames", "3"]
     assert main([*command, "--input", str(tmp_path / "videos"), "--out", str(tmp_path / "out")]) == 1
-    told = capsys.readouterr().err
-    assert "short is too short: VideoPrediction is given 4 frames, and it has 3." in told
-    assert "6/6" in told  # three frames of each of two videos
-    assert " frames/s" in told
+    printed = capsys.readouterr().err
+    assert "short is too short: VideoPrediction is given 4 frames, and it has 3." in printed
+    assert "6/6" in printed  # three frames of each of two videos
+    assert " frames/s" in printed
     written = shown(tmp_path / "out" / "walk.1.gif")
     assert written.shape == (7, 24, 32)
     model = inference.load(checkpoint)

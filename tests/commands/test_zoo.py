@@ -106,6 +106,7 @@ def test_the_maker(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_shipped_models() -> None:
     """Each makes images of its own range, says where it comes from, and all together are small."""
     models = zoo.models()
+    assert models
     assert sum(model.size for model in models) <= maker.LARGEST
     for model in models:
         assert all((model.about, model.command, model.data, model.licence, model.scores)), model.name

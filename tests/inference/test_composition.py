@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from gan_lightning.inference.edit import KeptLatents, render_kept
-from gan_lightning.inference.edit.composition import (
-    _Windows,
+from gan_lightning.inference.edit import (
+    KeptLatents,
     between,
     blend,
     box_weights,
@@ -16,10 +15,12 @@ from gan_lightning.inference.edit.composition import (
     kept_samples,
     panorama,
     ramp,
+    render_kept,
     swap_patch,
     transfer_box,
 )
 from gan_lightning.inference.edit.layers import layered
+from gan_lightning.inference.edit.panorama import _Windows
 from gan_lightning.networks.layers.styles import Maps, Noise, mix
 from gan_lightning.variants import DCGAN, StyleGAN, StyleGAN2
 from tests.helpers.games import small

@@ -5,9 +5,7 @@ from gan_lightning.inference.edit.composition import (
     between,
     blend,
     box_weights,
-    extend,
     kept_samples,
-    panorama,
     ramp,
     swap_patch,
     transfer_box,
@@ -24,6 +22,7 @@ from gan_lightning.inference.edit.encoder import LatentEncoder, read_encoder, tr
 from gan_lightning.inference.edit.inversion import Inversion, invert
 from gan_lightning.inference.edit.kept_latents import KeptLatents, read_latents, write_latents
 from gan_lightning.inference.edit.painting import Painting, contextual_strokes, morph, paint
+from gan_lightning.inference.edit.panorama import extend, panorama
 from gan_lightning.inference.edit.rendering import render_each, render_kept
 from gan_lightning.inference.edit.transfer import transfer_by_flow, transfer_by_mask
 
