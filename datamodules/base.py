@@ -1,4 +1,4 @@
-"""Base of all image data modules: arguments, splits and the four loaders."""
+"""Base of all data modules: splits and the four loaders; and of those of images: their arguments."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -20,14 +20,113 @@ _SPLIT_SEED = 0
 
 @dataclass(frozen=True)
 class Splits:
-    """Images of each split; val and test may be empty."""
+    """Examples of each split; val and test may be empty."""
 
     train: ImageSource
     val: ImageSource
     test: ImageSource
 
 
-class ImageDataModule(Annotated, LightningDataModule, ABC):
+class SplitDataModule(Annotated, LightningDataModule, ABC):
+    """Base of all data modules, of images or of other examples: splits and the four loaders.
+
+    A subclass loads its splits: sources of tensors by index, such as ``TensorImages``, whatever the tensors are.
+
+    Args:
+        batch_size: Examples in a batch, in each process.
+        seed: The order of the training examples is a function of this seed and the epoch.
+
+    Raises:
+        ValueError: An argument is out of its range.
+    """
+
+    examples = "images"
+    """What an example is, in messages."""
+
+    def __init__(self, batch_size: int, seed: int) -> None:
+        super().__init__()
+        # Here and not in the loaders: a mistake shows before any file is read.
+        check_at_least(1, batch_size=batch_size)
+        check_at_least(0, seed=seed)
+        self.batch_size = batch_size
+        self.seed = seed
+        # Read on first use, in every process.
+        self._splits: Splits | None = None
+
+    @property
+    @abstractmethod
+    def location(self) -> str:
+        """Where the examples are, in words for an error message."""
+
+    @abstractmethod
+    def load_splits(self) -> Splits:
+        """Read the examples; called once, in every process."""
+
+    @property
+    def splits(self) -> Splits:
+        """The examples of each split, read on first use."""
+        if self._splits is None:
+            self._splits = self.load_splits()
+        return self._splits
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read all splits, whatever the stage."""
+        # All of them: one scan of the folder finds every split, and a broken test file shows before the training.
+        _ = self.splits
+
+    def train_dataloader(self) -> EpochLoader:
+        """Shuffled batches, all of ``batch_size`` examples.
+
+        Raises:
+            ValueError: A process has fewer training examples than a batch.
+        """
+        loader = self._loader(self.splits.train, training=True)
+        if len(loader) == 0:
+            raise ValueError(
+                f"batch_size {self.batch_size} is larger than the {len(loader.sampler)} training {self.examples} of "
+                f"each process in {self.location}: lower batch_size or add {self.examples}."
+            )
+        return loader
+
+    def val_dataloader(self) -> EpochLoader | list[Any]:
+        """The validation examples in order; the test ones where none were held out; no loader if there are neither."""
+        return self._eval_loader(self.splits.val, self.splits.test)
+
+    def test_dataloader(self) -> EpochLoader | list[Any]:
+        """The test examples in order; the validation ones where there is no test split; no loader without either."""
+        return self._eval_loader(self.splits.test, self.splits.val)
+
+    def predict_dataloader(self) -> EpochLoader | list[Any]:
+        """The same as ``test_dataloader``."""
+        return self.test_dataloader()
+
+    def _eval_loader(self, source: ImageSource, fallback: ImageSource) -> EpochLoader | list[Any]:
+        # Lightning takes an empty list for "no loader": validation is then skipped.
+        source = source if len(source) else fallback
+        return self._loader(source, training=False) if len(source) else []
+
+    def _loader(self, source: ImageSource, training: bool) -> EpochLoader:
+        trainer = self.trainer
+        # Without a trainer, in a notebook, there is one process.
+        rank, world_size = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+        # Overfitting a few batches is only possible if they are the same ones every epoch.
+        overfitting = trainer is not None and trainer.overfit_batches > 0  # type: ignore[attr-defined]
+        order = self.make_order(source, training and not overfitting, rank, world_size)
+        # Page-locked memory, for asynchronous copies to a GPU.
+        pin_memory = trainer is not None and trainer.strategy.root_device.type == "cuda"
+        return self.make_loader(source, order, training, pin_memory)
+
+    def make_order(self, source: ImageSource, shuffle: bool, rank: int, world_size: int) -> EpochOrder:
+        """The order in which a process sees the examples of a split."""
+        return EpochOrder(len(source), shuffle, self.seed, rank, world_size)
+
+    def make_loader(self, source: ImageSource, order: EpochOrder, training: bool, pin_memory: bool) -> EpochLoader:
+        """Make the loader of a split."""
+        # In training: whole batches only.
+        return BatchLoader(source, order, self.batch_size, training, False, pin_memory)
+
+
+class ImageDataModule(SplitDataModule, ABC):
     """Base of all image data modules: a subclass sets its shape in the constructor and loads its splits.
 
     Attributes:
@@ -62,12 +161,9 @@ class ImageDataModule(Annotated, LightningDataModule, ABC):
         n_labels: int | None = None,
         bits: int = 8,
     ) -> None:
-        super().__init__()
-        # Here and not in the loaders: a mistake shows before any file is read.
-        check_at_least(1, batch_size=batch_size)
+        super().__init__(batch_size, seed)
         for side in image_shape[1:]:
             check_at_least(1, image_size=side)
-        check_at_least(0, seed=seed)
         if bits not in (8, 16):
             raise ValueError(f"bits is {bits!r}: it must be 8 or 16, the bits of each channel.")
         if not isinstance(flip, bool):
@@ -76,88 +172,16 @@ class ImageDataModule(Annotated, LightningDataModule, ABC):
             check_at_least(0, n_labels=n_labels)  # how many it takes is known with the images
         self.image_shape = image_shape
         self.num_classes = num_classes
-        self.batch_size = batch_size
         self.flip = flip
-        self.seed = seed
         self.n_labels = n_labels
         self.bits = bits
-        # Read on first use, in every process.
-        self._splits: Splits | None = None
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The type of the pixels, uint8 or uint16."""
         return dtype_of(self.bits)
 
-    @property
-    @abstractmethod
-    def location(self) -> str:
-        """Where the images are, in words for an error message."""
-
-    @abstractmethod
-    def load_splits(self) -> Splits:
-        """Read the images; called once, in every process."""
-
-    @property
-    def splits(self) -> Splits:
-        """The images of each split, read on first use."""
-        if self._splits is None:
-            self._splits = self.load_splits()
-        return self._splits
-
-    def setup(self, stage: str | None = None) -> None:
-        """Read the images of all splits, whatever the stage."""
-        # All of them: one scan of the folder finds every split, and a broken test image shows before the training.
-        _ = self.splits
-
-    def train_dataloader(self) -> EpochLoader:
-        """Shuffled batches, all of ``batch_size`` images.
-
-        Raises:
-            ValueError: A process has fewer training images than a batch.
-        """
-        loader = self._loader(self.splits.train, training=True)
-        if len(loader) == 0:
-            raise ValueError(
-                f"batch_size {self.batch_size} is larger than the {len(loader.sampler)} training images of each "
-                f"process in {self.location}: lower batch_size or add images."
-            )
-        return loader
-
-    def val_dataloader(self) -> EpochLoader | list[Any]:
-        """The validation images in order; the test images where none were held out; no loader if there are neither."""
-        return self._eval_loader(self.splits.val, self.splits.test)
-
-    def test_dataloader(self) -> EpochLoader | list[Any]:
-        """The test images in order; the validation images where there is no test split; no loader without either."""
-        return self._eval_loader(self.splits.test, self.splits.val)
-
-    def predict_dataloader(self) -> EpochLoader | list[Any]:
-        """The same as ``test_dataloader``."""
-        return self.test_dataloader()
-
-    def _eval_loader(self, source: ImageSource, fallback: ImageSource) -> EpochLoader | list[Any]:
-        # Lightning takes an empty list for "no loader": validation is then skipped.
-        source = source if len(source) else fallback
-        return self._loader(source, training=False) if len(source) else []
-
-    def _loader(self, source: ImageSource, training: bool) -> EpochLoader:
-        trainer = self.trainer
-        # Without a trainer, in a notebook, there is one process.
-        rank, world_size = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
-        # Overfitting a few batches is only possible if they are the same ones every epoch.
-        overfitting = trainer is not None and trainer.overfit_batches > 0  # type: ignore[attr-defined]
-        order = self.make_order(source, training and not overfitting, rank, world_size)
-        # Page-locked memory, for asynchronous copies to a GPU.
-        pin_memory = trainer is not None and trainer.strategy.root_device.type == "cuda"
-        return self.make_loader(source, order, training, pin_memory)
-
-    def make_order(self, source: ImageSource, shuffle: bool, rank: int, world_size: int) -> EpochOrder:
-        """The order in which a process sees the images of a split."""
-        return EpochOrder(len(source), shuffle, self.seed, rank, world_size)
-
     def make_loader(self, source: ImageSource, order: EpochOrder, training: bool, pin_memory: bool) -> EpochLoader:
-        """Make the loader of a split."""
         # In training: whole batches only, mirrored images.
         arguments = (self.batch_size, training, training and self.flip, pin_memory)
         if self.n_labels is None or not training:
@@ -201,25 +225,26 @@ def check_channels(photographs: bool = False, **arguments: int) -> None:
             )
 
 
-def held_out(size: int, location: str, **counts: int) -> list[torch.Tensor]:
-    """Split the indices of ``size`` images at random, the same way every time.
+def held_out(size: int, location: str, examples: str = "images", **counts: int) -> list[torch.Tensor]:
+    """Split the indices of ``size`` examples at random, the same way every time.
 
     Args:
-        size: Number of images.
+        size: Number of examples.
         location: Where they are, for the message.
+        examples: What they are, for the message.
         counts: Numbers of images to hold out, by argument name.
 
     Returns:
         The rest, then one tensor for each count; each sorted, int64.
 
     Raises:
-        ValueError: A count is negative, or together they leave no image.
+        ValueError: A count is negative, or together they leave no example.
     """
     check_at_least(0, **counts)
-    # ``>=``: at least one image must be left to train on.
+    # ``>=``: at least one example must be left to train on.
     if sum(counts.values()) >= size:
         asked = " and ".join(f"{name} {count}" for name, count in counts.items())
-        raise ValueError(f"{asked} would leave nothing to train on: {location} has {size} images to split.")
+        raise ValueError(f"{asked} would leave nothing to train on: {location} has {size} {examples} to split.")
     # A random split, the same in every run and in every process.
     order = torch.from_numpy(np.random.default_rng(_SPLIT_SEED).permutation(size))
     parts = order.split([size - sum(counts.values()), *counts.values()])
