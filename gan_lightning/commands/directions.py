@@ -30,7 +30,8 @@ _ABOUT = """\
 Find directions in the space of a generator's latents, and write a file of each, which `edit` follows.
 
 Without labels: `sefa` takes the eigenvectors of the first layer's weights, `ganspace` the principal components of
-styles or of first features. With labels: `means` is the mean of the latents of images with an attribute, less that of
+styles or of first features. Of latents whose parts go into several layers, such as LAPGAN's, `sefa` moves the part that
+the first of them takes. With labels: `means` is the mean of the latents of images with an attribute, less that of
 those without; `hyperplane` is the normal of the plane between them, and its accuracy on held-out images is printed.
 Labels are of the latents that `encode` has kept (the sub-folders of the images, or a table such as CelebA's), or of
 samples (a classifier of yours, or a table with the numbers of samples, such as 00012).

@@ -15,6 +15,7 @@ from gan_lightning.games.style import StyleGame
 from gan_lightning.games.translation import TranslationGame
 from gan_lightning.inference.edit import Direction
 from gan_lightning.inference.edit.directions import digest_of_generator, read_direction
+from gan_lightning.inference.edit.finding import affine_map, taken
 from gan_lightning.inference.edit.plain_arrays import SUFFIX
 from gan_lightning.inference.edit.spaces import space_of
 from gan_lightning.inference.edit.unlabelled import looks_at_samples, unlabelled_directions
@@ -101,7 +102,7 @@ def _in_files(model: Any, folder: Path | None) -> Sequence[Direction]:
 def _sefa(model: Any) -> Sequence[Direction]:
     try:
         space = space_of(model, None)
-        n = min(_N_SEFA, space.shape()[-1])
+        n = min(_N_SEFA, int(taken(affine_map(space)).sum()))
         latents = torch.empty(0)
         if looks_at_samples(space, SEFA):
             with evaluating(space.network):

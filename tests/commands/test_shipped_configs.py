@@ -19,7 +19,9 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_a_wheel_holds_every_config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_wheel_holds_every_config_model_of_the_zoo_and_part_of_the_page(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     setuptools = pytest.importorskip("setuptools", "77")
     from setuptools.config.pyprojecttoml import apply_configuration
 
@@ -31,6 +33,10 @@ def test_a_wheel_holds_every_config(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     packed = {Path(file).as_posix() for file in build.find_data_files("gan_lightning", "gan_lightning")}
     expected = {f"gan_lightning/{path.relative_to(ROOT).as_posix()}" for path in SOURCE.rglob("*.*")}
     assert packed >= {*expected, "gan_lightning/py.typed"}
+    for kind in ("zoo/*/*", "studio/page/*"):
+        data = {file.relative_to(ROOT).as_posix() for file in (ROOT / "gan_lightning").glob(kind)}
+        assert data
+        assert packed >= data
 
 
 def test_in_a_checkout_they_are_those_at_the_top(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

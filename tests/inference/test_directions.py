@@ -22,11 +22,13 @@ from gan_lightning.inference.edit.finding import (
     mean_difference,
     orthogonalised,
     sefa,
+    taken,
 )
 from gan_lightning.inference.edit.kept_latents import KeptLatents
 from gan_lightning.inference.edit.spaces import space_of
+from gan_lightning.inference.edit.unlabelled import unlabelled_directions
 from gan_lightning.networks.layers.equalized import EqualizedLinear
-from gan_lightning.variants import ACGAN, DCGAN, BigGAN, CycleGAN, StyleGAN, StyleGAN2
+from gan_lightning.variants import ACGAN, DCGAN, LAPGAN, BigGAN, CycleGAN, StyleGAN, StyleGAN2
 from tests.helpers.games import small, vivid
 
 PLANTED = normalize(torch.tensor([3.0, -1, 2, 0, 1, 0.5]), dim=0)
@@ -124,6 +126,19 @@ class TestFirstLayer:
         weight = affine_map(space)
         assert weight.shape[1] == d
         assert weight.abs().sum() > 0
+
+    def test_of_parts_that_go_into_several_layers_it_is_of_the_first_alone(self) -> None:
+        """LAPGAN's coarsest level takes 4 numbers, later ones 8 x 8 and 16 x 16: more than a batch of units."""
+        model: Any = small(LAPGAN)
+        space = space_of(model, "z")
+        weight = affine_map(space)
+        first = next(part for part in model.image_generator.levels["4"].modules() if isinstance(part, nn.Linear))
+        assert_close(weight[:, :4], first.weight.detach())
+        assert taken(weight).tolist() == [True] * 4 + [False] * (8 * 8 + 16 * 16)
+        found = unlabelled_directions(space, "sefa", 4, torch.empty(0))
+        assert all(torch.equal(each.vector[4:], torch.zeros(8 * 8 + 16 * 16)) for each in found)
+        with pytest.raises(ValueError, match="1 to 4 directions"):
+            unlabelled_directions(space, "sefa", 5, torch.empty(0))
 
     def test_of_dcgan_it_is_the_kernel(self) -> None:
         model: Any = small(DCGAN)

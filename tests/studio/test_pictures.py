@@ -49,6 +49,7 @@ CHOICES: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
     "direction": (DCGAN, {}, {"seed": 3, "strengths": {"sefa_01": 1.5, "sefa_00": 0.0}}),
     "direction of a class": (ConditionalGAN, KINDS, {"seed": 3, "label": "7", "strengths": {"sefa_00": -2.0}}),
     "direction of styles": (StyleGAN2, {}, {"seed": 1, "truncation": 0.7, "strengths": {"sefa_00": 2.0}}),
+    "direction of the coarsest level": (LAPGAN, {}, {"seed": 1, "strengths": {"sefa_00": 2.0}}),
     "numbers of a latent": (DCGAN, {}, {"seed": 3, "components": {"0": 2.5, "3": -1.0}}),
     "numbers and codes": (InfoGAN, {}, {"seed": 1, "codes": {"category": 4.0}, "components": {"0": 2.0}}),
     "numbers and words": (GANCLS, {}, {"seed": 1, "components": {"0": 2.0}}),

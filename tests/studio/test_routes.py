@@ -1,11 +1,13 @@
 """Who may ask the studio for what: other sites, other users, other files, too much."""
 
+import io
 import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("starlette", reason="the extra `studio` is not installed")
@@ -111,6 +113,14 @@ class TestUploads:
         answer = user().post("/api/give?name=a.png", content=bytes((32 << 20) + 1))
         assert (answer.status_code, answer.json()["error"]) == (413, "More than 32 MiB: give a smaller file.")
         assert user().post("/api/listing", content=bytes((1 << 20) + 1)).status_code == 413
+
+    def test_latents_that_unpack_to_more_than_may_be_sent(self, user: Any, tmp_path: Path) -> None:
+        content = io.BytesIO()
+        np.savez_compressed(content, space=np.array("z"), latents=np.zeros((1, 9 << 20), np.float32))
+        assert len(content.getvalue()) < 1 << 20
+        answer = user().post("/api/open", params=asked(tmp_path), content=content.getvalue())
+        assert answer.status_code == 400
+        assert "unpacked it has more than 32 MiB" in answer.json()["error"]
 
     @pytest.mark.parametrize("content", [b"", b"GIF89a", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.4"])
     def test_what_is_no_picture(self, user: Any, content: bytes) -> None:

@@ -13,6 +13,7 @@ from gan_lightning.games.freezing import evaluating
 from gan_lightning.inference.edit.spaces import LatentSpace
 
 _BATCH = 256
+_ROUNDING = 1e-5
 _LEAST_OF_A_CLASS = 4
 _HELD_OUT = 0.3
 
@@ -91,11 +92,11 @@ def sefa(weight: Tensor, n: int) -> Tensor:
     """SeFa in closed form: ``argmax ||A n||^2`` over unit vectors n (Shen and Zhou, 2021, arXiv 2007.06600, eq. 6).
 
     These are the eigenvectors of ``A^T A`` with the largest eigenvalues, as in the paper; the authors' code gives each
-    row of A the length 1 first.
+    row of A the length 1 first. They lie in the numbers of the latent that A takes: those of :func:`taken`.
 
     Args:
         weight: A, M x d: the first affine map that takes the latent, as :func:`affine_map` finds it.
-        n: Number of directions, at most d.
+        n: Number of directions, at most as many as A takes numbers.
 
     Returns:
         n x d, orthonormal, by falling eigenvalue.
@@ -103,11 +104,22 @@ def sefa(weight: Tensor, n: int) -> Tensor:
     Raises:
         ValueError: There are not so many directions.
     """
-    _check_number(n, weight.shape[1])
+    # Along a number that the layer does not take nothing is known, so no direction is made up of these.
+    _check_number(n, int(taken(weight).sum()))
     a = weight.double().cpu()
     # eigh sorts by rising eigenvalue, and has the vectors in columns.
     vectors = torch.linalg.eigh(a.t() @ a).eigenvectors.flip(1).t()[:n]
     return _oriented(vectors).to(weight)
+
+
+def taken(weight: Tensor) -> Tensor:
+    """Which numbers of the latent an affine map, M x d, takes: d booleans.
+
+    All of them in most generators. LAPGAN's first layer takes the latent of its coarsest level, and BigGAN's the first
+    part of the latent, whose other parts go into later layers.
+    """
+    lengths = weight.norm(dim=0)
+    return lengths > _ROUNDING * lengths.max()
 
 
 def ganspace(latents: Tensor, n: int, features: Tensor | None = None, seed: int = 0) -> Tensor:
@@ -201,37 +213,35 @@ def first_features(space: LatentSpace, latents: Tensor) -> Tensor:
     Raises:
         ValueError: The generator has no such layer.
     """
-    made = []
+    made: list[Tensor] = []
+    layer: nn.Module | None = None
     latents = latents.to(space.game.device)
     for batch in latents.split(_BATCH):
         with_zero = torch.cat([torch.zeros_like(batch[:1]), batch])
-        output = _first_output(space.network, with_zero, *space.condition_of_any(len(with_zero)))
-        if output is None:
+        inputs = (with_zero, *space.condition_of_any(len(with_zero)))
+        # Found once: where parts of the latent go into several layers, later unit vectors would find another.
+        layer, output = _first_output(space.network, layer, *inputs)
+        if layer is None:
             raise ValueError(
                 f"The generator of {type(space.game).__name__} has no linear or convolutional layer that takes "
                 "latents: find directions by labels."
             )
         made.append(output[1:] - output[:1])
-    if len({part.shape[1] for part in made}) > 1:
-        raise ValueError(
-            f"The generator of {type(space.game).__name__} takes parts of the latent in several layers, so none maps "
-            "all of it: find directions by labels."
-        )
     return torch.cat(made)
 
 
 class _Reached(Exception):
-    def __init__(self, output: Tensor) -> None:
-        self.output = output
+    def __init__(self, layer: nn.Module, output: Tensor) -> None:
+        self.layer, self.output = layer, output
 
 
-def _first_output(network: Any, *inputs: Tensor) -> Tensor | None:
-    """Output, N x M, of the first layer whose output is not the same for all inputs."""
+def _first_output(network: Any, chosen: nn.Module | None, *inputs: Tensor) -> tuple[nn.Module | None, Tensor]:
+    """The first layer whose output is not the same for all inputs, or the chosen one, and its output, N x M."""
 
     def look(layer: nn.Module, given: Any, output: Tensor) -> None:
         rows = output.flatten(1)
-        if not torch.equal(rows, rows[:1].expand_as(rows)):
-            raise _Reached(rows)
+        if layer is chosen or (chosen is None and not torch.equal(rows, rows[:1].expand_as(rows))):
+            raise _Reached(layer, rows)
 
     with ExitStack() as stack:
         stack.enter_context(evaluating(network))
@@ -240,8 +250,8 @@ def _first_output(network: Any, *inputs: Tensor) -> Tensor | None:
         try:
             network(*inputs)
         except _Reached as reached:
-            return reached.output.float()
-    return None
+            return reached.layer, reached.output.float()
+    return None, torch.empty(0)
 
 
 def _affine_layers(network: nn.Module) -> Iterator[nn.Module]:

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from gan_lightning.inference.edit.plain_arrays import finite_numbers, read_content, whole_numbers, write_arrays
+from gan_lightning.inference.edit.plain_arrays import (
+    MOST_BYTES,
+    finite_numbers,
+    read_content,
+    whole_numbers,
+    write_arrays,
+)
 
 _NOISE, _ERROR = "noise_", "error_"
 _MEMBERS = r"latents|labels|text|space|noise_\d\d|error_[a-z]+"
@@ -62,14 +68,18 @@ def write_latents(path: Path, kept: KeptLatents) -> None:
     write_arrays(path, arrays)
 
 
-def read_latents(path: str | Path) -> KeptLatents:
+def read_latents(path: str | Path, most_bytes: int = MOST_BYTES) -> KeptLatents:
     """Read latents from a file that :func:`write_latents` wrote.
+
+    Args:
+        path: The file.
+        most_bytes: Of all its arrays, unpacked.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It is another file, or a damaged one.
     """
-    return read_content(path, "latents", "encode", _MEMBERS, _kept)
+    return read_content(path, "latents", "encode", _MEMBERS, _kept, most_bytes)
 
 
 def _kept(arrays: dict[str, Any]) -> KeptLatents:

@@ -18,7 +18,8 @@ from torch import Tensor
 from gan_lightning.visualization.image_sets import write_atomically
 
 SUFFIX = ".npz"
-_MOST_BYTES = 1 << 30
+MOST_BYTES = 1 << 30
+"""Of all arrays in a file that is on this machine's own disk."""
 
 Content = TypeVar("Content")
 
@@ -31,7 +32,12 @@ def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
 
 
 def read_content(
-    path: str | Path, what: str, made_by: str, members: str, build: Callable[[dict[str, Any]], Content]
+    path: str | Path,
+    what: str,
+    made_by: str,
+    members: str,
+    build: Callable[[dict[str, Any]], Content],
+    most_bytes: int = MOST_BYTES,
 ) -> Content:
     """Build what a file holds from its arrays.
 
@@ -41,6 +47,7 @@ def read_content(
         made_by: The command that writes such files.
         members: Pattern of the names that arrays have in it.
         build: Makes it from arrays by name. A KeyError is an array that is missing, a ValueError a wrong one.
+        most_bytes: Of all its arrays, unpacked.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -50,7 +57,7 @@ def read_content(
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}: give one that `gan-lightning {made_by}` wrote.")
     try:
-        return build(_arrays(path, re.compile(rf"({members})\.npy")))
+        return build(_arrays(path, re.compile(rf"({members})\.npy"), most_bytes))
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, NotImplementedError) as error:
         why = f"it has no {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise ValueError(f"{path} has no {what} that `gan-lightning {made_by}` wrote: {why}.") from error
@@ -80,13 +87,13 @@ def whole_numbers(array: Any) -> Tensor:
     return torch.from_numpy(array.astype(np.int64))
 
 
-def _arrays(path: Path, members: re.Pattern[str]) -> dict[str, Any]:
+def _arrays(path: Path, members: re.Pattern[str], most_bytes: int) -> dict[str, Any]:
     """The arrays by name; none is made before its size is known to be that of its bytes."""
     arrays = {}
     with zipfile.ZipFile(path) as archive:
         found = archive.infolist()
-        if sum(member.file_size for member in found) > _MOST_BYTES:
-            raise ValueError(f"more than {_MOST_BYTES >> 30} GiB")
+        if sum(member.file_size for member in found) > most_bytes:
+            raise ValueError(f"unpacked it has more than {most_bytes >> 20:,} MiB")
         for member in found:
             if not members.fullmatch(member.filename):
                 raise ValueError(f"it has a member {member.filename!r}")
