@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_lightning.commands.errors import disk_errors_in_one_sentence, errors_in_one_sentence
@@ -25,7 +26,7 @@ _ABOUT = """\
 Compose images in all layers of a generator of styles, StyleGAN or StyleGAN2, which is trained no further (Chong et al.,
 2021, StyleGAN of All Trades). They are of latents that `encode` has kept, or samples by their numbers.
 
-  blend        the first image and each other one, side by side in a picture
+  blend        the first image and each other one: side by side in a picture, or where --map is white
   transfer     what a box of each other image shows, such as its hair, on the first, whose pose stays
   patch        a box of each other image in the first, copied
   panorama     all images in a wide one
@@ -36,6 +37,7 @@ Compose images in all layers of a generator of styles, StyleGAN or StyleGAN2, wh
 _EXAMPLES = """\
 examples:
   gan-lightning compose blend --ckpt last.ckpt --samples 3 8 --axis vertical --out blended
+  gan-lightning compose blend --ckpt last.ckpt --samples 3 8 --map left_eye.png --out blended
   gan-lightning compose transfer --ckpt last.ckpt --latents me.npz her.npz --box 10 0 54 24 --out hair
   gan-lightning compose patch --ckpt last.ckpt --samples 3 8 --box 20 20 44 44 --to 0 20 --out patched
   gan-lightning compose panorama --ckpt landscapes.ckpt --samples 0 1 2 3 4 5 --truncation 0.7 --out wide
@@ -45,6 +47,7 @@ examples:
 
 _OF_MODES: dict[str, tuple[str, ...]] = {
     "axis": ("blend", "extend"),
+    "map": ("blend",),
     "box": ("transfer", "patch"),
     "softness": ("transfer",),
     "layers": ("blend", "transfer"),
@@ -58,7 +61,9 @@ _OF_MODES: dict[str, tuple[str, ...]] = {
     "first_layer": ("between",),
 }
 """Options by the modes that they go with."""
-_COMMON = ("mode", "samples", "latent_files", "seed", "labels", "truncation", "scale", "second")
+_COMMON = ("mode", "samples", "latent_files", "seed", "labels", "truncation", "scale", "second", "map_file")
+_FILES = ("ckpt2", "map")
+"""Options that name files, which are known by what is in them."""
 
 
 def run(command: str, arguments: Sequence[str]) -> int:
@@ -70,7 +75,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
         results = _results(options)
         # Made at once where something is wrong: before a folder is.
         results[0][1]()
-        open_set(command, options, len(results), (*_COMMON, *(name for name in _OF_MODES if name != "ckpt2")))
+        open_set(command, options, len(results), (*_COMMON, *(name for name in _OF_MODES if name not in _FILES)))
     with disk_errors_in_one_sentence(command, options.out):
         _write(results, options)
         end_set(options.out)
@@ -103,6 +108,12 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
         "--axis",
         choices=["horizontal", "vertical"],
         help="blend: side by side or one above the other; extend: twice as wide or as high (default: horizontal)",
+    )
+    parser.add_argument(
+        "--map",
+        type=path,
+        metavar="FILE",
+        help="blend: a grey picture of the images' size, black where the first image is, white where the other one is",
     )
     parser.add_argument(
         "--box",
@@ -156,6 +167,8 @@ def _check(options: argparse.Namespace) -> None:
     for name, modes in _OF_MODES.items():
         if getattr(options, name) is not None and options.mode not in modes:
             raise ValueError(f"--{name} goes only with {' and '.join(modes)}, and not with {options.mode}.")
+    if options.map is not None and options.axis is not None:
+        raise ValueError("--map and --axis each say where the images are blended: give one of them.")
     if options.mode in _OF_MODES["box"] and options.box is None:
         raise ValueError(f"{options.mode}: give the part of the image, --box LEFT TOP RIGHT BOTTOM.")
     if options.mode == "between" and options.ckpt2 is None:
@@ -189,6 +202,7 @@ def _results(options: argparse.Namespace) -> "Results":
     from gan_lightning.metrics.digest import digest_of
 
     given = {name: getattr(options, name) for name in _OF_MODES if getattr(options, name) is not None}
+    options.map_file = None
     options.second = None if options.ckpt2 is None else fingerprint(given.pop("ckpt2"))
     options.latent_files = None
     model: Any = load_sampler(options.ckpt, options.device)
@@ -207,10 +221,37 @@ def _results(options: argparse.Namespace) -> "Results":
         raise ValueError(f"{options.mode}: give at least two images, the first and those that change it.")
     if options.mode == "blend":
         _, height, width = model.image_shape
-        given = {"weights": edit.ramp(height, width, given.pop("axis", "horizontal")), **given}
+        weights = edit.ramp(height, width, given.pop("axis", "horizontal"))
+        if (file := given.pop("map", None)) is not None:
+            weights = _weights(file, height, width)
+            options.map_file = fingerprint(file)
+        given = {"weights": weights, **given}
     compose: Any = {"transfer": edit.transfer_box, "patch": edit.swap_patch, "blend": edit.blend}
     made = [partial(compose[options.mode], model, first, other, **given) for other in others]
     return [(f"{place:05d}", make) for place, make in enumerate(made)]
+
+
+def _weights(file: Path, height: int, width: int) -> "Tensor":
+    """A picture as weights from 0, black, to 1, white: H x W.
+
+    Raises:
+        ValueError: It cannot be read, or is of another size.
+    """
+    import numpy as np
+    import torch
+
+    from datamodules.components.decoding import FORMATS, read_pixels
+    from datamodules.components.files import reason
+
+    try:
+        pixels = read_pixels(file, 1)[..., 0]
+    except Exception as error:  # PIL raises many kinds.
+        raise ValueError(f"--map {file} cannot be read: {reason(error)}. Give {FORMATS}.") from error
+    if pixels.shape != (height, width):
+        raise ValueError(
+            f"--map {file} has {pixels.shape[1]} x {pixels.shape[0]} pixels, and the images have {width} x {height}."
+        )
+    return torch.from_numpy(np.array(pixels, dtype=np.float32) / 255)
 
 
 def _between(model: Any, kept: "list[KeptLatents]", given: dict[str, Any], options: argparse.Namespace) -> "Results":

@@ -8,6 +8,7 @@ from gan_lightning.games.code import CodeGame
 from gan_lightning.games.style import StyleGame
 from gan_lightning.games.text import TextGame
 from gan_lightning.games.video import VideoGame
+from gan_lightning.studio import composing
 from gan_lightning.studio.choices import Choice
 from gan_lightning.studio.generators import Generator
 from gan_lightning.studio.pictures import can_be_moved, first_components, latents_of
@@ -52,6 +53,7 @@ def _of_sampler(generator: Generator, model: Any) -> dict[str, Any]:
         if moved
         else [],
         "noise": bool(start is not None and start.noise),
+        "compose": composing.offered(model) if moved else None,
         "spaces": _spaces(start.space) if start is not None else [],
     }
 

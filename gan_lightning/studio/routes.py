@@ -110,7 +110,8 @@ def _works(studio: Studio) -> dict[str, Work]:
         "job": lambda session, given, content: studio.job(session),
         "cancel": lambda session, given, content: studio.cancel(session),
     }
-    for name in ("picture", "latents", "undo", "forget", "invert", "paint", "translate"):
+    own = ("picture", "latents", "undo", "forget", "invert", "paint", "keep", "other_latents", "compose", "translate")
+    for name in own:
         works[name] = _of_session(getattr(studio, name))
     if (runs := studio.runs) is not None:
         works |= {

@@ -42,6 +42,7 @@ class Session:
         photograph: What was given to be found or translated.
         reference: What was given as a palette.
         bases: Of each generator, by its source; the last one is shown, those before it are for undo.
+        others: Of each generator, by its source: latents that are composed with what is shown.
         job: The last long work.
         lock: Held while one of these changes.
     """
@@ -49,6 +50,7 @@ class Session:
     photograph: Photograph | None = None
     reference: Photograph | None = None
     bases: dict[str, list[Base]] = field(default_factory=dict)
+    others: dict[str, KeptLatents] = field(default_factory=dict)
     job: Job | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
 

@@ -11,7 +11,7 @@ from gan_lightning.inference.edit import Direction
 from gan_lightning.studio.choices import Choice
 from gan_lightning.studio.generators import SEFA
 
-LATENT_FILE = "latent.npz"
+LATENT_FILE, OTHER_FILE = "latent.npz", "other.npz"
 
 
 def sample_command(source: str, choice: Choice, directions: dict[str, Direction], has_base: bool, points: bool) -> str:

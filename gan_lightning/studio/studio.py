@@ -22,6 +22,7 @@ from gan_lightning.inference.edit import (
 )
 from gan_lightning.inference.edit.progress import Watch
 from gan_lightning.studio.choices import Choice, read_choice, whole
+from gan_lightning.studio.composing import map_of, read_composition
 from gan_lightning.studio.data_uris import data_uri, uri_of
 from gan_lightning.studio.generators import Generator
 from gan_lightning.studio.jobs import Job, Jobs
@@ -32,7 +33,7 @@ from gan_lightning.studio.runs import Runs
 from gan_lightning.studio.sessions import Base, Session
 from gan_lightning.studio.shown_commands import sample_command, translate_command
 from gan_lightning.studio.uploads import Photograph, latents_in
-from gan_lightning.visualization.images import are_points
+from gan_lightning.visualization.images import are_points, to_pil
 
 _MOST_STEPS, _MOST_VARIATIONS = 2000, 24
 
@@ -112,6 +113,9 @@ class Studio:
         base = session.base(generator.source)
         with generator.lock:
             kept = latents_of(generator, choice, None if base is None else base.kept)
+        return self._file_of(kept)
+
+    def _file_of(self, kept: KeptLatents) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "latent.npz"
             write_latents(file, kept)
@@ -132,6 +136,41 @@ class Studio:
     def forget(self, session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
         session.forget(self._sampler(given).source)
         return {}
+
+    # Compositions.
+
+    def keep(self, session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep what is shown as the other image of compositions."""
+        generator, choice = self._sampler(given), read_choice(given.get("choice", {}))
+        base = session.base(generator.source)
+        with generator.lock:
+            kept = latents_of(generator, choice, None if base is None else base.kept)
+            made = render_kept(generator.model, kept)
+        with session.lock:
+            session.others[generator.source] = kept
+        return {"picture": data_uri(made[0])}
+
+    def other_latents(self, session: Session, given: Mapping[str, Any]) -> bytes:
+        """The latents of the other image, as the file that ``compose --latents`` takes."""
+        return self._file_of(self._other(session, self._sampler(given)))
+
+    def compose(self, session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What is shown and the other image as one."""
+        generator, choice = self._sampler(given), read_choice(given.get("choice", {}))
+        other, asked = self._other(session, generator), read_composition(given.get("composition"))
+        base = session.base(generator.source)
+        with generator.lock:
+            model = generator.model
+            made = asked.made(model, latents_of(generator, choice, None if base is None else base.kept), other)
+        told = {"picture": data_uri(made[0]), "command": asked.command(generator.source)}
+        if asked.mode == "blend":
+            told["map"] = uri_of(to_pil(map_of(asked.weights(*model.image_shape[1:]))))
+        return told
+
+    def _other(self, session: Session, generator: Generator) -> KeptLatents:
+        if generator.source not in session.others:
+            raise ValueError("There is no other image yet: keep one that is shown.")
+        return session.others[generator.source]
 
     # Photographs.
 

@@ -40,6 +40,17 @@ def test_every_mode(folder: Path, tmp_path: Path) -> None:
     given = ("--samples", 0, 1)
     assert composed(folder, tmp_path / "blend", "blend", *given, "--axis", "vertical", "--scale", 2) == 0
     assert pixels(tmp_path / "blend" / "00000.png").shape == (32, 32)
+    half = np.zeros((16, 16), np.uint8)
+    half[:, 8:] = 255
+    Image.fromarray(half).save(tmp_path / "half.png")
+    assert composed(folder, tmp_path / "map", "blend", *given, "--map", tmp_path / "half.png") == 0
+    shown = pixels(tmp_path / "map" / "00000.png")
+    assert np.abs(shown[:, 0] - plain[0][:, 0]).max() < np.abs(shown[:, 0] - plain[1][:, 0]).max()
+    assert np.abs(shown[:, -1] - plain[1][:, -1]).max() < np.abs(shown[:, -1] - plain[0][:, -1]).max()
+    # Where it is all black it is the first image.
+    Image.fromarray(half * 0).save(tmp_path / "black.png")
+    assert composed(folder, tmp_path / "first", "blend", *given, "--map", tmp_path / "black.png") == 0
+    assert np.abs(pixels(tmp_path / "first" / "00000.png") - plain[0]).max() <= 1
     # A transfer of the whole image in all layers is the second one; `generate` makes both in one batch.
     box = ("--box", 0, 0, 16, 16, "--softness", 0)
     assert composed(folder, tmp_path / "transfer", "transfer", *given, *box, "--layers", "0:6") == 0
@@ -67,6 +78,9 @@ def test_every_mode(folder: Path, tmp_path: Path) -> None:
     ("mode", "more", "sentence"),
     [
         ("blend", ["--samples", "0"], "blend: give at least two images"),
+        ("blend", ["--samples", "0", "1", "--map", "dcgan.ckpt"], "cannot be read: not an image"),
+        ("blend", ["--samples", "0", "1", "--map", "none.png"], "--map none.png cannot be read"),
+        ("blend", ["--samples", "0", "1", "--map", "none.png", "--axis", "vertical"], "give one of them"),
         ("blend", [], "either --samples, or --latents"),
         ("blend", ["--samples", "0", "1", "--box", "0", "0", "4", "4"], "--box goes only with transfer and patch"),
         ("transfer", ["--samples", "0", "1"], "transfer: give the part of the image, --box"),

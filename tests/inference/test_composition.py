@@ -7,12 +7,14 @@ import torch
 from torch.testing import assert_close
 
 from gan_lightning.inference.edit import (
+    Dab,
     KeptLatents,
     between,
     blend,
     box_weights,
     extend,
     kept_samples,
+    painted_weights,
     panorama,
     ramp,
     render_kept,
@@ -52,6 +54,28 @@ def with_noise(model: Any, number: int) -> KeptLatents:
     maps = [part.constant for part in model.averaged_generator.modules() if isinstance(part, Noise)]
     rng = torch.Generator().manual_seed(number)
     return KeptLatents("w+", kept.latents, [torch.randn(each.shape, generator=rng) for each in maps])
+
+
+class TestPaintedWeights:
+    def test_by_hand(self) -> None:
+        """One dab of radius 2 that falls on half of it: ``(3 - d) / 2``, at most 1."""
+        row = painted_weights(5, 9, [Dab(4, 2, 2, (0, 0, 0))])[2]
+        assert_close(row, torch.tensor([0.0, 0.0, 0.5, 1.0, 1.0, 1.0, 0.5, 0.0, 0.0]))
+        sharp = painted_weights(5, 9, [Dab(4, 2, 2, (0, 0, 0))], softness=0)
+        assert_close(sharp[2], torch.tensor([0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0]))
+        assert float(sharp[1, 2]) == pytest.approx(3 - 5**0.5)
+
+    def test_the_larger_of_two_counts(self) -> None:
+        one, two = Dab(2, 2, 2, (0, 0, 0)), Dab(6, 2, 1, (255, 255, 255))
+        alone = [painted_weights(5, 9, [dab]) for dab in (one, two)]
+        assert torch.equal(painted_weights(5, 9, [one, two]), alone[0].maximum(alone[1]))
+
+    def test_mistakes(self) -> None:
+        for dabs, softness, word in [([], 0.5, "No weight"), ([Dab(9, 0, 1, (0, 0, 0))], 0.5, "outside the image")]:
+            with pytest.raises(ValueError, match=word):
+                painted_weights(5, 9, dabs, softness)
+        with pytest.raises(ValueError, match="softness is 2"):
+            painted_weights(5, 9, [Dab(1, 1, 1, (0, 0, 0))], 2)
 
 
 class TestBlend:

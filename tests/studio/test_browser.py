@@ -15,7 +15,7 @@ import pytest
 from gan_lightning.inference.edit import read_latents
 from gan_lightning.inference.pretrained import save_pretrained
 from gan_lightning.networks import ConvGenerator
-from gan_lightning.variants import DCGAN, Colorization, ConditionalGAN
+from gan_lightning.variants import DCGAN, Colorization, ConditionalGAN, StyleGAN2
 from tests.helpers.games import vivid
 from tests.helpers.processes import PATIENCE, wait_until
 from tests.helpers.studio import pixels, png
@@ -32,7 +32,7 @@ MS = PATIENCE * 1000
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A studio with a generator of 64 pixels of full width, one with classes, a colouriser and a run."""
+    """A studio with a generator of 64 pixels of full width, one with classes, one of styles, a colouriser and a run."""
     home = tmp_path_factory.mktemp("studio")
     run = home / "runs" / "a_run"
     (run / "samples").mkdir(parents=True)
@@ -40,8 +40,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (run / "metrics.csv").write_text("step,train/loss\n1,0.5\n2,0.25\n")
     save_pretrained(DCGAN((3, 64, 64), generator=ConvGenerator), home / "wide")
     save_pretrained(vivid(ConditionalGAN, num_classes=10), home / "classes")
+    save_pretrained(vivid(StyleGAN2), home / "styles")
     save_pretrained(vivid(Colorization, image_shape=(3, 16, 16)), home / "colours")
-    command = [sys.executable, "-m", "gan_lightning", "studio", "--ckpt", "wide", "classes", "colours"]
+    command = [sys.executable, "-m", "gan_lightning", "studio", "--ckpt", "wide", "classes", "styles", "colours"]
     process = subprocess.Popen([*command, "--runs", "runs", "--port", "0"], cwd=home, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     found = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())
@@ -78,6 +79,10 @@ def page(browser: Any, address: str) -> Iterator[Any]:
 
 def shown(page: Any, place: str = "#picture") -> str:
     return page.locator(place).get_attribute("src")
+
+
+def shown_href(page: Any, place: str) -> str:
+    return page.locator(place).get_attribute("href")
 
 
 def made(page: Any, place: str = "#picture") -> int:
@@ -169,6 +174,39 @@ def test_a_photograph_is_found_edited_and_saved(page: Any, tmp_path: Path) -> No
     change(page, lambda: page.click("#forget"))
     change(page, lambda: page.set_input_files("#open-latent", tmp_path / "latent.npz"))
     assert shown(page) == before
+
+
+def test_two_images_are_composed(page: Any, tmp_path: Path) -> None:
+    assert page.locator("#compose-panel").is_hidden()  # A DCGAN has no styles.
+    page.select_option("#generator", "styles")
+    page.locator("#compose-panel").wait_for()
+    wait_until(lambda: "--ckpt styles" in page.locator("#command").text_content())
+    other = shown(page)
+    page.click("#keep")
+    page.locator("#other").wait_for()
+    assert shown(page, "#other") == other
+    change(page, lambda: page.locator("#variations button").first.click())
+    drag(page, "#canvas")
+    change(page, lambda: page.click("#compose"), "#composed")
+    blended = shown(page, "#composed img")
+    assert blended not in (other, shown(page))
+    assert np.ptp(pixels(shown_href(page, "#save-map"))) == 255
+    page.click("#clear")
+    page.click("#box")
+    box = page.locator("#canvas").bounding_box()
+    page.mouse.move(box["x"] + 1, box["y"] + 1)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 1, box["y"] + box["height"] - 1)
+    page.mouse.up()
+    assert page.locator("#paint").is_disabled()  # A box alone paints nothing.
+    page.select_option("#mode", "transfer")
+    change(page, lambda: page.click("#compose"), "#composed")
+    assert "transfer" in page.locator("#compose-command").text_content()
+    assert "--box 0 0 16 16" in page.locator("#compose-command").text_content()
+    with page.expect_download() as saved:
+        page.click("#save-other")
+    saved.value.save_as(tmp_path / "other.npz")
+    assert read_latents(tmp_path / "other.npz").space == "w+"
 
 
 def test_long_work_is_cancelled(page: Any, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from gan_lightning.inference.edit import Dab, kept_samples, paint
 from gan_lightning.networks import PointDiscriminator, PointGenerator
 from gan_lightning.networks.layers.styles import Noise
 from gan_lightning.studio.choices import Choice
+from gan_lightning.studio.composing import read_composition
 from gan_lightning.studio.offers import offer_of
 from gan_lightning.studio.pictures import can_be_moved, latents_of, picture, sample
 from gan_lightning.studio.sessions import Session
@@ -214,6 +215,70 @@ class TestPhotographs:
         assert np.array_equal(pixels(opened["picture"]), pixels(shown["picture"]))
         with pytest.raises(ValueError, match="The file has no latents"):
             studio.open_latents(session, {"generator": generator.source}, b"no latents")
+
+
+COMPOSITIONS: dict[str, dict[str, Any]] = {
+    "blend": {"mode": "blend", "brushes": [["dab", 4, 8, 5, "#000000"]], "boxes": [], "softness": 0.7},
+    "transfer": {"mode": "transfer", "boxes": [[1, 2, 9, 12]], "softness": 0.25},
+    "patch": {"mode": "patch", "boxes": [[0, 0, 8, 8], [8, 8, 12, 12]], "level": 1},
+}
+
+
+class TestCompositions:
+    @pytest.mark.parametrize("name", COMPOSITIONS)
+    def test_the_command_that_is_shown_makes_the_picture(
+        self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        generator = generator_of(made(StyleGAN2), tmp_path / "model")
+        studio, session = studio_of(generator), Session()
+        first = {"generator": generator.source, "choice": {"seed": 1, "truncation": 0.7}}
+        other = {"generator": generator.source, "choice": {"seed": 2, "strengths": {"sefa_00": 1.0}}}
+        kept = studio.keep(session, other)
+        assert np.array_equal(pixels(kept["picture"]), pixels(studio.picture(session, other)["picture"]))
+        told = studio.compose(session, {**first, "composition": COMPOSITIONS[name]})
+        Path("latent.npz").write_bytes(studio.latents(session, first))
+        Path("other.npz").write_bytes(studio.other_latents(session, first))
+        if "map" in told:
+            Image.fromarray(pixels(told["map"])).save("map.png")
+        comment, command = told["command"].splitlines()
+        assert comment.startswith("# save both latents")
+        assert run(*shlex.split(command)[1:]) == 0
+        shown = pixels(told["picture"])
+        assert np.array_equal(shown, np.asarray(Image.open("composed/00000.png")))
+        assert not np.array_equal(shown, pixels(studio.picture(session, first)["picture"]))
+
+    def test_weights_of_the_map_are_those_painted(self) -> None:
+        painted = read_composition({"mode": "blend", "brushes": [["dab", 4, 2, 2, "#000000"]]}).weights(5, 9)
+        assert (painted[2] * 255).tolist() == pytest.approx([0, 0, 128, 255, 255, 255, 128, 0, 0], abs=1e-4)
+
+    @pytest.mark.parametrize(
+        ("composition", "word"),
+        [
+            ({"mode": "melt"}, "one of blend, transfer, patch"),
+            (None, "one of blend"),
+            ({"mode": "blend", "brushes": []}, "Paint something first"),
+            ({"mode": "blend", "brushes": [["line", 1, 1, 2, 2]]}, "No weight is painted"),
+            ({"mode": "transfer", "boxes": []}, "Mark a part"),
+            ({"mode": "transfer", "boxes": [[0, 0, 17, 2]]}, "no part of an image"),
+            ({"mode": "transfer", "boxes": [[0, 0, 0.5, 2]]}, "a whole number"),
+            ({"mode": "transfer", "boxes": [[0, 0, 4, 4]], "softness": 7}, "softness is 7"),
+            ({"mode": "patch", "boxes": [[0, 0, 4, 4]], "level": 9}, "level is 9"),
+        ],
+    )
+    def test_what_is_wrong_is_a_sentence(self, composition: Any, word: str, tmp_path: Path) -> None:
+        generator = generator_of(made(StyleGAN2), tmp_path)
+        studio, session = studio_of(generator), Session()
+        asked = {"generator": generator.source, "composition": composition}
+        with pytest.raises(ValueError, match="no other image yet"):
+            studio.compose(session, asked)
+        studio.keep(session, asked)
+        with pytest.raises(ValueError, match=word):
+            studio.compose(session, asked)
+
+    def test_only_games_of_styles_offer_it(self, tmp_path: Path) -> None:
+        assert offer_of(generator_of(made(StyleGAN2), tmp_path / "a"))["compose"] == {"levels": 2}
+        assert offer_of(generator_of(made(DCGAN), tmp_path / "b"))["compose"] is None
 
 
 def test_a_run_that_goes_on_is_loaded_again(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan_lightning.inference.edit.brushes import Dab, check_brush
 from gan_lightning.inference.edit.kept_latents import KeptLatents
 from gan_lightning.inference.edit.layers import Layered, image_of, layered, merge, synthesis
 from gan_lightning.inference.styles import check_styles
@@ -112,10 +113,40 @@ def box_weights(height: int, width: int, box: Box, softness: float = 0.5) -> Ten
         ValueError: The box has no area or does not lie in the image, or ``softness`` is not from 0 to 1.
     """
     check_box(box, height, width)
-    if not 0 <= softness <= 1:
-        raise ValueError(f"softness is {softness:g}: it must be from 0, hard edges, to 1.")
+    _check_softness(softness)
     left, top, right, bottom = box
     return torch.outer(_profile(height, top, bottom, softness), _profile(width, left, right, softness))
+
+
+def painted_weights(height: int, width: int, dabs: Sequence[Dab], softness: float = 0.5) -> Tensor:
+    """Weights that are painted, H x W: 1 at the middle of each dab, 0 a pixel beyond its radius, a line in between.
+
+    Where dabs overlap, the larger weight counts; their colours do not.
+
+    Args:
+        height: Of the image.
+        width: Of the image.
+        dabs: At least one.
+        softness: Share of the radius on which the weight falls. 0: the whole disc is 1.
+
+    Raises:
+        ValueError: There is no dab, one lies outside of the image, or ``softness`` is not from 0 to 1.
+    """
+    if not dabs:
+        raise ValueError("No weight is painted: give a dab.")
+    _check_softness(softness)
+    rows, columns = torch.arange(height)[:, None], torch.arange(width)
+    weights = torch.zeros(height, width)
+    for dab in dabs:
+        check_brush(dab, height, width)
+        distance = ((rows - dab.y) ** 2 + (columns - dab.x) ** 2).sqrt()
+        weights = weights.maximum(((dab.radius + 1 - distance) / (1 + softness * dab.radius)).clamp(0, 1))
+    return weights
+
+
+def _check_softness(softness: float) -> None:
+    if not 0 <= softness <= 1:
+        raise ValueError(f"softness is {softness:g}: it must be from 0, hard edges, to 1.")
 
 
 def check_box(box: Box, height: int, width: int) -> None:

@@ -22,6 +22,14 @@ export const ask = (name, given = {}, read = (response) => response.json()) =>
 export const send = (name, given, file) =>
   answer(`/api/${name}?${new URLSearchParams(given)}`, { body: file }, (response) => response.json());
 
+// Ask for a file, and save it.
+export async function save(name, given, file) {
+  const content = await ask(name, given, (response) => response.blob());
+  const link = element("a", { href: URL.createObjectURL(content), download: file });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
 // Do something, and tell of what goes wrong.
 export async function attempt(work) {
   try {

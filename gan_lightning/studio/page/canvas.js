@@ -1,4 +1,4 @@
-// What is painted on a picture, in its own pixels, until it is applied: dabs, lines and warps, with undo.
+// What is painted on a picture, in its own pixels, until it is applied: dabs, lines, warps and boxes, with undo.
 
 export class Canvas {
   constructor(canvas, changed) {
@@ -40,20 +40,24 @@ export class Canvas {
     const stroke = this.strokes.at(-1), [left, top] = stroke.start;
     if (stroke.tool === "dab") stroke.brushes.push(["dab", x, y, this.radius, this.color]);
     else if (stroke.tool === "line") stroke.brushes = [["line", left, top, x, y]];
-    else stroke.brushes = [["warp", left, top, this.radius, x - left, y - top]];
+    else if (stroke.tool === "box") {
+      stroke.brushes = [["box", Math.min(left, x), Math.min(top, y), Math.max(left, x) + 1, Math.max(top, y) + 1]];
+    } else stroke.brushes = [["warp", left, top, this.radius, x - left, y - top]];
     this.draw();
   }
 
   end() { this.last = null; this.changed(); }
   undo() { this.strokes.pop(); this.draw(); this.changed(); }
   clear() { this.strokes = []; this.draw(); this.changed(); }
-  get brushes() { return this.strokes.flatMap((stroke) => stroke.brushes); }
+  get marks() { return this.strokes.flatMap((stroke) => stroke.brushes); }
+  get brushes() { return this.marks.filter(([kind]) => kind !== "box"); }
+  get boxes() { return this.marks.filter(([kind]) => kind === "box").map(([, ...sides]) => sides); }
 
   draw() {
     const pen = this.canvas.getContext("2d"), s = this.scale || 1;
     pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
     pen.lineWidth = Math.max(2, s / 2);
-    for (const [kind, ...n] of this.brushes) {
+    for (const [kind, ...n] of this.marks) {
       pen.strokeStyle = pen.fillStyle = kind === "dab" ? n[3] : "#ffd23f";
       pen.beginPath();
       if (kind === "dab") {
@@ -63,6 +67,8 @@ export class Canvas {
         pen.moveTo((n[0] + 0.5) * s, (n[1] + 0.5) * s);
         pen.lineTo((n[2] + 0.5) * s, (n[3] + 0.5) * s);
         pen.stroke();
+      } else if (kind === "box") {
+        pen.strokeRect(n[0] * s, n[1] * s, (n[2] - n[0]) * s, (n[3] - n[1]) * s);
       } else {
         const side = (2 * n[2] + 1) * s;
         pen.strokeRect((n[0] - n[2]) * s, (n[1] - n[2]) * s, side, side);

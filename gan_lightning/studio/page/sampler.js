@@ -1,7 +1,8 @@
 // Samples: sliders, brushes, photographs that are found.
 
-import { ask, attempt, byId, dropZone, element, newest, send, showGiven } from "./asking.js";
+import { ask, attempt, byId, dropZone, element, newest, save, send, showGiven } from "./asking.js";
 import { Canvas } from "./canvas.js";
+import { openComposer, prepareComposer } from "./composer.js";
 import { Controls } from "./controls.js";
 
 let generator = null, offer = null, controls = null, late = null, canvas = null, working = false;
@@ -54,6 +55,7 @@ export async function openSampler(source, told) {
   byId("open-latent").parentElement.hidden = !offer.moved;
   byId("space").replaceChildren(...offer.spaces.map((value) => element("option", { value, textContent: value })));
   byId("space-label").hidden = offer.spaces.length < 2;
+  openComposer(offer.compose);
   await refresh();
   variations();
 }
@@ -61,7 +63,7 @@ export async function openSampler(source, told) {
 function prepare() {
   const made = new Canvas(byId("canvas"), () => {
     for (const id of ["undo-stroke", "clear"]) byId(id).disabled = !made.strokes.length;
-    byId("paint").disabled = !made.strokes.length || working;
+    byId("paint").disabled = !made.brushes.length || working;
   });
   for (const button of document.querySelectorAll("[data-tool]")) {
     button.addEventListener("click", () => {
@@ -82,12 +84,8 @@ function prepare() {
     byId(name).addEventListener("click", () => attempt(async () => { await ask(name, given()); controls.reset(); changed(false); }));
   }
   byId("copy").addEventListener("click", () => navigator.clipboard.writeText(byId("command").textContent));
-  byId("save-latent").addEventListener("click", () => attempt(async () => {
-    const content = await ask("latents", given(), (response) => response.blob());
-    const link = element("a", { href: URL.createObjectURL(content), download: "latent.npz" });
-    link.click();
-    URL.revokeObjectURL(link.href);
-  }));
+  byId("save-latent").addEventListener("click", () => attempt(() => save("latents", given(), "latent.npz")));
+  prepareComposer(made, given);
   byId("open-latent").addEventListener("change", (event) => attempt(async () => {
     const [file] = event.target.files;
     event.target.value = "";
@@ -109,7 +107,7 @@ async function work(name, more, then = () => {}) {
     working = state;
     bar.hidden = !state;
     byId("invert").disabled = state || byId("drop-photo").querySelector("img").hidden;
-    byId("paint").disabled = state || !canvas.strokes.length;
+    byId("paint").disabled = state || !canvas.brushes.length;
   };
   await attempt(async () => {
     let job = await ask(name, given(more));
