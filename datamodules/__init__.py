@@ -1,4 +1,4 @@
-"""Images for GANs: one LightningDataModule per dataset, each imported on first use.
+"""Images and texts for GANs: one LightningDataModule per dataset, each imported on first use.
 
 ``image_shape`` (channels, height, width) and ``num_classes`` are known right after construction, before any file is
 read. Most yield uint8 images, N x C x H x W, with int64 labels, N (no labels where there are no classes);
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from datamodules.paired import PairedImageDataModule
     from datamodules.shards import ShardsDataModule
     from datamodules.super_resolution import SuperResolutionDataModule
+    from datamodules.synthetic_oracle import SyntheticOracleDataModule
+    from datamodules.text_lines import TextLinesDataModule
     from datamodules.toy import ToyDataModule
     from datamodules.unpaired import UnpairedImageDataModule
     from datamodules.utkface import UTKFaceDataModule
@@ -44,6 +46,8 @@ __all__ = [
     "PairedImageDataModule",
     "ShardsDataModule",
     "SuperResolutionDataModule",
+    "SyntheticOracleDataModule",
+    "TextLinesDataModule",
     "ToyDataModule",
     "UTKFaceDataModule",
     "UnpairedImageDataModule",
@@ -66,6 +70,8 @@ _HOMES = {
     "PairedImageDataModule": "paired",
     "ShardsDataModule": "shards",
     "SuperResolutionDataModule": "super_resolution",
+    "SyntheticOracleDataModule": "synthetic_oracle",
+    "TextLinesDataModule": "text_lines",
     "ToyDataModule": "toy",
     "UTKFaceDataModule": "utkface",
     "UnpairedImageDataModule": "unpaired",

@@ -62,7 +62,12 @@ class TextTokenizer:
 
     @classmethod
     def train(
-        cls, texts: Iterable[str], max_tokens: int, kind: Kind = "words", alphabet: str | None = None
+        cls,
+        texts: Iterable[str],
+        max_tokens: int,
+        kind: Kind = "words",
+        alphabet: str | None = None,
+        most_tokens: int | None = None,
     ) -> TextTokenizer:
         """Make a tokenizer of all words, or characters, that occur in texts, the most frequent first.
 
@@ -73,6 +78,7 @@ class TextTokenizer:
             max_tokens: Length of a row.
             kind: Of the tokens.
             alphabet: The characters, in place of those that occur, such as :data:`REED_ALPHABET`.
+            most_tokens: As many of those that occur are kept; None: 50,000.
         """
         from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
@@ -88,7 +94,9 @@ class TextTokenizer:
             cut = normalizer.normalize_str(_readable(text))
             counts.update(part for part, _ in splitter.pre_tokenize_str(cut))
         # Ties in the order of the words: every process and every run has the same vocabulary.
-        known = list(alphabet or sorted(counts, key=lambda token: (-counts[token], token))[:_MOST_TOKENS])
+        known = list(
+            alphabet or sorted(counts, key=lambda token: (-counts[token], token))[: most_tokens or _MOST_TOKENS]
+        )
         # A character that an alphabet has twice has its last place, as in Reed et al.'s code.
         vocabulary = {token: number for number, token in enumerate(known, len(_SPECIAL))}
         tokenizer = Tokenizer(models.WordLevel({**_SPECIAL, **vocabulary}, unk_token="[UNK]"))

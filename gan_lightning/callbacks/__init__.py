@@ -17,5 +17,6 @@ from gan_lightning.callbacks.samples import GrowthStrip as GrowthStrip
 from gan_lightning.callbacks.samples import InterpolationStrip as InterpolationStrip
 from gan_lightning.callbacks.samples import SampleGrid as SampleGrid
 from gan_lightning.callbacks.scatter_plot import ScatterPlot as ScatterPlot
+from gan_lightning.callbacks.sequences import SequenceQuality as SequenceQuality
 from gan_lightning.callbacks.training_health import TrainingHealth as TrainingHealth
 from gan_lightning.callbacks.translations import TranslationGrid as TranslationGrid

@@ -18,6 +18,8 @@ LINKED_ATTRIBUTES = (
     "domain_names",
     "scale",
     "tokenizer",
+    "n_tokens",
+    "max_tokens",
     "texts",
 )
 """Attributes of a data module that are passed to a model with an argument of that name."""

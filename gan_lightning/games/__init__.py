@@ -9,6 +9,7 @@ text.py         the same, of a text: GAN-CLS, StackGAN
 tree.py         the same, in an image of each size: StackGAN++, AttnGAN
 embedding.py    two encoders, of texts and of images, that come to agree
 translation.py  an image from an image: pix2pix, CycleGAN, StarGAN, SRGAN
+sequence.py     tokens one after the other, such as texts: SeqGAN, GumbelGAN
 video.py        a frame from the frames before it: VideoPrediction
 attributes.py   what StarGAN's attributes exclude
 """
@@ -20,6 +21,7 @@ from gan_lightning.games.embedding import EmbeddingGame
 from gan_lightning.games.encoder import EncoderGame
 from gan_lightning.games.image import ImageGame
 from gan_lightning.games.label import LabelGame
+from gan_lightning.games.sequence import SequenceGame
 from gan_lightning.games.text import TextGame
 from gan_lightning.games.translation import TranslationGame
 from gan_lightning.games.tree import TreeGame
@@ -33,6 +35,7 @@ __all__ = [
     "GameBatch",
     "ImageGame",
     "LabelGame",
+    "SequenceGame",
     "TextGame",
     "TranslationGame",
     "TreeGame",

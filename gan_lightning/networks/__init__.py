@@ -20,6 +20,7 @@ from gan_lightning.networks.damsm import RegionEncoder
 from gan_lightning.networks.dcgan import ConvDiscriminator, ConvGenerator, PlainConvDiscriminator
 from gan_lightning.networks.ebgan import ConvAutoencoder
 from gan_lightning.networks.gan_cls import GANCLSDiscriminator, GANCLSGenerator, StyleEncoder
+from gan_lightning.networks.gumbel_gan import LSTMDiscriminator
 from gan_lightning.networks.ian import IANDiscriminator, IANEncoder, IANGenerator
 from gan_lightning.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
 from gan_lightning.networks.lapgan import (
@@ -49,6 +50,7 @@ from gan_lightning.networks.sagan import (
     SAGANGenerator,
 )
 from gan_lightning.networks.semi_supervised import NoisyClassifier, SoftplusGenerator
+from gan_lightning.networks.seqgan import LSTMGenerator, TextCNN
 from gan_lightning.networks.srresnet import SRGANDiscriminator, SRResNet
 from gan_lightning.networks.stackgan import StackGANGenerator
 from gan_lightning.networks.stackgan_pp import StackGANPlusPlusGenerator
@@ -97,6 +99,8 @@ __all__ = [
     "LAPGANCoarseDiscriminator",
     "LAPGANDiscriminator",
     "LAPGANGenerator",
+    "LSTMDiscriminator",
+    "LSTMGenerator",
     "LSTMTextEncoder",
     "LaplacianGenerator",
     "MLPDiscriminator",
@@ -135,6 +139,7 @@ __all__ = [
     "StyleGAN2Generator",
     "StyleGANDiscriminator",
     "StyleGANGenerator",
+    "TextCNN",
     "TextDiscriminator",
     "UNet",
     "VirtualBatchNormDiscriminator",

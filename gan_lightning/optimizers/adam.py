@@ -221,3 +221,24 @@ class VideoPredictionDiscriminatorSGD(VideoPredictionSGD, lr=0.02):
 
     Mathieu, Couprie, LeCun, 2016, arXiv 1511.05440, section 4; both players in the authors' code.
     """
+
+
+class SeqGANAdam(DCGANAdam, lr=1e-2, betas=(0.9, 0.999)):
+    """Adam for the generator of tokens: learning rate 1e-2, betas (0.9, 0.999).
+
+    Yu et al., 2017, arXiv 1609.05473, the authors' code; the discriminator has ``SeqGANDiscriminatorAdam``.
+    """
+
+
+class SeqGANDiscriminatorAdam(DCGANAdam, lr=1e-4, betas=(0.9, 0.999)):
+    """Adam with learning rate 1e-4, betas (0.9, 0.999).
+
+    Yu et al., 2017, arXiv 1609.05473, the authors' code.
+    """
+
+
+class GumbelGANAdam(DCGANAdam, lr=1e-3, betas=(0.9, 0.999)):
+    """Adam with torch's own settings: learning rate 1e-3, betas (0.9, 0.999).
+
+    Kusner, Hernandez-Lobato, 2016, arXiv 1611.04051.
+    """

@@ -79,6 +79,30 @@ def captions_in(raw: Any, game: str) -> tuple[Any, Any, Tensor | None]:
     return found, wrong, labels
 
 
+def tokens_in(raw: Any, game: str) -> Any:
+    """Find the sequences of a batch: tokens, N x T, or a list of N texts.
+
+    Args:
+        raw: These; a list that holds only them; or a dictionary with one of the names in ``CAPTIONS``.
+        game: Name of the game, for the error message.
+
+    Raises:
+        ValueError: It has none.
+    """
+    raw = _of_one_loader(raw, "join their data, DataLoader(ConcatDataset([first, second]), ...), or give one of them.")
+    found = raw
+    if isinstance(raw, Mapping):
+        found = next((raw[name] for name in CAPTIONS if name in raw), None)
+    elif isinstance(raw, tuple | list) and raw and isinstance(raw[0], Tensor):
+        found = raw[0]
+    if not _are_captions(found):
+        raise ValueError(
+            f"{game} needs sequences of tokens, N x T integers, or N texts, as TextLinesDataModule gives them, and the "
+            f"loader yields {describe(raw)}."
+        )
+    return found
+
+
 def _are_captions(found: Any) -> bool:
     """Whether these are tokens, N x T, or a list of texts."""
     if isinstance(found, Tensor):

@@ -18,6 +18,7 @@ from gan_lightning.variants.feature_matching_gan import FeatureMatchingGAN as Fe
 from gan_lightning.variants.gan import GAN as GAN
 from gan_lightning.variants.gan import MinimaxGAN as MinimaxGAN
 from gan_lightning.variants.gan_cls import GANCLS as GANCLS
+from gan_lightning.variants.gumbel_gan import GumbelGAN as GumbelGAN
 from gan_lightning.variants.ian import IAN as IAN
 from gan_lightning.variants.infogan import InfoGAN as InfoGAN
 from gan_lightning.variants.joint_embedding import JointEmbedding as JointEmbedding
@@ -31,6 +32,7 @@ from gan_lightning.variants.r3gan import R3GAN as R3GAN
 from gan_lightning.variants.relativistic_gan import RelativisticGAN as RelativisticGAN
 from gan_lightning.variants.sagan import SAGAN as SAGAN
 from gan_lightning.variants.semi_supervised_gan import SemiSupervisedGAN as SemiSupervisedGAN
+from gan_lightning.variants.seq_gan import SeqGAN as SeqGAN
 from gan_lightning.variants.sngan import SNGAN as SNGAN
 from gan_lightning.variants.srgan import SRGAN as SRGAN
 from gan_lightning.variants.stack_gan import StackGAN as StackGAN

@@ -18,6 +18,7 @@ from gan_lightning.callbacks import LastCheckpoint
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.embedding import EmbeddingGame
+from gan_lightning.games.sequence import SequenceGame
 from gan_lightning.games.text import TextGame
 from gan_lightning.games.video import VideoGame
 from gan_lightning.loggers import RunLogger
@@ -54,6 +55,8 @@ from gan_lightning.networks import (
     LAPGANCoarseDiscriminator,
     LAPGANDiscriminator,
     LAPGANGenerator,
+    LSTMDiscriminator,
+    LSTMGenerator,
     LSTMTextEncoder,
     MLPDiscriminator,
     MLPGenerator,
@@ -88,6 +91,7 @@ from gan_lightning.networks import (
     StyleGAN2Generator,
     StyleGANDiscriminator,
     StyleGANGenerator,
+    TextCNN,
     TextDiscriminator,
     UNet,
 )
@@ -99,7 +103,9 @@ from gan_lightning.variants import (
     CoGAN,
     Colorization,
     CycleGAN,
+    GumbelGAN,
     Pix2Pix,
+    SeqGAN,
     StackGAN,
     StackGANPlusPlus,
     StarGAN,
@@ -172,6 +178,9 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     TextDiscriminator: {"width": 2},
     RegionEncoder: {"width": 2},
     BagOfWords: {"embed_dim": 8},
+    LSTMGenerator: {"embed_dim": 8, "hidden": 8},
+    LSTMDiscriminator: {"embed_dim": 8, "hidden": 8},
+    TextCNN: {"embed_dim": 8, "widths": (1, 2, 3), "filters": (4, 4, 4)},
     LSTMTextEncoder: {"embed_dim": 8, "word_dim": 4},
     ConvImageEncoder: {"width": 4},
     GANCLSGenerator: {"width": 4, "text_dim": 8},
@@ -198,6 +207,9 @@ OWN_ARGUMENTS: dict[type[AdversarialModule], Callable[[int], dict[str, Any]]] = 
     # Two stages, for images of 16 pixels are small; what is special to a stage 2 comes within a few steps.
     AttnGAN: lambda side: {"condition_dim": 4, "n_stages": 2},
     StackGANPlusPlus: lambda side: {"condition_dim": 4, "n_stages": 2, "color_weight": 1.0},
+    # A step of maximum likelihood, in which the discriminator learns too, and then the game.
+    SeqGAN: lambda side: {"pretrain_steps": 1, "discriminator_pretrain_steps": 1, "n_rollouts": 2},
+    GumbelGAN: lambda side: {"pretrain_steps": 1, "discriminator_pretrain_steps": 1},
     StackGAN: lambda side: {"condition_dim": 4, "scale": 2, "stage1_steps": 4},
 }
 """What a variant needs beside its networks, by the side of the images; few need anything."""
@@ -275,6 +287,15 @@ def _rolling(digits: Tensor, labels: Tensor) -> Tensor:
     return torch.stack([digits.roll(i, dims=-1) for i in range(6)], dim=1)
 
 
+def _spelled(digits: Tensor, labels: Tensor) -> Tensor:
+    """Five tokens that are a function of a digit's pixels, and its own: N x 5."""
+    pixels = digits.flatten(1).long()
+    places = torch.arange(pixels.shape[1])
+    sums = [(pixels * (places * (3 + 2 * i) % 251 + 1)).sum(1) for i in range(TOKENIZER.max_tokens)]
+    # No padding before the end, so that all of them count.
+    return 1 + torch.stack(sums, dim=1) % (TOKENIZER.n_tokens - 1)
+
+
 EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {
     Pix2Pix: _mirrored,
     Colorization: _mirrored,
@@ -285,6 +306,7 @@ EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {
     TextGame: _described,
     EmbeddingGame: _described,
     VideoGame: _rolling,
+    SequenceGame: _spelled,
 }
 """What a game that does not learn from images and classes makes of them; a variant of that kind adds its line here."""
 
