@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from datamodules.bouncing_mnist import BouncingMNISTDataModule
     from datamodules.captioned import CaptionedImageDataModule
     from datamodules.celeba import CelebADataModule
+    from datamodules.chorales import ChoralesDataModule
     from datamodules.cifar10 import CIFAR10DataModule
     from datamodules.digits import DigitsDataModule
     from datamodules.image_folder import ImageFolderDataModule
     from datamodules.image_zip import ImageZipDataModule
     from datamodules.lsun import LSUNDataModule
+    from datamodules.midi_folder import MidiFolderDataModule
     from datamodules.mnist import FashionMNISTDataModule, MNISTDataModule
     from datamodules.mnist_edges import MNISTEdgesDataModule
     from datamodules.paired import PairedImageDataModule
@@ -35,6 +37,7 @@ __all__ = [
     "CIFAR10DataModule",
     "CaptionedImageDataModule",
     "CelebADataModule",
+    "ChoralesDataModule",
     "DigitsDataModule",
     "FashionMNISTDataModule",
     "ImageDataModule",
@@ -43,6 +46,7 @@ __all__ = [
     "LSUNDataModule",
     "MNISTDataModule",
     "MNISTEdgesDataModule",
+    "MidiFolderDataModule",
     "PairedImageDataModule",
     "ShardsDataModule",
     "SuperResolutionDataModule",
@@ -59,6 +63,7 @@ _HOMES = {
     "CIFAR10DataModule": "cifar10",
     "CaptionedImageDataModule": "captioned",
     "CelebADataModule": "celeba",
+    "ChoralesDataModule": "chorales",
     "DigitsDataModule": "digits",
     "FashionMNISTDataModule": "mnist",
     "ImageDataModule": "base",
@@ -67,6 +72,7 @@ _HOMES = {
     "LSUNDataModule": "lsun",
     "MNISTDataModule": "mnist",
     "MNISTEdgesDataModule": "mnist_edges",
+    "MidiFolderDataModule": "midi_folder",
     "PairedImageDataModule": "paired",
     "ShardsDataModule": "shards",
     "SuperResolutionDataModule": "super_resolution",
