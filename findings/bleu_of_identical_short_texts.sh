@@ -7,8 +7,8 @@
 # sentences. So the self-BLEU of a generator of names, captions or titles that has collapsed onto one two-word text is
 # 0.316, which reads as diverse, and longer samples raise BLEU without being better. NLTK's methods 5 and 7 are above 1 for
 # five equal words.
-# For us: BLEU-n and self-BLEU count the orders that a sample has, up to n, and a copy has 1 whatever its length; figures of
-# the papers' protocol are of texts of at least n words.
+# For us: BLEU and self-BLEU follow the papers' protocol, and are given for each n from 1 on: of names of two words the first
+# two are the ones to read, which are 1 for copies (gan_lightning/metrics/text.py).
 #
 # Needs: Python 3.11 or newer with pip and venv. Exits with 0 while the behaviour is as described.
 set -euo pipefail

@@ -55,6 +55,11 @@ def test_equal_texts_have_the_greatest_self_bleu() -> None:
     assert self_bleu([list("abcdef")] * 3) == pytest.approx([1.0] * 5)
 
 
+def test_of_texts_shorter_than_n_even_copies_are_below_one() -> None:
+    # By hand: two words and one pair match, and two orders without n-grams count a tenth each.
+    assert self_bleu([["red", "heart"]] * 3, 4) == pytest.approx([1, 1, 0.1 ** (1 / 3), 0.1 ** (2 / 4)])
+
+
 def test_copies_are_counted() -> None:
     training = [list("abcde"), list("xyz")]
     assert copied_ngrams([list("abcd"), list("bcdx")], training, 3) == pytest.approx(3 / 4)  # abc bcd | bcd, not cdx
