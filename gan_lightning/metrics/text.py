@@ -2,8 +2,8 @@
 
 A text is a sequence of tokens: words, or numbers. BLEU is the sentence BLEU of NLTK with smoothing method 1, as papers
 after SeqGAN report it; a BLEU without the numbers of samples and references can be compared with no other. A text of
-fewer than n words has a BLEU-n below 1 even against its own copy, 0.32 for two words and n = 4: of short texts, read the
-BLEU of as few words as they have.
+fewer than n words has a BLEU-n below 1 even against its own copy, 0.32 for two words and n = 4: of short texts, read
+the BLEU of as few words as they have.
 """
 
 from __future__ import annotations
