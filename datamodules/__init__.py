@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datamodules.mnist_edges import MNISTEdgesDataModule
     from datamodules.paired import PairedImageDataModule
     from datamodules.shards import ShardsDataModule
+    from datamodules.sound_folder import SoundFolderDataModule
     from datamodules.super_resolution import SuperResolutionDataModule
     from datamodules.synthetic_oracle import SyntheticOracleDataModule
     from datamodules.text_lines import TextLinesDataModule
@@ -49,6 +50,7 @@ __all__ = [
     "MidiFolderDataModule",
     "PairedImageDataModule",
     "ShardsDataModule",
+    "SoundFolderDataModule",
     "SuperResolutionDataModule",
     "SyntheticOracleDataModule",
     "TextLinesDataModule",
@@ -75,6 +77,7 @@ _HOMES = {
     "MidiFolderDataModule": "midi_folder",
     "PairedImageDataModule": "paired",
     "ShardsDataModule": "shards",
+    "SoundFolderDataModule": "sound_folder",
     "SuperResolutionDataModule": "super_resolution",
     "SyntheticOracleDataModule": "synthetic_oracle",
     "TextLinesDataModule": "text_lines",

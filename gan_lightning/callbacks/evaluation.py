@@ -110,6 +110,10 @@ class GenerativeMetrics(Measurement):
             return
         if not hasattr(pl_module, "sample"):
             raise ValueError(f"GenerativeMetrics needs samples, and {type(pl_module).__name__} has no sample().")
+        if medium := getattr(pl_module, "medium", None):
+            raise ValueError(
+                f"GenerativeMetrics compares images, and {type(pl_module).__name__} makes {medium.name}: leave it out."
+            )
         if sentence := domain_note(pl_module):
             warnings.warn(sentence, stacklevel=2)
         data = _data(trainer)

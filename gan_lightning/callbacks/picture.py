@@ -55,6 +55,8 @@ class Picture(Callback, ABC):
     def reason_to_skip(cls, game: Any) -> str | None:
         """Return why a game has no such picture; None if it has."""
         name = type(game).__name__
+        if medium := getattr(game, "medium", None):
+            return f"{name} makes {medium.name} and no images: MediaSamples writes them"
         if not hasattr(game, cls.required_method):
             return f"{name} has no {cls.required_method}()"
         return f"{name} makes points, which ScatterPlot plots" if are_points(getattr(game, "image_shape", ())) else None
@@ -125,7 +127,7 @@ class Picture(Callback, ABC):
             write_png(path, picture)
         # After the file, which no failing service must cost.
         for logger in trainer.loggers:
-            _send(logger, self._folder.name, picture, step)
+            send_picture(logger, self._folder.name, picture, step)
 
 
 @contextmanager
@@ -137,7 +139,7 @@ def write_errors_as_warnings(path: Path) -> Iterator[None]:
         warnings.warn(f"{path} could not be written ({error.strerror or error}): training goes on.", stacklevel=2)
 
 
-def _send(logger: Logger, subject: str, picture: Tensor, step: int) -> None:
+def send_picture(logger: Logger, subject: str, picture: Tensor, step: int) -> None:
     """Send a picture to a logger that accepts images."""
     with errors_as_warnings(logger, step):
         if hasattr(logger, "log_image"):  # Weights & Biases

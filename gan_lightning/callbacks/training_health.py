@@ -99,7 +99,8 @@ class TrainingHealth(Callback):
         self._values[f"train/{name}"] = value
 
     def _measure_diversity(self, game: Any, raw: Any) -> None:
-        if not hasattr(game, "sample"):
+        # Of sounds and texts the samples need not be what the discriminator is given.
+        if not hasattr(game, "sample") or getattr(game, "medium", None) is not None:
             return
         real = game.prepare_batch(raw).examples[: self.n_samples]
         if len(real) > 1:

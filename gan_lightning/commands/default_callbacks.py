@@ -12,6 +12,7 @@ from gan_lightning.callbacks.checkpoint import LastCheckpoint
 from gan_lightning.callbacks.clips import ClipAnimation
 from gan_lightning.callbacks.divergence import DivergenceGuard
 from gan_lightning.callbacks.fast_training import FastTraining
+from gan_lightning.callbacks.media_samples import MediaSamples
 from gan_lightning.callbacks.picture import Picture
 from gan_lightning.callbacks.predictions import PredictionWriter
 from gan_lightning.callbacks.progress import RunProgressBar
@@ -31,6 +32,7 @@ _DEFAULTS: dict[str, dict[type[Callback], type[Callback]]] = {
         TrainingHealth: TrainingHealth,
         DivergenceGuard: DivergenceGuard,
         SampleGrid: SampleGrid,
+        MediaSamples: MediaSamples,
         ScatterPlot: ScatterPlot,
         InterpolationStrip: InterpolationStrip,
         GrowthStrip: GrowthStrip,

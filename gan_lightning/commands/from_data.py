@@ -21,9 +21,11 @@ LINKED_ATTRIBUTES = (
     "n_tokens",
     "max_tokens",
     "texts",
+    "n_samples",
+    "sample_rate",
 )
 """Attributes of a data module that are passed to a model with an argument of that name."""
-_DEFAULTS = ("scale",)
+_DEFAULTS = ("scale", "n_samples", "sample_rate")
 """Those of which a model may have a default for data that does not know them."""
 _SHAPES = ("image_shape", "condition_shape")
 _LONGEST = 80  # characters of a value in a message

@@ -16,6 +16,7 @@ from gan_lightning.commands.from_checkpoint import (
     load_sampler,
     open_set,
 )
+from gan_lightning.commands.generate_media import generate_media
 from gan_lightning.commands.latent_options import add_latents, check_latents, kept_images
 from gan_lightning.commands.options import OptionParser, layers, number, path, whole
 from gan_lightning.commands.style_options import add_style, check_style, style_table, write_style
@@ -67,7 +68,8 @@ _IMAGE_OPTIONS = (
 _ABOUT = """\
 Write samples from a checkpoint as PNG or .npy files, or the way from one sample to another, at the model's own
 resolution. It needs neither the training data nor the config. The same seed makes the same pictures. Of a model whose
-samples are points in the plane it writes scatter.png and points.csv.
+samples are points in the plane it writes scatter.png and points.csv; of a model of sounds or texts a file for each
+sample, such as 00000.wav, with a picture of it beside where there is one.
 """
 
 _EXAMPLES = """\
@@ -105,6 +107,9 @@ def run(command: str, arguments: Sequence[str]) -> int:
         start = first_missing(options) // size * size
         # Nothing is computed yet: batches are a generator.
         model, n, batches = make(options, start)
+    if getattr(model, "medium", None) is not None:
+        return generate_media(command, options, model, n, _IMAGE_OPTIONS)
+    with errors_in_one_sentence(command):
         points = are_points(getattr(model, "image_shape", ()))
         if points and (options.grid or options.video or options.scale > 1):
             raise ValueError(

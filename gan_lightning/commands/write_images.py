@@ -3,7 +3,7 @@
 import argparse
 import io
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +19,12 @@ NOISES = 4
 """Images of a sample in a table of noise."""
 
 
-def first_missing(options: argparse.Namespace) -> int:
-    """The number of the first sample that is not in the folder; 0 where there is no file for each."""
+def first_missing(options: argparse.Namespace, suffixes: Sequence[str] = (".png", ".npy")) -> int:
+    """The number of the first sample without a file of these suffixes; 0 where there is no file for each."""
     number = 0
     if not (options.grid or options.interpolate or options.mix or options.vary_noise or options.style):
         # Files are written in order, so the first gap is where the command was cut off.
-        while any(sample_file(options.out, number, suffix).is_file() for suffix in (".png", ".npy")):
+        while any(sample_file(options.out, number, suffix).is_file() for suffix in suffixes):
             number += 1
     return number
 

@@ -10,6 +10,7 @@ tree.py         the same, in an image of each size: StackGAN++, AttnGAN
 embedding.py    two encoders, of texts and of images, that come to agree
 translation.py  an image from an image: pix2pix, CycleGAN, StarGAN, SRGAN
 sequence.py     tokens one after the other, such as texts: SeqGAN, GumbelGAN
+sound.py        a sound, from a latent vector or from the sound itself: WaveGAN
 video.py        a frame from the frames before it: VideoPrediction
 attributes.py   what StarGAN's attributes exclude
 """
@@ -22,6 +23,7 @@ from gan_lightning.games.encoder import EncoderGame
 from gan_lightning.games.image import ImageGame
 from gan_lightning.games.label import LabelGame
 from gan_lightning.games.sequence import SequenceGame
+from gan_lightning.games.sound import LatentSoundGame, SoundGame
 from gan_lightning.games.text import TextGame
 from gan_lightning.games.translation import TranslationGame
 from gan_lightning.games.tree import TreeGame
@@ -35,7 +37,9 @@ __all__ = [
     "GameBatch",
     "ImageGame",
     "LabelGame",
+    "LatentSoundGame",
     "SequenceGame",
+    "SoundGame",
     "TextGame",
     "TranslationGame",
     "TreeGame",

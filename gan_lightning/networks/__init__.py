@@ -61,6 +61,7 @@ from gan_lightning.networks.text import BagOfWords, CharCNNRNN, ConvImageEncoder
 from gan_lightning.networks.text_discriminator import TextDiscriminator
 from gan_lightning.networks.toy import PointDiscriminator, PointGenerator
 from gan_lightning.networks.unet import UNet
+from gan_lightning.networks.wavegan import WaveGANDiscriminator, WaveGANGenerator
 
 __all__ = [
     "ALIDiscriminator",
@@ -144,6 +145,8 @@ __all__ = [
     "UNet",
     "VirtualBatchNormDiscriminator",
     "VirtualBatchNormGenerator",
+    "WaveGANDiscriminator",
+    "WaveGANGenerator",
 ]
 
 for _name in __all__:

@@ -23,6 +23,7 @@ from gan_lightning.optimizers.adam import (
     StyleGAN2Adam,
     VideoPredictionDiscriminatorSGD,
     VideoPredictionSGD,
+    WaveGANAdam,
     WGANGPAdam,
     WGANRMSprop,
 )
@@ -60,4 +61,5 @@ __all__ = [
     "VideoPredictionSGD",
     "WGANGPAdam",
     "WGANRMSprop",
+    "WaveGANAdam",
 ]

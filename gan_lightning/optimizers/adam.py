@@ -72,6 +72,13 @@ class WGANGPAdam(DCGANAdam, lr=1e-4, betas=(0.0, 0.9)):
     """
 
 
+class WaveGANAdam(DCGANAdam, lr=1e-4, betas=(0.5, 0.9)):
+    """Adam with a short memory of both moments: learning rate 1e-4, betas (0.5, 0.9).
+
+    Donahue, McAuley, Puckette, 2019, arXiv 1802.04208, the authors' code.
+    """
+
+
 class InfoGANAdam(DCGANAdam, lr=1e-3):
     """DCGAN's Adam with five times its learning rate, for the generator: 1e-3, betas (0.5, 0.999).
 

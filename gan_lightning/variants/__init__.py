@@ -42,5 +42,6 @@ from gan_lightning.variants.style_gan import StyleGAN as StyleGAN
 from gan_lightning.variants.style_gan2 import StyleGAN2 as StyleGAN2
 from gan_lightning.variants.unrolled_gan import UnrolledGAN as UnrolledGAN
 from gan_lightning.variants.video_prediction import VideoPrediction as VideoPrediction
+from gan_lightning.variants.wave_gan import WaveGAN as WaveGAN
 from gan_lightning.variants.wgan import WGAN as WGAN
 from gan_lightning.variants.wgan_gp import WGANGP as WGANGP

@@ -36,7 +36,7 @@ from gan_lightning.variants import (
     StarGAN,
     UnrolledGAN,
 )
-from tests.helpers.games import VARIANTS, assert_same_bits, last_state, metrics_file, play, small
+from tests.helpers.games import IMAGE_VARIANTS, assert_same_bits, last_state, metrics_file, play, small
 
 
 class Negative(Augmentation):
@@ -100,7 +100,7 @@ def test_the_discriminator_judges_the_augmented_image(variant: Any, options: dic
     assert metrics_file(tmp_path / "augmented") != metrics_file(tmp_path / "none")
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__)
+@pytest.mark.parametrize("variant", IMAGE_VARIANTS, ids=lambda variant: variant.__name__)
 def test_every_game_trains_with_it(variant: type[AdversarialModule], tmp_path: Path) -> None:
     model = small(variant, augmentation=Watched)
     names = {*model.state_dict()}

@@ -54,7 +54,9 @@ def pictures(model: AdversarialModule, batch: Any) -> list[Tensor]:
     """Whatever the game makes of nothing, and of images."""
     made: list[Tensor] = []
     if hasattr(model, "sample"):
-        made += [model.sample(3), model.sample_table(4)[0], model.interpolation_table(1, 3)]
+        made.append(model.sample(3))
+    if hasattr(model, "sample_table"):
+        made += [model.sample_table(4)[0], model.interpolation_table(1, 3)]
     if hasattr(model, "picture_columns"):
         made += model.picture_columns(model.prepare_batch(batch))
     if hasattr(model, "reconstruct"):

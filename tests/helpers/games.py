@@ -19,6 +19,7 @@ from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.embedding import EmbeddingGame
 from gan_lightning.games.sequence import SequenceGame
+from gan_lightning.games.sound import SoundGame
 from gan_lightning.games.text import TextGame
 from gan_lightning.games.video import VideoGame
 from gan_lightning.loggers import RunLogger
@@ -94,6 +95,8 @@ from gan_lightning.networks import (
     TextCNN,
     TextDiscriminator,
     UNet,
+    WaveGANDiscriminator,
+    WaveGANGenerator,
 )
 from gan_lightning.variants import (
     LAPGAN,
@@ -116,6 +119,9 @@ VARIANTS: list[type[AdversarialModule]] = [
     for value in vars(gan_lightning.variants).values()
     if inspect.isclass(value) and issubclass(value, AdversarialModule)
 ]
+
+IMAGE_VARIANTS = [variant for variant in VARIANTS if not hasattr(variant, "medium")]
+"""Those whose samples are images, and not sounds, texts or the like."""
 
 SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     AgeDiscriminator: {"width": 4},
@@ -188,6 +194,8 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     StyleEncoder: {"width": 4},
     MultiScalePredictor: {"width": 2, "n_scales": 2},
     FrameDiscriminator: {"width": 2, "hidden": 8},
+    WaveGANGenerator: {"width": 2},
+    WaveGANDiscriminator: {"width": 2},
 }
 """How to make each network small; a variant that brings a network of its own adds its line here."""
 
@@ -226,7 +234,7 @@ def small(variant: type[AdversarialModule], side: int = 16, **arguments: Any) ->
         arguments[player] = partial(network.default, **SMALL_NETWORKS[network.default])
     shape = (1, side, side)
     told = {"image_shape": shape, "condition_shape": shape, "latent_dim": 4, "attributes": ["odd", "small"]}
-    told |= {"tokenizer": TOKENIZER.json, "texts": TEXTS}
+    told |= {"tokenizer": TOKENIZER.json, "texts": TEXTS, "n_samples": side * side, "sample_rate": 8000}
     own = OWN_ARGUMENTS[variant](side) if variant in OWN_ARGUMENTS else {}
     for name, value in {**told, **own}.items():
         if argument_of(variant, name) is not None:
@@ -296,6 +304,11 @@ def _spelled(digits: Tensor, labels: Tensor) -> Tensor:
     return 1 + torch.stack(sums, dim=1) % (TOKENIZER.n_tokens - 1)
 
 
+def _sounding(digits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The pixels of a digit one after the other, as a sound, N x 1 x (H W), int16."""
+    return (digits.flatten(1)[:, None].short() - 128) * 256, labels
+
+
 EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {
     Pix2Pix: _mirrored,
     Colorization: _mirrored,
@@ -307,6 +320,7 @@ EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {
     EmbeddingGame: _described,
     VideoGame: _rolling,
     SequenceGame: _spelled,
+    SoundGame: _sounding,
 }
 """What a game that does not learn from images and classes makes of them; a variant of that kind adds its line here."""
 

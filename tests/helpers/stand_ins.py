@@ -20,20 +20,22 @@ from torchvision.models.vgg import cfgs, make_layers
 from datamodules import (
     CaptionedImageDataModule,
     CelebADataModule,
-    ImageDataModule,
     ImageFolderDataModule,
     ImageZipDataModule,
     LSUNDataModule,
     PairedImageDataModule,
     ShardsDataModule,
+    SoundFolderDataModule,
     SuperResolutionDataModule,
     UnpairedImageDataModule,
     UTKFaceDataModule,
     VideoFolderDataModule,
 )
+from datamodules.base import SplitDataModule
 from datamodules.celeba import ATTRIBUTES
 from datamodules.components.image_zip import write_zip
 from datamodules.components.shards.format import write_shards
+from gan_lightning.visualization.sounds import wav
 
 
 def photographs(count: int, width: int, height: int) -> list[Image.Image]:
@@ -190,6 +192,22 @@ def image_zip(root: Path) -> dict[str, Any]:
     return {"root": str(root / "photographs.zip")}
 
 
+def sounds(root: Path) -> dict[str, Any]:
+    """44 decaying tones of half a second at 8 kHz, of two kinds."""
+    for i, tone in enumerate(tones(44, 4000, 8000)):
+        file = root / "sounds" / ("high" if i % 2 else "low") / f"{i:02d}.wav"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(wav(tone, 8000))
+    return {"root": str(root / "sounds"), "cache": False}
+
+
+def tones(count: int, length: int, sample_rate: int) -> torch.Tensor:
+    """Decaying sines, all of different pitches, count x 1 x length in [-1, 1]."""
+    seconds = torch.arange(length) / sample_rate
+    pitches = 100 * 2 ** (torch.arange(count) * 3 / count)
+    return (0.9 * (-8 * seconds).exp() * (2 * torch.pi * pitches[:, None] * seconds).sin())[:, None]
+
+
 def vgg19(path: Path) -> nn.Sequential:
     """Saves random weights as torchvision's vgg19 has them, but for 1/32 of its channels; returns the layers."""
     layers = make_layers([width if width == "M" else int(width) // 32 for width in cfgs["E"]])
@@ -201,7 +219,7 @@ def vgg19(path: Path) -> nn.Sequential:
     return layers
 
 
-STAND_INS: dict[type[ImageDataModule], Callable[[Path], dict[str, Any]]] = {
+STAND_INS: dict[type[SplitDataModule], Callable[[Path], dict[str, Any]]] = {
     CaptionedImageDataModule: captioned,
     CelebADataModule: celeba,
     ImageFolderDataModule: image_folder,
@@ -209,6 +227,7 @@ STAND_INS: dict[type[ImageDataModule], Callable[[Path], dict[str, Any]]] = {
     LSUNDataModule: lsun,
     PairedImageDataModule: paired,
     ShardsDataModule: shards,
+    SoundFolderDataModule: sounds,
     SuperResolutionDataModule: super_resolution,
     UnpairedImageDataModule: unpaired,
     UTKFaceDataModule: utkface,
