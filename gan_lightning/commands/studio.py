@@ -65,6 +65,13 @@ def _parser() -> argparse.ArgumentParser:
         help="folder of directions that `directions` has found, at any depth (default: %(default)s)",
     )
     parser.add_argument(
+        "--encoders",
+        type=path,
+        default=Path("encoders"),
+        metavar="DIR",
+        help="folder of encoders that `encode --encoder` has trained, at any depth (default: %(default)s)",
+    )
+    parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen at; others than this can be reached from elsewhere"
     )
     parser.add_argument("--port", type=whole(0), default=_PORT, help="0: any that is free (default: %(default)s)")
@@ -111,7 +118,7 @@ def _offered(options: argparse.Namespace) -> tuple[list[Any], Any]:
         # As `generate` has it, so that pictures have the same bits.
         return laid_out(model) if hasattr(model, "sample") else model
 
-    generators = [Generator(source, load, options.directions) for source in dict.fromkeys(sources)]
+    generators = [Generator(source, load, options.directions, options.encoders) for source in dict.fromkeys(sources)]
     for generator in generators[: len(options.ckpt)]:
         generator.model  # noqa: B018  # A wrong path is a sentence now, and not on the page.
     return generators, runs

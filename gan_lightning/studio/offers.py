@@ -10,7 +10,7 @@ from gan_lightning.games.text import TextGame
 from gan_lightning.games.video import VideoGame
 from gan_lightning.studio import composing
 from gan_lightning.studio.choices import Choice
-from gan_lightning.studio.generators import Generator
+from gan_lightning.studio.generators import TRAINED, Generator
 from gan_lightning.studio.pictures import can_be_moved, first_components, latents_of
 from gan_lightning.visualization.images import are_points
 
@@ -55,6 +55,7 @@ def _of_sampler(generator: Generator, model: Any) -> dict[str, Any]:
         "noise": bool(start is not None and start.noise),
         "compose": composing.offered(model) if moved else None,
         "spaces": _spaces(start.space) if start is not None else [],
+        "starts": ["mean", "samples", *(["encoder"] if hasattr(model, "encode") else []), TRAINED],
     }
 
 

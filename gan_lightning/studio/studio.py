@@ -24,7 +24,7 @@ from gan_lightning.inference.edit.progress import Watch
 from gan_lightning.studio.choices import Choice, read_choice, whole
 from gan_lightning.studio.composing import map_of, read_composition
 from gan_lightning.studio.data_uris import data_uri, uri_of
-from gan_lightning.studio.generators import Generator
+from gan_lightning.studio.generators import STARTS, TRAINED, Generator
 from gan_lightning.studio.jobs import Job, Jobs
 from gan_lightning.studio.offers import offer_of
 from gan_lightning.studio.painted import read_brushes, read_hints
@@ -196,18 +196,29 @@ class Studio:
         if labels is None and getattr(generator.model, "num_classes", None) and choice.text is None:
             raise ValueError("Choose the class of the photograph first.")
         texts = [choice.text or ""] if hasattr(generator.model, "check_texts") else None
+        start = given.get("start") or None
+        if start not in (None, *STARTS):
+            raise ValueError(f"start must be one of {', '.join(STARTS)}.")
 
         def work(watch: Watch) -> None:
-            model = generator.copy()
+            model, space = generator.copy(), given.get("space")
+            first = start
+            if start == TRAINED:
+                job.title = "Training an encoder"
+                encoder = generator.encoder(space, watch)
+                with torch.no_grad():
+                    first = encoder(model.scaled(small[None].to(model.device)).float())
+                job.title = title
             found = invert(
-                model, small[None], space=given.get("space"), labels=labels, texts=texts, steps=steps, watch=watch
+                model, small[None], space=space, labels=labels, texts=texts, start=first, steps=steps, watch=watch
             )
             classes = None if labels is None else torch.tensor(labels)
             kept = KeptLatents(found.space, found.latents, found.noise, classes, None if texts is None else texts[0])
             scaled = model.scaled(pixels.to(model.device)).float().cpu()
             session.add(generator.source, Base(kept, "photograph", scaled, found.images))
 
-        return self._start(session, Job(f"Finding {photograph.name}", work))
+        job = Job(title := f"Finding {photograph.name}", work)
+        return self._start(session, job)
 
     def paint(self, session: Session, given: Mapping[str, Any]) -> dict[str, Any]:
         """Begin to move the latents of what is shown so that it shows what is painted."""

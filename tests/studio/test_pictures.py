@@ -10,11 +10,13 @@ import torch
 from PIL import Image
 from torch.testing import assert_close
 
-from gan_lightning.inference.edit import Dab, kept_samples, paint
+from gan_lightning.inference.edit import Dab, invert, kept_samples, paint, train_encoder, write_encoder
 from gan_lightning.networks import PointDiscriminator, PointGenerator
 from gan_lightning.networks.layers.styles import Noise
+from gan_lightning.studio import generators
 from gan_lightning.studio.choices import Choice
 from gan_lightning.studio.composing import read_composition
+from gan_lightning.studio.generators import Generator
 from gan_lightning.studio.offers import offer_of
 from gan_lightning.studio.pictures import can_be_moved, latents_of, picture, sample
 from gan_lightning.studio.sessions import Session
@@ -34,7 +36,7 @@ from gan_lightning.visualization.images import to_uint8
 from tests.helpers.command_line import run
 from tests.helpers.games import small, vivid
 from tests.helpers.processes import wait_until
-from tests.helpers.studio import generator_of, pixels, png, studio_of
+from tests.helpers.studio import generator_of, load, pixels, png, studio_of
 
 KINDS = {"num_classes": 10}
 CHOICES: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
@@ -188,6 +190,56 @@ class TestPhotographs:
         assert np.array_equal(pixels(told["photograph"]), np.broadcast_to(ramp, (40, 40)))
         moved = {"generator": generator.source, "choice": {"strengths": {"sefa_00": 4.0}}}
         assert not np.array_equal(pixels(studio.picture(session, moved)["photograph"]), pixels(told["photograph"]))
+
+    def test_it_may_start_from_an_encoder_that_is_trained_once(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(generators, "ENCODER_STEPS", 3)
+        generator = generator_of(made(DCGAN), tmp_path)
+        studio, session = studio_of(generator), Session()
+        studio.give(session, {"name": "a.png"}, png())
+        asked = {"generator": generator.source, "steps": 1, "start": "trained encoder"}
+        studio.invert(session, asked)
+        wait_until(lambda: session.job.is_over)
+        assert session.job.told()["state"] == "done"
+        given = studio.give(session, {"name": "a.png"}, png())["picture"]
+        small_one = torch.tensor(pixels(given)[None, None, ..., 0])
+        model = generator.model
+        start = train_encoder(model, 3)(model.scaled(small_one)).detach()
+        expected = invert(model, small_one, start=start, steps=1)
+        kept = session.base(generator.source).kept
+        assert torch.equal(kept.latents, expected.latents)
+        monkeypatch.setattr(generators, "train_encoder", None)  # It is known now.
+        studio.invert(session, asked)
+        wait_until(lambda: session.job.is_over)
+        assert session.job.told()["state"] == "done"
+        with pytest.raises(ValueError, match="start must be one of"):
+            studio.invert(session, {**asked, "start": "guess"})
+
+    def test_an_encoder_is_read_from_a_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        model, folder = made(StyleGAN2), tmp_path / "encoders"
+        folder.mkdir()
+        generator = Generator(generator_of(model, tmp_path / "model").source, load, encoders=folder)
+        (folder / "a").write_text("none")
+        trained = {space: train_encoder(generator.model, 1, space=space) for space in ("w", "w+")}
+        for space, encoder in trained.items():
+            write_encoder(folder / f"b_{space}", encoder, generator.model, space)
+        monkeypatch.setattr(generators, "train_encoder", None)
+        images = torch.zeros(1, 1, 16, 16)
+        for space, encoder in trained.items():
+            assert torch.equal(generator.encoder(space, lambda done, total: None)(images), encoder(images))
+
+    def test_the_training_of_an_encoder_is_cancelled(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(generators, "ENCODER_STEPS", 100_000)
+        generator = generator_of(made(DCGAN), tmp_path)
+        studio, session = studio_of(generator), Session()
+        studio.give(session, {"name": "a.png"}, png())
+        studio.invert(session, {"generator": generator.source, "start": "trained encoder"})
+        wait_until(lambda: session.job.done > 0)
+        assert session.job.title == "Training an encoder"
+        studio.cancel(session)
+        wait_until(lambda: session.job.is_over)
+        assert (session.job.state, session.base(generator.source)) == ("cancelled", None)
 
     def test_painting_moves_the_picture_and_undo_takes_it_back(self, tmp_path: Path) -> None:
         generator = generator_of(made(DCGAN), tmp_path)

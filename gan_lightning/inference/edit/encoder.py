@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gan_lightning.arguments.ranges import check_whole
 from gan_lightning.games.randomness import fold, own_randomness
 from gan_lightning.inference.edit.directions import digest_of_generator
+from gan_lightning.inference.edit.progress import Watch
 from gan_lightning.inference.edit.rendering import differentiable
 from gan_lightning.inference.edit.spaces import SpaceName, space_of
 from gan_lightning.inference.style_encoder import fit_encoder
@@ -58,6 +59,7 @@ def train_encoder(
     pixel_weight: float = 1.0,
     width: int = 64,
     seed: int = 0,
+    watch: Watch | None = None,
 ) -> LatentEncoder:
     """Train an encoder E of the generator's own images: ``E |l - E(G(l))|^2 / s^2 + weight E (G(E(G(l))) - G(l))^2``.
 
@@ -73,6 +75,7 @@ def train_encoder(
         pixel_weight: Of the second term; 0 leaves it out, which takes a third of the time.
         width: Channels of E's first layer.
         seed: Of the samples and the first weights of E.
+        watch: Called with the updates done and their number before each; what it raises ends the training.
 
     Returns:
         E in evaluation mode, on the model's device: N x C x H x W in [-1, 1] to latents, N x ...
@@ -94,6 +97,8 @@ def train_encoder(
             encoder.deviation.copy_((some - encoder.mean).square().mean().sqrt())
 
         def loss(step: int) -> Tensor:
+            if watch is not None:
+                watch(step, steps)
             with torch.no_grad():
                 latents, condition = of.samples(step * batch_size, (step + 1) * batch_size, stream)
                 images = of.make(latents, condition, [])

@@ -54,6 +54,8 @@ export async function openSampler(source, told) {
   for (const id of ["save-latent", "undo", "forget", "reset"]) byId(id).hidden = !offer.moved;
   byId("open-latent").parentElement.hidden = !offer.moved;
   byId("space").replaceChildren(...offer.spaces.map((value) => element("option", { value, textContent: value })));
+  const starts = offer.starts.map((value) => element("option", { value, textContent: value }));
+  byId("start").replaceChildren(element("option", { value: "", textContent: "as usual" }), ...starts);
   byId("space-label").hidden = offer.spaces.length < 2;
   openComposer(offer.compose);
   await refresh();
@@ -77,7 +79,7 @@ function prepare() {
   byId("undo-stroke").addEventListener("click", () => made.undo());
   byId("clear").addEventListener("click", () => made.clear());
   byId("paint").addEventListener("click", () => work("paint", { brushes: made.brushes, brush: byId("brush").value, steps: byId("brush").value === "contextual" ? 10 : 50 }, () => made.clear()));
-  byId("invert").addEventListener("click", () => work("invert", { steps: Number(byId("steps").value), space: byId("space").value }));
+  byId("invert").addEventListener("click", () => work("invert", { steps: Number(byId("steps").value), space: byId("space").value, start: byId("start").value }));
   byId("cancel").addEventListener("click", () => attempt(() => ask("cancel")));
   byId("reset").addEventListener("click", () => { controls.reset(); changed(false); });
   for (const name of ["undo", "forget"]) {
