@@ -10,6 +10,7 @@ from gan_lightning.callbacks.evaluation import GenerativeMetrics as GenerativeMe
 from gan_lightning.callbacks.fast_training import FastTraining as FastTraining
 from gan_lightning.callbacks.kept_memory import KeptMemory as KeptMemory
 from gan_lightning.callbacks.media_samples import MediaSamples as MediaSamples
+from gan_lightning.callbacks.music_measures import MusicMeasures as MusicMeasures
 from gan_lightning.callbacks.reconstructions import Reconstructions as Reconstructions
 from gan_lightning.callbacks.retrieval import RetrievalGrid as RetrievalGrid
 from gan_lightning.callbacks.retrieval import TextRetrieval as TextRetrieval

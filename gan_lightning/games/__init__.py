@@ -12,6 +12,7 @@ translation.py  an image from an image: pix2pix, CycleGAN, StarGAN, SRGAN
 sequence.py     tokens one after the other, such as texts: SeqGAN, GumbelGAN
 sound.py        a sound, from a latent vector or from the sound itself: WaveGAN
 video.py        a frame from the frames before it: VideoPrediction
+music.py        bars of music from latents and the bar before: MidiNet
 attributes.py   what StarGAN's attributes exclude
 """
 
@@ -22,6 +23,7 @@ from gan_lightning.games.embedding import EmbeddingGame
 from gan_lightning.games.encoder import EncoderGame
 from gan_lightning.games.image import ImageGame
 from gan_lightning.games.label import LabelGame
+from gan_lightning.games.music import MusicGame
 from gan_lightning.games.sequence import SequenceGame
 from gan_lightning.games.sound import LatentSoundGame, SoundGame
 from gan_lightning.games.text import TextGame
@@ -38,6 +40,7 @@ __all__ = [
     "ImageGame",
     "LabelGame",
     "LatentSoundGame",
+    "MusicGame",
     "SequenceGame",
     "SoundGame",
     "TextGame",

@@ -32,6 +32,7 @@ from gan_lightning.networks.lapgan import (
 from gan_lightning.networks.layers.minibatch_discrimination import MinibatchDiscriminator
 from gan_lightning.networks.layers.virtual_batch_norm import VirtualBatchNormDiscriminator, VirtualBatchNormGenerator
 from gan_lightning.networks.mathieu import FrameDiscriminator, MultiScalePredictor
+from gan_lightning.networks.midinet import MidiNetDiscriminator, MidiNetGenerator
 from gan_lightning.networks.mlp import (
     ConditionalMLPDiscriminator,
     ConditionalMLPGenerator,
@@ -106,6 +107,8 @@ __all__ = [
     "LaplacianGenerator",
     "MLPDiscriminator",
     "MLPGenerator",
+    "MidiNetDiscriminator",
+    "MidiNetGenerator",
     "MinibatchDiscriminator",
     "MultiScalePredictor",
     "NoisyClassifier",

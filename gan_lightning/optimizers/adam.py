@@ -79,6 +79,13 @@ class WaveGANAdam(DCGANAdam, lr=1e-4, betas=(0.5, 0.9)):
     """
 
 
+class MidiNetAdam(DCGANAdam, lr=5e-5):
+    """DCGAN's Adam with a quarter of its learning rate: 5e-5, betas (0.5, 0.999).
+
+    Yang et al., 2017, arXiv 1703.10847, the authors' code.
+    """
+
+
 class InfoGANAdam(DCGANAdam, lr=1e-3):
     """DCGAN's Adam with five times its learning rate, for the generator: 1e-3, betas (0.5, 0.999).
 

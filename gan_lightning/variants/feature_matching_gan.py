@@ -34,10 +34,10 @@ def match(discriminator: nn.Module, batch: GameBatch) -> Terms:
             # A target: no gradient, so no graph.
             real = features(discriminator, batch.real)
         fake = features(discriminator, batch.fake)
-    return {"feature_matching": feature_matching(_with_joint_mean(real), _with_joint_mean(fake))}
+    return {"feature_matching": feature_matching(with_joint_mean(real), with_joint_mean(fake))}
 
 
-def _with_joint_mean(features: Tensor) -> Tensor:
+def with_joint_mean(features: Tensor) -> Tensor:
     """Features (N x F) shifted to the mean over the batches of all processes. Collective.
 
     They have the gradient of this process's own, so that the mean over the processes is that of the joined batch.

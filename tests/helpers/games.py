@@ -18,6 +18,7 @@ from gan_lightning.callbacks import LastCheckpoint
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.embedding import EmbeddingGame
+from gan_lightning.games.music import MusicGame
 from gan_lightning.games.sequence import SequenceGame
 from gan_lightning.games.sound import SoundGame
 from gan_lightning.games.text import TextGame
@@ -59,6 +60,8 @@ from gan_lightning.networks import (
     LSTMDiscriminator,
     LSTMGenerator,
     LSTMTextEncoder,
+    MidiNetDiscriminator,
+    MidiNetGenerator,
     MLPDiscriminator,
     MLPGenerator,
     MultiScalePredictor,
@@ -107,6 +110,7 @@ from gan_lightning.variants import (
     Colorization,
     CycleGAN,
     GumbelGAN,
+    MidiNet,
     Pix2Pix,
     SeqGAN,
     StackGAN,
@@ -196,6 +200,8 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     FrameDiscriminator: {"width": 2, "hidden": 8},
     WaveGANGenerator: {"width": 2},
     WaveGANDiscriminator: {"width": 2},
+    MidiNetGenerator: {"width": 4, "hidden": 16},
+    MidiNetDiscriminator: {"width": 4, "hidden": 16},
 }
 """How to make each network small; a variant that brings a network of its own adds its line here."""
 
@@ -212,6 +218,8 @@ OWN_ARGUMENTS: dict[type[AdversarialModule], Callable[[int], dict[str, Any]]] = 
     },
     SRGAN: lambda side: {"condition_shape": (1, side // 2, side // 2), "content": "mse"},
     AgeCGAN: lambda side: {"num_classes": 10},
+    # Elsewhere at every second step.
+    MidiNet: lambda side: {"discriminator_interval": 1},
     # Two stages, for images of 16 pixels are small; what is special to a stage 2 comes within a few steps.
     AttnGAN: lambda side: {"condition_dim": 4, "n_stages": 2},
     StackGANPlusPlus: lambda side: {"condition_dim": 4, "n_stages": 2, "color_weight": 1.0},
@@ -309,6 +317,13 @@ def _sounding(digits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return (digits.flatten(1)[:, None].short() - 128) * 256, labels
 
 
+def _barred(digits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """A digit as a bar, its mirror as the bar before, its label as the root of a minor chord."""
+    chords = torch.eye(13)[labels % 12]
+    chords[:, 12] = 1
+    return {"bars": digits, "before": digits.flip(-1), "chords": chords}
+
+
 EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {
     Pix2Pix: _mirrored,
     Colorization: _mirrored,
@@ -319,6 +334,7 @@ EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {
     TextGame: _described,
     EmbeddingGame: _described,
     VideoGame: _rolling,
+    MusicGame: _barred,
     SequenceGame: _spelled,
     SoundGame: _sounding,
 }

@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -20,9 +21,11 @@ from torchvision.models.vgg import cfgs, make_layers
 from datamodules import (
     CaptionedImageDataModule,
     CelebADataModule,
+    ChoralesDataModule,
     ImageFolderDataModule,
     ImageZipDataModule,
     LSUNDataModule,
+    MidiFolderDataModule,
     PairedImageDataModule,
     ShardsDataModule,
     SoundFolderDataModule,
@@ -34,6 +37,7 @@ from datamodules import (
 from datamodules.base import SplitDataModule
 from datamodules.celeba import ATTRIBUTES
 from datamodules.components.image_zip import write_zip
+from datamodules.components.midi import midi_bytes
 from datamodules.components.shards.format import write_shards
 from gan_lightning.visualization.sounds import wav
 
@@ -208,6 +212,28 @@ def tones(count: int, length: int, sample_rate: int) -> torch.Tensor:
     return (0.9 * (-8 * seconds).exp() * (2 * torch.pi * pitches[:, None] * seconds).sin())[:, None]
 
 
+def chorales(root: Path) -> dict[str, Any]:
+    """44 + 2 + 2 bars in C major, of four voices that move in parallel."""
+    scale = [48, 50, 52, 53, 55, 57, 59]
+    chords = [[scale[i % 7] + 24, scale[(i + 4) % 7] + 12, scale[(i + 2) % 7], scale[i % 7]] for i in range(44)]
+    pieces = [[chord for chord in chords[i : i + 11] for _ in range(16)] for i in range(0, 44, 11)]
+    root.mkdir(parents=True, exist_ok=True)
+    content = {"train": pieces, "valid": [pieces[0][:32]], "test": [pieces[1][:32]]}
+    (root / "chorales.json").write_text(json.dumps(content))
+    return {"root": str(root)}
+
+
+def midi_files(root: Path) -> dict[str, Any]:
+    """44 + 2 + 2 files of a bar, each of another pitch."""
+    for i in range(48):
+        roll = np.zeros((16, 128), np.bool_)
+        roll[:, 40 + i] = True
+        file = root / "midi" / ("train" if i < 44 else "val" if i < 46 else "test") / f"{i:02d}.mid"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(midi_bytes([roll], 0, 4, 90))
+    return {"root": str(root / "midi"), "cache": str(root / "cache")}
+
+
 def vgg19(path: Path) -> nn.Sequential:
     """Saves random weights as torchvision's vgg19 has them, but for 1/32 of its channels; returns the layers."""
     layers = make_layers([width if width == "M" else int(width) // 32 for width in cfgs["E"]])
@@ -222,9 +248,11 @@ def vgg19(path: Path) -> nn.Sequential:
 STAND_INS: dict[type[SplitDataModule], Callable[[Path], dict[str, Any]]] = {
     CaptionedImageDataModule: captioned,
     CelebADataModule: celeba,
+    ChoralesDataModule: chorales,
     ImageFolderDataModule: image_folder,
     ImageZipDataModule: image_zip,
     LSUNDataModule: lsun,
+    MidiFolderDataModule: midi_files,
     PairedImageDataModule: paired,
     ShardsDataModule: shards,
     SoundFolderDataModule: sounds,

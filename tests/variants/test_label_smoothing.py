@@ -33,7 +33,7 @@ def test_the_cross_entropy_variants_have_it() -> None:
 @pytest.mark.parametrize("variant", SMOOTHED, ids=lambda variant: variant.__name__)
 def test_real_images_alone_are_smoothed(variant: Any) -> None:
     """-0.9 log D - 0.1 log(1 - D) is -log D + 0.1 times the logit."""
-    plain, plain_generator, logits = terms_of(variant)
+    plain, plain_generator, logits = terms_of(variant, real_target=1.0)
     smooth, smooth_generator, _ = terms_of(variant, real_target=0.9)
     gained = (smooth.pop("real") - plain.pop("real")).item()
     assert any(gained == pytest.approx(0.1 * logit, rel=1e-5, abs=0) for logit in logits)
