@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +65,18 @@ def program(tmp_path: Path) -> Any:
 
 
 @pytest.fixture
+def _forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contestants that need not import everything again; as a rule they are spawned, and say what they say in files."""
+    monkeypatch.setattr(turns, "get_context", {"spawn": get_context("fork")}.__getitem__)
+
+
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "runs").mkdir()
     return tmp_path / "runs"
 
 
+@pytest.mark.usefixtures("_forked")
 def test_a_script_trains_in_turns_and_stands_still_between_them(program: Any, folder: Path) -> None:
     with contestants({"peer": program(), "large": program(memory=200)}, 3, folder) as taking_part:
         homes = [folder / number / "home" for number in "01"]
@@ -93,6 +101,7 @@ def test_a_program_that_ends_too_early_is_named_with_its_last_words(
         contestants({"peer": ends}, 2, folder).__enter__()
 
 
+@pytest.mark.usefixtures("_forked")
 def test_fit_takes_turns_with_a_script(program: Any, tmp_path: Path) -> None:
     # A generator of 4 -> 8 -> 8 -> 64, a discriminator of 64 -> 2 and 2 -> 2 maxout units of 3 pieces, and 2 -> 1.
     weights = (64 * 6 + 6 + 2 * 6 + 6 + 2 + 1, 4 * 8 + 8 + 8 * 8 + 8 + 8 * 64 + 64)
@@ -105,6 +114,7 @@ def test_fit_takes_turns_with_a_script(program: Any, tmp_path: Path) -> None:
     assert all(one.cpu > 0 and one.memory > 100 for one in costs["fit"])
 
 
+@pytest.mark.usefixtures("_forked")
 def test_programs_that_train_other_networks_are_refused(program: Any) -> None:
     with pytest.raises(ValueError, match=r"the peer has \[\(5, 1\.0\), \(7, 2\.0\)\], other has \[\(5, 1\.0\), \(8, "):
         peers.compare({"peer": program(), "other": program((8, 5))}, rounds=1, steps=1, warm_up=1)
