@@ -17,8 +17,8 @@ lint:
 types:
 	$(PYTHON) -m mypy
 
-test: quick
-	$(PYTHON) -m pytest -m slow
+test:  # in one run, so that no core waits between the quick tests and the slow ones
+	$(PYTHON) -m pytest -m ''
 
 quick:  # without the tests that train for their full length
 	$(PYTHON) -m pytest

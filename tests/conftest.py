@@ -12,17 +12,22 @@ from unittest import mock
 # Tiny networks gain nothing from a second thread, and two threads may sum in another order.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np
 import pytest
-import torch
-from lightning.fabric.utilities import registry
 
-from gan_lightning.trainer.internals import restore_loader_classes
+# What takes seconds to import is imported where it is used: the process that hands the tests out to others runs none.
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow tests first: what is left at the end is short, and no worker waits for another one."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _plugins_are_looked_for_once() -> Iterator[None]:
     """Lightning reads the entry points of every installed package for each trainer, which takes longer than a step."""
+    from lightning.fabric.utilities import registry
+
     with mock.patch.object(registry, "entry_points", cache(registry.entry_points)):
         yield
 
@@ -33,6 +38,9 @@ def _own_random_numbers(request: pytest.FixtureRequest) -> None:
 
     ``GAN_LIGHTNING_TEST_SEED`` draws others: a bound that holds for one seed alone is no bound.
     """
+    import numpy as np
+    import torch
+
     name = request.node.nodeid + os.environ.get("GAN_LIGHTNING_TEST_SEED", "")
     seed = zlib.crc32(name.encode())
     random.seed(seed)
@@ -53,6 +61,8 @@ def _own_signal_handlers() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _torchs_own_loaders() -> Iterator[None]:
     """Undo what Lightning leaves behind where a loader is asked for outside of a game's run, and there is an error."""
+    from gan_lightning.trainer.internals import restore_loader_classes
+
     yield
     restore_loader_classes()
 
