@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -11,17 +9,10 @@ import torch
 from torch import Tensor
 
 from datamodules.base import SplitDataModule, Splits, check_at_least, held_out
-from datamodules.components.captions import SPLIT_KEY, TEXT_KEYS
 from datamodules.components.first_process import rank_zero_warn
-from datamodules.components.layouts import split_named, split_of_path
 from datamodules.components.loading import TensorImages
+from datamodules.components.text_files import SPLITS, Texts, read_texts
 from datamodules.components.tokens import TextTokenizer
-
-_SPLITS = ("train", "val", "test")
-_LARGEST_FILE = 1 << 28
-_MOST_LINES = 10_000_000
-
-Texts = dict[str, list[str]]
 
 
 class TextLinesDataModule(SplitDataModule):
@@ -78,7 +69,7 @@ class TextLinesDataModule(SplitDataModule):
         check_at_least(0, val_size=val_size or 0, test_size=test_size or 0)
         check_at_least(1, most_tokens=1 if most_tokens is None else most_tokens)
         self.root = Path(root).expanduser().absolute()
-        texts = _held_out(_read(self.root, text_key), val_size, test_size, str(self.root))
+        texts = _held_out(read_texts(self.root, text_key), val_size, test_size, str(self.root))
         fitting = self._fitting(texts, TextTokenizer.train((), max_tokens, tokens), min_tokens)
         # Of the training texts alone: what is held out may have words that no generator could know.
         self._tokenizer = TextTokenizer.train(fitting["train"], max_tokens, tokens, most_tokens=most_tokens)
@@ -90,7 +81,7 @@ class TextLinesDataModule(SplitDataModule):
         return str(self.root)
 
     def load_splits(self) -> Splits:
-        return Splits(*(TensorImages(self._rows[name], None) for name in _SPLITS))
+        return Splits(*(TensorImages(self._rows[name], None) for name in SPLITS))
 
     def lines(self, split: Literal["train", "val", "test"]) -> list[str]:
         """The texts of a split, as the tokenizer has them."""
@@ -143,93 +134,6 @@ class TextLinesDataModule(SplitDataModule):
             )
 
 
-def _read(root: Path, text_key: str | None) -> Texts:
-    """Different texts of each split, in the order of the files; ``""`` has those of which nothing says the split."""
-    files = _files(root)
-    found: Texts = {name: [] for name in ("", *_SPLITS)}
-    seen: set[str] = set()
-    for file in files:
-        of_file = split_named(file.stem) or split_of_path(str(file.relative_to(root))) if root.is_dir() else None
-        lines = _objects(file, text_key) if file.suffix.lower() == ".jsonl" else ((line, None) for line in _lines(file))
-        for text, said in lines:
-            text = " ".join(text.split())
-            if not text or text in seen:
-                continue
-            seen.add(text)
-            found[said or of_file or ""].append(text)
-            if len(seen) > _MOST_LINES:
-                raise ValueError(f"TextLinesDataModule: {root} has more than {_MOST_LINES:,} texts: give fewer.")
-    if not seen:
-        raise FileNotFoundError(f"TextLinesDataModule: there are no texts in {root}: all its lines are blank.")
-    return found
-
-
-def _files(root: Path) -> list[Path]:
-    if root.is_file():
-        return [root]
-    if not root.is_dir():
-        raise FileNotFoundError(
-            f"TextLinesDataModule: there is no {root}: set root to a .txt file of lines, a .jsonl file, or a folder of "
-            "these."
-        )
-    if (root / "metadata.jsonl").is_file():
-        return [root / "metadata.jsonl"]
-    files = sorted(file for suffix in ("txt", "jsonl") for file in root.rglob(f"*.{suffix}") if file.is_file())
-    if not files:
-        raise FileNotFoundError(f"TextLinesDataModule: there is no .txt and no .jsonl file in {root}.")
-    return files
-
-
-def _lines(file: Path) -> Iterator[str]:
-    """Lines of a file.
-
-    Raises:
-        ValueError: It is huge, or not UTF-8.
-    """
-    if file.stat().st_size > _LARGEST_FILE:
-        raise ValueError(f"TextLinesDataModule: {file} is larger than 256 MiB: divide it, or give a part of it.")
-    # A byte order mark is no part of the text.
-    with file.open(encoding="utf-8-sig", errors="strict") as lines:
-        number = 0
-        try:
-            for number, line in enumerate(lines, 1):  # noqa: B007
-                yield line
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"TextLinesDataModule: {file} is not UTF-8, behind line {number}: convert it, such as by iconv -f "
-                "latin1 -t utf8."
-            ) from error
-
-
-def _objects(file: Path, text_key: str | None) -> Iterator[tuple[str, str | None]]:
-    """Texts of a list, and the split that each is of.
-
-    Raises:
-        ValueError: A line is no object, or has no text.
-    """
-    for number, line in enumerate(_lines(file), 1):
-        if not line.strip():
-            continue
-        place = f"TextLinesDataModule: line {number} of {file}"
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{place} is no JSON: {str(error)[:80]}.") from error
-        if not isinstance(entry, dict):
-            raise ValueError(f"{place} is no JSON object.")
-        key = text_key or next((name for name in TEXT_KEYS if name in entry), None)
-        if key is None or key not in entry:
-            said = ", ".join(map(str, entry))[:80]
-            raise ValueError(f"{place} has no {text_key or 'text'}, but {said or 'nothing'}: set text_key.")
-        texts = entry[key] if isinstance(entry[key], list) else [entry[key]]
-        said = entry.get(SPLIT_KEY)
-        split = split_named(said) if isinstance(said, str) else None
-        for text in texts:
-            if not isinstance(text, str):
-                raise ValueError(f"{place}: {key} is {str(text)[:40]!r}, and must be a text or a list of texts.")
-            yield text, split
-
-
 def _held_out(found: Texts, val_size: int | None, test_size: int | None, location: str) -> Texts:
     """Texts of each split; of those that nothing says it of, some are held out."""
     free = found[""]
@@ -242,4 +146,4 @@ def _held_out(found: Texts, val_size: int | None, test_size: int | None, locatio
         test_size=0 if found["test"] or not free else usual if test_size is None else test_size,
     )
     chosen = [[free[i] for i in part.tolist()] if free else [] for part in parts]
-    return {name: found[name] + some for name, some in zip(_SPLITS, chosen, strict=True)}
+    return {name: found[name] + some for name, some in zip(SPLITS, chosen, strict=True)}

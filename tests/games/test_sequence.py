@@ -24,7 +24,13 @@ NUMBERS: dict[str, Any] = {
 def test_batches_are_tokens_or_texts() -> None:
     game = small(SeqGAN)
     tokens = TOKENIZER.encode(["a small five", "big"])
-    for raw in (tokens, [tokens], {"tokens": tokens.int()}, {"texts": ["a small five", "big"]}, ["a small five", "big"]):
+    for raw in (
+        tokens,
+        [tokens],
+        {"tokens": tokens.int()},
+        {"texts": ["a small five", "big"]},
+        ["a small five", "big"],
+    ):
         assert_close(game.prepare_batch(raw).real, tokens)
 
 
