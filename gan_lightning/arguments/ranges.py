@@ -41,7 +41,7 @@ _LEAST = {
     "huber_delta": 0,
     **dict.fromkeys(("max_tokens", "n_rollouts"), 1),
     **dict.fromkeys(("n_bars", "n_conditions", "n_features", "discriminator_interval"), 1),
-    **dict.fromkeys(("pretrain_steps", "discriminator_pretrain_steps", "adversarial_learning_rate"), 0),
+    **dict.fromkeys(("pretrain_steps", "discriminator_pretrain_steps", "adversarial_learning_rate", "init_std"), 0),
     **dict.fromkeys(("stage1_steps", "gamma_1", "gamma_2", "gamma_3"), 0),
 }
 

@@ -1,4 +1,4 @@
-"""Image files of the images that ``predict`` makes."""
+"""Files of what ``predict`` makes: images, clips, or samples of a medium."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 from torch import Tensor
 
 from gan_lightning.visualization.images import are_points, file_suffix, to_uint8, write_image
+from gan_lightning.visualization.media import Medium
 from gan_lightning.visualization.videos import write_clip
 
 _RATE = 10
@@ -19,7 +20,7 @@ class PredictionWriter(BasePredictionWriter):
     """Writes predicted images, in [-1, 1], as PNG files into ``predictions/`` of the run directory.
 
     Images of 2 or more than 4 channels are written as .npy files, uint8, H x W x C; clips, N x T x C x H x W, as GIF
-    and MP4 files.
+    and MP4 files, and examples of a game with a medium, such as sounds or texts, as its files.
 
     ``00003_017.png`` is image 17 of batch 3, counted over all ranks; each of several loaders gets a folder of its own.
     """
@@ -52,7 +53,8 @@ class PredictionWriter(BasePredictionWriter):
     ) -> None:
         if self._folder is None:
             return
-        if not isinstance(prediction, Tensor) or prediction.ndim not in (4, 5):
+        medium: Medium | None = getattr(pl_module, "medium", None)
+        if medium is None and not (isinstance(prediction, Tensor) and prediction.ndim in (4, 5)):
             raise ValueError(
                 f"{type(pl_module).__name__}.predict_step must return images, N x C x H x W, "
                 "to be written as PNG files, or clips, N x T x C x H x W."
@@ -62,6 +64,10 @@ class PredictionWriter(BasePredictionWriter):
         folder.mkdir(parents=True, exist_ok=True)
         # Ranks take batches in turn, so this number is unique over all of them.
         number = batch_idx * trainer.world_size + trainer.global_rank
+        if medium is not None:
+            for i, example in enumerate(prediction):
+                medium.save(folder / f"{number:05d}_{i:03d}{medium.suffix}", example)
+            return
         suffix = file_suffix(prediction.shape[-3])
         for i, image in enumerate(to_uint8(prediction).cpu()):
             path = folder / f"{number:05d}_{i:03d}{suffix}"

@@ -20,7 +20,8 @@ from gan_lightning.games.randomness import indexed_uniform
 from gan_lightning.losses.terms import Terms
 from gan_lightning.networks.seqgan import LSTMGenerator, TextCNN
 from gan_lightning.trainer.batch_checks import check_tokens
-from gan_lightning.trainer.loader_batches import tokens_in
+from gan_lightning.trainer.loader_batches import number_of_examples, tokens_in
+from gan_lightning.visualization.texts import TextMedium
 
 SequenceNetworkFactory = Callable[[int, int], nn.Module]
 
@@ -69,9 +70,9 @@ class SequenceGame(AdversarialModule):
         **game: Any,
     ) -> None:
         made = None if tokenizer is None else TextTokenizer(tokenizer)
-        self_name = type(self).__name__
-        vocabulary = _agreed(self_name, "n_tokens", n_tokens, made and made.n_tokens)
-        length = _agreed(self_name, "max_tokens", max_tokens, made and made.max_tokens)
+        name = type(self).__name__
+        vocabulary = _agreed(name, "n_tokens", n_tokens, made and made.n_tokens)
+        length = _agreed(name, "max_tokens", max_tokens, made and made.max_tokens)
         if discriminator_pretrain_steps > pretrain_steps:
             raise ValueError(
                 f"discriminator_pretrain_steps is {discriminator_pretrain_steps}: these are the last of the "
@@ -87,6 +88,11 @@ class SequenceGame(AdversarialModule):
             ema_decay=ema_decay,
             **game,
         )
+        if self.augmentation is not None:
+            raise ValueError(
+                f"augmentation is {type(self.augmentation).__name__}, which transforms images: {type(self).__name__} "
+                "makes sequences, so leave it out."
+            )
         self.tokenizer = made
         self.n_tokens = vocabulary
         self.max_tokens = length
@@ -94,6 +100,7 @@ class SequenceGame(AdversarialModule):
         self.pretrain_steps = pretrain_steps
         self.discriminator_pretrain_steps = discriminator_pretrain_steps
         self.adversarial_learning_rate = adversarial_learning_rate
+        self._predicted = 0
 
     # What a variant defines.
 
@@ -158,7 +165,7 @@ class SequenceGame(AdversarialModule):
 
     def draw_latents(self, batch: GameBatch) -> GameBatch:
         """Add uniform random numbers, N x T: each decides a token."""
-        latent = torch.rand(len(batch.real), self.max_tokens, device=self.device, dtype=torch.float32)
+        latent = torch.empty(len(batch.real), self.max_tokens, device=self.device, dtype=torch.float32).uniform_()
         return replace(batch, latent=latent)
 
     def generate_fakes(self, batch: GameBatch) -> Any:
@@ -192,6 +199,20 @@ class SequenceGame(AdversarialModule):
         return F.cross_entropy(logits.flatten(0, 1).float(), tokens.flatten(), reduction="none").view_as(tokens)
 
     # Inference.
+
+    @property
+    def medium(self) -> TextMedium:
+        """What samples are as files."""
+        return TextMedium(self.texts_of)
+
+    def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
+        """As many samples as the batch has examples, tokens, N x T, all different over batches and ranks."""
+        n = number_of_examples(batch)
+        self._predicted = 0 if batch_idx == 0 and dataloader_idx == 0 else self._predicted
+        first = self._predicted
+        self._predicted += n
+        # Ranks take sequences of their own.
+        return self.sample(n, seed=self.global_rank, start=first)
 
     def sample(self, n: int, seed: int = 0, start: int = 0, batch_size: int = 256) -> Tensor:
         """Samples ``start`` to ``start + n - 1`` of the sequence given by ``seed``.
@@ -244,8 +265,8 @@ def _agreed(game: str, name: str, given: int | None, of_tokenizer: int | None) -
     """
     if given is None and of_tokenizer is None:
         raise ValueError(
-            f"{name} is None: {game} learns from sequences of tokens, so it needs data that knows their vocabulary and "
-            "length, such as TextLinesDataModule."
+            f"{name} and tokenizer are None: {game} learns from sequences of tokens, so it needs data that knows their "
+            "vocabulary and length, such as TextLinesDataModule."
         )
     if given is not None and of_tokenizer is not None and given != of_tokenizer:
         raise ValueError(f"{name} is {given}, and the tokenizer's is {of_tokenizer}: leave it out.")

@@ -24,7 +24,7 @@ class SeqGAN(
     discriminator=TextCNN,
     generator_optimizer=SeqGANAdam,
     discriminator_optimizer=SeqGANDiscriminatorAdam,
-    n_critic=15,
+    n_critic=5,
     gradient_clip_norm=5.0,
 ):
     """Yu, Zhang, Wang, Yu, *SeqGAN: Sequence Generative Adversarial Nets with Policy Gradient*, AAAI 2017,

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gan_lightning.callbacks import TrainingHealth
-from gan_lightning.games import label, text
+from gan_lightning.games import label, sequence, text
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.regularizers import BCR, ZCR, LeCam, TopK
 from gan_lightning.variants import DCGAN, WGANGP, semi_supervised_gan, star_gan
@@ -56,7 +56,8 @@ class Waits(TorchDispatchMode):
             patch.setattr(F, "one_hot", self._unnoted(F.one_hot))
             for module in (label, semi_supervised_gan, star_gan):
                 patch.setattr(module, "check_labels", self._unnoted(module.check_labels))
-            patch.setattr(text, "check_tokens", self._unnoted(text.check_tokens))
+            for module in (text, sequence):
+                patch.setattr(module, "check_tokens", self._unnoted(module.check_tokens))
             patch.setattr(star_gan, "check_attributes", self._unnoted(star_gan.check_attributes))
             to = Tensor.to
             patch.setattr(Tensor, "to", lambda tensor, *to_what, **kind: self._moved(to, tensor, *to_what, **kind))

@@ -54,7 +54,7 @@ def test_texts_need_a_tokenizer() -> None:
 
 
 def test_sizes_are_asked_for_and_must_agree() -> None:
-    with pytest.raises(ValueError, match="n_tokens is None: SeqGAN learns from sequences"):
+    with pytest.raises(ValueError, match="n_tokens and tokenizer are None: SeqGAN learns from sequences"):
         SeqGAN()
     with pytest.raises(ValueError, match="max_tokens is 9, and the tokenizer's is 5"):
         small(SeqGAN, max_tokens=9)

@@ -30,6 +30,7 @@ from datamodules import (
     ShardsDataModule,
     SoundFolderDataModule,
     SuperResolutionDataModule,
+    TextLinesDataModule,
     UnpairedImageDataModule,
     UTKFaceDataModule,
     VideoFolderDataModule,
@@ -234,6 +235,14 @@ def midi_files(root: Path) -> dict[str, Any]:
     return {"root": str(root / "midi"), "cache": str(root / "cache")}
 
 
+def lines(root: Path) -> dict[str, Any]:
+    """Ninety different lines of two to four words of a small vocabulary."""
+    root.mkdir(parents=True, exist_ok=True)
+    texts = [f"{a} {b}{c}" for a in ["red", "green", "blue"] for b in ["cat", "dog", "bird"] for c in " abcdefghi"]
+    (root / "lines.txt").write_text("\n".join(texts).replace("cata", "cat a dog a"))
+    return {"root": str(root), "min_tokens": 1}
+
+
 def vgg19(path: Path) -> nn.Sequential:
     """Saves random weights as torchvision's vgg19 has them, but for 1/32 of its channels; returns the layers."""
     layers = make_layers([width if width == "M" else int(width) // 32 for width in cfgs["E"]])
@@ -257,6 +266,7 @@ STAND_INS: dict[type[SplitDataModule], Callable[[Path], dict[str, Any]]] = {
     ShardsDataModule: shards,
     SoundFolderDataModule: sounds,
     SuperResolutionDataModule: super_resolution,
+    TextLinesDataModule: lines,
     UnpairedImageDataModule: unpaired,
     UTKFaceDataModule: utkface,
     VideoFolderDataModule: videos,
