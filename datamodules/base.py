@@ -225,7 +225,7 @@ def check_channels(photographs: bool = False, **arguments: int) -> None:
             )
 
 
-def held_out(size: int, location: str, examples: str = "images", **counts: int) -> list[torch.Tensor]:
+def held_out(size: int, location: str, examples: str = "images", /, **counts: int) -> list[torch.Tensor]:
     """Split the indices of ``size`` examples at random, the same way every time.
 
     Args:

@@ -91,8 +91,8 @@ def _objects(file: Path, text_key: str | None) -> Iterator[tuple[str, str | None
             raise ValueError(f"{place} is no JSON object.")
         key = text_key or next((name for name in TEXT_KEYS if name in entry), None)
         if key is None or key not in entry:
-            said = ", ".join(map(str, entry))[:80]
-            raise ValueError(f"{place} has no {text_key or 'text'}, but {said or 'nothing'}: set text_key.")
+            names = ", ".join(map(str, entry))[:80]
+            raise ValueError(f"{place} has no {text_key or 'text'}, but {names or 'nothing'}: set text_key.")
         texts = entry[key] if isinstance(entry[key], list) else [entry[key]]
         said = entry.get(SPLIT_KEY)
         split = split_named(said) if isinstance(said, str) else None

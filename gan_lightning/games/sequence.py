@@ -71,8 +71,8 @@ class SequenceGame(AdversarialModule):
     ) -> None:
         made = None if tokenizer is None else TextTokenizer(tokenizer)
         name = type(self).__name__
-        vocabulary = _agreed(name, "n_tokens", n_tokens, made and made.n_tokens)
-        length = _agreed(name, "max_tokens", max_tokens, made and made.max_tokens)
+        vocabulary = _agreed(name, "n_tokens", n_tokens, None if made is None else made.n_tokens)
+        length = _agreed(name, "max_tokens", max_tokens, None if made is None else made.max_tokens)
         if discriminator_pretrain_steps > pretrain_steps:
             raise ValueError(
                 f"discriminator_pretrain_steps is {discriminator_pretrain_steps}: these are the last of the "
