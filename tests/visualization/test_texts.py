@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from gan_lightning.visualization.texts import TextMedium
+from gan_lightning.visualization.texts import TextMedium, page
 
 TOKENS = torch.tensor([[1, 2], [3, 0]])
 
@@ -31,3 +31,14 @@ def test_loggers_that_take_texts_get_them() -> None:
         (("texts",), {"columns": ["text"], "data": [["é1 é2"], ["é3 é0"]], "step": 7}),
         ("texts", "    é1 é2\n\n    é3 é0", 7),
     ]
+
+
+def test_a_page_has_as_many_lines_as_the_text_takes() -> None:
+    short, long, endless = page("a word"), page("words " * 20), page("words " * 1000)
+    assert short.dtype == torch.uint8
+    assert [tuple(each.shape) for each in (short, long, endless)] == [(1, 24, 340), (1, 78, 340), (1, 114, 340)]
+    assert bool((short < 100).any())  # ink
+    assert bool((page("") == 255).all())
+    assert bool((short[:, :, 200:] == 255).all())
+    assert bool((long[:, 40:] < 100).any())
+    assert torch.equal(TextMedium(lambda _: ["a word"]).picture(TOKENS[0]), short)
