@@ -390,3 +390,9 @@ def _with_subclasses(kind: type) -> Iterator[type]:
     subclasses: list[type] = type.__subclasses__(kind)
     for subclass in subclasses:
         yield from _with_subclasses(subclass)
+
+
+def version_of(weight: Tensor) -> int:
+    """A number that grows whenever a weight is changed in place, by an optimiser or a checkpoint."""
+    # Weights that were made in inference mode have no version, and no optimiser may change them.
+    return 0 if weight.is_inference() else weight._version

@@ -16,7 +16,8 @@ from gan_lightning.commands import from_checkpoint
 from gan_lightning.commands.code_options import parse_codes
 from gan_lightning.commands.from_checkpoint import load_sampler
 from gan_lightning.games.base import AdversarialModule
-from gan_lightning.variants import DCGAN, CoGAN, ConditionalGAN, InfoGAN
+from gan_lightning.networks.stylegan2 import ModulatedConv2d
+from gan_lightning.variants import DCGAN, CoGAN, ConditionalGAN, InfoGAN, StyleGAN2
 from gan_lightning.visualization.images import enlarge, grid, to_uint8
 from tests.helpers.command_line import refused
 from tests.helpers.games import save_checkpoint, vivid
@@ -298,3 +299,15 @@ def test_memory_is_channels_last_where_the_layers_are_known(own: bool, monkeypat
     weights = [weight for weight in generator.parameters() if weight.ndim == 4]
     assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights) != own
     generator(torch.randn(2, 4 if own else model.latent_dim))
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_a_wide_network_of_modulated_convolutions_keeps_its_kernels_instead(
+    wide: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(from_checkpoint, "load_model", lambda *_: vivid(StyleGAN2))
+    monkeypatch.setattr(from_checkpoint, "_MANY_CHANNELS", 1 if wide else 10**6)
+    generator = from_checkpoint.load_sampler(Path("any.ckpt"), "cpu").averaged_generator
+    parts = [part for part in generator.modules() if isinstance(part, ModulatedConv2d)]
+    assert [part.keeps_kernels for part in parts] == [wide] * len(parts)
+    assert all(part.weight.is_contiguous() == wide for part in parts)

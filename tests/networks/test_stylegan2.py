@@ -1,5 +1,6 @@
 """StyleGAN2's networks against the paper's formulas, written out image by image with explicit kernels."""
 
+import copy
 import math
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from gan_lightning.networks import ProGANGenerator, StyleGAN2Discriminator, StyleGAN2Generator, StyleGANGenerator
+from gan_lightning.networks.layers import winograd
 from gan_lightning.networks.layers.fir import FIRBlur
 from gan_lightning.networks.layers.minibatch_deviation import MinibatchDeviation
 from gan_lightning.networks.stylegan2 import ModulatedConv2d
@@ -258,3 +260,73 @@ def test_an_exported_generator_takes_batches_of_any_size(network: Any) -> None:
     exported = torch.export.export(generator, (torch.randn(3, 4),), dynamic_shapes=({0: torch.export.Dim("batch")},))
     latents = torch.randn(5, 4)
     assert_close(exported.module()(latents), generator(latents))
+
+
+class TestKeptKernels:
+    @pytest.fixture
+    def networks(self) -> tuple[Any, Any]:
+        """A network that keeps its kernels, all by Winograd's algorithm, and the same that does not."""
+        torch.manual_seed(0)
+        plain = StyleGAN2Generator((3, 16, 16), 8, style_dim=8, mapping_depth=1, max_channels=6).double().eval()
+        kept = copy.deepcopy(plain)
+        for part in kept.modules():
+            if isinstance(part, ModulatedConv2d):
+                part.keeps_kernels = True
+        return plain, kept
+
+    def test_images_are_the_same(self, networks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        plain, kept = networks
+        latents = torch.randn(2, 8, dtype=torch.float64)
+        with torch.no_grad():
+            assert_close(kept(latents), plain(latents))
+            monkeypatch.setattr(winograd, "pays", lambda *_: True)
+            for _ in range(2):
+                assert_close(kept(latents), plain(latents))
+
+    def test_they_are_made_once(self, networks: Any) -> None:
+        _, kept = networks
+        with torch.no_grad():
+            kept(torch.randn(2, 8, dtype=torch.float64))
+            convolution = kept.layers[1].conv
+            before = convolution._kept
+            kept(torch.randn(1, 8, dtype=torch.float64))
+            assert convolution._kept is before
+
+    @pytest.mark.parametrize("way", ["in place", "a state", "another tensor"])
+    def test_a_weight_that_changes_is_noticed(self, way: str, networks: Any) -> None:
+        plain, kept = networks
+        latents = torch.randn(2, 8, dtype=torch.float64)
+        with torch.no_grad():
+            kept(latents)
+            # Not by a factor, which demodulation takes out again.
+            for weight in plain.parameters():
+                weight.add_(weight.square())
+            if way == "in place":
+                for weight in kept.parameters():
+                    weight.add_(weight.square())
+            elif way == "a state":
+                kept.load_state_dict(plain.state_dict())
+            else:
+                for part in kept.modules():
+                    for name, weight in [*part.named_parameters(recurse=False)]:
+                        setattr(part, name, torch.nn.Parameter(weight + weight.square()))
+            assert_close(kept(latents), plain(latents))
+
+    def test_gradients_reach_weights_and_latents(self, networks: Any) -> None:
+        _, kept = networks
+        with torch.no_grad():
+            kept(torch.randn(1, 8, dtype=torch.float64))
+        latents = torch.randn(2, 8, dtype=torch.float64, requires_grad=True)
+        found = [torch.autograd.grad(each(latents).sum(), [latents, each.layers[0].conv.weight]) for each in networks]
+        assert_close(found[1], found[0])
+
+    def test_a_copy_has_kernels_of_its_own(self, networks: Any) -> None:
+        _, kept = networks
+        latents = torch.randn(2, 8, dtype=torch.float64)
+        with torch.no_grad():
+            expected = kept(latents)
+            other = copy.deepcopy(kept)
+            for weight in other.parameters():
+                weight.add_(weight.square())
+            assert not torch.allclose(other(latents), expected)
+            assert torch.equal(kept(latents), expected)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gan_lightning.networks import SNGANGenerator
 from gan_lightning.networks.layers import winograd
 from gan_lightning.networks.layers.spectral import spectral_norm
-from gan_lightning.networks.layers.winograd import WinogradConv2d, pays
+from gan_lightning.networks.layers.winograd import KeptKernel, WinogradConv2d, pays
 from gan_lightning.regularizers import r1_penalty
 
 
@@ -177,6 +177,35 @@ def test_what_it_cannot_or_should_not_serve_is_torchs(monkeypatch: pytest.Monkey
         assert not pays(MAPS, KERNEL, 0)
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
     assert not pays(MAPS, KERNEL, 0)
+
+
+@pytest.mark.parametrize(("kernel_size", "padding"), [(3, 1), (4, 1), (3, 0)])
+def test_a_kernel_that_stays_is_transformed_once(
+    kernel_size: int, padding: int, always: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transform, n = winograd._kernels, 0
+
+    def counted(weight: Tensor) -> Tensor:
+        nonlocal n
+        n += 1
+        return transform(weight)
+
+    monkeypatch.setattr(winograd, "_kernels", counted)
+    torch.manual_seed(0)
+    weight = torch.randn(5, 3, kernel_size, kernel_size, dtype=torch.float64)
+    kept = KeptKernel(weight)
+    for x in torch.randn(3, 2, 3, 9, 8, dtype=torch.float64):
+        torch.testing.assert_close(kept.convolve(x, padding), F.conv2d(x, weight, padding=padding))
+    assert n == 1
+
+
+def test_kernels_that_stay_pay_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    x, weight = torch.empty(1, 512, 32, 32), torch.empty(512, 512, 3, 3)
+    assert not pays(x, weight, 1)
+    assert pays(x, weight, 1, winograd._OF_KEPT_KERNELS)
+    # Of few pixels, to read 36 transformed numbers takes longer than to multiply by 9 often.
+    assert not pays(x[:, :, :8, :8].contiguous(), weight, 1, winograd._OF_KEPT_KERNELS)
 
 
 def test_names_and_shapes_are_those_of_torchs_layer() -> None:

@@ -123,6 +123,7 @@ PRIVATE = [
     (lambda: torch.cpu, "_is_amx_tile_supported"),
     (lambda: torch, "_C"),
     (lambda: torch._C, "_will_engine_execute_node"),
+    (lambda: torch.empty(1), "_version"),
     (lambda: nn.Module, "_apply"),
     (lambda: nn.Module, "_compiled_call_impl"),
     (lambda: nn.Module, "_call_impl"),

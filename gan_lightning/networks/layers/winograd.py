@@ -30,6 +30,8 @@ _POINTS = (0.0, 1.0, -1.0, 2.0, -2.0)
 _TILE = len(_POINTS) + 1
 _PLACES = _TILE**2
 _TILES_AT_ONCE = 128
+_OF_KERNELS, _OF_KEPT_KERNELS = 40, 12
+"""Cost of a number of the kernel, in multiplications: of its transform, and of one that was made before."""
 _MARGIN = 1.25
 """How many times as fast it must be by the estimate: by the clock it was 0.9 of that at the worst."""
 
@@ -67,12 +69,33 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, padding: int
     return F.conv2d(x, weight, bias, padding=padding)
 
 
-def pays(x: Tensor, weight: Tensor, padding: int) -> bool:
+class KeptKernel:
+    """Convolutions of stride 1 with a kernel that stays, which is transformed once; without gradients.
+
+    Args:
+        weight: K x C x r x r.
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        self.weight = weight
+        self._transformed: Tensor | None = None
+
+    def convolve(self, x: Tensor, padding: int = 0) -> Tensor:
+        """``conv2d`` of maps (N, C, H, W), by Winograd's algorithm where that is faster."""
+        r = self.weight.shape[2]
+        if r not in (3, 4) or not pays(x, self.weight, padding, _OF_KEPT_KERNELS):
+            return F.conv2d(x, self.weight, padding=padding)
+        if self._transformed is None:
+            self._transformed = _kernels(self.weight)
+        return _convolved(x, self._transformed, r, padding)
+
+
+def pays(x: Tensor, weight: Tensor, padding: int, of_kernels: int = _OF_KERNELS) -> bool:
     """Whether Winograd's algorithm is the faster one for an input (N, C, H, W) and a kernel (K, C, r, r).
 
     Compiled, traced and exported networks, autocast, other number types and memory formats keep torch's convolution.
     """
-    if torch.compiler.is_compiling() or torch.jit.is_tracing() or not x.is_cpu or torch.is_autocast_enabled("cpu"):
+    if is_recorded() or not x.is_cpu or torch.is_autocast_enabled("cpu"):
         return False
     if x.dtype != weight.dtype or x.dtype not in (torch.float32, torch.float64):
         return False
@@ -85,8 +108,15 @@ def pays(x: Tensor, weight: Tensor, padding: int) -> bool:
     # All in multiplications of a matrix product. Short rows of tiles are slow to copy.
     direct = len(x) * rows * columns * r * r * c * k
     of_maps = 50 * (1 + 12 / across) * n_tiles * (c + k)
-    traffic = (40 * c * k + of_maps) * (2 if torch.backends.cpu.get_cpu_capability().startswith("AVX512") else 1)
+    traffic = (of_kernels * c * k + of_maps) * (
+        2 if torch.backends.cpu.get_cpu_capability().startswith("AVX512") else 1
+    )
     return bool(direct > _MARGIN * _PLACES * (n_tiles * c * k + traffic))
+
+
+def is_recorded() -> bool:
+    """Whether operations are recorded for another run: compiled, traced or exported."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
 def _n_tiles(outputs: int, r: int) -> int:
@@ -101,11 +131,7 @@ class _Winograd(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, padding: int) -> Tensor:
-        k, _, r, _ = weight.shape
-        rows, columns = (side + 2 * padding - r + 1 for side in x.shape[2:])
-        kernels = _kernels(weight)
-        parts = (_inputs(part, r, padding) for part in x.split(_images(rows, columns, r)))
-        return torch.cat([_outputs(torch.bmm(kernels, part), k, rows, columns, r) for part in parts])
+        return _convolved(x, _kernels(weight), weight.shape[2], padding)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:
@@ -196,6 +222,13 @@ def _weight_gradient(gradient: Tensor, x: Tensor, weight: Tensor, padding: int) 
             of_kernels.baddbmm_(products, inputs)
     assert of_kernels is not None  # there are images, else it would not pay
     return _kernels_gradient(of_kernels, weight)
+
+
+def _convolved(x: Tensor, kernels: Tensor, r: int, padding: int) -> Tensor:
+    """The convolution by a transformed kernel, 36 x K x C, of r x r numbers: N x C x H x W to N x K x H' x W'."""
+    rows, columns = (side + 2 * padding - r + 1 for side in x.shape[2:])
+    parts = (_inputs(part, r, padding) for part in x.split(_images(rows, columns, r)))
+    return torch.cat([_outputs(torch.bmm(kernels, part), kernels.shape[1], rows, columns, r) for part in parts])
 
 
 def _images(rows: int, columns: int, r: int) -> int:
