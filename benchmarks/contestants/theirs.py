@@ -154,6 +154,67 @@ def rosinality_stylegan2(turns: Turns, folder: Path, checkout: Path, images: Pat
     train.train(arguments, loader, generator, discriminator, *moved, average, torch.device("cpu"))
 
 
+def wavegan_pytorch(turns: Turns, folder: Path, checkout: Path, sounds: Path, batch_size: int, width: int) -> None:
+    """The trainer of wavegan-pytorch with the paper's settings, on the first second of sounds at 16 kHz, on a CPU.
+
+    Its own settings are those of two players in turn; the paper's are set here, five updates of the critic a step. Two
+    things are mended in its critic, so that both sides train the same: layers of BatchNorm that are made and not used
+    are left out of its optimiser, and phase shuffle, whose switch is the wrong way round, is on. Its loader, which
+    reads files by librosa through another package, is replaced by sounds in memory; no pictures are made.
+
+    Args:
+        turns: Whose step ends.
+        folder: For what it writes.
+        checkout: Of wavegan-pytorch.
+        sounds: Folder of WAV files of 16 kHz, at any depth.
+        batch_size: Sounds in a batch.
+        width: Channels of the widest map in sixteenths.
+    """
+    import soundfile
+    import torch
+    import torch.nn.functional as F
+
+    count_steps(turns, batches=5)
+    sys.path.insert(0, str(checkout))
+    os.chdir(folder)
+    import params  # type: ignore[import-not-found]
+
+    params.n_critic, params.lr_d, params.batch_size = 5, params.lr_g, batch_size
+    params.window_length, params.model_capacity_size, params.take_backup = 16384, width, False
+    absent = ["librosa", "librosa.display", "matplotlib", "matplotlib.pyplot", "pescador"]
+    with _standing_in(absent):
+        import train
+
+    train.latent_space_interpolation = train.save_samples = lambda *_, **__: None
+    train.n_iterations = 10**6
+    read = [torch.from_numpy(soundfile.read(file, dtype="float32")[0]) for file in sorted(sounds.rglob("*.wav"))]
+    data = torch.stack([F.pad(sound[:16384], (0, 16384 - len(sound[:16384]))) for sound in read])[:, None]
+    loader = DataLoader(data, batch_size=batch_size, shuffle=True, drop_last=True)  # type: ignore[arg-type]
+
+    class Endless:
+        """What the trainer calls: ``len`` and ``next``."""
+
+        def __init__(self) -> None:
+            self.batches = (batch for _ in iter(int, 1) for batch in loader)
+
+        def __len__(self) -> int:
+            return len(loader)
+
+        def __next__(self) -> Any:
+            return next(self.batches)
+
+    game = train.WaveGan_GP(Endless(), None)
+    for network, optimizer in ((game.generator, game.optimizer_g), (game.discriminator, game.optimizer_d)):
+        for part in network.modules():
+            for unused in ("batch_norm", "bn1"):
+                if hasattr(part, unused):
+                    delattr(part, unused)
+            if hasattr(part, "use_phase_shuffle"):
+                part.use_phase_shuffle = part.phase_shuffle.shift_factor > 0
+        optimizer.param_groups[0]["params"] = [*network.parameters()]
+    game.train()
+
+
 def attn_gan(turns: Turns, folder: Path, checkout: Path, images: Path, batch_size: int) -> None:
     """The trainer of AttnGAN's code with the widths of its `bird_attn2.yml`, one stage of 64 x 64, on a CPU.
 

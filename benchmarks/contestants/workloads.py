@@ -133,6 +133,15 @@ def _attn_gan(batch_size: int, steps: int) -> Workload:
     return Workload("AttnGAN", "flickr8k", program, [*ours.split(), *wide.split(), *loading.split()], steps)
 
 
+def _wave_gan(width: int, batch_size: int, steps: int) -> Workload:
+    def program(checkout: Path, files: Path) -> Program:
+        return partial(theirs.wavegan_pytorch, checkout=checkout, sounds=files, batch_size=batch_size, width=width)
+
+    ours = "--model=WaveGAN --data=SoundFolderDataModule --data.root=DATA --data.val_size=0"
+    wide = f"--model.generator.width={width} --model.discriminator.width={width} --data.batch_size={batch_size}"
+    return Workload("wavegan-pytorch", "drums", program, [*ours.split(), *wide.split()], steps)
+
+
 _SMALL = "--model.generator=NETWORKS.SmallGenerator --model.discriminator=NETWORKS.SmallDiscriminator"
 _DENSE = "--model.generator=NETWORKS.DenseGenerator --model.discriminator=NETWORKS.DenseCritic --model.latent_dim=100"
 _ADAM = "--model.generator_optimizer=DCGANAdam --model.discriminator_optimizer=DCGANAdam"
@@ -147,6 +156,7 @@ WORKLOADS = {
     "SNGAN 32, batch 64": _sngan(64, steps=1),
     "StyleGAN2 64, batch 4": _stylegan2(64, 4, steps=16),
     "AttnGAN 64, batch 16": _attn_gan(16, steps=1),
+    "WaveGAN 16384, width 16, batch 16": _wave_gan(16, 16, steps=1),
     "dcgan.py": _mnist("dcgan", f"--model=DCGAN {_SMALL}", steps=20),
     "lsgan.py": _mnist("lsgan", f"--model=LSGAN {_SMALL} --model.generator.norm_first=false", steps=20),
     "wgan_gp.py": _mnist("wgan_gp", f"--model=WGANGP {_DENSE} {_ADAM} --data.image_size=28", steps=20, batches=5),

@@ -8,7 +8,8 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from gan_lightning.arguments.ranges import check_whole
-from gan_lightning.callbacks.picture import Picture, send_picture, write_errors_as_warnings
+from gan_lightning.callbacks.picture import Picture, first_batches, prepared, send_picture, write_errors_as_warnings
+from gan_lightning.games.randomness import own_randomness
 from gan_lightning.loggers.guards import errors_as_warnings
 from gan_lightning.visualization.images import write_png
 from gan_lightning.visualization.media import Medium, picture_table
@@ -19,7 +20,8 @@ class MediaSamples(Picture):
 
     ``step_00000500/3.wav`` is sample 3 of step 500, and ``step_00000500.png`` shows all of that step where the medium
     has pictures, such as spectrograms. Loggers that take them get both. The latents are the same at all steps. A game
-    that makes examples otherwise than by ``sample`` has a method ``examples_to_show(n, seed)``.
+    that makes examples of data and not of latents has a method ``examples_of(batch)``, which is given the first ones of
+    the validation set.
 
     Args:
         every_n_steps: Generator updates between two sets of samples.
@@ -40,7 +42,7 @@ class MediaSamples(Picture):
         name = type(game).__name__
         if getattr(game, "medium", None) is None:
             return f"{name} makes images, which SampleGrid and other callbacks show"
-        makes = hasattr(game, "sample") or hasattr(game, "examples_to_show")
+        makes = hasattr(game, "sample") or hasattr(game, "examples_of")
         return None if makes else f"{name} has no sample()"
 
     def images(self, game: Any) -> tuple[Tensor, int | None]:
@@ -48,9 +50,14 @@ class MediaSamples(Picture):
 
     def examples(self, game: Any) -> Sequence[Any]:
         """The samples that are shown, at most ``n``."""
-        if hasattr(game, "examples_to_show"):
-            return game.examples_to_show(self.n, self.seed)
-        return game.sample(self.n, seed=self.seed)
+        if hasattr(game, "sample"):
+            return game.sample(self.n, seed=self.seed)
+        with own_randomness(self.seed, game.device):
+            return [
+                example
+                for raw in first_batches(game.trainer, self.n)
+                for example in game.examples_of(prepared(game, raw))
+            ]
 
     def _write(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._folder is None:

@@ -12,7 +12,7 @@ from gan_lightning.losses.adversarial import (
     wasserstein_discriminator,
     wasserstein_generator,
 )
-from gan_lightning.losses.auxiliary import feature_matching, gaussian_nll
+from gan_lightning.losses.auxiliary import feature_map_distance, feature_matching, gaussian_nll
 from gan_lightning.losses.energy import (
     convergence,
     energy_balance_discriminator,
@@ -42,6 +42,7 @@ __all__ = [
     "energy_balance_discriminator",
     "energy_discriminator",
     "energy_generator",
+    "feature_map_distance",
     "feature_matching",
     "gaussian_nll",
     "gradient_difference",

@@ -1,6 +1,7 @@
 """Auxiliary losses: feature matching, the likelihood of a continuous code."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -23,6 +24,22 @@ def feature_matching(real: Tensor, fake: Tensor) -> Tensor:
     # The means in float32: in bfloat16 their difference would be mostly rounding.
     dtype = torch.promote_types(fake.dtype, torch.float32)
     return (real.mean(dim=0, dtype=dtype) - fake.mean(dim=0, dtype=dtype)).square().sum()
+
+
+def feature_map_distance(real: Sequence[Sequence[Tensor]], fake: Sequence[Sequence[Tensor]]) -> Tensor:
+    """Distance of maps, summed over discriminators and layers (Kong et al., 2020, arXiv 2010.05646, equation 4).
+
+    ``sum_k sum_i E |D_k^i(x) - D_k^i(G(s))|``, each mean over the batch and all elements of a map.
+
+    Args:
+        real: Maps of each discriminator of real sounds, any shapes.
+        fake: Of generated ones, of the same shapes.
+
+    Returns:
+        A scalar, at least 0.
+    """
+    pairs = [pair for maps in zip(real, fake, strict=True) for pair in zip(*maps, strict=True)]
+    return torch.stack([(one - other).abs().mean() for one, other in pairs]).sum()
 
 
 def gaussian_nll(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:

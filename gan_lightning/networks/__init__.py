@@ -21,6 +21,7 @@ from gan_lightning.networks.dcgan import ConvDiscriminator, ConvGenerator, Plain
 from gan_lightning.networks.ebgan import ConvAutoencoder
 from gan_lightning.networks.gan_cls import GANCLSDiscriminator, GANCLSGenerator, StyleEncoder
 from gan_lightning.networks.gumbel_gan import LSTMDiscriminator
+from gan_lightning.networks.hifigan import HiFiGANDiscriminator, HiFiGANGenerator
 from gan_lightning.networks.ian import IANDiscriminator, IANEncoder, IANGenerator
 from gan_lightning.networks.infogan import InfoGANDiscriminator, InfoGANGenerator
 from gan_lightning.networks.lapgan import (
@@ -52,6 +53,7 @@ from gan_lightning.networks.sagan import (
 )
 from gan_lightning.networks.semi_supervised import NoisyClassifier, SoftplusGenerator
 from gan_lightning.networks.seqgan import LSTMGenerator, TextCNN
+from gan_lightning.networks.specgan import SpecGANDiscriminator, SpecGANGenerator
 from gan_lightning.networks.srresnet import SRGANDiscriminator, SRResNet
 from gan_lightning.networks.stackgan import StackGANGenerator
 from gan_lightning.networks.stackgan_pp import StackGANPlusPlusGenerator
@@ -92,6 +94,8 @@ __all__ = [
     "FrameDiscriminator",
     "GANCLSDiscriminator",
     "GANCLSGenerator",
+    "HiFiGANDiscriminator",
+    "HiFiGANGenerator",
     "IANDiscriminator",
     "IANEncoder",
     "IANGenerator",
@@ -134,6 +138,8 @@ __all__ = [
     "SRGANDiscriminator",
     "SRResNet",
     "SoftplusGenerator",
+    "SpecGANDiscriminator",
+    "SpecGANGenerator",
     "StackGANGenerator",
     "StackGANPlusPlusGenerator",
     "StarGANDiscriminator",

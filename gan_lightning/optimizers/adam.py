@@ -197,6 +197,32 @@ class StyleGAN2Adam(DCGANAdam, lr=2e-3, betas=(0.0, 0.99)):
 
 
 @checked
+class HiFiGANAdamW(torch.optim.AdamW, ClassDefaults):
+    """AdamW with a short memory of the gradient: learning rate 2e-4, betas (0.8, 0.99), weight decay 0.01.
+
+    Kong, Kim, Bae, 2020, arXiv 2010.05646, section 3.3.
+
+    Args:
+        params: What to update.
+        lr: Learning rate.
+        betas: Decay rates of the first and the second moment.
+        eps: Added to the denominator.
+        weight_decay: Share of the rate by which weights shrink.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float = 2e-4,
+        betas: tuple[float, float] = (0.8, 0.99),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        first, second = betas
+        super().__init__(params, lr=lr, betas=(float(first), float(second)), eps=eps, weight_decay=weight_decay)
+
+
+@checked
 class WGANRMSprop(torch.optim.RMSprop):
     """RMSProp with learning rate 5e-5.
 

@@ -19,6 +19,7 @@ from gan_lightning.variants.gan import GAN as GAN
 from gan_lightning.variants.gan import MinimaxGAN as MinimaxGAN
 from gan_lightning.variants.gan_cls import GANCLS as GANCLS
 from gan_lightning.variants.gumbel_gan import GumbelGAN as GumbelGAN
+from gan_lightning.variants.hifi_gan import HiFiGAN as HiFiGAN
 from gan_lightning.variants.ian import IAN as IAN
 from gan_lightning.variants.infogan import InfoGAN as InfoGAN
 from gan_lightning.variants.joint_embedding import JointEmbedding as JointEmbedding
@@ -35,6 +36,7 @@ from gan_lightning.variants.sagan import SAGAN as SAGAN
 from gan_lightning.variants.semi_supervised_gan import SemiSupervisedGAN as SemiSupervisedGAN
 from gan_lightning.variants.seq_gan import SeqGAN as SeqGAN
 from gan_lightning.variants.sngan import SNGAN as SNGAN
+from gan_lightning.variants.spec_gan import SpecGAN as SpecGAN
 from gan_lightning.variants.srgan import SRGAN as SRGAN
 from gan_lightning.variants.stack_gan import StackGAN as StackGAN
 from gan_lightning.variants.stack_gan_plus_plus import StackGANPlusPlus as StackGANPlusPlus

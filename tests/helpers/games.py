@@ -48,6 +48,8 @@ from gan_lightning.networks import (
     FrameDiscriminator,
     GANCLSDiscriminator,
     GANCLSGenerator,
+    HiFiGANDiscriminator,
+    HiFiGANGenerator,
     IANDiscriminator,
     IANEncoder,
     IANGenerator,
@@ -84,6 +86,8 @@ from gan_lightning.networks import (
     SNGANDiscriminator,
     SNGANGenerator,
     SoftplusGenerator,
+    SpecGANDiscriminator,
+    SpecGANGenerator,
     SRGANDiscriminator,
     SRResNet,
     StackGANGenerator,
@@ -110,6 +114,7 @@ from gan_lightning.variants import (
     Colorization,
     CycleGAN,
     GumbelGAN,
+    HiFiGAN,
     MidiNet,
     Pix2Pix,
     SeqGAN,
@@ -127,7 +132,7 @@ VARIANTS: list[type[AdversarialModule]] = [
 IMAGE_VARIANTS = [variant for variant in VARIANTS if not hasattr(variant, "medium")]
 """Those whose samples are images, and not sounds, texts or the like."""
 
-SMALL_NETWORKS: dict[Any, dict[str, int]] = {
+SMALL_NETWORKS: dict[Any, dict[str, Any]] = {
     AgeDiscriminator: {"width": 4},
     AgeEncoder: {"width": 4},
     ClassifyingDiscriminator: {"width": 2},
@@ -199,6 +204,10 @@ SMALL_NETWORKS: dict[Any, dict[str, int]] = {
     MultiScalePredictor: {"width": 2, "n_scales": 2},
     FrameDiscriminator: {"width": 2, "hidden": 8},
     WaveGANGenerator: {"width": 2},
+    SpecGANGenerator: {"width": 2},
+    SpecGANDiscriminator: {"width": 2},
+    HiFiGANGenerator: {"width": 4, "rates": [4, 2], "kernels": [8, 4], "block_kernels": [3], "dilations": [[1, 2]]},
+    HiFiGANDiscriminator: {"width": 4, "periods": [2, 3], "n_scales": 2},
     WaveGANDiscriminator: {"width": 2},
     MidiNetGenerator: {"width": 4, "hidden": 16},
     MidiNetDiscriminator: {"width": 4, "hidden": 16},
@@ -220,6 +229,7 @@ OWN_ARGUMENTS: dict[type[AdversarialModule], Callable[[int], dict[str, Any]]] = 
     AgeCGAN: lambda side: {"num_classes": 10},
     # Elsewhere at every second step.
     MidiNet: lambda side: {"discriminator_interval": 1},
+    HiFiGAN: lambda side: {"n_mels": 8, "n_fft": 32, "highest": 3000.0},
     # Two stages, for images of 16 pixels are small; what is special to a stage 2 comes within a few steps.
     AttnGAN: lambda side: {"condition_dim": 4, "n_stages": 2},
     StackGANPlusPlus: lambda side: {"condition_dim": 4, "n_stages": 2, "color_weight": 1.0},
