@@ -10,7 +10,7 @@ tree.py         the same, in an image of each size: StackGAN++, AttnGAN
 embedding.py    two encoders, of texts and of images, that come to agree
 translation.py  an image from an image: pix2pix, CycleGAN, StarGAN, SRGAN
 sequence.py     tokens one after the other, such as texts: SeqGAN, GumbelGAN
-sound.py        a sound, from a latent vector or from the sound itself: WaveGAN
+sound.py        a sound, from a latent vector or from the sound itself: WaveGAN, SpecGAN, HiFiGAN
 video.py        a frame from the frames before it: VideoPrediction
 music.py        bars of music from latents and the bar before: MidiNet
 attributes.py   what StarGAN's attributes exclude

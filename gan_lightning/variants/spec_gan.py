@@ -52,7 +52,7 @@ class SpecGAN(WaveGAN):
         **game: Any,
     ) -> None:
         side = math.isqrt(n_samples)
-        if side**2 != n_samples:
+        if side < 8 or side**2 != n_samples:
             raise ValueError(
                 f"n_samples is {n_samples}: SpecGAN's spectrograms are square, so it must be the square of 8, 16, 32, "
                 "..., such as 16384."

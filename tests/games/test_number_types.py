@@ -55,6 +55,8 @@ def pictures(model: AdversarialModule, batch: Any) -> list[Tensor]:
     made: list[Tensor] = []
     if hasattr(model, "sample"):
         made.append(model.sample(3))
+    if hasattr(model, "examples_of"):
+        made.append(model.examples_of(model.prepare_batch(batch)))
     if hasattr(model, "sample_table"):
         made += [model.sample_table(4)[0], model.interpolation_table(1, 3)]
     if hasattr(model, "picture_columns"):

@@ -207,7 +207,7 @@ SMALL_NETWORKS: dict[Any, dict[str, Any]] = {
     SpecGANGenerator: {"width": 2},
     SpecGANDiscriminator: {"width": 2},
     HiFiGANGenerator: {"width": 4, "rates": [4, 2], "kernels": [8, 4], "block_kernels": [3], "dilations": [[1, 2]]},
-    HiFiGANDiscriminator: {"width": 4, "periods": [2, 3], "n_scales": 2},
+    HiFiGANDiscriminator: {"width": 4, "periods": [2], "n_scales": 1},
     WaveGANDiscriminator: {"width": 2},
     MidiNetGenerator: {"width": 4, "hidden": 16},
     MidiNetDiscriminator: {"width": 4, "hidden": 16},

@@ -45,12 +45,12 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, lowest: float = 0.0, 
     top = sample_rate / 2 if highest is None else highest
     if not 0 <= lowest < top <= sample_rate / 2:
         raise ValueError(
-            f"mel bands from {lowest:g} to {top:g} Hz: they must lie between 0 and half the sample rate, "
-            f"{sample_rate / 2:g} Hz."
+            f"mel bands from lowest {lowest:g} Hz to highest {top:g} Hz: they must lie between 0 and half the sample "
+            f"rate, {sample_rate / 2:g} Hz."
         )
     frequencies = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * sample_rate / n_fft
     ends = hertz_to_mel(torch.tensor([lowest, top], dtype=torch.float64))
-    corners = mel_to_hertz(torch.linspace(*ends.tolist(), n_mels + 2, dtype=torch.float64))
+    corners = mel_to_hertz(torch.linspace(ends[0], ends[1], n_mels + 2, dtype=torch.float64))
     left, middle, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]
     rising, falling = (frequencies - left) / (middle - left), (right - frequencies) / (right - middle)
     return (torch.minimum(rising, falling).clamp(min=0) * 2 / (right - left)).float()
