@@ -40,10 +40,11 @@ def test_frozen_weights_stay_and_the_others_move(variant: type[AdversarialModule
     game = make()
     before = deepcopy(game.state_dict())
     frozen = first_layers(game)
-    play(game, 4, tmp_path / "straight", batch_size=20)
-    play(make(), 4, tmp_path / "broken", batch_size=20, crash_at=2)
+    options: dict[str, Any] = {"batch_size": 8, "limit_val_batches": 0}
+    play(game, 3, tmp_path / "straight", **options)
+    play(make(), 3, tmp_path / "broken", crash_at=2, **options)
     game = make()
-    play(game, 4, tmp_path / "broken", batch_size=20, resume=True)
+    play(game, 3, tmp_path / "broken", resume=True, **options)
     assert_same_bits(last_state(tmp_path / "broken"), last_state(tmp_path / "straight"))
     assert metrics_file(tmp_path / "broken") == metrics_file(tmp_path / "straight")
     for player in PLAYERS:
