@@ -9,9 +9,11 @@ import torch
 from PIL import Image
 
 from benchmarks import zoo as maker
+from datamodules import ToyDataModule
 from gan_lightning.cli import main
 from gan_lightning.games.translation import TranslationGame
 from gan_lightning.inference import CheckpointError, from_pretrained, read_checkpoint, save_pretrained, zoo
+from gan_lightning.metrics.mode_coverage import mode_coverage
 from gan_lightning.variants import ConditionalGAN, Pix2Pix
 from tests.helpers.games import save_checkpoint, small
 
@@ -106,7 +108,7 @@ def test_the_maker(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_shipped_models() -> None:
     """Each makes images of its own range, says where it comes from, and all together are small."""
     models = zoo.models()
-    assert models
+    assert len(models) >= 8
     assert sum(model.size for model in models) <= maker.LARGEST
     for model in models:
         assert all((model.about, model.command, model.data, model.licence, model.scores)), model.name
@@ -118,3 +120,12 @@ def test_the_shipped_models() -> None:
         )
         assert torch.isfinite(images).all(), model.name
         assert float(images.std()) > 0.01, model.name
+
+
+def test_the_ring_covers_its_modes() -> None:
+    game: Any = from_pretrained("zoo:wgan_gp_ring")
+    data = ToyDataModule("ring")
+    modes, share = mode_coverage(game.sample(2000, seed=3), data.centres, data.std)
+    (told,) = [model.scores for model in zoo.models() if model.name == "wgan_gp_ring"]
+    assert modes == told["modes"] == 8
+    assert share == pytest.approx(told["high_quality"], abs=0.04)  # of 2,000 samples a deviation is 0.008

@@ -9,15 +9,17 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
+from torch.testing import assert_close
 
-from benchmarks import ageing, hints, neighbours, pairs, pictures
+from benchmarks import ageing, compositions, hints, neighbours, pairs, pictures
 from benchmarks.labels import accuracy_by_class, matched_accuracy, report
 from benchmarks.modes import drawn
 from benchmarks.modes import main as count_modes
 from benchmarks.turns_with_torch_fidelity import lay_out, summary
 from datamodules.components.tensors import edges
+from gan_lightning.inference.edit import kept_samples
 from gan_lightning.metrics.features import Embedding
-from gan_lightning.variants import ALI, CoGAN, Colorization, ConditionalGAN, InfoGAN, Pix2Pix
+from gan_lightning.variants import ALI, CoGAN, Colorization, ConditionalGAN, InfoGAN, Pix2Pix, StyleGAN2
 from gan_lightning.visualization.images import to_uint8
 from tests.helpers.games import small
 
@@ -267,3 +269,14 @@ def test_crops_are_faces_that_have_moved() -> None:
     assert crops.abs().max() <= 1
     loss = ageing.two_crops(nn.Flatten(), faces)
     assert 0 < float(loss) < torch.tensor(4.0).log()
+
+
+def test_compositions_begin_with_the_two_themselves() -> None:
+    model: Any = small(StyleGAN2, 32)
+    one, other = kept_samples(model, [3, 8])
+    first, second, *composed = compositions.compositions(model, one, other)
+    samples = model.sample(9)
+    assert_close(first[0], samples[3])
+    assert_close(second[0], samples[8])
+    assert all(not torch.equal(each, first) for each in composed)
+    assert len(composed) == len(compositions.COLUMNS) - 2
