@@ -111,8 +111,9 @@ class ModulatedConv2d(nn.Module):
 
     def _kernels(self, x: Tensor) -> _Kernels:
         """What is made of the weight alone, once for all maps if it is kept."""
-        is_kept = self.keeps_kernels and x.is_cpu and not torch.is_grad_enabled() and not is_recorded()
-        if not is_kept:
+        # Of a weight that was made in inference mode no change is noticed.
+        can_be_kept = x.is_cpu and not torch.is_grad_enabled() and not is_recorded() and not self.weight.is_inference()
+        if not (self.keeps_kernels and can_be_kept):
             return self._made(False)
         if self._kept is None or not self._kept.are_of(self.weight):
             self._kept = self._made(True)

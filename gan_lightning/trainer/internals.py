@@ -393,6 +393,9 @@ def _with_subclasses(kind: type) -> Iterator[type]:
 
 
 def version_of(weight: Tensor) -> int:
-    """A number that grows whenever a weight is changed in place, by an optimiser or a checkpoint."""
-    # Weights that were made in inference mode have no version, and no optimiser may change them.
-    return 0 if weight.is_inference() else weight._version
+    """A number that grows whenever a weight is changed in place, by an optimiser or a checkpoint.
+
+    Args:
+        weight: Made outside of inference mode, in which weights have none.
+    """
+    return weight._version

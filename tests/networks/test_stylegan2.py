@@ -312,6 +312,15 @@ class TestKeptKernels:
                         setattr(part, name, torch.nn.Parameter(weight + weight.square()))
             assert_close(kept(latents), plain(latents))
 
+    def test_weights_of_inference_mode_are_not_kept(self) -> None:
+        with torch.inference_mode():
+            convolution = ModulatedConv2d(3, 4, 5)
+            convolution.keeps_kernels = True
+            x, style = torch.randn(1, 3, 8, 8), torch.randn(1, 5)
+            before, _ = convolution(x, style)
+            convolution.weight.mul_(2)
+            assert_close(convolution(x, style)[0], 2 * before)
+
     def test_gradients_reach_weights_and_latents(self, networks: Any) -> None:
         _, kept = networks
         with torch.no_grad():
