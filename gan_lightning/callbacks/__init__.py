@@ -20,5 +20,6 @@ from gan_lightning.callbacks.samples import InterpolationStrip as InterpolationS
 from gan_lightning.callbacks.samples import SampleGrid as SampleGrid
 from gan_lightning.callbacks.scatter_plot import ScatterPlot as ScatterPlot
 from gan_lightning.callbacks.sequences import SequenceQuality as SequenceQuality
+from gan_lightning.callbacks.sound_quality import SoundQuality as SoundQuality
 from gan_lightning.callbacks.training_health import TrainingHealth as TrainingHealth
 from gan_lightning.callbacks.translations import TranslationGrid as TranslationGrid
