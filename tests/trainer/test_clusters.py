@@ -187,24 +187,24 @@ def test_a_slurm_job_whose_time_is_over_queues_again_and_ends_in_the_same_bits(t
     (tmp_path / "straight").mkdir()
     (tmp_path / "broken").mkdir()
     straight, broken = Job(tmp_path / "straight", 7), Job(tmp_path / "broken", 8)
-    undisturbed, first = jobs(straight, 60), jobs(broken, 60, until=20)
+    undisturbed, first = jobs(straight, 36), jobs(broken, 36, until=12)
     broken.wait_for(4)
     broken.tell(1, signal.SIGTERM)  # one of two, as if the other were to hear it later
     first.communicate(timeout=PATIENCE)
     assert first.returncode == 128 + signal.SIGTERM
     assert broken.asked_of_slurm() == "", "Slurm requeues a job that it preempts, and not one that was cancelled"
 
-    second = jobs(broken, 60, until=40)
-    broken.wait_for(state_of(broken.run)["global_step"] + 5)
+    second = jobs(broken, 36, until=24)
+    broken.wait_for(state_of(broken.run)["global_step"] + 4)
     broken.tell(1, signal.SIGUSR1)
     said = second.communicate(timeout=PATIENCE)[0]
     assert second.returncode == 128 + signal.SIGTERM
     assert f"Continuing {broken.run}." in said
     assert "Job 8 is saved and back in Slurm's queue." in said
     assert broken.asked_of_slurm() == "requeue 8\n"
-    assert 10 <= state_of(broken.run)["global_step"] < 60
+    assert 8 <= state_of(broken.run)["global_step"] < 36
 
-    again = jobs(broken, 60)
+    again = jobs(broken, 36)
     again.communicate(timeout=PATIENCE)
     assert again.returncode == 0
     undisturbed.communicate(timeout=PATIENCE)
@@ -212,7 +212,7 @@ def test_a_slurm_job_whose_time_is_over_queues_again_and_ends_in_the_same_bits(t
     assert straight.asked_of_slurm() == ""
     assert (straight.folder / "cpus_per_task").read_text() == "8\n", "srun does not inherit --cpus-per-task"
     assert_same_bits(state_of(broken.run), state_of(straight.run))
-    assert state_of(broken.run)["global_step"] == 60
+    assert state_of(broken.run)["global_step"] == 36
     assert repeatable_metrics(broken.run) == repeatable_metrics(straight.run)
     assert "val/fid" in (broken.run / "metrics.csv").read_text()
     assert [path.name for path in broken.run.parent.iterdir()] == ["version_0"]

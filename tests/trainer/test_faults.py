@@ -242,7 +242,7 @@ def rewritten(folder: Path, **entries: Any) -> Path:
 
 @pytest.mark.slow
 def test_runs_killed_at_random_end_in_the_same_bits(tmp_path: Path) -> None:
-    kills = Kills(tmp_path, steps=60, seed=3)
+    kills = Kills(tmp_path, steps=36, seed=3)
     kills.run(3)
     assert kills.counts["kills"] == 3
 

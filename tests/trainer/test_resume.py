@@ -19,7 +19,7 @@ from tests.helpers.games import assert_same_bits, last_state, play, small
 from tests.helpers.processes import PATIENCE, open_gate, wait_until
 
 ROOT = Path(__file__).parents[2]
-STEPS = 120
+STEPS = 72
 
 
 def fit(folder: Path, until: int | None = None) -> "subprocess.Popen[bytes]":
@@ -30,7 +30,7 @@ def fit(folder: Path, until: int | None = None) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "gan_lightning", "fit", "--config", "configs/quickstart.yaml"]
     command += ["--trainer.default_root_dir", str(folder), "--trainer.max_steps", str(STEPS), "--ckpt_path", "last"]
     command += ["--trainer.log_every_n_steps", "1", "--model.n_critic", "2", "--model.accumulate", "2"]
-    command += ["--trainer.val_check_interval", "60"]  # in reach of what watches the FID
+    command += ["--trainer.val_check_interval", "30"]  # in reach of what watches the FID
     command += ["--trainer.callbacks+=LastCheckpoint", "--trainer.callbacks.every_n_steps", "3"]
     command += ["--trainer.callbacks+=tests.helpers.processes.Gate", "--trainer.callbacks.file", str(folder / "gate")]
     folder.mkdir(exist_ok=True)
@@ -48,7 +48,7 @@ def checkpoint(folder: Path) -> dict[str, object]:
 
 
 def kill_after(folder: Path, step: int, signum: int, delay: float) -> None:
-    process = fit(folder, until=step + 50)
+    process = fit(folder, until=step + 15)
     wait_until(lambda: logged_steps(folder) >= step, process)
     time.sleep(delay)
     process.send_signal(signum)
