@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datamodules.mnist import FashionMNISTDataModule, MNISTDataModule
     from datamodules.mnist_edges import MNISTEdgesDataModule
     from datamodules.paired import PairedImageDataModule
+    from datamodules.screenshots import ScreenshotsDataModule
     from datamodules.shards import ShardsDataModule
     from datamodules.sound_folder import SoundFolderDataModule
     from datamodules.super_resolution import SuperResolutionDataModule
@@ -49,6 +50,7 @@ __all__ = [
     "MNISTEdgesDataModule",
     "MidiFolderDataModule",
     "PairedImageDataModule",
+    "ScreenshotsDataModule",
     "ShardsDataModule",
     "SoundFolderDataModule",
     "SuperResolutionDataModule",
@@ -76,6 +78,7 @@ _HOMES = {
     "MNISTEdgesDataModule": "mnist_edges",
     "MidiFolderDataModule": "midi_folder",
     "PairedImageDataModule": "paired",
+    "ScreenshotsDataModule": "screenshots",
     "ShardsDataModule": "shards",
     "SoundFolderDataModule": "sound_folder",
     "SuperResolutionDataModule": "super_resolution",

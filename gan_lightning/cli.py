@@ -31,6 +31,7 @@ COMMANDS = {
     "studio": ("gan_lightning.commands.studio", "open a page in the browser: sliders, brushes, photographs, runs"),
     "configs": ("gan_lightning.commands.configs", "list the configs that are shipped, by their names"),
     "shards": ("gan_lightning.commands.shards", "write a folder of images as shards, which can be streamed"),
+    "screens": ("gan_lightning.commands.screens", "write random web pages: programs, HTML and screenshots"),
     "zip": ("gan_lightning.commands.image_zip", "write images and labels as one zip file, as StyleGAN2-ADA reads it"),
 }
 

@@ -19,6 +19,7 @@ from gan_lightning.commands.from_checkpoint import (
 )
 from gan_lightning.commands.input_images import add_files, check_place, targets_of
 from gan_lightning.commands.options import OptionParser, path, whole
+from gan_lightning.commands.transcribe import transcribe_all
 from gan_lightning.commands.translation_pictures import (
     OPTIONS,
     add_pictures,
@@ -47,6 +48,9 @@ With --strip, --every_class or --back a result is a picture of the image beside 
 
 A model of videos, with --frames, predicts the frames after the last ones of each video file or folder of frames; its
 results are GIF and MP4 files that begin with the frames it was given.
+
+A model of screenshots, such as pix2code, writes the program of each, a.gui, and the page that it is compiled to,
+a.html; with --pages also a screenshot of that page, a.png.
 """
 
 _EXAMPLES = """\
@@ -70,6 +74,11 @@ def run(command: str, arguments: Sequence[str]) -> int:
         targets = find(options.input, options.out)
         check_place(options.input, options.out, "translated")
         model = load_model(options.ckpt, options.device)
+    if hasattr(model, "transcribe"):
+        return transcribe_all(command, options, model)
+    with errors_in_one_sentence(command):
+        if options.pages:
+            raise ValueError(f"--pages is of models that write programs, and {type(model).__name__} makes images.")
         reference = _checked_options(model, options)
         columns = columns_of(model, options)
         way = path_of(model, options)
@@ -141,6 +150,9 @@ def _parser() -> argparse.ArgumentParser:
         help="for models of videos: predict N frames after the last ones of each video file or folder of frames",
     )
     _add_guidance(parser)
+    parser.add_argument(
+        "--pages", action="store_true", help="for models that write programs of screenshots: a screenshot of each page"
+    )
     add_pictures(parser)
     parser.add_argument(
         "--bits",

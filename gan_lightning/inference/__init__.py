@@ -21,6 +21,7 @@ from gan_lightning.inference.sampling import (
 from gan_lightning.inference.standing_statistics import set_standing_statistics
 from gan_lightning.inference.style_encoder import train_style_encoder, transfer_style
 from gan_lightning.inference.styles import check_styles, mixing_table, noise_table, scale_noise
+from gan_lightning.inference.transcription import transcribe
 from gan_lightning.inference.translation import (
     Column,
     ImageError,
@@ -67,6 +68,7 @@ __all__ = [
     "scale_noise",
     "set_standing_statistics",
     "train_style_encoder",
+    "transcribe",
     "transfer_style",
     "translate",
     "translate_columns",

@@ -41,6 +41,7 @@ from gan_lightning.networks.mlp import (
     MLPGenerator,
 )
 from gan_lightning.networks.patchgan import InstancePatchDiscriminator, PatchDiscriminator
+from gan_lightning.networks.pix2code import Pix2CodeGenerator, ProgramDiscriminator
 from gan_lightning.networks.progan import ProGANDiscriminator, ProGANGenerator
 from gan_lightning.networks.r3gan import R3GANDiscriminator, R3GANGenerator
 from gan_lightning.networks.resnet import ResNetDiscriminator, ResNetGenerator, SNGANDiscriminator, SNGANGenerator
@@ -118,11 +119,13 @@ __all__ = [
     "NoisyClassifier",
     "PaletteUNet",
     "PatchDiscriminator",
+    "Pix2CodeGenerator",
     "PlainConvDiscriminator",
     "PointDiscriminator",
     "PointGenerator",
     "ProGANDiscriminator",
     "ProGANGenerator",
+    "ProgramDiscriminator",
     "PyramidDiscriminator",
     "PyramidGenerator",
     "R3GANDiscriminator",

@@ -19,6 +19,7 @@ from gan_lightning.optimizers.fused import fused_where_safe
 
 # Torch wraps the step of a class in its hooks, and a step that calls another one would run them twice.
 _plain_step = inspect.unwrap(torch.optim.Adam.step)
+_plain_rmsprop_step = inspect.unwrap(torch.optim.RMSprop.step)
 
 
 @checked
@@ -237,6 +238,41 @@ class WGANRMSprop(torch.optim.RMSprop):
 
     def __init__(self, params: ParamsT, lr: float = 5e-5, alpha: float = 0.99, eps: float = 1e-8) -> None:
         super().__init__(params, lr=lr, alpha=alpha, eps=eps)
+
+
+@checked
+class Pix2CodeRMSprop(torch.optim.RMSprop):
+    """RMSProp with learning rate 1e-4, of gradients whose elements are clipped to [-1, 1].
+
+    Beltramelli, 2017, arXiv 1705.07962; decay and eps are Keras's.
+
+    Args:
+        params: What to update.
+        lr: Learning rate.
+        alpha: Decay rate of the squared gradient's average.
+        eps: Added to the denominator.
+        clip_limit: Largest size of an element of a gradient.
+    """
+
+    def __init__(
+        self, params: ParamsT, lr: float = 1e-4, alpha: float = 0.9, eps: float = 1e-7, clip_limit: float = 1.0
+    ) -> None:
+        super().__init__(params, lr=lr, alpha=alpha, eps=eps)
+        self.clip_limit = clip_limit
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Make one step; the gradients are final when the closure has been called."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    weight.grad.clamp_(-self.clip_limit, self.clip_limit)
+        _plain_rmsprop_step(self)
+        return loss
 
 
 @checked

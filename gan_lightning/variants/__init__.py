@@ -27,6 +27,7 @@ from gan_lightning.variants.lapgan import LAPGAN as LAPGAN
 from gan_lightning.variants.lsgan import LSGAN as LSGAN
 from gan_lightning.variants.maximum_likelihood_gan import MaximumLikelihoodGAN as MaximumLikelihoodGAN
 from gan_lightning.variants.midi_net import MidiNet as MidiNet
+from gan_lightning.variants.pix2code import Pix2Code as Pix2Code
 from gan_lightning.variants.pix2pix import Pix2Pix as Pix2Pix
 from gan_lightning.variants.pro_gan import ProGAN as ProGAN
 from gan_lightning.variants.projection_gan import ProjectionGAN as ProjectionGAN

@@ -15,7 +15,7 @@ from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.embedding import EmbeddingGame
 from gan_lightning.optimizers.ema import ExponentialMovingAverage
 from gan_lightning.optimizers.historical_averaging import HistoricalAveragingAdam
-from gan_lightning.variants import ACGAN, BEGAN, DCGAN, SemiSupervisedGAN, StarGAN
+from gan_lightning.variants import ACGAN, BEGAN, DCGAN, Pix2Code, SemiSupervisedGAN, StarGAN
 from tests.helpers.games import (
     VARIANTS,
     argument_of,
@@ -63,6 +63,10 @@ def pictures(model: AdversarialModule, batch: Any) -> list[Tensor]:
         made += model.picture_columns(model.prepare_batch(batch))
     if hasattr(model, "reconstruct"):
         made.append(model.reconstruct(batch[0]))
+    if isinstance(model, Pix2Code):
+        prepared = model.prepare_batch(batch)
+        made.append(model.generate_fakes(prepared))
+        assert len(model.transcribe(prepared.condition["images"])) == len(prepared.real)
     if isinstance(model, EmbeddingGame):
         made += [model.encode_images(batch["images"]), model.encode_tokens(batch["tokens"]).sentence]
     return made

@@ -70,11 +70,13 @@ from gan_lightning.networks import (
     NoisyClassifier,
     PaletteUNet,
     PatchDiscriminator,
+    Pix2CodeGenerator,
     PlainConvDiscriminator,
     PointDiscriminator,
     PointGenerator,
     ProGANDiscriminator,
     ProGANGenerator,
+    ProgramDiscriminator,
     R3GANDiscriminator,
     R3GANGenerator,
     RegionEncoder,
@@ -116,6 +118,7 @@ from gan_lightning.variants import (
     GumbelGAN,
     HiFiGAN,
     MidiNet,
+    Pix2Code,
     Pix2Pix,
     SeqGAN,
     StackGAN,
@@ -211,6 +214,8 @@ SMALL_NETWORKS: dict[Any, dict[str, Any]] = {
     WaveGANDiscriminator: {"width": 2},
     MidiNetGenerator: {"width": 4, "hidden": 16},
     MidiNetDiscriminator: {"width": 4, "hidden": 16},
+    Pix2CodeGenerator: {"width": 2, "hidden": 8, "token_hidden": 8, "decoder_hidden": 8},
+    ProgramDiscriminator: {"width": 2},
 }
 """How to make each network small; a variant that brings a network of its own adds its line here."""
 
@@ -230,6 +235,8 @@ OWN_ARGUMENTS: dict[type[AdversarialModule], Callable[[int], dict[str, Any]]] = 
     # Elsewhere at every second step.
     MidiNet: lambda side: {"discriminator_interval": 1},
     HiFiGAN: lambda side: {"n_mels": 8, "n_fft": 32, "highest": 3000.0},
+    # Its convolutions take 36 pixels; without a weight it has no adversary.
+    Pix2Code: lambda side: {"image_shape": (1, *2 * [side * -(-44 // side)]), "adversarial_weight": 0.1},
     # Two stages, for images of 16 pixels are small; what is special to a stage 2 comes within a few steps.
     AttnGAN: lambda side: {"condition_dim": 4, "n_stages": 2},
     StackGANPlusPlus: lambda side: {"condition_dim": 4, "n_stages": 2, "color_weight": 1.0},
@@ -334,6 +341,15 @@ def _barred(digits: Tensor, labels: Tensor) -> dict[str, Tensor]:
     return {"bars": digits, "before": digits.flip(-1), "chords": chords}
 
 
+def _programmed(digits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """A digit, enlarged, with every other pixel of every other row as a token of its program."""
+    factor = -(-44 // digits.shape[-1])
+    images = digits.repeat_interleave(factor, dim=-1).repeat_interleave(factor, dim=-2)
+    levels = 3 + digits[..., ::2, ::2].flatten(1).long() // 16
+    ends = [torch.full((len(digits), 1), end) for end in (1, 2)]
+    return {"images": images, "tokens": torch.cat([ends[0], levels, ends[1]], dim=1)}
+
+
 EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {
     Pix2Pix: _mirrored,
     Colorization: _mirrored,
@@ -345,6 +361,7 @@ EXAMPLES: dict[type[AdversarialModule], Callable[[Tensor, Tensor], Any]] = {
     EmbeddingGame: _described,
     VideoGame: _rolling,
     MusicGame: _barred,
+    Pix2Code: _programmed,
     SequenceGame: _spelled,
     SoundGame: _sounding,
 }

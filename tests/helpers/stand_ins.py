@@ -27,6 +27,7 @@ from datamodules import (
     LSUNDataModule,
     MidiFolderDataModule,
     PairedImageDataModule,
+    ScreenshotsDataModule,
     ShardsDataModule,
     SoundFolderDataModule,
     SuperResolutionDataModule,
@@ -39,6 +40,7 @@ from datamodules.base import SplitDataModule
 from datamodules.celeba import ATTRIBUTES
 from datamodules.components.image_zip import write_zip
 from datamodules.components.midi import midi_bytes
+from datamodules.components.screens import random_program
 from datamodules.components.shards.format import write_shards
 from gan_lightning.visualization.sounds import wav
 
@@ -243,6 +245,17 @@ def lines(root: Path) -> dict[str, Any]:
     return {"root": str(root), "min_tokens": 1}
 
 
+def screenshots(root: Path) -> dict[str, Any]:
+    """44 + 2 + 2 photographs of a temple and of a flower with programs of web pages."""
+    images = photographs(48, 64, 64)
+    for i, image in enumerate(images):
+        file = root / ("train" if i < 44 else "val" if i < 46 else "test") / f"{i:02d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        image.save(file)
+        file.with_suffix(".gui").write_text(random_program(0, i))
+    return {"root": str(root), "image_size": 64}
+
+
 def vgg19(path: Path) -> nn.Sequential:
     """Saves random weights as torchvision's vgg19 has them, but for 1/32 of its channels; returns the layers."""
     layers = make_layers([width if width == "M" else int(width) // 32 for width in cfgs["E"]])
@@ -263,6 +276,7 @@ STAND_INS: dict[type[SplitDataModule], Callable[[Path], dict[str, Any]]] = {
     LSUNDataModule: lsun,
     MidiFolderDataModule: midi_files,
     PairedImageDataModule: paired,
+    ScreenshotsDataModule: screenshots,
     ShardsDataModule: shards,
     SoundFolderDataModule: sounds,
     SuperResolutionDataModule: super_resolution,

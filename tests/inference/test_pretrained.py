@@ -17,7 +17,7 @@ from gan_lightning.games.video import VideoGame
 from gan_lightning.inference import CheckpointError, from_pretrained, init_from, load_any, save_pretrained
 from gan_lightning.inference.checkpoint import read_checkpoint
 from gan_lightning.inference.pretrained import CONFIG, WEIGHTS
-from gan_lightning.variants import DCGAN, ConditionalGAN, HiFiGAN, StarGAN
+from gan_lightning.variants import DCGAN, ConditionalGAN, HiFiGAN, Pix2Code, StarGAN
 from tests.helpers.games import VARIANTS, assert_same_bits, save_checkpoint, small
 
 
@@ -40,6 +40,8 @@ def made_by(game: Any) -> Any:
     if isinstance(game, TranslationGame):
         channels = game.n_given * game.channels if isinstance(game, VideoGame) else game.given_channels
         return game.translate(torch.rand(2, channels, 16, 16) * 2 - 1)
+    if isinstance(game, Pix2Code):
+        return game.write_programs(torch.rand(2, *game.image_shape) * 2 - 1)
     if isinstance(game, HiFiGAN):
         return game.resynthesised(torch.rand(2, 1, 64) * 2 - 1)
     if isinstance(game, EncoderGame):

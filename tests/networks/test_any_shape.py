@@ -19,7 +19,17 @@ from tests.helpers.games import IMAGE_VARIANTS, SMALL_NETWORKS, example_batch, f
 POINTS = (networks.PointGenerator, networks.PointDiscriminator)
 ENCODERS = (networks.ConvImageEncoder, networks.RegionEncoder)
 TEXTS = (networks.BagOfWords, networks.LSTMTextEncoder)
-OTHERS = ("WaveGAN", "HiFiGAN", "SpecGAN", "MidiNet", "LSTMGenerator", "LSTMDiscriminator", "TextCNN")
+OTHERS = (
+    "WaveGAN",
+    "HiFiGAN",
+    "SpecGAN",
+    "MidiNet",
+    "LSTMGenerator",
+    "LSTMDiscriminator",
+    "TextCNN",
+    "Pix2Code",
+    "Program",
+)
 """What the names of networks of sounds and other media begin with."""
 IMAGE_NETWORKS = [
     kind for kind in SMALL_NETWORKS if kind not in (*POINTS, *TEXTS) and not kind.__name__.startswith(OTHERS)
