@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datamodules.chorales import ChoralesDataModule
     from datamodules.cifar10 import CIFAR10DataModule
     from datamodules.digits import DigitsDataModule
+    from datamodules.expressions import ExpressionsDataModule
     from datamodules.image_folder import ImageFolderDataModule
     from datamodules.image_zip import ImageZipDataModule
     from datamodules.lsun import LSUNDataModule
@@ -41,6 +42,7 @@ __all__ = [
     "CelebADataModule",
     "ChoralesDataModule",
     "DigitsDataModule",
+    "ExpressionsDataModule",
     "FashionMNISTDataModule",
     "ImageDataModule",
     "ImageFolderDataModule",
@@ -69,6 +71,7 @@ _HOMES = {
     "CelebADataModule": "celeba",
     "ChoralesDataModule": "chorales",
     "DigitsDataModule": "digits",
+    "ExpressionsDataModule": "expressions",
     "FashionMNISTDataModule": "mnist",
     "ImageDataModule": "base",
     "ImageFolderDataModule": "image_folder",
