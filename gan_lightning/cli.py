@@ -26,6 +26,7 @@ COMMANDS = {
     "directions": ("gan_lightning.commands.directions", "find directions of latents that change images"),
     "edit": ("gan_lightning.commands.edit", "write samples, or images of kept latents, along such directions"),
     "compose": ("gan_lightning.commands.compose", "blend images, and widen them, in all layers of a StyleGAN"),
+    "export": ("gan_lightning.commands.export", "write a generator as ONNX, torch.export or safetensors file"),
     "evaluate": ("gan_lightning.commands.evaluate", "compute the metrics of a checkpoint or of a folder of samples"),
     "zoo": ("gan_lightning.commands.zoo", "list the pretrained models in this package, for --ckpt zoo:NAME"),
     "studio": ("gan_lightning.commands.studio", "open a page in the browser: sliders, brushes, photographs, runs"),
@@ -37,7 +38,7 @@ COMMANDS = {
 
 _TRAINS_NOTHING = (
     *("generate", "translate", "encode", "reconstruct", "project", "directions", "edit", "compose"),
-    *("evaluate", "zoo", "studio"),
+    *("export", "evaluate", "zoo", "studio"),
 )
 """These do without Lightning, in a process of their own."""
 _BRINGS_LIGHTNING = ("--import", "--data", "--labels_from")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import GeneratorFactory, ImageGame, ImageShape, repeat_cyclically
+from gan_lightning.games.portable import Applied, Input, Portable, integers, uniform
 from gan_lightning.games.randomness import fold, indexed_uniform, slerp
 
 CodeDiscriminatorFactory = Callable[[ImageShape, int, int], nn.Module]
@@ -84,7 +85,7 @@ class CodeGame(ImageGame):
         noise, *codes = self.parts(latents)
         return torch.cat([super().truncated_latents(noise, truncation), *codes], dim=1)
 
-    # Given codes.
+    # Input codes.
 
     def check_codes(self, codes: Codes) -> None:
         """Refuse codes that do not exist, and values out of their range.
@@ -154,6 +155,21 @@ class CodeGame(ImageGame):
         latents = self.latents_of_samples(start, start + n, seed, truncation)
         latents = self._choose(latents, codes, start)
         return self.render(latents, batch_size=batch_size)
+
+    def portable(self, domain: str | None = None) -> Portable:
+        """The network from noise, categories and continuous codes to images; see :meth:`ImageGame.portable`."""
+        made, network = super().portable(domain), self.image_generator
+
+        def image(latent: Tensor, category: Tensor, continuous: Tensor | None = None) -> Tensor:
+            codes = latent[:, :0] if continuous is None else continuous
+            made: Tensor = network(self.join(latent, category, codes))
+            return made
+
+        about = f"categories, 0 to {self.n_categories - 1}"
+        inputs = {**made.inputs, "category": Input(("batch",), about, integers(self.n_categories))}
+        if self.n_continuous:
+            inputs["continuous"] = Input(("batch", self.n_continuous), "codes, in training from -1 to 1", uniform)
+        return replace(made, network=Applied(image, network), inputs=inputs)
 
     # Pictures.
 

@@ -14,6 +14,7 @@ from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import evaluating
 from gan_lightning.games.hints import Hint, draw_hints, palette_dim, palettes, place_hints
 from gan_lightning.games.image import DiscriminatorFactory, ImageShape
+from gan_lightning.games.portable import Applied, Input, Portable, images_of
 from gan_lightning.games.randomness import own_randomness
 from gan_lightning.games.translation import AttributeEdits, PairedTranslationGame
 from gan_lightning.losses import Terms
@@ -151,8 +152,28 @@ class ColorizationGame(PairedTranslationGame):
         if palette is None:
             palette = given.new_zeros(1, palette_dim(self.colors.n_made))
         with evaluating(self.averaged_generator):
-            made = self.averaged_generator(torch.cat([given, hints], dim=1), palette.expand(len(given), -1))
+            return self._joined(given, hints, palette.expand(len(given), -1))
+
+    def _joined(self, given: Tensor, hints: Tensor, palette: Tensor) -> Tensor:
+        made = self.averaged_generator(torch.cat([given, hints], dim=1), palette)
         return self.colors.joined(given, made)
+
+    def portable(self, domain: str | None = None) -> Portable:
+        """The network from images, hints and palettes to coloured images; see :meth:`TranslationGame.portable`."""
+        made, n_made = super().portable(domain), self.colors.n_made
+
+        def image(image: Tensor, hints: Tensor, palette: Tensor) -> Tensor:
+            return self._joined(self.colors.given(image), hints, palette)
+
+        planes = f"{n_made} planes of colours and a mask of where they are given; zeros: no hints"
+        bins = "square roots of the shares of colours, and a 1; zeros: no palette"
+        inputs = {
+            **made.inputs,
+            "hints": images_of(n_made + 1, planes),
+            "palette": Input(("batch", palette_dim(n_made)), bins, torch.rand),
+        }
+        facts = {"given": "drawing" if not self.colors.of_one_image else "photograph"}
+        return replace(made, network=Applied(image, self.averaged_generator), inputs=inputs, facts=facts)
 
     def _placed(self, hints: Sequence[Hint], images: Tensor) -> Tensor:
         # K x 3 x 1 x 1, red, green and blue

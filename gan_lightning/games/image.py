@@ -15,6 +15,7 @@ from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import evaluating
+from gan_lightning.games.portable import Applied, Input, Portable
 from gan_lightning.games.randomness import indexed_normal, slerp, truncated_normal
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
 from gan_lightning.trainer.internals import trainer_of
@@ -222,6 +223,21 @@ class ImageGame(AdversarialModule):
         """Images (N x C x H x W, in [-1, 1]) of latent vectors (N x latent_dim)."""
         with evaluating(self.image_generator):
             return self.image_generator(latent)
+
+    def portable(self, domain: str | None = None) -> Portable:
+        """The network from latents to images and its inputs, for ``gan-lightning export``.
+
+        Args:
+            domain: Of the images, for games of several. None: the first.
+
+        Raises:
+            ValueError: The game has no such domain.
+        """
+        if domain is not None:
+            raise ValueError(f"{type(self).__name__} makes images of one domain: leave out the domain {domain!r}.")
+        network = self.image_generator
+        latent = Input(("batch", self.latent_dim), "standard normal numbers")
+        return Portable(Applied(lambda latent: network(latent), network), {"latent": latent})
 
     def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
         """As many samples as the batch has examples, N x C x H x W in [-1, 1], all different over batches and ranks."""

@@ -14,6 +14,7 @@ from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import evaluating
 from gan_lightning.games.image import ImageGame, ImageShape, repeat_cyclically
+from gan_lightning.games.portable import Applied, Input, Portable, integers
 from gan_lightning.games.randomness import fold, indexed_uniform
 from gan_lightning.networks import ConvDiscriminator, ConvGenerator
 from gan_lightning.trainer.batch_checks import check_labels
@@ -239,6 +240,20 @@ class LabelGame(ImageGame):
     def row_condition(self, row: int) -> dict[str, Any]:
         """Row ``i`` has class ``i`` modulo the number of classes."""
         return {} if self.num_classes is None else {"labels": [row % self.num_classes]}
+
+    def portable(self, domain: str | None = None) -> Portable:
+        """The network from latents and, with classes, labels to images; see :meth:`ImageGame.portable`."""
+        made = super().portable(domain)
+        if self.num_classes is None:
+            return made
+        network = self.image_generator
+        labels = Input(("batch",), f"classes, 0 to {self.num_classes - 1}", integers(self.num_classes))
+        return replace(
+            made,
+            network=Applied(lambda latent, labels: network(latent, labels), network),
+            inputs={**made.inputs, "labels": labels},
+            facts={**made.facts, "class_names": self.class_names and [*self.class_names]},
+        )
 
     def forward(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images (N x C x H x W, in [-1, 1]) of latent vectors (N x latent_dim) and, with classes, labels (N,)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import evaluating
 from gan_lightning.games.image import ImageGame
+from gan_lightning.games.portable import Applied, Input, Portable
 from gan_lightning.networks.layers.styles import mix, random_crossovers
 
 
@@ -142,6 +144,19 @@ class StyleGame(ImageGame):
             styles = torch.lerp(start, end, torch.tensor(ways).to(start)[:, None, None])
             images: Tensor = network.synthesise(styles)
         return images
+
+    def portable(self, domain: str | None = None) -> Portable:
+        """With psi, the truncation, as one more input; the noise of layers is the constant one, as of samples."""
+        made = super().portable(domain)
+        network: Any = self.image_generator
+
+        def image(latent: Tensor, truncation: Tensor, labels: Tensor | None = None) -> Tensor:
+            images: Tensor = network.synthesise(network.styles(latent, labels, truncation=truncation))
+            return images
+
+        psi = Input((), "psi: 1 for all the variety, 0 for the mean image", lambda _: torch.tensor(0.7))
+        facts = {**made.facts, "noise": "constant"}
+        return replace(made, network=Applied(image, network), inputs={**made.inputs, "truncation": psi}, facts=facts)
 
     @contextmanager
     def _truncated(self, truncation: float | None) -> Iterator[None]:

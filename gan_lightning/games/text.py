@@ -16,6 +16,7 @@ from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import evaluating
 from gan_lightning.games.image import ImageGame, ImageShape
+from gan_lightning.games.portable import Applied, Input, Portable, integers
 from gan_lightning.games.randomness import fold, indexed_uniform
 from gan_lightning.networks.layers.frozen import Kept
 from gan_lightning.networks.text import BagOfWords, Text
@@ -257,6 +258,24 @@ class TextGame(ReadsCaptions, ImageGame):
                 text = self.text_encoder(some_word(few.to(self.device), self.tokenizer.unknown_token))
             images.append(self.render(some, *self.generator_inputs(text)))
         return torch.cat(images)
+
+    def portable(self, domain: str | None = None) -> Portable:
+        """The networks from latents and tokens to images; see :meth:`ImageGame.portable`."""
+        made, network, encoder = super().portable(domain), self.image_generator, self.text_encoder
+
+        def image(latent: Tensor, tokens: Tensor) -> Tensor:
+            text = encoder(some_word(tokens, self.tokenizer.unknown_token))
+            images: Tensor = network(latent, *self.generator_inputs(text))
+            return images
+
+        about = "words or characters by the tokenizer's numbers, 0 behind the last"
+        tokens = Input(("batch", self.tokenizer.max_tokens), about, integers(self.tokenizer.n_tokens))
+        return replace(
+            made,
+            network=Applied(image, network, encoder),
+            inputs={**made.inputs, "tokens": tokens},
+            facts={**made.facts, "tokenizer": self.tokenizer.json, "texts": self.texts},
+        )
 
     def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
         """One row per text, of about as many texts as samples of each."""

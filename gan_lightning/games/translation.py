@@ -14,6 +14,7 @@ from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import evaluating
 from gan_lightning.games.hints import Hint
+from gan_lightning.games.portable import Applied, Portable, images_of
 from gan_lightning.games.randomness import own_randomness
 from gan_lightning.losses import Terms
 from gan_lightning.trainer.layer_kinds import BATCH_NORMS, DROPOUTS
@@ -153,6 +154,26 @@ class TranslationGame(AdversarialModule):
         chosen = direction or next(iter(self.directions), None)
         with own_randomness(seed, self.device):
             return self.fitted(images, lambda each: self.translate_batch(each, chosen, attributes or {}, **guidance))
+
+    def portable(self, domain: str | None = None) -> Portable:
+        """The network from images to images, whose sides fit it, for ``gan-lightning export``.
+
+        Args:
+            domain: To which images are translated, for games of several. None: by the first of :attr:`directions`.
+
+        Raises:
+            ValueError: The game has no such domain.
+        """
+        direction = next(iter(self.directions), None) if domain is None else self.of_domain(domain)[0]
+        shape = self.hparams.get("condition_shape") or self.hparams.get("image_shape")
+        return Portable(
+            Applied(lambda image: self.translate_batch(image, direction, {}), self.averaged_generator),
+            {"image": images_of(self.given_channels, "the images given")},
+            shape and (int(shape[1]), int(shape[2])),
+            self.side_multiple,
+            self._largest("smallest_side"),
+            {} if direction is None else {"direction": direction},
+        )
 
     def fitted(self, images: Tensor, network: Callable[[Tensor], Tensor]) -> Tensor:
         """Translate images of any size by what takes sides that fit the averaged generator, in evaluation mode.

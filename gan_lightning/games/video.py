@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gan_lightning.games.batch import GameBatch
+from gan_lightning.games.portable import Applied, Portable, images_of
 from gan_lightning.games.translation import TranslationGame
 from gan_lightning.losses import Terms
 from gan_lightning.metrics.video import frame_measures, moving_areas
@@ -71,6 +73,13 @@ class VideoGame(TranslationGame):
                 # The oldest frame leaves.
                 given = torch.cat([given[:, self.channels :], predicted[-1]], dim=1)
         return torch.stack(predicted, dim=1)
+
+    def portable(self, domain: str | None = None) -> Portable:
+        """The network from given frames, joined along the channels, to the next frame."""
+        made = super().portable(domain)
+        about = f"{self.n_given} frames, the oldest first, joined along the channels"
+        network = Applied(lambda frames: self.translate_batch(frames, None, {}), self.averaged_generator)
+        return replace(made, network=network, inputs={"frames": images_of(self.n_given * self.channels, about)})
 
     def continued(self, batch: GameBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Given frames, true later ones and predictions of these, N x t x C x H x W each; at most ``n_predict``."""

@@ -163,7 +163,7 @@ class StyleGANGenerator(GrowingGenerator, Synthesis):
             styles = self.styles(latent, truncation=psi)
         return self.synthesise(styles, noise)
 
-    def styles(self, latent: Tensor | None, labels: None = None, truncation: float = 1.0) -> Tensor:
+    def styles(self, latent: Tensor | None, labels: None = None, truncation: float | Tensor = 1.0) -> Tensor:
         """Styles of latents, the same for each layer: N x n_styles x style_dim, truncated in the first 8 layers."""
         styles = self.mapping(latent)[:, None].expand(-1, self.n_styles, -1)
         return truncate(styles, self.mapping.mean_style, truncation, layers=8)

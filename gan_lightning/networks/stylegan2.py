@@ -256,7 +256,7 @@ class StyleGAN2Generator(Synthesis):
             styles = self.styles(latent, labels, psi)
         return self.synthesise(styles, noise)
 
-    def styles(self, latent: Tensor | None, labels: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+    def styles(self, latent: Tensor | None, labels: Tensor | None = None, truncation: float | Tensor = 1.0) -> Tensor:
         """Styles of latents, the same for each layer: N x n_styles x style_dim, truncated."""
         styles = self.mapping(latent, labels)[:, None].expand(-1, self.n_styles, -1)
         return truncate(styles, self.mapping.mean_style, truncation)

@@ -1,6 +1,7 @@
 """CoGAN: two generators that share their first layers, so that one latent gives a pair of images of two domains."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import ImageGame
+from gan_lightning.games.portable import Applied, Portable
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.losses.reported import judge_named
 from gan_lightning.networks import CoupledDiscriminator, CoupledGenerator
@@ -110,6 +112,12 @@ class CoGAN(
         """Images of one domain on the way from sample ``a`` to sample ``b``; see ImageGame."""
         start, end = (self.latents_of_samples(i, i + 1, seed, truncation) for i in (a, b))
         return self.render(self.latent_path(start, end, ways), generator=self.generator_of(domain))
+
+    def portable(self, domain: str | None = None) -> Portable:
+        """The network of one domain; see :meth:`ImageGame.portable`."""
+        network = self.generator_of(domain or self.domains[0])
+        made = replace(super().portable(), network=Applied(lambda latent: network(latent), network))
+        return replace(made, facts={"domain": domain or self.domains[0]})
 
     def sample_table(self, n: int, seed: int = 0) -> tuple[Tensor, int | None]:
         """Pairs side by side, A and B."""

@@ -1,6 +1,7 @@
 """pix2pix: image-to-image translation learned from pairs, with a discriminator of patches."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import DiscriminatorFactory, ImageShape
+from gan_lightning.games.portable import Applied, Portable, with_statistics_of_images
 from gan_lightning.games.translation import AttributeEdits, PairedTranslationGame, published_mode
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
 from gan_lightning.networks import PatchDiscriminator, UNet
@@ -81,6 +83,14 @@ class Pix2Pix(PairedTranslationGame):
         with published_mode(self.averaged_generator):
             # One by one: in a batch of 1 BatchNorm takes the statistics of the image itself, as in training there.
             return torch.cat([self.averaged_generator(image) for image in images.split(1)])
+
+    def portable(self, domain: str | None = None) -> Portable:
+        """With the statistics of each image, as published, but without dropout, so that images are repeatable."""
+        made = super().portable(domain)
+        if not self.published_test_mode:
+            return made
+        network = with_statistics_of_images(self.averaged_generator)
+        return replace(made, network=Applied(lambda image: network(image), network), facts={"dropout": "off"})
 
     def validation_metrics(self, batch: GameBatch) -> Terms:
         return {"l1": F.l1_loss(self.translate(batch.condition), batch.real)}

@@ -1,5 +1,6 @@
 """SRGAN: super-resolution with a perceptual and an adversarial loss."""
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -10,6 +11,7 @@ from datamodules.components.bicubic import upscale
 from gan_lightning.arguments.recipes import resolve
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.image import DiscriminatorFactory, ImageShape
+from gan_lightning.games.portable import Applied, Portable
 from gan_lightning.games.translation import AttributeEdits, PairedTranslationGame
 from gan_lightning.inference.tiling import in_tiles
 from gan_lightning.losses import Terms, minimax_discriminator, non_saturating_generator
@@ -157,6 +159,11 @@ class SRGAN(PairedTranslationGame, generator_optimizer=SRGANAdam, discriminator_
         # With overlaps of the receptive field's radius a tile's result is that of the whole image.
         made = in_tiles(self.averaged_generator, images, whole if reach is None else self.tile_size, reach or 0)
         return made.clamp(-1, 1)
+
+    def portable(self, domain: str | None = None) -> Portable:
+        """The network that enlarges whole images, and no tiles; see :meth:`TranslationGame.portable`."""
+        network = self.averaged_generator
+        return replace(super().portable(domain), network=Applied(lambda image: network(image).clamp(-1, 1), network))
 
     def validation_metrics(self, batch: GameBatch) -> Terms:
         """PSNR in dB and SSIM as published: on the luminance, of whole levels, less ``scale`` pixels at the border.

@@ -14,6 +14,7 @@ from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import evaluating
 from gan_lightning.games.image import ImageShape
 from gan_lightning.games.label import named_classes
+from gan_lightning.games.portable import Applied, Input, Portable, zeros_and_ones
 from gan_lightning.games.translation import AttributeEdits, TranslationGame
 from gan_lightning.losses import Terms, wasserstein_discriminator, wasserstein_generator
 from gan_lightning.networks import StarGANDiscriminator, StarGANGenerator
@@ -185,6 +186,20 @@ class StarGAN(TranslationGame, generator_optimizer=StarGANAdam, discriminator_op
         asked = self.rules.edited(own, attributes)
         # At 1 exactly those asked for: a sum of the two would round.
         return self.averaged_generator(images, asked if strength == 1 else own + strength * (asked - own))
+
+    def portable(self, domain: str | None = None) -> Portable:
+        """The network from images and the attributes that they are to have; see :meth:`TranslationGame.portable`."""
+        if domain is not None:
+            raise ValueError(f"StarGAN's attributes are an input of its network: leave out the domain {domain!r}.")
+        made, network = super().portable(), self.averaged_generator
+        about = "1 for what the image made is to have, 0 for the rest"
+        attributes = Input(("batch", len(self.attributes)), about, zeros_and_ones)
+        return replace(
+            made,
+            network=Applied(lambda image, attributes: network(image, attributes), network),
+            inputs={**made.inputs, "attributes": attributes},
+            facts={"attributes": [*self.attributes]},
+        )
 
     def translate_back(self, images: Tensor, given: Tensor, direction: str | None = None) -> Tensor:
         """Translate images back to the attributes of those that they were made of, N x C x H x W each."""

@@ -61,6 +61,12 @@ def test_other_devices_compute_the_two_layers(kind: type, plain: Plain, monkeypa
     assert layer.to("meta")(x.to("meta")).shape == layer.to_empty(device="cpu")(x).shape
 
 
+@pytest.mark.parametrize(("kind", "plain"), PAIRS)
+def test_exported_networks_have_the_two_layers(kind: type, plain: Plain) -> None:
+    layer, x = kind(3, 5), torch.randn(2, 3, 4, 4)
+    assert torch.equal(torch.export.export(layer, (x,)).module()(x), plain(x, layer.weight, layer.bias))
+
+
 @pytest.mark.filterwarnings("ignore:.*deprecated:FutureWarning")
 @pytest.mark.parametrize(("kind", "plain"), PAIRS)
 def test_torchscript_compiles_the_two_layers(kind: type, plain: Plain) -> None:

@@ -7,7 +7,7 @@ their transposed convolutions (Karras et al., 2018, arXiv 1710.10196, the code's
 
 The function, and the names and shapes of the weights, are those of the two layers; results differ by rounding. Beside
 the CPU the two layers are computed one after the other, for cuDNN's fastest kernels are for 3 x 3; so they are in
-TorchScript.
+TorchScript and in exported networks, which run anywhere.
 """
 
 import torch
@@ -52,7 +52,7 @@ class PooledConv2d(Conv3x3):
 
 def upsampled_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """What :class:`UpsampledConv2d` does, with a kernel (O, I, 3, 3) and a bias (O,)."""
-    if not torch.jit.is_scripting() and x.is_cpu:
+    if not torch.jit.is_scripting() and x.is_cpu and not torch.compiler.is_exporting():
         # A transposed convolution has its kernel the other way round, and channels in before channels out.
         kernel = _widened(weight).flip(2, 3).transpose(0, 1)
         return F.conv_transpose2d(x, kernel, bias, stride=2, padding=1)
@@ -61,7 +61,7 @@ def upsampled_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 def pooled_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """What :class:`PooledConv2d` does, with a kernel (O, I, 3, 3) and a bias (O,)."""
-    if not torch.jit.is_scripting() and x.is_cpu:
+    if not torch.jit.is_scripting() and x.is_cpu and not torch.compiler.is_exporting():
         return F.conv2d(x, _widened(weight) / 4, bias, stride=2, padding=1)
     return F.avg_pool2d(F.conv2d(x, weight, bias, padding=1), 2)
 

@@ -66,16 +66,16 @@ class MappingNetwork(nn.Module):
         return x
 
 
-def truncate(styles: Tensor, mean: Tensor, psi: float, layers: int | None = None) -> Tensor:
+def truncate(styles: Tensor, mean: Tensor, psi: float | Tensor, layers: int | None = None) -> Tensor:
     """Draw styles to their mean: ``mean + psi (w - mean)``, section B of StyleGAN's paper.
 
     Args:
         styles: N x L x D, one style for each of L layers.
         mean: D.
-        psi: 1: unchanged; 0: the mean image.
+        psi: 1: unchanged; 0: the mean image. A tensor of one number is not read, as an exported network needs.
         layers: Layers that are drawn, from the coarsest; None: all.
     """
-    if psi == 1:
+    if not isinstance(psi, Tensor) and psi == 1:
         return styles
     drawn = styles[:, :layers]
     return torch.cat([torch.lerp(mean.expand_as(drawn), drawn, psi), styles[:, drawn.shape[1] :]], dim=1)
