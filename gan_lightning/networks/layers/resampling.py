@@ -52,7 +52,7 @@ class PooledConv2d(Conv3x3):
 
 def upsampled_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """What :class:`UpsampledConv2d` does, with a kernel (O, I, 3, 3) and a bias (O,)."""
-    if not torch.jit.is_scripting() and x.is_cpu and not torch.compiler.is_exporting():
+    if not torch.jit.is_scripting() and _in_one(x):
         # A transposed convolution has its kernel the other way round, and channels in before channels out.
         kernel = _widened(weight).flip(2, 3).transpose(0, 1)
         return F.conv_transpose2d(x, kernel, bias, stride=2, padding=1)
@@ -61,9 +61,15 @@ def upsampled_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 def pooled_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """What :class:`PooledConv2d` does, with a kernel (O, I, 3, 3) and a bias (O,)."""
-    if not torch.jit.is_scripting() and x.is_cpu and not torch.compiler.is_exporting():
+    if not torch.jit.is_scripting() and _in_one(x):
         return F.conv2d(x, _widened(weight) / 4, bias, stride=2, padding=1)
     return F.avg_pool2d(F.conv2d(x, weight, bias, padding=1), 2)
+
+
+@torch.jit.unused
+def _in_one(x: Tensor) -> bool:
+    """Whether one convolution takes the place of the two layers."""
+    return x.is_cpu and not torch.compiler.is_exporting()
 
 
 def _widened(weight: Tensor) -> Tensor:
