@@ -22,7 +22,7 @@ from typing import Any
 
 from gan_lightning.games.image import ImageGame
 from gan_lightning.inference import from_pretrained, zoo
-from gan_lightning.inference.export import export
+from gan_lightning.inference.export import export, portable_of
 
 HERE = Path(__file__).parent
 PAGE = ("index.html", "demo.css", "main.js", "model.js", "sampler.js", "colourer.js", "tokens.js")
@@ -64,10 +64,14 @@ def fill(folder: Path, names: Sequence[str]) -> None:
     known = []
     for name in names:
         zoo.find(name)  # or it says which one was meant
+        game: Any = from_pretrained(f"{zoo.PREFIX}{name}")
+        if not has_controls(game):
+            print(f"{name}: left out, for the page has no controls for it")
+            continue
         print(f"{name} ...")
         card = cards[name]
         known.append({"name": name, "about": card.about, "data": card.data, "licence": card.licence})
-        known[-1] |= write_model(name, folder / "models")
+        known[-1] |= write_model(game, name, folder / "models")
     (folder / "models" / "models.json").write_text(json.dumps(known, ensure_ascii=False), "utf-8")
 
 
@@ -84,11 +88,17 @@ def fetch_runtime(folder: Path) -> None:
                 (folder / part).write_bytes(content.read())
 
 
-def write_model(name: str, folder: Path) -> dict[str, Any]:
+def has_controls(game: Any) -> bool:
+    """Whether the page can run a model: one of latents, whose images are no points, or of line art with hints."""
+    inputs = portable_of(game).inputs
+    _, height, width = game.hparams["image_shape"]
+    return height * width > 1 and ("latent" in inputs or "hints" in inputs)
+
+
+def write_model(game: Any, name: str, folder: Path) -> dict[str, Any]:
     """Write a model, and the latents of its first samples; returns what the page is to know of it."""
     import onnx
 
-    game: Any = from_pretrained(f"{zoo.PREFIX}{name}")
     export(game, folder / f"{name}.onnx")
     metadata = {each.key: each.value for each in onnx.load(folder / f"{name}.onnx").metadata_props}
     known: dict[str, Any] = json.loads(metadata["gan_lightning"])

@@ -45,13 +45,13 @@ def portable_of(game: AdversarialModule, domain: str | None = None) -> Portable:
     """What a game gives away of itself.
 
     Raises:
-        ValueError: It makes no images, or has no such domain.
+        ValueError: It makes no images in one pass, or has no such domain.
     """
     hook: Any = getattr(game, "portable", None)
     if hook is None:
         raise ValueError(
-            f"{type(game).__name__} makes no images, so it has no network to export; the format safetensors holds its "
-            "weights."
+            f"{type(game).__name__} makes no images in one pass of a network, so there is none to export; the format "
+            "safetensors holds its weights."
         )
     made: Portable = hook(domain)
     return made
