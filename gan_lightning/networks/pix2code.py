@@ -60,7 +60,7 @@ class Pix2CodeGenerator(nn.Module):
         self.decoder = nn.LSTM(token_hidden + hidden, decoder_hidden, num_layers=2, batch_first=True)
         self.last = nn.Linear(decoder_hidden, n_tokens)
         self.n_tokens = n_tokens
-        self.apply(_keras_init)
+        self.apply(_init)
 
     def forward(self, images: Tensor, tokens: Tensor) -> Tensor:
         """Logits of the token after each, N x T x n_tokens.
@@ -73,8 +73,12 @@ class Pix2CodeGenerator(nn.Module):
         return logits
 
     def features(self, images: Tensor) -> Tensor:
-        """Features of images, N x hidden; the author's pixels are in [0, 1]."""
-        return self.vision((images + 1) / 2)
+        """Features of images, N x hidden.
+
+        The author's pixels are in [0, 1], and white pages are then ones nearly everywhere, which drowns what is on
+        them: here white is 0 and black is 1.
+        """
+        return self.vision((1 - images) / 2)
 
     def step(self, features: Tensor, tokens: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Logits after some more tokens, N x T x n_tokens, and the state there; None: before the first token."""
@@ -118,10 +122,11 @@ class ProgramDiscriminator(nn.Module):
         return self.judge(torch.cat([self.vision(images), *runs], dim=1)).squeeze(1)
 
 
-def _keras_init(module: nn.Module) -> None:
-    """Initialise a layer as Keras does, whose defaults the author has; with torch's the LSTMs hardly begin to learn.
+def _init(module: nn.Module) -> None:
+    """Initialise LSTMs as Keras does, whose defaults the author has: with torch's they hardly begin to learn.
 
-    Weights are Glorot's, of the four gates together, recurrent ones orthogonal; biases are 0, those of forget gates 1.
+    Their weights are Glorot's, of the four gates together, recurrent ones orthogonal; biases are 0, those of forget
+    gates 1. Layers before a ReLU have He's weights, where Keras has Glorot's: the features of an image keep their size.
     """
     if isinstance(module, nn.LSTM):
         for name, weight in module.named_parameters():
@@ -135,6 +140,6 @@ def _keras_init(module: nn.Module) -> None:
                     with torch.no_grad():
                         weight[module.hidden_size : 2 * module.hidden_size] = 1
     elif isinstance(module, nn.Linear | nn.Conv2d):
-        nn.init.xavier_uniform_(module.weight)
+        nn.init.kaiming_normal_(module.weight)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
