@@ -191,6 +191,11 @@ def _sampler(options: argparse.Namespace, truncations: Sequence[Truncation]) -> 
     from gan_lightning.inference import check_truncation  # With all games: two folders need none.
 
     model = load_sampler(options.ckpt, options.device)
+    if medium := getattr(model, "medium", None):
+        raise ValueError(
+            f"{type(model).__name__} makes {medium.name}, and evaluate compares images: samples of other kinds are "
+            "measured by callbacks, of texts by SequenceQuality, in `gan-lightning fit` and `validate`."
+        )
     for given in truncations:
         if given is not None:
             check_truncation(model, given)

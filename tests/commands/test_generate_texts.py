@@ -1,4 +1,4 @@
-"""``gan-lightning generate`` and ``predict`` of models of texts."""
+"""``gan-lightning generate``, ``predict`` and ``evaluate`` of models of texts."""
 
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from gan_lightning.callbacks.predictions import PredictionWriter
 from gan_lightning.loggers import RunLogger
 from gan_lightning.variants import GumbelGAN, SeqGAN
 from tests.commands.test_generate import generate
+from tests.helpers.command_line import refused
 from tests.helpers.games import DigitsFor, run_directory, save_checkpoint, small
 
 
@@ -38,3 +39,9 @@ def test_predictions_are_texts_too(tmp_path: Path) -> None:
     assert [file.name for file in files] == [f"0000{batch}_00{i}.txt" for batch in range(2) for i in range(3)]
     expected = model.texts_of(model.sample(6))  # type: ignore[operator]
     assert [file.read_text() for file in files] == [f"{text}\n" for text in expected]
+
+
+def test_metrics_of_images_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = save_checkpoint(small(SeqGAN), tmp_path / "last.ckpt")
+    said = refused(capsys, "evaluate", "--ckpt", str(checkpoint), "--data", "DigitsDataModule")
+    assert "SeqGAN makes texts, and evaluate compares images" in said
