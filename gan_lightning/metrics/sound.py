@@ -123,9 +123,9 @@ def neighbour_distances(samples: Tensor, training: Tensor, sample_rate: int) -> 
         sample_rate: Samples a second.
     """
     window = 2048
-    while window // 2 >= samples.shape[2]:  # the reflection at the ends is of half a window
+    while window > samples.shape[2]:
         window //= 2
-    mel = LogMel(sample_rate, n_mels=min(128, window // 16), n_fft=window, hop=min(128, window))
+    mel = LogMel(sample_rate, n_mels=min(128, window // 16), n_fft=window, hop=min(128, window // 2))
     with torch.no_grad():
         points, others = (
             torch.cat([mel(some.float()).flatten(1) for some in sounds.split(_PIECE)]) for sounds in (samples, training)
