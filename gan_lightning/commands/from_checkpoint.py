@@ -92,6 +92,11 @@ def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":
                 f"{name} makes no images, but says how well images and texts match: the callbacks TextRetrieval and "
                 "RetrievalGrid measure and show it."
             )
+        if medium := getattr(model, "medium", None):
+            raise ValueError(
+                f"{name} makes {medium.name} of {medium.name} and not of latents: `gan-lightning predict` makes those of "
+                "the data."
+            )
         raise ValueError(f"{name} makes no samples from latents: it needs images, so use `gan-lightning translate`.")
     return laid_out(model)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gan_lightning import inference
-from gan_lightning.variants import WaveGAN
+from gan_lightning.variants import HiFiGAN, WaveGAN
 from gan_lightning.visualization.image_sets import INCOMPLETE
 from gan_lightning.visualization.sounds import Sound, wav
 from tests.commands.test_generate import generate
@@ -62,3 +62,9 @@ def test_what_is_of_images_is_refused(
     arguments = ["generate", "--ckpt", str(checkpoint), "--out", str(tmp_path / "out"), *options]
     assert message in refused(capsys, *arguments)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_of_given_sounds_says_how_to_use_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = save_checkpoint(small(HiFiGAN), tmp_path / "last.ckpt")
+    said = refused(capsys, "generate", "--ckpt", str(path), "--out", str(tmp_path / "out"))
+    assert "HiFiGAN makes sounds of sounds and not of latents: `gan-lightning predict` makes those of the data." in said
