@@ -94,8 +94,8 @@ def load_sampler(checkpoint: Path, device: str) -> "AdversarialModule":
             )
         if medium := getattr(model, "medium", None):
             raise ValueError(
-                f"{name} makes {medium.name} of {medium.name} and not of latents: `gan-lightning predict` makes those of "
-                "the data."
+                f"{name} makes {medium.name} of {medium.name} and not of latents: `gan-lightning predict` makes those "
+                "of the data."
             )
         raise ValueError(f"{name} makes no samples from latents: it needs images, so use `gan-lightning translate`.")
     return laid_out(model)
