@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
+from torch.testing import assert_close
 
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.networks import HiFiGANDiscriminator, HiFiGANGenerator
@@ -56,6 +58,30 @@ def test_maps_of_any_length() -> None:
     # 250 samples in columns of 11 are 23 rows; strides of 3, four times: 1 row.
     assert tuple(maps[4][-1].shape) == (2, 1, 1, 11)
     assert torch.equal(outputs[4], maps[4][-1].flatten(1))
+
+
+def test_the_generator_step_by_step() -> None:
+    """The mean of the blocks and not their sum, and a slope of 0.01 before the last layer alone."""
+    torch.manual_seed(0)
+    arguments: Any = {"rates": (2,), "kernels": (4,), "block_kernels": (3, 5), "dilations": ((1, 3), (2, 1))}
+    network: Any = HiFiGANGenerator(6, 4, **arguments, paired=True)
+    mels = torch.randn(2, 6, 7)
+    x = F.conv1d(mels, network.first.weight, network.first.bias, padding=3)
+    up = network.upsamplings[0]
+    x = F.conv_transpose1d(F.leaky_relu(x, 0.1), up.weight, up.bias, stride=2, padding=1)
+    outputs = []
+    for block, size, dilations in zip(network.blocks[0], (3, 5), ((1, 3), (2, 1)), strict=True):
+        y = x
+        for branch, dilation in zip(block.branches, dilations, strict=True):
+            _, dilated, _, plain = branch
+            z = F.conv1d(
+                F.leaky_relu(y, 0.1), dilated.weight, dilated.bias, padding=dilation * (size // 2), dilation=dilation
+            )
+            y = y + F.conv1d(F.leaky_relu(z, 0.1), plain.weight, plain.bias, padding=size // 2)
+        outputs.append(y)
+    x = F.leaky_relu((outputs[0] + outputs[1]) / 2, 0.01)
+    expected = F.conv1d(x, network.last.weight, network.last.bias, padding=3).tanh()
+    assert_close(network(mels), expected)
 
 
 class Told(nn.Module):
