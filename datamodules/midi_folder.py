@@ -118,16 +118,27 @@ class MidiFolderDataModule(ScoreDataModule):
         key = _key(paths)
         found = _load(file, key)
         if found is None:
-            home.mkdir(parents=True, exist_ok=True)
-            # One process reads the files, the others wait for it.
-            with exclusive_lock(file):
-                found = _load(file, key)
-                if found is None:
-                    found = self._read(paths)
-                    _keep(file, key, *found)
+            try:
+                found = self._read_and_keep(file, key, paths)
+            except OSError as error:
+                rank_zero_warn(
+                    f"The cache {file} of scores cannot be written ({error.strerror or error}): they are kept in "
+                    "memory. Make room, or set cache to another folder."
+                )
+                found = self._read(paths)
         rolls, notes = found
         self._report(paths, notes)
         return rolls
+
+    def _read_and_keep(self, file: Path, key: str, paths: Sequence[Path]) -> tuple[list[Roll | None], dict[str, str]]:
+        """The same as :meth:`_read`; one process reads the files, the others wait for its cache file."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with exclusive_lock(file):
+            found = _load(file, key)
+            if found is None:
+                found = self._read(paths)
+                _keep(file, key, *found)
+        return found
 
     def _read(self, paths: Sequence[Path]) -> tuple[list[Roll | None], dict[str, str]]:
         """The bars of each file, and what is wrong with a file, by its number."""

@@ -185,7 +185,7 @@ class SoundFolderDataModule(SplitDataModule):
             "val_size": 0 if "val" in self._folders else val,
             "test_size": 0 if "test" in self._folders else self.test_size,
         }
-        rest, *held = (chosen["train"][part.numpy()] for part in held_out(n, self.location, **sizes))
+        rest, *held = (chosen["train"][part.numpy()] for part in held_out(n, self.location, "sounds", **sizes))
         return [rest, *(np.concatenate([part, chosen[split]]) for part, split in zip(held, _SPLITS[1:], strict=True))]
 
 

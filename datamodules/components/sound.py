@@ -80,12 +80,14 @@ def read_sound(path: Path, how: Reading) -> NDArray[np.int16]:
         int16, (T,).
 
     Raises:
-        SoundError: The file cannot be read, is empty or silent where silence is cut off, or too long.
+        SoundError: The file cannot be read, is empty or silent where silence is cut off, too short or too long.
         ModuleNotFoundError: A package is missing.
     """
     mono, rate = _read_mono(path, how.longest)
     if rate != how.sample_rate:
         mono = imported_soxr().resample(mono, rate, how.sample_rate, quality="VHQ")
+        if len(mono) == 0:
+            raise SoundError(f"it is shorter than a sample of {how.sample_rate} Hz")
     if how.trim is not None:
         mono = trimmed(mono, how.trim)
         if len(mono) == 0:

@@ -63,14 +63,27 @@ def _lines(file: Path) -> Iterator[str]:
         raise ValueError(f"{_WHO}: {file} is larger than 256 MiB: divide it, or give a part of it.")
     # A byte order mark is no part of the text.
     with file.open(encoding="utf-8-sig", errors="strict") as lines:
-        number = 0
         try:
-            for number, line in enumerate(lines, 1):  # noqa: B007
-                yield line
+            yield from lines
         except UnicodeDecodeError as error:
             raise ValueError(
-                f"{_WHO}: {file} is not UTF-8, behind line {number}: convert it, such as by iconv -f latin1 -t utf8."
+                f"{_WHO}: line {_line_that_is_not_utf8(file)} of {file} is not UTF-8: convert the file, such as by "
+                "iconv -f latin1 -t utf8."
             ) from error
+
+
+def _line_that_is_not_utf8(file: Path) -> int:
+    """Number of the first such line: the decoder, which reads ahead, tells only which block has it."""
+    with file.open("rb") as lines:
+        return next((number for number, line in enumerate(lines, 1) if not _is_utf8(line)), 0)
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _objects(file: Path, text_key: str | None) -> Iterator[tuple[str, str | None]]:

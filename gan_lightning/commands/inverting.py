@@ -216,7 +216,9 @@ def _check(model: Any, labels: list[Any] | None, options: argparse.Namespace, di
     import torch
 
     from gan_lightning.inference.edit import invert
+    from gan_lightning.inference.edit.spaces import space_of
 
+    space_of(model, options.space)  # First: a game of other samples than images has no shape of images.
     classes = None if labels is None else sorted(set(labels))
     invert(
         model,

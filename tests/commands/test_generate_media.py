@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from gan_lightning import inference
 from gan_lightning.variants import HiFiGAN, WaveGAN
 from gan_lightning.visualization.image_sets import INCOMPLETE
+from gan_lightning.visualization.images import write_png
 from gan_lightning.visualization.sounds import Sound, wav
 from tests.commands.test_generate import generate
 from tests.helpers.command_line import refused
@@ -68,3 +70,14 @@ def test_a_model_of_given_sounds_says_how_to_use_it(tmp_path: Path, capsys: pyte
     path = save_checkpoint(small(HiFiGAN), tmp_path / "last.ckpt")
     said = refused(capsys, "generate", "--ckpt", str(path), "--out", str(tmp_path / "out"))
     assert "HiFiGAN makes sounds of sounds and not of latents: `gan-lightning predict` makes those of the data." in said
+
+
+@pytest.mark.parametrize("command", ["encode", "reconstruct", "project"])
+def test_no_latents_of_a_model_of_sounds_show_an_image(
+    checkpoint: Path, tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_png(tmp_path / "a.png", torch.zeros(1, 8, 8, dtype=torch.uint8))
+    files = ["--input", str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]
+    said = refused(capsys, command, "--ckpt", str(checkpoint), *files)
+    assert "WaveGAN makes no images of latents, so no latents show an image." in said
+    assert not (tmp_path / "out").exists()

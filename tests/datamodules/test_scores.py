@@ -263,3 +263,12 @@ def test_the_real_chorales(real_data: Path) -> None:
     assert [len(part) for part in (splits.train, splits.val, splits.test)] == [3660, 480, 627]
     share = chroma_of(splits.train.bars).sum(axis=(0, 1))
     assert share[[0, 2, 4, 5, 7, 9, 11]].sum() / share.sum() > 0.95
+
+
+def test_without_room_for_a_cache_bars_are_in_memory(folder: dict[str, str], tmp_path: Path) -> None:
+    write_midi(Path(folder["root"]) / "train" / "a.mid", 60, 62)
+    bars = MidiFolderDataModule(**folder).splits.train.bars
+    (tmp_path / "file").write_text("no folder")
+    with pytest.warns(UserWarning, match=r"cannot be written \(.*\): they are kept in memory"):
+        others = MidiFolderDataModule(root=folder["root"], cache=str(tmp_path / "file")).splits.train.bars
+    assert np.array_equal(others, bars)

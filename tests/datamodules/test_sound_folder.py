@@ -161,6 +161,21 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
         read_sound(root / "still.wav", Reading(RATE, trim=0.01))
 
 
+def test_what_is_too_short_to_be_resampled_is_named(tmp_path: Path) -> None:
+    root = folder_of(tmp_path, {"good.wav": 8})
+    soundfile.write(root / "short.wav", np.full(1, 0.5), 12 * RATE)
+    for peak in (None, 0.95):
+        with pytest.warns(
+            UserWarning, match=r"1 of the 2 sounds .*short.wav \(it is shorter than a sample of 8000 Hz\)"
+        ):
+            make(root, peak=peak).setup()
+
+
+def test_a_message_of_sizes_is_of_sounds(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="has 2 sounds to split"):
+        make(folder_of(tmp_path, {"a.wav": 8, "b.wav": 8}), val_size=2).setup()
+
+
 def test_a_later_run_reads_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = folder_of(tmp_path / "sounds", {f"{i}.wav": 20 for i in range(3)})
     (root / "broken.wav").write_text("no sound")

@@ -120,7 +120,8 @@ def test_files_are_named_after_splits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.txt", "caf\xe9\n".encode("latin-1"), r"a.txt is not UTF-8"),
+        ("a.txt", "caf\xe9\n".encode("latin-1"), r"line 1 of .*a.txt is not UTF-8"),
+        ("a.txt", b"plain\n" * 5000 + b"caf\xe9\nplain\n", r"line 5001 of .*a.txt is not UTF-8"),
         ("a.txt", b"\n \n", "there are no texts in"),
         ("a.jsonl", b'{"text": "a"}\n{', "line 2 of .*a.jsonl is no JSON"),
         ("a.jsonl", b"[" * 100_000, "line 1 of .*a.jsonl is no JSON"),
