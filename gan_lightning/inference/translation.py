@@ -60,7 +60,9 @@ def check_translation(
     if not isinstance(model, TranslationGame):
         if not hasattr(model, "sample"):
             raise ValueError(f"{type(model).__name__} makes no images, so it translates none.")
-        raise ValueError(f"{type(model).__name__} makes images from latents: use `gan-lightning generate`.")
+        medium = getattr(model, "medium", None)
+        makes = "images from latents" if medium is None else f"{medium.name}, not images of images"
+        raise ValueError(f"{type(model).__name__} makes {makes}: use `gan-lightning generate`.")
     model.check_translation(direction, attributes)
     model.check_guidance(guidance)
     return model

@@ -28,6 +28,11 @@ def offer_of(generator: Generator) -> dict[str, Any]:
             raise ValueError(f"{generator.source} continues videos: use `gan-lightning translate --frames`.")
         if generator.translates:
             return {**common, "kind": "translator", **_of_translator(model)}
+        if medium := getattr(model, "medium", None):
+            raise ValueError(
+                f"{generator.source}: {type(model).__name__} makes {medium.name}, and the studio shows images: use "
+                "`gan-lightning generate`."
+            )
         if not hasattr(model, "sample"):
             raise ValueError(f"{generator.source}: {type(model).__name__} makes no images.")
         return {**common, "kind": "sampler", **_of_sampler(generator, model)}

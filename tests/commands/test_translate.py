@@ -20,7 +20,7 @@ from gan_lightning.commands.run_summary import RunRecord, use_of
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.hints import Hint
 from gan_lightning.games.translation import AttributeEdits, TranslationGame
-from gan_lightning.variants import DCGAN, Colorization, CycleGAN, Pix2Pix, StarGAN
+from gan_lightning.variants import DCGAN, Colorization, CycleGAN, Pix2Pix, SeqGAN, StarGAN
 from gan_lightning.visualization import images
 from gan_lightning.visualization.images import to_uint8
 from tests.helpers.games import save_checkpoint, small, vivid
@@ -113,6 +113,10 @@ class TestFunction:
     def test_only_translation_games_translate(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"^DCGAN makes images from latents: use `gan-lightning generate`\.$"):
             inference.translate(small(DCGAN), photograph(tmp_path / "a.png"))
+        with pytest.raises(
+            ValueError, match=r"^SeqGAN makes texts, not images of images: use `gan-lightning generate`"
+        ):
+            inference.translate(small(SeqGAN), photograph(tmp_path / "a.png"))
 
     @pytest.mark.parametrize(
         "error",

@@ -29,6 +29,7 @@ from gan_lightning.variants import (
     ConditionalGAN,
     CycleGAN,
     InfoGAN,
+    SeqGAN,
     StyleGAN2,
     VideoPrediction,
 )
@@ -173,6 +174,8 @@ class TestOffers:
         assert (told["kind"], told["directions"]) == ("translator", ["AtoB", "BtoA"])
         with pytest.raises(ValueError, match="continues videos"):
             offer_of(generator_of(small(VideoPrediction), tmp_path / "b"))
+        with pytest.raises(ValueError, match="SeqGAN makes texts, and the studio shows images"):
+            offer_of(generator_of(small(SeqGAN), tmp_path / "c"))
 
 
 class TestPhotographs:
