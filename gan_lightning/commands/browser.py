@@ -62,9 +62,10 @@ def camera(size: int, browser: str | None = None) -> Iterator[Callable[[str], by
 def _resized(png: bytes, size: int) -> bytes:
     from PIL import Image
 
-    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    from datamodules.components.decoding import read
+
     content = io.BytesIO()
-    picture.resize((size, size), Image.Resampling.LANCZOS).save(content, "PNG")
+    read(io.BytesIO(png), 3).resize((size, size), Image.Resampling.LANCZOS).save(content, "PNG")
     return content.getvalue()
 
 

@@ -258,5 +258,5 @@ class Viewing(nn.Module):
 
 def test_an_option_with_which_a_step_fails_is_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     game = small(DCGAN, discriminator=Viewing)
-    play(game, 1, tmp_path, callbacks=[FastTraining(bf16=False)])
+    play(game, 1, tmp_path, callbacks=[FastTraining(bf16=False)], onednn=True)
     assert "channels_last off (a step fails with it)" in capsys.readouterr().out

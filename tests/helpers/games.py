@@ -416,6 +416,7 @@ def play(
     crash_at: int | None = None,
     callbacks: list[pl.Callback] | None = None,
     accelerator: str = "cpu",
+    onednn: bool = False,
     **trainer_arguments: Any,
 ) -> pl.Trainer:
     """Train on the digits for some steps, in the run directory ``folder / "run" / "version_0"``.
@@ -423,8 +424,8 @@ def play(
     Checkpoints are written after every ``save_every`` steps. None: after every step of a run that crashes or resumes,
     and of others at the end alone. ``n_images`` of the digits are for training: an epoch may be short.
 
-    oneDNN is off: it compiles a kernel for each shape, which takes longer than some steps of tiny networks. The configs
-    of all variants run with it, among the tests of the project.
+    Unless ``onednn``, oneDNN is off: it compiles a kernel for each shape, which takes longer than some steps of tiny
+    networks. The configs of all variants run with it, among the tests of the project.
     """
     pl.seed_everything(seed, verbose=False)
     if save_every is None:
@@ -445,7 +446,7 @@ def play(
     ckpt_path = last if resume and last.exists() else None
     held_out = {"val_size": 100, "test_size": 1697 - n_images}
     data = DigitsFor(model, batch_size=batch_size, image_size=side, seed=seed, **held_out)
-    enabled, torch.backends.mkldnn.enabled = torch.backends.mkldnn.enabled, False
+    enabled, torch.backends.mkldnn.enabled = torch.backends.mkldnn.enabled, onednn
     try:
         trainer.fit(model, data, ckpt_path=ckpt_path, weights_only=True)
     except Crash.Died:
