@@ -34,8 +34,8 @@ class SequenceGame(AdversarialModule):
 
     Before the game the generator may learn by maximum likelihood, for ``pretrain_steps`` steps; in the last
     ``discriminator_pretrain_steps`` of these the discriminator learns too, from what the generator makes meanwhile. The
-    papers hold the generator still in that time. Then a variant's losses take over, and the generator's optimiser
-    begins anew.
+    papers hold the generator still in that time. Then a variant's losses take over, and the state of the
+    generator's optimiser is reset.
 
     Args:
         tokenizer: JSON text of a tokenizer. The command line takes it from the data.

@@ -93,7 +93,7 @@ class Generator:
 
         Args:
             space: Of the latents. None: as of :func:`~gan_lightning.inference.edit.invert`.
-            watch: Told of the steps of the training.
+            watch: Called at each step of the training.
 
         Raises:
             ValueError: The model makes no images of latents, or there is no such space.

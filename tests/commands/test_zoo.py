@@ -126,6 +126,6 @@ def test_the_ring_covers_its_modes() -> None:
     game: Any = from_pretrained("zoo:wgan_gp_ring")
     data = ToyDataModule("ring")
     modes, share = mode_coverage(game.sample(2000, seed=3), data.centres, data.std)
-    (told,) = [model.scores for model in zoo.models() if model.name == "wgan_gp_ring"]
-    assert modes == told["modes"] == 8
-    assert share == pytest.approx(told["high_quality"], abs=0.04)  # of 2,000 samples a deviation is 0.008
+    (recorded,) = [model.scores for model in zoo.models() if model.name == "wgan_gp_ring"]
+    assert modes == recorded["modes"] == 8
+    assert share == pytest.approx(recorded["high_quality"], abs=0.04)  # of 2,000 samples a deviation is 0.008

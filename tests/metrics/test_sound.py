@@ -97,7 +97,7 @@ def test_neighbours_are_scikit_learns() -> None:
 def test_a_run_logs_its_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from datamodules.components import loading
 
-    # The digits, as sounds: the data module of the tests gives them on the way to the device.
+    # The digits as sounds: rows of pixels are read as one waveform, int16.
     def sounding(self: Any, batches: Any) -> Any:
         for images in subset(self, batches):
             yield (images.flatten(1)[:, None].short() - 128) * 256
