@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from datamodules.base import Splits, check_at_least, held_out
 from datamodules.components.atomic_write import replacing
-from datamodules.components.blocks import end_of, exclusive_lock, read_end
+from datamodules.components.blocks import end_of, exclusive_lock, key_of_files, read_end
 from datamodules.components.cache import default_folder
 from datamodules.components.files import list_files
 from datamodules.components.first_process import rank_zero_warn
@@ -115,7 +115,7 @@ class MidiFolderDataModule(ScoreDataModule):
         home = default_folder().with_name("scores") if self.cache is None else Path(self.cache).expanduser()
         maker = f"{self.root.resolve()} {self.steps_per_beat}".encode(errors="surrogateescape")
         file = home / f"{self.root.name}-{blake2b(maker, digest_size=6).hexdigest()}.bars"
-        key = _key(paths)
+        key = key_of_files(paths, str(_LAYOUT))
         found = _load(file, key)
         if found is None:
             try:
@@ -171,16 +171,6 @@ class MidiFolderDataModule(ScoreDataModule):
 
 def _midi_files(folder: Path) -> list[Path]:
     return [path for path in list_files(folder) if path.suffix.lower() in SUFFIXES]
-
-
-def _key(paths: Sequence[Path]) -> str:
-    """Key of the files that needs no reading: paths, sizes and times."""
-    hasher = blake2b(f"{_LAYOUT}".encode(), digest_size=16)
-    for path in paths:
-        state = path.stat() if path.is_file() else None
-        described = "gone" if state is None else f"{state.st_size} {state.st_mtime_ns}"
-        hasher.update(f"\0{path}\0{described}".encode(errors="surrogateescape"))
-    return hasher.hexdigest()
 
 
 def _load(file: Path, key: str) -> tuple[list[Roll | None], dict[str, str]] | None:

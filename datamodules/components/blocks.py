@@ -4,8 +4,9 @@ import json
 import math
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -29,6 +30,17 @@ def end_of(sums: NDArray[np.uint32], description: dict[str, Any]) -> bytes:
     # A checksum of the description too: a wrong shape would map the pixels wrongly.
     end = sums.tobytes() + text
     return end + _END.pack(len(sums), len(text), crc32(end), _MAGIC)
+
+
+def key_of_files(files: Iterable[Path], how: str) -> str:
+    """Key of what is made of files, which needs no reading of them: paths, sizes and times, and how it is made."""
+    hasher = blake2b(how.encode(), digest_size=16)
+    for file in files:
+        # One that is gone, or no file, is found broken when it is read.
+        state = file.stat() if file.is_file() else None
+        described = "gone" if state is None else f"{state.st_size} {state.st_mtime_ns}"
+        hasher.update(f"\0{file}\0{described}".encode(errors="surrogateescape"))
+    return hasher.hexdigest()
 
 
 def read_end(path: Path) -> tuple[NDArray[np.uint32], dict[str, Any]]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from datamodules.components.atomic_write import replacing
-from datamodules.components.blocks import end_of, exclusive_lock, read_end
+from datamodules.components.blocks import end_of, exclusive_lock, key_of_files, read_end
 from datamodules.components.cache import default_folder
 from datamodules.components.files import cpu_count
 from datamodules.components.first_process import rank_zero_warn
@@ -65,7 +65,7 @@ def packed_sounds(files: Sequence[Path], how: Reading, root: Path, cache: bool |
     # The settings are in the name, so that two of them do not overwrite each other's file in turn.
     maker = f"{root.resolve()} {how}".encode(errors="surrogateescape")
     file = home / f"{root.name}-{blake2b(maker, digest_size=6).hexdigest()}.sounds"
-    key = _key(files, how)
+    key = key_of_files(files, f"{_LAYOUT} {how}")
     try:
         found = _load(file, key)
         if found is None:
@@ -84,18 +84,6 @@ def packed_sounds(files: Sequence[Path], how: Reading, root: Path, cache: bool |
         return _in_memory(files, how)
     assert found is not None
     return found
-
-
-def _key(files: Sequence[Path], how: Reading) -> str:
-    """Key of the content that needs no reading: names, sizes and times of the files."""
-    hasher = blake2b(f"{_LAYOUT} {how}".encode(), digest_size=16)
-    for file in files:
-        try:
-            state = file.stat()
-        except OSError:  # found broken when it is read
-            continue
-        hasher.update(f"\0{file}\0{state.st_size} {state.st_mtime_ns}".encode(errors="surrogateescape"))
-    return hasher.hexdigest()
 
 
 def _load(file: Path, key: str) -> PackedSounds | None:

@@ -14,6 +14,7 @@ from datamodules.components.midi import N_PITCHES
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import evaluating
+from gan_lightning.games.predicting import PredictsSamples
 from gan_lightning.games.randomness import indexed_normal
 from gan_lightning.trainer.loader_batches import describe
 from gan_lightning.visualization.scores import Score
@@ -23,7 +24,7 @@ BarShape = tuple[int, int, int]
 _BEATS = 4
 
 
-class MusicGame(AdversarialModule):
+class MusicGame(PredictsSamples, AdversarialModule):
     """A game of bars of piano rolls, whose samples are pieces of ``n_bars`` bars.
 
     The loader yields dictionaries, as ``ChoralesDataModule`` and ``MidiFolderDataModule`` do: ``bars``, N x V x T x P,
@@ -130,11 +131,15 @@ class MusicGame(AdversarialModule):
         Returns:
             n x V x (n_bars T) x P on the model's device, -1 or 1.
         """
+        return self(self.indexed_latents(start, start + n, seed), batch_size)
+
+    def forward(self, latents: Tensor, batch_size: int = 64) -> Tensor:
+        """Pieces, N x V x (n_bars T) x P, -1 or 1, of latents, N x n_bars x latent_dim."""
         voices, steps, pitches = self.image_shape
         pieces = [torch.empty(0, voices, self.n_bars * steps, pitches, device=self.device)]
         with evaluating(self.averaged_generator):
-            for latents in self.indexed_latents(start, start + n, seed).split(batch_size):
-                pieces.append(self.compose(latents.to(self.device, self.number_type)).float())
+            for some in latents.split(batch_size):
+                pieces.append(self.compose(some.to(self.device, self.number_type)).float())
         return torch.cat(pieces)
 
     def bars_of(self, pieces: Tensor) -> Tensor:

@@ -16,17 +16,18 @@ from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.drawing import drawn_sequences, until_end
 from gan_lightning.games.freezing import evaluating
+from gan_lightning.games.predicting import PredictsSamples
 from gan_lightning.games.randomness import indexed_uniform
 from gan_lightning.losses.terms import Terms
 from gan_lightning.networks.seqgan import LSTMGenerator, TextCNN
 from gan_lightning.trainer.batch_checks import check_tokens
-from gan_lightning.trainer.loader_batches import number_of_examples, tokens_in
+from gan_lightning.trainer.loader_batches import tokens_in
 from gan_lightning.visualization.texts import TextMedium
 
 SequenceNetworkFactory = Callable[[int, int], nn.Module]
 
 
-class SequenceGame(AdversarialModule):
+class SequenceGame(PredictsSamples, AdversarialModule):
     """A game whose generator makes sequences of tokens, one token after the other.
 
     In a batch ``real`` and ``fake`` are tokens, N x T, int64. The vocabulary and T come from a tokenizer; token 0 is
@@ -100,7 +101,6 @@ class SequenceGame(AdversarialModule):
         self.pretrain_steps = pretrain_steps
         self.discriminator_pretrain_steps = discriminator_pretrain_steps
         self.adversarial_learning_rate = adversarial_learning_rate
-        self._predicted = 0
 
     # What a variant defines.
 
@@ -204,15 +204,6 @@ class SequenceGame(AdversarialModule):
     def medium(self) -> TextMedium:
         """What samples are as files."""
         return TextMedium(self.texts_of)
-
-    def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
-        """As many samples as the batch has examples, tokens, N x T, all different over batches and ranks."""
-        n = number_of_examples(batch)
-        self._predicted = 0 if batch_idx == 0 and dataloader_idx == 0 else self._predicted
-        first = self._predicted
-        self._predicted += n
-        # Ranks take sequences of their own.
-        return self.sample(n, seed=self.global_rank, start=first)
 
     def sample(self, n: int, seed: int = 0, start: int = 0, batch_size: int = 256) -> Tensor:
         """Samples ``start`` to ``start + n - 1`` of the sequence given by ``seed``.

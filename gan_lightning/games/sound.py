@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from gan_lightning.games.base import AdversarialModule
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.games.freezing import evaluating
+from gan_lightning.games.predicting import PredictsSamples
 from gan_lightning.games.randomness import indexed_uniform
-from gan_lightning.trainer.loader_batches import describe, number_of_examples, split_batch
+from gan_lightning.trainer.loader_batches import describe, split_batch
 from gan_lightning.visualization.sounds import Sound
 
 
@@ -107,7 +108,7 @@ class SoundGame(AdversarialModule):
             )
 
 
-class LatentSoundGame(SoundGame):
+class LatentSoundGame(PredictsSamples, SoundGame):
     """A game whose generator maps a latent vector, uniform in [-1, 1], to a sound.
 
     Args:
@@ -122,7 +123,6 @@ class LatentSoundGame(SoundGame):
         if latent_dim < 1:
             raise ValueError(f"latent_dim is {latent_dim}: it must be at least 1.")
         self.latent_dim = latent_dim
-        self._predicted = 0
 
     def draw_latents(self, batch: GameBatch) -> GameBatch:
         latent = torch.rand(len(batch.examples), self.latent_dim, device=self.device, dtype=batch.examples.dtype)
@@ -164,12 +164,3 @@ class LatentSoundGame(SoundGame):
     def forward(self, latent: Tensor) -> Tensor:
         """Sounds (N x 1 x T, in [-1, 1]) of latent vectors (N x latent_dim)."""
         return self.render(latent)
-
-    def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
-        """As many samples as the batch has examples, N x 1 x T, all different over batches and ranks."""
-        n = number_of_examples(batch)
-        self._predicted = 0 if batch_idx == 0 and dataloader_idx == 0 else self._predicted
-        first = self._predicted
-        self._predicted += n
-        # Ranks take sequences of their own.
-        return self.sample(n, seed=self.global_rank, start=first)

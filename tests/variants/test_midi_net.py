@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from datamodules.components.scores import chord_named
 from gan_lightning.games.batch import GameBatch
@@ -168,3 +170,21 @@ def test_other_batches_are_told() -> None:
         model.prepare_batch(torch.zeros(2, 1, 16, 16))
     with pytest.raises(ValueError, match=r"bars of 1 x 16 x 24, but the model was made for 1 x 16 x 16"):
         model.prepare_batch(example_batch(model, 2, shape=(1, 16, 24)))
+
+
+def test_predictions_are_the_samples_in_order() -> None:
+    game = small(MidiNet)
+    voices, steps, pitches = game.image_shape
+    loader = [
+        {
+            "bars": torch.zeros(n, voices, steps, pitches, dtype=torch.uint8),
+            "before": torch.zeros(n, voices, steps, pitches, dtype=torch.uint8),
+            "chords": torch.zeros(n, 13),
+        }
+        for n in (2, 3)
+    ]
+    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
+    for _ in range(2):  # each call begins with the first sample
+        pieces = trainer.predict(game, DataLoader(loader, batch_size=None))  # type: ignore[arg-type]
+        assert pieces is not None
+        assert torch.equal(torch.cat([*pieces]), game.sample(5, batch_size=5))  # type: ignore[arg-type]
