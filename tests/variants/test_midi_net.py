@@ -13,7 +13,7 @@ from datamodules.components.scores import chord_named
 from gan_lightning.games.batch import GameBatch
 from gan_lightning.networks import MidiNetDiscriminator, MidiNetGenerator
 from gan_lightning.variants import MidiNet
-from tests.helpers.games import example_batch, last_state, play, small
+from tests.helpers.games import example_batch, last_state, play, small, vivid
 
 SHAPE = (1, 8, 16)
 
@@ -173,8 +173,9 @@ def test_other_batches_are_told() -> None:
 
 
 def test_predictions_are_the_samples_in_order() -> None:
-    game = small(MidiNet)
+    game = vivid(MidiNet)
     voices, steps, pitches = game.image_shape
+    assert len(game.sample(5).flatten(1).unique(dim=0)) == 5
     loader = [
         {
             "bars": torch.zeros(n, voices, steps, pitches, dtype=torch.uint8),
